@@ -1,0 +1,82 @@
+import { ERROR_CODES, type ErrorCode, type ErrorKind, isErrorCode, KIND_RULES } from './error-codes.js';
+
+/** Numbers and short identifiers only: details may cross the wire, so never a path, a file name or a DICOM field. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | null>>;
+
+/** What an error looks like in an HTTP body, a socket acknowledgement and a trainer message. */
+export interface ErrorReport {
+  code: ErrorCode;
+  message: string;
+  retryable: boolean;
+  details: ErrorDetails;
+}
+
+export interface ErrorOptions {
+  details?: ErrorDetails;
+  /** What the reader can do about it, one imperative sentence. */
+  remedy?: string;
+  /** Overrides the kind's default. */
+  retryable?: boolean;
+  cause?: unknown;
+}
+
+/**
+ * The one error class of the project. Services throw it; one filter (HTTP), one wrapper (socket acknowledgement) and one
+ * handler (command line) translate it. The message is local; only {@link FederationError.toReport} may cross the wire.
+ */
+export class FederationError extends Error {
+  override readonly name = 'FederationError';
+  readonly kind: ErrorKind;
+  readonly retryable: boolean;
+  readonly details: ErrorDetails;
+  readonly remedy: string | undefined;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options: ErrorOptions = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.kind = ERROR_CODES[code];
+    this.retryable = options.retryable ?? KIND_RULES[this.kind].retryable;
+    this.details = options.details ?? {};
+    this.remedy = options.remedy;
+  }
+
+  get httpStatus(): number {
+    return KIND_RULES[this.kind].httpStatus;
+  }
+
+  get exitCode(): number {
+    return KIND_RULES[this.kind].exitCode;
+  }
+
+  /** The wire form. Volume errors carry file names in their message, so only their code leaves. */
+  toReport(): ErrorReport {
+    const message = this.kind === 'volume' ? this.code : this.message;
+    return { code: this.code, message, retryable: this.retryable, details: this.kind === 'volume' ? {} : this.details };
+  }
+
+  /** Rebuilds an error that the other side reported; an unknown code becomes MESSAGE_REFUSED with the text kept. */
+  static fromReport(report: { code: string; message: string; retryable?: boolean; details?: ErrorDetails }): FederationError {
+    const code = isErrorCode(report.code) ? report.code : 'MESSAGE_REFUSED';
+    return new FederationError(code, report.message, { details: report.details, retryable: report.retryable });
+  }
+
+  /** Wraps whatever was thrown, keeping a FederationError as it is; a full disk is recognised by its errno. */
+  static from(thrown: unknown, fallback: ErrorCode = 'INVARIANT'): FederationError {
+    if (thrown instanceof FederationError) return thrown;
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    const errno = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+    if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'SQLITE_FULL') {
+      return new FederationError('DISK_FULL', 'the disk is full', { cause: thrown, remedy: 'Free some space; work resumes by itself.' });
+    }
+    return new FederationError(fallback, message, { cause: thrown });
+  }
+}
+
+/** Two lines for a terminal: what happened with its code, and what to do about it. */
+export function describeError(error: FederationError): string {
+  const head = `${error.code}: ${error.message}`;
+  return error.remedy === undefined ? head : `${head}\n  ${error.remedy}`;
+}

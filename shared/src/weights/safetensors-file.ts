@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type Digest, finishDigest, FederationError } from '@consilium/shared/kernel';
+import type { TensorDtype } from './manifest.js';
+import { decodeElements, encodeElements } from './number-format.js';
+import { decodeHeader, decodeHeaderLength, encodeHeader, malformed, type SafetensorsHeader, type StoredTensor } from './safetensors-header.js';
+import type { WeightSet } from './weight-set.js';
+
+export interface WriteOptions {
+  readonly dtype?: TensorDtype;
+  /** Free text pairs kept in the header (`__metadata__`); never anything about a patient. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Writes the tensors in the given order and returns the file's digest and size. The file appears under its name only when it
+ * is whole and on disk (temporary name, fsync, rename), so a crash never leaves half a file behind.
+ */
+export async function writeSafetensors(
+  path: string,
+  weights: WeightSet,
+  options: WriteOptions = {},
+): Promise<{ digest: Digest; bytes: number }> {
+  const dtype = options.dtype ?? 'F32';
+  const entries = weights.map(({ name, shape }) => ({ name, shape, dtype }));
+  const { bytes: head, header } = encodeHeader(entries, options.metadata ?? {});
+  const parts = function* (): Generator<Uint8Array> {
+    yield head;
+    for (const tensor of weights) yield encodeElements(tensor.values, dtype);
+  };
+  return { digest: await writeFileWhole(path, parts()), bytes: header.fileBytes };
+}
+
+/** Writes the parts to a temporary neighbour, flushes it, renames it into place and returns the digest of the content. */
+export async function writeFileWhole(path: string, parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Digest> {
+  const temporary = `${path}.${process.pid}.partial`;
+  const hash = createHash('sha256');
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      for await (const part of parts) {
+        hash.update(part);
+        await file.writeFile(part);
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw FederationError.from(cause, 'STORAGE_FAILED');
+  }
+  return finishDigest(hash);
+}
+
+/** An open weight file whose tensors can be read whole or in ranges, so that a fold never holds a model in memory. */
+export class SafetensorsFile {
+  private readonly byName: ReadonlyMap<string, StoredTensor>;
+
+  private constructor(
+    private readonly file: FileHandle,
+    readonly header: SafetensorsHeader,
+  ) {
+    this.byName = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
+  }
+
+  /** Throws WEIGHTS_MALFORMED unless the header is sound and the file has exactly the bytes that it implies. */
+  static async open(path: string): Promise<SafetensorsFile> {
+    const file = await open(path, 'r').catch((cause: unknown) => {
+      throw new FederationError('NOT_FOUND', 'the weight file cannot be opened', { cause, remedy: `Check that ${path} exists.` });
+    });
+    try {
+      const { size } = await file.stat();
+      const length = decodeHeaderLength(await readBytes(file, 0, Math.min(8, size)), size);
+      return new SafetensorsFile(file, decodeHeader(await readBytes(file, 8, length), size));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  tensor(name: string): StoredTensor {
+    const tensor = this.byName.get(name);
+    if (tensor === undefined) throw malformed(`lacks the tensor ${name}`);
+    return tensor;
+  }
+
+  /** Elements [from, to) of a tensor as 32-bit floats; the whole tensor by default. */
+  async read(name: string, from = 0, to = Number.POSITIVE_INFINITY): Promise<Float32Array> {
+    const { start, end, dtype } = this.tensor(name);
+    const elementBytes = dtype === 'F32' ? 4 : 2;
+    const first = Math.min(start + from * elementBytes, end);
+    const last = Math.min(to === Number.POSITIVE_INFINITY ? end : start + to * elementBytes, end);
+    return decodeElements(await readBytes(this.file, first, last - first), dtype);
+  }
+
+  async close(): Promise<void> {
+    await this.file.close();
+  }
+}
+
+/** The whole file in memory, in the file's own order. */
+export async function readSafetensors(
+  path: string,
+): Promise<{ weights: WeightSet; metadata: Readonly<Record<string, string>>; header: SafetensorsHeader }> {
+  const file = await SafetensorsFile.open(path);
+  try {
+    const weights = [];
+    for (const { name, shape } of file.header.tensors) weights.push({ name, shape, values: await file.read(name) });
+    return { weights, metadata: file.header.metadata, header: file.header };
+  } finally {
+    await file.close();
+  }
+}
+
+async function readBytes(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await file.read(bytes, filled, length - filled, position + filled);
+    if (bytesRead === 0) throw malformed('ends before its last tensor');
+    filled += bytesRead;
+  }
+  return bytes;
+}

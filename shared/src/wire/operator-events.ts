@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { digestField, nameField } from './fields.js';
+import { probeScoreSchema, progressSchema } from './reports.js';
+
+/** Socket.io namespace of operators; `auth: { token }`. The coordinator emits "campaign:event" with a {@link CampaignEvent}. */
+export const OPERATOR_NAMESPACE = '/operator';
+
+export const ROUND_STATES = ['planned', 'inviting', 'training', 'aggregating', 'finished', 'failed', 'cancelled'] as const;
+export type RoundState = (typeof ROUND_STATES)[number];
+
+export const PARTICIPATION_STATES = [
+  'invited',
+  'accepted',
+  'training',
+  'delivering',
+  'delivered',
+  'declined',
+  'late',
+  'failed',
+] as const;
+export type ParticipationState = (typeof PARTICIPATION_STATES)[number];
+
+export const CAMPAIGN_STATES = ['active', 'paused', 'scoring', 'finished', 'failed', 'cancelled'] as const;
+export type CampaignState = (typeof CAMPAIGN_STATES)[number];
+
+const campaignReference = { campaignId: z.string(), campaignName: z.string(), atMs: z.number() };
+
+/** What the command line's --follow and a dashboard read. */
+export const campaignEventSchema = z.discriminatedUnion('kind', [
+  z.object({ ...campaignReference, kind: z.literal('campaign'), state: z.enum(CAMPAIGN_STATES) }),
+  z.object({
+    ...campaignReference,
+    kind: z.literal('round'),
+    roundNumber: z.int(),
+    state: z.enum(ROUND_STATES),
+    /** Of the version that the round produced. */
+    versionDigest: digestField.optional(),
+    code: z.string().optional(),
+  }),
+  z.object({
+    ...campaignReference,
+    kind: z.literal('participation'),
+    roundNumber: z.int(),
+    siteName: nameField,
+    state: z.enum(PARTICIPATION_STATES),
+    code: z.string().optional(),
+  }),
+  z.object({ ...campaignReference, kind: z.literal('progress'), roundNumber: z.int(), siteName: nameField, progress: progressSchema }),
+  z.object({ ...campaignReference, kind: z.literal('score'), siteName: nameField, versionNumber: z.int(), score: probeScoreSchema }),
+]);
+export type CampaignEvent = z.infer<typeof campaignEventSchema>;
+
+/** GET /api/sites: one row per site. */
+export const siteViewSchema = z.object({
+  id: z.string(),
+  name: nameField,
+  state: z.enum(['invited', 'enrolled', 'revoked']),
+  connected: z.boolean(),
+  enrolledAtMs: z.number().nullable(),
+  lastSeenAtMs: z.number().nullable(),
+});
+export type SiteView = z.infer<typeof siteViewSchema>;
+
+export const participationViewSchema = z.object({
+  id: z.string(),
+  siteName: nameField,
+  state: z.enum(PARTICIPATION_STATES),
+  code: z.string().nullable(),
+  patches: z.number().nullable(),
+  meanLoss: z.number().nullable(),
+  trainingMs: z.number().nullable(),
+});
+
+export const scoreViewSchema = z.object({ siteName: nameField, score: probeScoreSchema });
+
+export const roundViewSchema = z.object({
+  id: z.string(),
+  number: z.int(),
+  state: z.enum(ROUND_STATES),
+  code: z.string().nullable(),
+  startedAtMs: z.number().nullable(),
+  finishedAtMs: z.number().nullable(),
+  baseVersion: z.int(),
+  /** The version this round produced, with every score that sites have sent for it. */
+  version: z.object({ number: z.int(), digest: digestField, bytes: z.number(), scores: z.array(scoreViewSchema) }).nullable(),
+  participations: z.array(participationViewSchema),
+});
+export type RoundView = z.infer<typeof roundViewSchema>;
+
+/** GET /api/campaigns/:idOrName. */
+export const campaignViewSchema = z.object({
+  id: z.string(),
+  name: nameField,
+  state: z.enum(CAMPAIGN_STATES),
+  rounds: z.int(),
+  finishedRounds: z.int(),
+  createdAtMs: z.number(),
+  code: z.string().nullable(),
+  /** The newest version, and its scores when it is still version 1. */
+  version: z.object({ number: z.int(), digest: digestField, bytes: z.number(), scores: z.array(scoreViewSchema) }),
+  roundViews: z.array(roundViewSchema),
+});
+export type CampaignView = z.infer<typeof campaignViewSchema>;

@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import type { Digest } from '@consilium/shared/kernel';
+
+/** Where a site agent keeps everything it owns, below one folder (`--home`). Nothing of a site lies outside it but the scans. */
+export interface SiteFolder {
+  readonly home: string;
+  /** Optional settings, written by a human. */
+  readonly settingsFile: string;
+  /** Who this site is to its coordinator, and the credential: readable by the owner only. */
+  readonly identityFile: string;
+  /** Index of volumes and the agent's journal (SQLite). */
+  readonly databaseFile: string;
+  /** Held while an agent runs, so that a second one refuses to start. */
+  readonly lockFile: string;
+  /** Process id and loopback port of the running agent, for `site-agent status`. */
+  readonly statusFile: string;
+  /** Normalised volumes, by digest and fingerprint; may be deleted at any time. */
+  readonly preparedFolder: string;
+  /** Model versions fetched from the coordinator, by digest. */
+  readonly modelsFolder: string;
+  /** One folder per participation: checkpoint and update. */
+  readonly roundsFolder: string;
+}
+
+export function siteFolder(home: string): SiteFolder {
+  return {
+    home,
+    settingsFile: join(home, 'site.yaml'),
+    identityFile: join(home, 'identity.json'),
+    databaseFile: join(home, 'site.sqlite'),
+    lockFile: join(home, 'agent.lock'),
+    statusFile: join(home, 'agent.json'),
+    preparedFolder: join(home, 'prepared'),
+    modelsFolder: join(home, 'models'),
+    roundsFolder: join(home, 'rounds'),
+  };
+}
+
+/** The file of a model version within the models folder. */
+export function modelFile(folder: SiteFolder, digest: Digest): string {
+  return join(folder.modelsFolder, `${digest.slice('sha256:'.length)}.safetensors`);
+}

@@ -1,0 +1,21 @@
+/** Sides of a patch in voxels along x, y, z of the RAS+ oriented volume. */
+export type PatchSize = readonly [x: number, y: number, z: number];
+
+/**
+ * A batch of network inputs and what the network should answer.
+ * Layout [patch, x, y, z, channel], row-major (channel fastest, then z): NDHWC with D = x, H = y, W = z.
+ */
+export interface PatchBatch {
+  readonly patches: number;
+  readonly sizeVoxels: PatchSize;
+  /** patches · x · y · z · input channels. */
+  readonly input: Float32Array;
+  /** patches · x · y · z · outputs. */
+  readonly target: Float32Array;
+}
+
+/** Delivers the batch of each step; the content depends on the source's seed and the step alone, never on timing. */
+export interface BatchSource {
+  batch(step: number): Promise<PatchBatch>;
+  close(): Promise<void>;
+}
