@@ -30,9 +30,13 @@ export function loadBinding(runtime: LocatedRuntime = locateRuntime(), settings:
   applySettings(settings);
   const binding = requireAddon(runtime);
   if (binding.TF_Version !== TENSORFLOW_VERSION) {
-    throw new FederationError('RUNTIME_MISSING', `the runtime is TensorFlow ${binding.TF_Version}, this program needs ${TENSORFLOW_VERSION}`, {
-      remedy: 'Run "npm run setup", or name a runtime folder that it laid.',
-    });
+    throw new FederationError(
+      'RUNTIME_MISSING',
+      `the runtime is TensorFlow ${binding.TF_Version}, this program needs ${TENSORFLOW_VERSION}`,
+      {
+        remedy: 'Run "npm run setup", or name a runtime folder that it laid.',
+      },
+    );
   }
   loaded = { addonPath: runtime.addonPath, binding };
   return binding;
@@ -40,6 +44,7 @@ export function loadBinding(runtime: LocatedRuntime = locateRuntime(), settings:
 
 function applySettings(settings: LoadSettings): void {
   const threads = String(settings.intraOpThreads ?? availableParallelism());
+  // eslint-disable-next-line no-restricted-properties -- written, not read: the only way to tell TensorFlow
   Object.assign(process.env, {
     TF_CPP_MIN_LOG_LEVEL: String(settings.logLevel ?? 2),
     TF_FORCE_GPU_ALLOW_GROWTH: 'true', // else the first process takes the whole GPU memory

@@ -17,7 +17,12 @@ export interface TensorflowBinding {
    * Runs one operation. A list input is given by its members one after the other. The caller owns every output and
    * deletes it; `outputCount` is exact, also for outputs that nobody reads. Throws an Error with TensorFlow's own words.
    */
-  executeOp(operation: string, attributes: readonly OperationAttribute[], inputIds: readonly number[], outputCount: number): TensorMetadata[];
+  executeOp(
+    operation: string,
+    attributes: readonly OperationAttribute[],
+    inputIds: readonly number[],
+    outputCount: number,
+  ): TensorMetadata[];
   /** True when new tensors are made on a GPU. */
   isUsingGpuDevice(): boolean;
   /** Tensors made and not yet deleted: what the leak tests count. */
