@@ -5,16 +5,7 @@
  * each code has a page in docs/errors.
  */
 export type ErrorKind =
-  | 'input'
-  | 'access'
-  | 'protocol'
-  | 'state'
-  | 'integrity'
-  | 'transfer'
-  | 'storage'
-  | 'volume'
-  | 'training'
-  | 'invariant';
+  'input' | 'access' | 'protocol' | 'state' | 'integrity' | 'transfer' | 'storage' | 'volume' | 'training' | 'invariant';
 
 /** How each kind is reported at the three front ends: HTTP status, process exit code, and whether trying again can help. */
 export const KIND_RULES: Readonly<Record<ErrorKind, { httpStatus: number; exitCode: number; retryable: boolean }>> = {

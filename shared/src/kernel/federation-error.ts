@@ -69,7 +69,10 @@ export class FederationError extends Error {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     const errno = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
     if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'SQLITE_FULL') {
-      return new FederationError('DISK_FULL', 'the disk is full', { cause: thrown, remedy: 'Free some space; work resumes by itself.' });
+      return new FederationError('DISK_FULL', 'the disk is full', {
+        cause: thrown,
+        remedy: 'Free some space; work resumes by itself.',
+      });
     }
     return new FederationError(fallback, message, { cause: thrown });
   }

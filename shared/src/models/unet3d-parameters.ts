@@ -1,7 +1,8 @@
 import type { Unet3dSpec } from './model-spec.js';
 
 /** How a parameter starts; `fanIn` is PyTorch's (inputs to one output element, weight dimension 1 × kernel volume). */
-export type Initialiser = { readonly kind: 'kaiming-uniform'; readonly fanIn: number } | { readonly kind: 'ones' } | { readonly kind: 'zeros' };
+export type Initialiser =
+  { readonly kind: 'kaiming-uniform'; readonly fanIn: number } | { readonly kind: 'ones' } | { readonly kind: 'zeros' };
 
 export interface ParameterSpec {
   readonly name: string;

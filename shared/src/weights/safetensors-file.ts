@@ -3,7 +3,14 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { type Digest, finishDigest, FederationError } from '@consilium/shared/kernel';
 import type { TensorDtype } from './manifest.js';
 import { decodeElements, encodeElements } from './number-format.js';
-import { decodeHeader, decodeHeaderLength, encodeHeader, malformed, type SafetensorsHeader, type StoredTensor } from './safetensors-header.js';
+import {
+  decodeHeader,
+  decodeHeaderLength,
+  encodeHeader,
+  malformed,
+  type SafetensorsHeader,
+  type StoredTensor,
+} from './safetensors-header.js';
 import type { WeightSet } from './weight-set.js';
 
 export interface WriteOptions {

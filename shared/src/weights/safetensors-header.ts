@@ -79,7 +79,8 @@ export function decodeHeader(json: Uint8Array, fileBytes: number): SafetensorsHe
 function parseMembers(json: Uint8Array): Record<string, unknown> {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString('utf8'));
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return Object.fromEntries(Object.entries(parsed));
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+      return Object.fromEntries(Object.entries(parsed));
   } catch (cause) {
     throw malformed('has a header that is not JSON', cause);
   }

@@ -7,7 +7,10 @@ export const digestField = z.custom<Digest>(isDigest, { message: 'expected "sha2
 /** An identifier or a name that goes into file names and terminals: short, no spaces, no slashes. */
 export const nameField = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit');
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'expected 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit',
+  );
 
 export const positiveInteger = z.int().min(1);
 export const fraction = z.number().min(0).max(1);

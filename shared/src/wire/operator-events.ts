@@ -45,8 +45,20 @@ export const campaignEventSchema = z.discriminatedUnion('kind', [
     state: z.enum(PARTICIPATION_STATES),
     code: z.string().optional(),
   }),
-  z.object({ ...campaignReference, kind: z.literal('progress'), roundNumber: z.int(), siteName: nameField, progress: progressSchema }),
-  z.object({ ...campaignReference, kind: z.literal('score'), siteName: nameField, versionNumber: z.int(), score: probeScoreSchema }),
+  z.object({
+    ...campaignReference,
+    kind: z.literal('progress'),
+    roundNumber: z.int(),
+    siteName: nameField,
+    progress: progressSchema,
+  }),
+  z.object({
+    ...campaignReference,
+    kind: z.literal('score'),
+    siteName: nameField,
+    versionNumber: z.int(),
+    score: probeScoreSchema,
+  }),
 ]);
 export type CampaignEvent = z.infer<typeof campaignEventSchema>;
 

@@ -31,15 +31,17 @@ export const roundPlanSchema = z.strictObject({
 export type RoundPlan = z.infer<typeof roundPlanSchema>;
 
 /** A request to score one version on the site's frozen probe, without training. */
-export const scorePlanSchema = roundPlanSchema.pick({
-  campaignId: true,
-  campaignName: true,
-  model: true,
-  objective: true,
-  patch: true,
-  probe: true,
-  seed: true,
-}).extend({ version: versionReferenceSchema });
+export const scorePlanSchema = roundPlanSchema
+  .pick({
+    campaignId: true,
+    campaignName: true,
+    model: true,
+    objective: true,
+    patch: true,
+    probe: true,
+    seed: true,
+  })
+  .extend({ version: versionReferenceSchema });
 export type ScorePlan = z.infer<typeof scorePlanSchema>;
 
 /** What a site should be doing now, as the answer to "site:sync". */

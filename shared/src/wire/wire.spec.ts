@@ -1,0 +1,80 @@
+import { FederationError } from '@consilium/shared/kernel';
+import {
+  assignmentSchema,
+  campaignPlanSchema,
+  genesisTransformsSchema,
+  nameField,
+  parseWith,
+  PROTOCOL_VERSION,
+  requireProtocolVersion,
+  updateReportSchema,
+} from './index.js';
+
+const smallest = { name: 'first-light', model: { architecture: 'genesis-unet3d' }, training: { steps: 10 }, rounds: 2 };
+
+function errorOf(plan: unknown): FederationError {
+  try {
+    parseWith(campaignPlanSchema, plan, 'CAMPAIGN_INVALID', 'the campaign file');
+  } catch (error) {
+    if (error instanceof FederationError) return error;
+  }
+  throw new Error('the plan was accepted');
+}
+
+describe('a campaign file', () => {
+  it('needs four fields; the rest has defaults that work', () => {
+    const plan = campaignPlanSchema.parse(smallest);
+    expect(plan.model).toMatchObject({ width: 8, norm: 'instance' });
+    expect(plan.patch.sizeVoxels).toEqual([64, 64, 32]);
+    expect(plan.training.optimizer).toEqual({ kind: 'sgd', learningRate: 0.1, momentum: 0.9 });
+    expect(plan.recipe.name).toBe('fedavg');
+  });
+
+  it.each([
+    [{ ...smallest, rounds: 0 }, 'rounds'],
+    [{ ...smallest, training: { steps: 'many' } }, 'training.steps'],
+    [{ ...smallest, patch: { sizeVoxels: [64, 64, 30] } }, 'patch.sizeVoxels'],
+    [{ ...smallest, deadline: 'tomorrow' }, 'deadline'],
+    [{ ...smallest, sites: ['a'], quorum: 2 }, 'quorum'],
+    [{ ...smallest, name: '../etc' }, 'name'],
+    [{ ...smallest, model: { architecture: 'genesis-unet3d', norm: 'layer' } }, 'model.norm'],
+  ])('names the field that is wrong: %j', (plan, field) => {
+    const error = errorOf(plan);
+    expect(error).toMatchObject({ code: 'CAMPAIGN_INVALID', details: { field } });
+    expect(error.message).toContain(field);
+  });
+
+  it('refuses a misspelt field instead of ignoring it', () => {
+    expect(errorOf({ ...smallest, deadlin: '2h' }).message).toContain('deadlin');
+  });
+});
+
+describe('messages', () => {
+  it('carry the transformations of the published second generation by default', () => {
+    expect(genesisTransformsSchema.parse({})).toMatchObject({
+      shuffleBlocks: 10_000,
+      nonlinearProbability: 0.9,
+      outPaintShare: 0.8,
+    });
+  });
+
+  it('refuse an extra field, so that nothing rides along', () => {
+    const score = { restorationError: 0.1, constantError: 0.2, skill: 0.5, patches: 4 };
+    const report = { steps: 1, patches: 2, meanLoss: 0.1, lastLoss: 0.1, trainingMs: 5, volumes: 1, baseScore: score };
+    expect(updateReportSchema.safeParse(report).success).toBe(true);
+    expect(updateReportSchema.safeParse({ ...report, fileName: 'x.nii' }).success).toBe(false);
+    expect(updateReportSchema.safeParse({ ...report, meanLoss: NaN }).success).toBe(false);
+    expect(assignmentSchema.safeParse({ kind: 'dance' }).success).toBe(false);
+  });
+
+  it('use names that are safe in paths and terminals', () => {
+    for (const bad of ['', '.hidden', 'a/b', 'a b', 'x'.repeat(65), 'ü']) expect(nameField.safeParse(bad).success).toBe(false);
+    expect(nameField.safeParse('Site_A-1.2').success).toBe(true);
+  });
+
+  it('of another protocol version name who must upgrade', () => {
+    expect(() => requireProtocolVersion(PROTOCOL_VERSION, 'site agent')).not.toThrow();
+    const older = (): void => requireProtocolVersion(PROTOCOL_VERSION - 1, 'site agent');
+    expect(older).toThrow(expect.objectContaining({ code: 'PROTOCOL_VERSION', remedy: 'Upgrade the site agent.' }) as Error);
+  });
+});
