@@ -1,0 +1,82 @@
+/** The import ladder of ARCHITECTURE.md, "Who may import whom". Type-only imports count too. */
+const APP = '^(coordinator|site-agent)/src';
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'not-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'kernel-stands-alone',
+      severity: 'error',
+      from: { path: '^shared/src/kernel' },
+      to: { path: '^(shared/src/(?!kernel)|coordinator|site-agent|deploy|test)' },
+    },
+    {
+      name: 'shared-knows-no-app',
+      comment: 'shared is code for both apps: no framework, no sockets, no TensorFlow, no app',
+      severity: 'error',
+      from: { path: '^shared/src' },
+      to: { path: `${APP}|^deploy|^node_modules/(@nestjs|typeorm|socket\\.io|@tensorflow|libsql)` },
+    },
+    {
+      name: 'weights-below-models-and-wire',
+      severity: 'error',
+      from: { path: '^shared/src/(weights|models)' },
+      to: { path: '^shared/src/wire' },
+    },
+    { name: 'weights-below-models', severity: 'error', from: { path: '^shared/src/weights' }, to: { path: '^shared/src/models' } },
+    {
+      name: 'shared-by-its-front-door',
+      comment: 'other folders import a shared room by its index only',
+      severity: 'error',
+      from: { path: `${APP}|^deploy` },
+      to: { path: '^shared/src/[^/]+/(?!index)' },
+    },
+    {
+      name: 'coordinator-is-model-blind',
+      severity: 'error',
+      from: { path: '^coordinator/src' },
+      to: { path: '^(site-agent|deploy|test)/|^node_modules/@tensorflow' },
+    },
+    {
+      name: 'site-agent-knows-no-coordinator',
+      severity: 'error',
+      from: { path: '^site-agent/src' },
+      to: { path: '^(coordinator|deploy|test)/|^node_modules/(typeorm|@nestjs)' },
+    },
+    {
+      name: 'pure-rules-are-pure',
+      comment: 'round rules, aggregation and the next step import neither framework nor database nor sockets',
+      severity: 'error',
+      from: { path: '^(coordinator/src/rounds/(decide-round|round-states)|coordinator/src/aggregation|site-agent/src/agent/next-step)' },
+      to: { path: '^node_modules/(@nestjs|typeorm|socket\\.io|libsql)' },
+    },
+    {
+      name: 'compute-knows-no-link',
+      comment: 'engine, networks and transforms are plain numerics',
+      severity: 'error',
+      from: { path: '^site-agent/src/(engine|networks|transforms)' },
+      to: { path: '^site-agent/src/(agent|link|commands|trainer|terminal|finetuning)|^node_modules/socket\\.io' },
+    },
+    {
+      name: 'only-the-engine-names-tensorflow',
+      severity: 'error',
+      from: { path: '^site-agent/src/(?!engine)' },
+      to: { path: '^node_modules/@tensorflow' },
+    },
+    {
+      name: 'the-agent-never-computes',
+      severity: 'error',
+      from: { path: '^site-agent/src/(agent|link|terminal|config)' },
+      to: { path: '^site-agent/src/(engine|networks|transforms|objectives|preprocessing)' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules|/dist/' },
+    exclude: { path: '\\.spec\\.ts$' },
+    tsConfig: { fileName: 'tsconfig.depcruise.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+  },
+};
