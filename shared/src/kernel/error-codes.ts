@@ -72,6 +72,7 @@ export const ERROR_CODES = {
   TRAINING_DIVERGED: 'training',
   OUT_OF_MEMORY: 'training',
   TRAINER_DIED: 'training',
+  TRAINER_STOPPED: 'training',
   // A bug of ours.
   INVARIANT: 'invariant',
 } as const satisfies Record<string, ErrorKind>;
