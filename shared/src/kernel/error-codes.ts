@@ -46,6 +46,7 @@ export const ERROR_CODES = {
   AGENT_ALREADY_RUNNING: 'state',
   COORDINATOR_ALREADY_RUNNING: 'state',
   ROUND_CLOSED: 'state',
+  QUORUM_MISSED: 'state',
   ROUND_TRANSITION: 'state',
   CAMPAIGN_TRANSITION: 'state',
   UPDATE_BASE_STALE: 'state',

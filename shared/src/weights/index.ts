@@ -1,5 +1,5 @@
 export * from './manifest.js';
 export * from './number-format.js';
 export * from './safetensors-file.js';
-export { HEADER_BYTES_LIMIT, type SafetensorsHeader, type StoredTensor } from './safetensors-header.js';
+export { encodeHeader, HEADER_BYTES_LIMIT, type SafetensorsHeader, type StoredTensor } from './safetensors-header.js';
 export * from './weight-set.js';
