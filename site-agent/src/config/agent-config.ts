@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { FederationError, parseDurationMs } from '@consilium/shared/kernel';
+import { durationField, parseWith, positiveInteger } from '@consilium/shared/wire';
+import { LOG_LEVELS, type LogLevel } from '../terminal/log.js';
+import { siteFolder, type SiteFolder } from './site-folder.js';
+
+/** What a site may set, in site.yaml, in the environment or as a flag. */
+export const agentSettingsSchema = z.strictObject({
+  coordinator: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('address of the coordinator; the one that was joined when left out'),
+  threads: positiveInteger.max(1024).optional().describe('processor threads for training; all cores when left out'),
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('how much the agent prints'),
+  syncEvery: durationField.default('20s').describe('how often the agent asks for work when nobody nudges it'),
+  statusPort: z.int().min(0).max(65535).default(0).describe('loopback port of the status page; 0 picks a free one'),
+  trainerRestarts: z.int().min(0).max(100).default(3).describe('how often a dead trainer is started again in one round'),
+});
+export type AgentSettings = z.infer<typeof agentSettingsSchema>;
+type SettingName = keyof AgentSettings;
+
+export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
+  coordinator: 'CONSILIUM_SITE_COORDINATOR',
+  threads: 'CONSILIUM_SITE_THREADS',
+  logLevel: 'CONSILIUM_SITE_LOG_LEVEL',
+  syncEvery: 'CONSILIUM_SITE_SYNC_EVERY',
+  statusPort: 'CONSILIUM_SITE_STATUS_PORT',
+  trainerRestarts: 'CONSILIUM_SITE_TRAINER_RESTARTS',
+};
+const HOME_VARIABLE = 'CONSILIUM_SITE_HOME';
+const SETTING_NAMES = Object.keys(ENVIRONMENT_NAMES) as SettingName[];
+
+/** The compiled settings: durations in milliseconds, nothing left to parse. */
+export interface AgentConfig {
+  readonly folder: SiteFolder;
+  readonly coordinatorUrl: string | undefined;
+  readonly threads: number | undefined;
+  readonly logLevel: LogLevel;
+  readonly syncEveryMs: number;
+  readonly statusPort: number;
+  readonly trainerRestarts: number;
+}
+
+export interface ExplainedSetting {
+  readonly name: string;
+  readonly value: string;
+  /** Where the value comes from: "default", "site.yaml", an environment variable or a flag. */
+  readonly origin: string;
+  readonly description: string;
+}
+
+export interface ConfigSources {
+  /** The site's folder; see {@link defaultHome}. */
+  readonly home: string;
+  /** Values given on the command line; undefined ones do not count. */
+  readonly flags?: Partial<Readonly<Record<SettingName, unknown>>>;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+/** The site's folder when `--home` is not given: CONSILIUM_SITE_HOME, or "site" in the current folder. */
+export function defaultHome(environment: ConfigSources['environment'] = process.env): string {
+  return environment[HOME_VARIABLE] ?? 'site';
+}
+
+/** Defaults < site.yaml < environment < flags, parsed once and frozen; throws CONFIG_INVALID naming the field and its origin. */
+export function loadAgentConfig(sources: ConfigSources): AgentConfig {
+  const { settings } = gatherSettings(sources);
+  return Object.freeze({
+    folder: siteFolder(resolve(sources.home)),
+    coordinatorUrl: settings.coordinator,
+    threads: settings.threads,
+    logLevel: settings.logLevel,
+    syncEveryMs: parseDurationMs(settings.syncEvery),
+    statusPort: settings.statusPort,
+    trainerRestarts: settings.trainerRestarts,
+  });
+}
+
+/** Every setting with its value and where that comes from. */
+export function explainAgentConfig(sources: ConfigSources): ExplainedSetting[] {
+  const { settings, origins } = gatherSettings(sources);
+  return SETTING_NAMES.map((name) => ({
+    name,
+    value: String(settings[name] ?? '–'),
+    origin: origins.get(name) ?? 'default',
+    description: agentSettingsSchema.shape[name].description ?? '',
+  }));
+}
+
+function gatherSettings({ home, flags = {}, environment = process.env }: ConfigSources): {
+  settings: AgentSettings;
+  origins: ReadonlyMap<string, string>;
+} {
+  const file = siteFolder(resolve(home)).settingsFile;
+  const origins = new Map<string, string>();
+  const values: Record<string, unknown> = {};
+  const take = (name: string, value: unknown, origin: string): void => {
+    if (value === undefined) return;
+    values[name] = value;
+    origins.set(name, origin);
+  };
+  for (const [name, value] of Object.entries(readSettingsFile(file))) take(name, value, 'site.yaml');
+  for (const name of SETTING_NAMES) take(name, numberOrText(environment[ENVIRONMENT_NAMES[name]]), ENVIRONMENT_NAMES[name]);
+  for (const [name, value] of Object.entries(flags)) take(name, numberOrText(value), `--${kebab(name)}`);
+  return { settings: parseSettings(values, origins), origins };
+}
+
+function parseSettings(values: Record<string, unknown>, origins: ReadonlyMap<string, string>): AgentSettings {
+  try {
+    return parseWith(agentSettingsSchema, values, 'CONFIG_INVALID', 'the site agent’s configuration');
+  } catch (error) {
+    const field = error instanceof FederationError ? String(error.details['field'] ?? '') : '';
+    const origin = origins.get(field);
+    if (!(error instanceof FederationError) || origin === undefined) throw error;
+    throw new FederationError(error.code, `${error.message} (from ${origin})`, { details: error.details, remedy: error.remedy });
+  }
+}
+
+function readSettingsFile(file: string): object {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return {}; // optional
+  }
+  try {
+    const value: unknown = parse(text);
+    return value === null || value === undefined ? {} : z.looseObject({}).parse(value);
+  } catch (cause) {
+    throw new FederationError('CONFIG_INVALID', 'site.yaml is not a YAML mapping of settings', {
+      cause,
+      remedy: `Correct ${file}, for example "threads: 4", or delete it.`,
+    });
+  }
+}
+
+/** The environment and flags bring text only: "4" becomes 4, an empty text counts as not given. */
+function numberOrText(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  if (value === '') return undefined;
+  return /^\d+$/.test(value) ? Number(value) : value;
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

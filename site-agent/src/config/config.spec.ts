@@ -1,0 +1,70 @@
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { defaultHome, explainAgentConfig, loadAgentConfig } from './agent-config.js';
+import { siteFolder } from './site-folder.js';
+import { readIdentity, requireIdentity, saveIdentity } from './site-identity.js';
+
+let home: string;
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'site-config-'));
+});
+afterEach(() => rm(home, { recursive: true, force: true }));
+
+describe('agent configuration', () => {
+  it('has defaults that need no file', () => {
+    const config = loadAgentConfig({ home, environment: {} });
+    expect(config).toMatchObject({ coordinatorUrl: undefined, threads: undefined, logLevel: 'info', syncEveryMs: 20_000 });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('lets flags win over the environment, and that over the file', async () => {
+    await writeFile(join(home, 'site.yaml'), 'threads: 2\nsyncEvery: 5s\nlogLevel: warn\n');
+    const sources = {
+      home,
+      environment: { CONSILIUM_SITE_THREADS: '3', CONSILIUM_SITE_LOG_LEVEL: 'error' },
+      flags: { threads: '4' },
+    };
+    expect(loadAgentConfig(sources)).toMatchObject({ threads: 4, logLevel: 'error', syncEveryMs: 5000 });
+    const origins = Object.fromEntries(explainAgentConfig(sources).map(({ name, origin }) => [name, origin]));
+    expect(origins).toMatchObject({
+      threads: '--threads',
+      logLevel: 'CONSILIUM_SITE_LOG_LEVEL',
+      syncEvery: 'site.yaml',
+      statusPort: 'default',
+    });
+  });
+
+  it('names the wrong field and its origin', async () => {
+    await writeFile(join(home, 'site.yaml'), 'thread: 2\n');
+    expect(() => loadAgentConfig({ home, environment: {} })).toThrow(/thread/);
+    await writeFile(join(home, 'site.yaml'), '- a list\n');
+    expect(() => loadAgentConfig({ home, environment: {} })).toThrow(/mapping/);
+    await rm(join(home, 'site.yaml'));
+    expect(() => loadAgentConfig({ home, environment: { CONSILIUM_SITE_SYNC_EVERY: 'soon' } })).toThrow(
+      /CONSILIUM_SITE_SYNC_EVERY/,
+    );
+    expect(() => loadAgentConfig({ home, environment: {}, flags: { coordinator: 'ftp://x' } })).toThrow(
+      /coordinator.*--coordinator/,
+    );
+  });
+
+  it('finds the home in the environment', () => {
+    expect(defaultHome({ CONSILIUM_SITE_HOME: 'elsewhere' })).toBe('elsewhere');
+    expect(defaultHome({})).toBe('site');
+  });
+});
+
+describe('site identity', () => {
+  it('is readable by the owner only and says what to do when missing', async () => {
+    const folder = siteFolder(join(home, 'new'));
+    expect(readIdentity(folder)).toBeUndefined();
+    expect(() => requireIdentity(folder)).toThrow(expect.objectContaining({ code: 'NOT_JOINED' }) as Error);
+    const identity = { siteId: 's', siteName: 'aare', coordinatorUrl: 'http://127.0.0.1:1', credential: 'secret' };
+    saveIdentity(folder, identity);
+    expect(requireIdentity(folder)).toEqual(identity);
+    expect((await stat(folder.identityFile)).mode & 0o777).toBe(0o600);
+    await writeFile(folder.identityFile, '{');
+    expect(() => requireIdentity(folder)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error);
+  });
+});
