@@ -1,0 +1,124 @@
+import { FederationError } from '@consilium/shared/kernel';
+import type { PatchBatch } from './patch-batch.js';
+import { train, type Training, type TrainingState } from './train.js';
+
+function batchOf(step: number): PatchBatch {
+  return { patches: 1, sizeVoxels: [1, 1, 1], input: Float32Array.of(step), target: Float32Array.of(0) };
+}
+
+/** A learner whose weight is the sum of what it saw, so that a skipped or doubled batch shows. */
+function makeTraining(changes: Partial<Training> = {}, lossAt: (step: number) => number = (step) => 10 - step) {
+  const seen: number[] = [];
+  const rates: number[] = [];
+  const saved: TrainingState[] = [];
+  let clockMs = 0;
+  const training: Training = {
+    trainee: {
+      setLearningRate: (rate) => void rates.push(rate),
+      step: (batch) => {
+        const step = batch.input[0] ?? -1;
+        seen.push(step);
+        return lossAt(step);
+      },
+    },
+    source: { batch: async (step) => batchOf(step), close: async () => undefined },
+    steps: 7,
+    learningRateAt: (step) => 1 / (step + 1),
+    checkpointEverySteps: 3,
+    saveCheckpoint: async (state) => void saved.push(state),
+    stop: new AbortController().signal,
+    nowMs: () => (clockMs += 5),
+    ...changes,
+  };
+  return { training, seen, rates, saved };
+}
+
+async function failureOf(work: Promise<unknown>): Promise<FederationError> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof FederationError) return error;
+  throw new Error('no FederationError was thrown');
+}
+
+describe('train', () => {
+  it('takes every batch once, in order, at its learning rate', async () => {
+    const { training, seen, rates } = makeTraining();
+    const state = await train(training);
+    expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(rates.slice(0, 3)).toEqual([1, 1 / 2, 1 / 3]);
+    expect(state).toEqual({ step: 7, lossSum: 10 + 9 + 8 + 7 + 6 + 5 + 4, lastLoss: 4, trainingMs: 35 });
+  });
+
+  it('saves at each interval but not after the last step, for then the update is written', async () => {
+    const { training, saved } = makeTraining({ steps: 6 });
+    await train(training);
+    expect(saved.map(({ step }) => step)).toEqual([3]);
+  });
+
+  it('goes on from a state as if it had never stopped', async () => {
+    const whole = await train(makeTraining().training);
+    const { training, seen } = makeTraining();
+    const rest = await train(training, { step: 3, lossSum: 27, lastLoss: 8, trainingMs: 15 });
+    expect(seen).toEqual([3, 4, 5, 6]);
+    expect(rest).toEqual(whole);
+  });
+
+  it('stops within one step, saving on the way out', async () => {
+    const controller = new AbortController();
+    const { training, seen, saved } = makeTraining({
+      stop: controller.signal,
+      onStep: ({ step }) => step === 5 && controller.abort(),
+    });
+    const error = await failureOf(train(training));
+    expect([error.code, error.retryable, error.details]).toEqual(['TRAINER_STOPPED', true, { step: 5 }]);
+    expect(seen).toEqual([0, 1, 2, 3, 4]);
+    expect(saved.map(({ step }) => step)).toEqual([3, 5]);
+  });
+
+  it('obeys a stop that arrives while it waits for a batch, and does not save twice', async () => {
+    const controller = new AbortController();
+    const { training, seen, saved } = makeTraining({
+      stop: controller.signal,
+      source: {
+        batch: async (step) => {
+          if (step === 3) controller.abort();
+          return batchOf(step);
+        },
+        close: async () => undefined,
+      },
+    });
+    expect((await failureOf(train(training))).code).toBe('TRAINER_STOPPED');
+    expect(seen).toEqual([0, 1, 2]);
+    expect(saved.map(({ step }) => step)).toEqual([3]);
+  });
+
+  it('finishes when the stop comes with the last step', async () => {
+    const controller = new AbortController();
+    const { training } = makeTraining({ stop: controller.signal, onStep: ({ step }) => step === 7 && controller.abort() });
+    expect((await train(training)).step).toBe(7);
+  });
+
+  it.each([NaN, Infinity])('reports a loss of %p as divergence at its step', async (broken) => {
+    const { training, saved } = makeTraining({}, (step) => (step === 4 ? broken : 1));
+    const error = await failureOf(train(training));
+    expect([error.code, error.details]).toEqual(['TRAINING_DIVERGED', { step: 4 }]);
+    expect(error.remedy).toContain('learning rate');
+    expect(saved.map(({ step }) => step)).toEqual([3]);
+  });
+
+  it('sees events between steps', async () => {
+    let events = 0;
+    const timer = setInterval(() => (events += 1), 0);
+    const { training } = makeTraining({ onStep: () => busyMs(3) });
+    await train(training);
+    clearInterval(timer);
+    expect(events).toBeGreaterThan(3);
+  });
+});
+
+function busyMs(durationMs: number): void {
+  const end = performance.now() + durationMs;
+  while (performance.now() < end);
+}
