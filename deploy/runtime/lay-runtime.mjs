@@ -55,15 +55,16 @@ async function fillStage(stage, variant, from, report) {
       'Name a wheel, a folder of wheels, or a runtime folder that set-up laid elsewhere.',
     );
   }
-  let compiler = 'copied';
-  if (source !== undefined && readRecord(source) !== undefined) {
+  const ready = source === undefined ? undefined : readRecord(source);
+  let compiler = ready?.compiler;
+  if (ready !== undefined) {
     await once(stage, 'copied', () => timed(report, `copy ${source}`, async () => copyRuntime(source, stage, variant)));
   } else {
     compiler = await layFromWheels(stage, variant, source, report);
   }
   const libraryFolders = cudaFolders(stage);
   await timed(report, 'check that it loads and computes', () => verifyRuntime(stage, libraryFolders));
-  await writeRecord(stage, { variant, compiler, libraryFolders });
+  await writeRecord(stage, { variant, compiler, libraryFolders }, ready?.digests);
   rmSync(join(stage, 'wheels'), { recursive: true, force: true });
 }
 
@@ -115,10 +116,14 @@ function cudaFolders(stage) {
   return existsSync(nvidia) ? readdirSync(nvidia).map((name) => `nvidia/${name}/lib`) : [];
 }
 
-async function writeRecord(stage, facts) {
+/** The record, with digests; those of a copied runtime must be what its own record says. */
+async function writeRecord(stage, facts, expected = {}) {
   const digests = {};
   for (const name of ['lib/libtensorflow_cc.so.2', 'lib/libtensorflow_framework.so.2', ADDON_FILE]) {
     digests[name] = `sha256:${await sha256Of(join(stage, name))}`;
+    if ((expected[name] ?? digests[name]) === digests[name]) continue;
+    rmSync(stage, { recursive: true, force: true });
+    throw new SetupFailure(`${name} was damaged on its way here`, 'Copy the runtime folder once more, then run set-up again.');
   }
   const record = {
     formatVersion: 1,
