@@ -1,0 +1,61 @@
+/**
+ * NIfTI orientation: sform if its code says so, else qform, else voxel sizes alone, as nibabel chooses
+ * (NIfTI-1 data format document, "3D image orientation and location in space").
+ */
+import type { NIFTI1, NIFTI2 } from 'nifti-reader-js';
+import { unsuitable } from './volume-fault.js';
+
+const HIGHEST_KNOWN_CODE = 5;
+
+/** 4×4, row-major, stored voxel index → millimetres. */
+export function affineOf(header: NIFTI1 | NIFTI2, bytes: DataView, version: 1 | 2): number[] {
+  if (isKnown(header.sform_code)) return sformOf(bytes, version, header.littleEndian);
+  if (isKnown(header.qform_code)) return qformOf(header, version);
+  return voxelSizeAffine(header);
+}
+
+// An unknown code is treated like 0, "not set".
+function isKnown(code: number): boolean {
+  return code >= 1 && code <= HIGHEST_KNOWN_CODE;
+}
+
+// Read from the bytes: the reader library fills its affine by another rule.
+function sformOf(bytes: DataView, version: 1 | 2, littleEndian: boolean): number[] {
+  const rows = Array.from({ length: 12 }, (_, index) =>
+    version === 1 ? bytes.getFloat32(280 + 4 * index, littleEndian) : bytes.getFloat64(400 + 8 * index, littleEndian),
+  );
+  return [...rows, 0, 0, 0, 1];
+}
+
+function qformOf(header: NIFTI1 | NIFTI2, version: 1 | 2): number[] {
+  const { quatern_b: b, quatern_c: c, quatern_d: d } = header;
+  const square = 1 - (b * b + c * c + d * d);
+  const rounding = version === 1 ? 3 * 2 ** -23 : 3 * 2 ** -52;
+  if (!(square >= -rounding)) throw unsuitable('its orientation (qform) is not a rotation');
+  const a = Math.sqrt(Math.max(0, square));
+  const s = 2 / (a * a + b * b + c * c + d * d);
+  const [dx, dy, dz] = voxelSizes(header);
+  const flippedDz = header.pixDims[0] === -1 ? -dz : dz;
+  return [
+    ...[(1 - s * (c * c + d * d)) * dx, s * (b * c - a * d) * dy, s * (b * d + a * c) * flippedDz, header.qoffset_x],
+    ...[s * (b * c + a * d) * dx, (1 - s * (b * b + d * d)) * dy, s * (c * d - a * b) * flippedDz, header.qoffset_y],
+    ...[s * (b * d - a * c) * dx, s * (c * d + a * b) * dy, (1 - s * (b * b + c * c)) * flippedDz, header.qoffset_z],
+    ...[0, 0, 0, 1],
+  ];
+}
+
+// Without orientation: x to the left, the origin in the middle of the grid.
+function voxelSizeAffine(header: NIFTI1 | NIFTI2): number[] {
+  const [dx, dy, dz] = voxelSizes(header);
+  const middle = (axis: number): number => (sizeAlong(header, axis) - 1) / 2;
+  return [-dx, 0, 0, middle(1) * dx, 0, dy, 0, -middle(2) * dy, 0, 0, dz, -middle(3) * dz, 0, 0, 0, 1];
+}
+
+function voxelSizes(header: NIFTI1 | NIFTI2): [number, number, number] {
+  const size = (axis: number): number => ((header.dims[0] ?? 0) >= axis ? Math.abs(header.pixDims[axis] ?? 1) : 1);
+  return [size(1), size(2), size(3)];
+}
+
+function sizeAlong(header: NIFTI1 | NIFTI2, axis: number): number {
+  return (header.dims[0] ?? 0) >= axis ? (header.dims[axis] ?? 1) : 1;
+}
