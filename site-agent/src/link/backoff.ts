@@ -1,0 +1,35 @@
+export interface BackoffPlan {
+  /** Upper end of the first delay; each failure doubles it. */
+  readonly firstMs: number;
+  /** Upper end of every delay. */
+  readonly capMs: number;
+  /** Lower end of every delay. */
+  readonly floorMs: number;
+}
+
+export const DEFAULT_BACKOFF: BackoffPlan = { firstMs: 500, capMs: 30_000, floorMs: 100 };
+
+/**
+ * Exponential backoff with full jitter: uniform between the floor and min(cap, first · 2^failures), so that many agents that lost
+ * their coordinator at once do not come back at once.
+ * @param failures failed attempts in a row before this delay, 0 for the first.
+ * @param uniform a random number in [0, 1).
+ */
+export function backoffDelayMs(failures: number, uniform: number, plan: BackoffPlan = DEFAULT_BACKOFF): number {
+  const ceiling = Math.min(plan.capMs, plan.firstMs * 2 ** Math.min(failures, 30));
+  return plan.floorMs + uniform * Math.max(0, ceiling - plan.floorMs);
+}
+
+/** Resolves after the delay, or at once when the signal is aborted; never rejects. */
+export function pause(delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve();
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, delayMs);
+    signal?.addEventListener('abort', end);
+  });
+}

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { FederationError, isErrorCode } from '@consilium/shared/kernel';
+
+/** An address on the coordinator, also when it stands behind a proxy under a path of its own. */
+export function coordinatorAddress(coordinatorUrl: string, path: string): string {
+  return new URL(prefixOf(coordinatorUrl) + path, coordinatorUrl).href;
+}
+
+/** The path under which the coordinator stands, without a slash at the end; mostly empty. */
+export function prefixOf(coordinatorUrl: string): string {
+  return new URL(coordinatorUrl).pathname.replace(/\/+$/, '');
+}
+
+const reportedError = z.object({
+  code: z.string(),
+  message: z.string().default(''),
+  retryable: z.boolean().optional(),
+});
+
+/** The error behind a refused HTTP request: the coordinator's own report where the body holds one, else by the status. */
+export function errorOfResponse(status: number, body: string): FederationError {
+  const report = parseReport(body);
+  if (report !== undefined && isErrorCode(report.code)) return FederationError.fromReport(report);
+  const details = { status };
+  if (status === 401 || status === 403) {
+    return new FederationError('CREDENTIAL_REFUSED', 'the coordinator does not accept this site’s credential', { details });
+  }
+  if (status === 404 || status === 410) return new FederationError('NOT_FOUND', 'the coordinator does not have it', { details });
+  const retryable = status >= 500 || [408, 409, 423, 425, 429, 460].includes(status);
+  return new FederationError('TRANSFER_BROKEN', `the coordinator answered with HTTP status ${status}`, { details, retryable });
+}
+
+function parseReport(body: string): z.infer<typeof reportedError> | undefined {
+  try {
+    return reportedError.parse(JSON.parse(body));
+  } catch {
+    return undefined;
+  }
+}
+
+/** "ECONNREFUSED" of a failed fetch or request, which hides it in nested causes. */
+export function reasonOf(error: unknown): string {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string' && cause.code !== '') return cause.code;
+    if (cause instanceof AggregateError && cause.errors.length > 0) return reasonOf(cause.errors[0]);
+    if (cause.cause === undefined) return cause.message;
+  }
+  return String(error);
+}

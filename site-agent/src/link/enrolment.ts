@@ -1,0 +1,67 @@
+import { FederationError } from '@consilium/shared/kernel';
+import {
+  DATA_PATHS,
+  type EnrolmentAnswer,
+  enrolmentAnswerSchema,
+  type EnrolmentRequest,
+  parseWith,
+  PROTOCOL_VERSION,
+  requireProtocolVersion,
+} from '@consilium/shared/wire';
+import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
+
+/**
+ * Trades a one-time token for the site's credential. Throws TOKEN_REFUSED, PROTOCOL_VERSION, or COORDINATOR_UNREACHABLE when
+ * nothing answers at the address.
+ */
+export async function enrol(coordinatorUrl: string, token: string, agentVersion: string): Promise<EnrolmentAnswer> {
+  const request: EnrolmentRequest = { protocolVersion: PROTOCOL_VERSION, token, agentVersion };
+  const { ok, status, body } = await post(coordinatorAddress(coordinatorUrl, DATA_PATHS.enrolment), request);
+  if (!ok) throw explain(errorOfResponse(status, body));
+  const answer = parseWith(
+    enrolmentAnswerSchema,
+    parseJson(body, coordinatorUrl),
+    'MESSAGE_REFUSED',
+    'the answer to the enrolment',
+  );
+  requireProtocolVersion(answer.protocolVersion, 'coordinator');
+  return answer;
+}
+
+async function post(url: string, request: EnrolmentRequest): Promise<{ ok: boolean; status: number; body: string }> {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(request),
+      signal: AbortSignal.timeout(20_000),
+    });
+    return { ok: response.ok, status: response.status, body: await response.text() };
+  } catch (cause) {
+    throw new FederationError('COORDINATOR_UNREACHABLE', `nothing answers at ${new URL(url).origin} (${reasonOf(cause)})`, {
+      cause,
+      remedy: 'Check the address, that the coordinator runs, and that this computer may reach it.',
+    });
+  }
+}
+
+function explain(error: FederationError): FederationError {
+  if (error.code === 'TOKEN_REFUSED') {
+    const remedy = 'A token works once and only for a while: ask the operator for a new one (coordinator site invite NAME).';
+    return new FederationError(error.code, error.message, { details: error.details, remedy });
+  }
+  if (error.code !== 'NOT_FOUND') return error;
+  const remedy = 'Check the address: it should be the coordinator’s, such as http://coordinator.example:7700';
+  return new FederationError('COORDINATOR_UNREACHABLE', 'something else than a coordinator answers at this address', { remedy });
+}
+
+function parseJson(body: string, coordinatorUrl: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (cause) {
+    throw new FederationError('COORDINATOR_UNREACHABLE', `${coordinatorUrl} does not answer like a coordinator`, {
+      cause,
+      remedy: 'Check the address.',
+    });
+  }
+}

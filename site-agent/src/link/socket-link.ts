@@ -1,0 +1,236 @@
+import { Manager, type Socket } from 'socket.io-client';
+import { z } from 'zod';
+import { type ErrorCode, FederationError } from '@consilium/shared/kernel';
+import {
+  type Assignment,
+  assignmentSchema,
+  type CoordinatorToSiteEvents,
+  nameField,
+  parseWith,
+  type Progress,
+  PROTOCOL_VERSION,
+  type ScoreReport,
+  SITE_NAMESPACE,
+  type SiteHandshake,
+  type UpdateOffer,
+} from '@consilium/shared/wire';
+import { backoffDelayMs, type BackoffPlan, DEFAULT_BACKOFF } from './backoff.js';
+import { prefixOf, reasonOf } from './coordinator-address.js';
+import type { CoordinatorLink, LinkState } from './coordinator-link.js';
+
+/** What the link sends; values and answers are checked against the wire's schemas. */
+type SiteRequest =
+  | 'site:sync'
+  | 'participation:accept'
+  | 'participation:decline'
+  | 'participation:fail'
+  | 'participation:progress'
+  | 'update:offer'
+  | 'score:report';
+type SiteRequests = Record<SiteRequest, (body: object, acknowledge: (answer: unknown) => void) => void>;
+
+export interface SocketLinkOptions {
+  readonly coordinatorUrl: string;
+  readonly credential: string;
+  readonly agentVersion: string;
+  readonly backoff?: BackoffPlan;
+  /** A request without an answer for this long counts as COORDINATOR_UNREACHABLE. */
+  readonly answerTimeoutMs?: number;
+  /** How long "already connected" may be our own connection that broke without the coordinator noticing yet. */
+  readonly duplicateGraceMs?: { readonly first: number; readonly again: number };
+  /** Random numbers in [0, 1) for the jitter. */
+  readonly uniform?: () => number;
+}
+
+/** Refusals after which only a human can help. */
+const FINAL_REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'SITE_UNKNOWN',
+  'CREDENTIAL_REFUSED',
+  'PROTOCOL_VERSION',
+  'SITE_ALREADY_CONNECTED',
+]);
+
+const errorReportSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  retryable: z.boolean().optional(),
+  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
+});
+const acknowledgementSchema = z.discriminatedUnion('ok', [
+  z.object({ ok: z.literal(true), value: z.unknown() }),
+  z.object({ ok: z.literal(false), error: errorReportSchema }),
+]);
+const syncAnswerSchema = z.object({ assignment: assignmentSchema.nullable() });
+const offerAnswerSchema = z.object({ outcome: z.enum(['accepted', 'already-accepted']) });
+
+/**
+ * The control plane over socket.io. Network trouble never ends it: it dials again with jittered, growing pauses. Each dial uses a
+ * fresh connection, so that no state of a broken one survives.
+ */
+export class SocketLink implements CoordinatorLink {
+  private current: LinkState = { kind: 'closed' };
+  private socket: Socket<CoordinatorToSiteEvents, SiteRequests> | undefined;
+  private redial: NodeJS.Timeout | undefined;
+  private failures = 0;
+  private everConnected = false;
+  private duplicateSinceMs: number | undefined;
+  private readonly stateListeners: ((state: LinkState) => void)[] = [];
+  private readonly nudgeListeners: (() => void)[] = [];
+
+  constructor(private readonly options: SocketLinkOptions) {}
+
+  get state(): LinkState {
+    return this.current;
+  }
+
+  open(): void {
+    if (this.current.kind === 'closed') this.dial();
+  }
+
+  close(): void {
+    clearTimeout(this.redial);
+    this.hangUp();
+    this.become({ kind: 'closed' });
+  }
+
+  onState(listener: (state: LinkState) => void): void {
+    this.stateListeners.push(listener);
+  }
+
+  onNudge(listener: () => void): void {
+    this.nudgeListeners.push(listener);
+  }
+
+  async sync(): Promise<Assignment | null> {
+    const { assignment } = parseWith(syncAnswerSchema, await this.request('site:sync', {}), 'MESSAGE_REFUSED', 'the assignment');
+    // The identifier becomes a folder's name here: whatever the coordinator says, it must not point elsewhere.
+    if (assignment?.kind === 'train') parseWith(nameField, assignment.participationId, 'MESSAGE_REFUSED', 'the participation');
+    return assignment;
+  }
+
+  async accept(participationId: string): Promise<void> {
+    await this.request('participation:accept', { participationId });
+  }
+
+  async decline(participationId: string, code: string): Promise<void> {
+    await this.request('participation:decline', { participationId, code });
+  }
+
+  async fail(participationId: string, code: string): Promise<void> {
+    await this.request('participation:fail', { participationId, code });
+  }
+
+  async progress(progress: Progress): Promise<void> {
+    await this.request('participation:progress', progress);
+  }
+
+  async offer(offer: UpdateOffer): Promise<'accepted' | 'already-accepted'> {
+    const answer = await this.request('update:offer', offer);
+    return parseWith(offerAnswerSchema, answer, 'MESSAGE_REFUSED', 'the answer to the offer').outcome;
+  }
+
+  async reportScore(report: ScoreReport): Promise<void> {
+    await this.request('score:report', report);
+  }
+
+  private async request(name: SiteRequest, body: object): Promise<unknown> {
+    const { socket } = this;
+    if (socket === undefined || this.current.kind !== 'connected') throw unreachable('there is no connection');
+    const raw: unknown = await socket
+      .timeout(this.options.answerTimeoutMs ?? 15_000)
+      .emitWithAck(name, body)
+      .catch((cause: unknown) => {
+        throw unreachable(`no answer to ${name} (${reasonOf(cause)})`);
+      });
+    const answer = parseWith(acknowledgementSchema, raw, 'MESSAGE_REFUSED', `the answer to ${name}`);
+    this.failures = 0;
+    this.duplicateSinceMs = undefined;
+    if (answer.ok) return answer.value;
+    throw FederationError.fromReport(answer.error);
+  }
+
+  private dial(): void {
+    this.become({ kind: 'connecting' });
+    const { coordinatorUrl, credential, agentVersion } = this.options;
+    const auth: SiteHandshake = { protocolVersion: PROTOCOL_VERSION, credential, agentVersion };
+    const manager = new Manager(new URL(coordinatorUrl).origin, {
+      path: `${prefixOf(coordinatorUrl)}/socket.io/`,
+      reconnection: false,
+      autoConnect: false,
+      // Where a proxy blocks WebSocket, long polling takes over.
+      transports: ['websocket', 'polling'],
+      tryAllTransports: true,
+      timeout: 10_000,
+    });
+    const socket: Socket<CoordinatorToSiteEvents, SiteRequests> = manager.socket(SITE_NAMESPACE, { auth });
+    this.socket = socket;
+    socket.on('connect', () => {
+      this.everConnected = true;
+      this.become({ kind: 'connected' });
+    });
+    socket.on('site:nudge', () => this.nudgeListeners.forEach((listener) => listener()));
+    socket.on('site:refused', (report) => this.refused(FederationError.fromReport(report)));
+    socket.on('connect_error', (error) => {
+      const report = errorReportSchema.safeParse('data' in error ? error.data : undefined);
+      if (report.success) this.refused(FederationError.fromReport(report.data));
+      else this.wait(reasonOf(error));
+    });
+    socket.on('disconnect', (reason) => this.wait(reason));
+    socket.connect();
+  }
+
+  private refused(error: FederationError): void {
+    if (!FINAL_REFUSALS.has(error.code) || this.mayBeOurOwn(error.code)) return this.wait(error.code);
+    this.hangUp();
+    this.become({ kind: 'refused', error: withRemedy(error) });
+  }
+
+  /** After a cut the coordinator may hold our own dead connection for a while: then "already connected" is no second agent. */
+  private mayBeOurOwn(code: ErrorCode): boolean {
+    if (code !== 'SITE_ALREADY_CONNECTED') return false;
+    const grace = this.options.duplicateGraceMs ?? { first: 3000, again: 90_000 };
+    this.duplicateSinceMs ??= Date.now();
+    return Date.now() - this.duplicateSinceMs < (this.everConnected ? grace.again : grace.first);
+  }
+
+  private wait(reason: string): void {
+    if (this.current.kind !== 'connecting' && this.current.kind !== 'connected') return;
+    this.hangUp();
+    const retryInMs = backoffDelayMs(
+      this.failures++,
+      (this.options.uniform ?? Math.random)(),
+      this.options.backoff ?? DEFAULT_BACKOFF,
+    );
+    this.redial = setTimeout(() => this.dial(), retryInMs);
+    this.become({ kind: 'waiting', retryInMs, reason });
+  }
+
+  private hangUp(): void {
+    const { socket } = this;
+    this.socket = undefined;
+    if (socket === undefined) return;
+    socket.removeAllListeners();
+    socket.disconnect();
+  }
+
+  private become(state: LinkState): void {
+    this.current = state;
+    for (const listener of this.stateListeners) listener(state);
+  }
+}
+
+function unreachable(why: string): FederationError {
+  return new FederationError('COORDINATOR_UNREACHABLE', `the coordinator cannot be reached: ${why}`, {
+    remedy: 'Nothing is lost; the agent tries again by itself.',
+  });
+}
+
+function withRemedy(error: FederationError): FederationError {
+  const remedies: Partial<Record<ErrorCode, string>> = {
+    SITE_UNKNOWN: 'Ask the operator for a new token and run "site-agent join" with --force.',
+    CREDENTIAL_REFUSED: 'The operator may have revoked this site; ask for a new token and run "site-agent join" with --force.',
+    PROTOCOL_VERSION: 'Bring site agent and coordinator to the same release.',
+    SITE_ALREADY_CONNECTED: 'Stop the other agent of this site, or give this one an identity of its own with "site-agent join".',
+  };
+  return new FederationError(error.code, error.message, { details: error.details, remedy: error.remedy ?? remedies[error.code] });
+}
