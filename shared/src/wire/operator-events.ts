@@ -85,6 +85,15 @@ export const participationViewSchema = z.object({
 
 export const scoreViewSchema = z.object({ siteName: nameField, score: probeScoreSchema });
 
+/** A model version with every score that sites have sent for it. */
+export const versionViewSchema = z.object({
+  number: z.int(),
+  digest: digestField,
+  bytes: z.number(),
+  scores: z.array(scoreViewSchema),
+});
+export type VersionView = z.infer<typeof versionViewSchema>;
+
 export const roundViewSchema = z.object({
   id: z.string(),
   number: z.int(),
@@ -93,8 +102,8 @@ export const roundViewSchema = z.object({
   startedAtMs: z.number().nullable(),
   finishedAtMs: z.number().nullable(),
   baseVersion: z.int(),
-  /** The version this round produced, with every score that sites have sent for it. */
-  version: z.object({ number: z.int(), digest: digestField, bytes: z.number(), scores: z.array(scoreViewSchema) }).nullable(),
+  /** The version this round produced. */
+  version: versionViewSchema.nullable(),
   participations: z.array(participationViewSchema),
 });
 export type RoundView = z.infer<typeof roundViewSchema>;
@@ -108,8 +117,10 @@ export const campaignViewSchema = z.object({
   finishedRounds: z.int(),
   createdAtMs: z.number(),
   code: z.string().nullable(),
-  /** The newest version, and its scores when it is still version 1. */
-  version: z.object({ number: z.int(), digest: digestField, bytes: z.number(), scores: z.array(scoreViewSchema) }),
+  /** Version 1: the seeded start. */
+  initialVersion: versionViewSchema,
+  /** The newest version. */
+  version: versionViewSchema,
   roundViews: z.array(roundViewSchema),
 });
 export type CampaignView = z.infer<typeof campaignViewSchema>;
