@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lastWords, runCommand } from '../runtime/run-command.mjs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runCommand } from '../runtime/run-command.mjs';
 import { SetupFailure } from '../runtime/setup-failure.mjs';
 import { ROOT } from './project.mjs';
 
@@ -26,32 +27,45 @@ function readPackages(path) {
   }
 }
 
-/** Installs exactly what package-lock.json names, without install scripts; one second try for a flaky network. */
-export async function installPackages(report) {
-  let result = await runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
-  if (result.status !== 0) {
-    report(`  npm said: ${lastWords(result, 1)}`);
-    report('  trying once more');
-    result = await runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline']);
+const NETWORK_WORDS = /EAI_AGAIN|ENOTFOUND|ETIMEDOUT|ECONN|ENETUNREACH|ERR_SOCKET|EINTEGRITY|network|socket/i;
+
+/** Installs exactly what package-lock.json names, without install scripts; a flaky network gets two more tries. */
+export async function installPackages(report, pausesMs = [2000, 10_000]) {
+  for (let attempt = 0; ; attempt++) {
+    const result = await runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+    if (result.status === 0) return;
+    const pause = pausesMs[attempt];
+    if (pause === undefined || !NETWORK_WORDS.test(result.stderr)) throw explain(result);
+    report(`  no answer from the network, trying again in ${pause / 1000} s`);
+    await sleep(pause);
   }
-  if (result.status !== 0) throw explain(result);
 }
 
 function explain(result) {
-  const words = lastWords(result, 4);
+  const words = npmWords(result.stderr);
   if (result.status === -1) {
     return new SetupFailure('npm was not found', 'It comes with Node: install Node again, with its npm.');
   }
-  if (/ENOSPC|no space left/i.test(words)) {
+  if (/ENOSPC|no space left/i.test(result.stderr)) {
     return new SetupFailure('the disk is full', 'Free about 1 GB and run the command again.');
   }
-  if (/EAI_AGAIN|ENOTFOUND|ETIMEDOUT|ECONNRE|ENETUNREACH|network/i.test(words)) {
+  if (NETWORK_WORDS.test(result.stderr)) {
     return new SetupFailure(
       'the npm registry cannot be reached',
       `Check the network and npm's proxy settings. npm said: ${words}`,
     );
   }
   return new SetupFailure('the npm packages were not installed', `npm said: ${words}`);
+}
+
+/** npm's complaint without its usage text and the name of its log. */
+function npmWords(stderr) {
+  const lines = stderr.split('\n').map((line) => line.replace(/^npm (error|ERR!)\s*/, '').trim());
+  return lines
+    .filter((line) => line !== '' && !/^npm warn|complete log/.test(line))
+    .slice(0, 4)
+    .join(' | ')
+    .slice(0, 600);
 }
 
 /** The npm that started us, else the one on the PATH. */
