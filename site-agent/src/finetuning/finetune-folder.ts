@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+
+/** What a fine-tuning leaves in its output folder. */
+export interface FinetuneFolder {
+  readonly path: string;
+  readonly modelFile: string;
+  readonly historyFile: string;
+  /** The task with absolute paths, so that "evaluate" and a later "finetune" need nothing else. */
+  readonly taskFile: string;
+  readonly summaryFile: string;
+  /** Checkpoints and the best weights so far; empty once the model is written. */
+  readonly workFolder: string;
+  readonly bestFile: string;
+  /** The scratch run of the same schedule, where one was asked for. */
+  readonly scratchFolder: string;
+}
+
+export function finetuneFolder(path: string): FinetuneFolder {
+  return {
+    path,
+    modelFile: join(path, 'model.safetensors'),
+    historyFile: join(path, 'history.json'),
+    taskFile: join(path, 'task.yaml'),
+    summaryFile: join(path, 'summary.json'),
+    workFolder: join(path, 'work'),
+    bestFile: join(path, 'work', 'best.safetensors'),
+    scratchFolder: join(path, 'scratch'),
+  };
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { digestField } from '@consilium/shared/wire';
+import { readRecord, writeRecord } from '../training/round-folder.js';
+
+const validationSchema = z.object({
+  step: z.int().min(1),
+  loss: z.number(),
+  dice: z.number(),
+  trainingLoss: z.number().nullable(),
+  learningRate: z.number(),
+  /** Training loss summed from the first step, for the next mean. */
+  lossSum: z.number(),
+});
+
+/** One look at the validation cases; `learningRate` is the one that led there. */
+export type Validation = z.infer<typeof validationSchema>;
+
+const outcomeSchema = z.object({
+  steps: z.int(),
+  stopped: z.enum(['steps', 'early-stop']),
+  bestStep: z.int(),
+  bestValidationLoss: z.number().nullable(),
+  bestValidationDice: z.number().nullable(),
+  meanLoss: z.number(),
+  trainingMs: z.number(),
+  digest: digestField,
+  bytes: z.int(),
+});
+export type FinetuneOutcome = z.infer<typeof outcomeSchema>;
+
+/** history.json: the course of one fine-tuning, and its outcome once there is one. */
+const historySchema = z.object({
+  task: z.string(),
+  /** Names what is trained; a history of other work is not continued. */
+  work: digestField,
+  startedFrom: z.string(),
+  loadedParameters: z.array(z.string()),
+  freshParameters: z.array(z.string()),
+  validations: z.array(validationSchema),
+  outcome: outcomeSchema.nullable(),
+});
+export type FinetuneHistory = z.infer<typeof historySchema>;
+
+/** The history of this very work, or undefined. */
+export async function readHistory(path: string, work: string): Promise<FinetuneHistory | undefined> {
+  const history = await readRecord(path, historySchema);
+  return history?.work === work ? history : undefined;
+}
+
+export async function writeHistory(path: string, history: FinetuneHistory): Promise<void> {
+  await writeRecord(path, history);
+}

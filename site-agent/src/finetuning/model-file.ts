@@ -1,0 +1,126 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type Digest, digestOfFile, FederationError } from '@consilium/shared/kernel';
+import { manifestOf, type ModelSpec, modelSpecDigest, modelSpecSchema } from '@consilium/shared/models';
+import { inManifestOrder, readSafetensors, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
+import { parseWith, patchPlanSchema } from '@consilium/shared/wire';
+import { modalityField, segmentationClassSchema } from './segmentation-task.js';
+
+/** Keys of our entries in a safetensors header; "format" is what Python tools look for. */
+const KEYS = { format: 'format', kind: 'kind', modelSpec: 'modelSpec', segmentation: 'segmentation' } as const;
+
+/** What a fine-tuned model knows about its task, so that predicting needs nothing but its file. */
+export const segmentationFactsSchema = z.object({
+  task: z.string(),
+  modality: modalityField,
+  classes: z.array(segmentationClassSchema).min(1),
+  patchSizeVoxels: patchPlanSchema.shape.sizeVoxels,
+  /** The step whose weights these are, and what they reached on the validation cases. */
+  step: z.int().min(0).optional(),
+  validationDice: z.number().optional(),
+  startedFrom: z.string().optional(),
+});
+export type SegmentationFacts = z.infer<typeof segmentationFactsSchema>;
+
+export interface ModelFile {
+  readonly path: string;
+  readonly digest: Digest;
+  readonly spec: ModelSpec;
+  /** In the manifest's order. */
+  readonly weights: WeightSet;
+  /** Undefined for a pretrained model. */
+  readonly segmentation: SegmentationFacts | undefined;
+}
+
+/** Writes weights with their spec and task facts; the file appears whole or not at all. */
+export async function writeModelFile(
+  path: string,
+  model: { spec: ModelSpec; weights: WeightSet; segmentation?: SegmentationFacts | undefined },
+  dtype: 'F32' | 'F16' | 'BF16' = 'F32',
+): Promise<{ digest: Digest; bytes: number }> {
+  const metadata = {
+    [KEYS.format]: 'pt',
+    [KEYS.kind]: model.segmentation === undefined ? 'pretrained' : 'segmentation',
+    [KEYS.modelSpec]: JSON.stringify(model.spec),
+    ...(model.segmentation === undefined ? {} : { [KEYS.segmentation]: JSON.stringify(model.segmentation) }),
+  };
+  return writeSafetensors(path, model.weights, { metadata, dtype });
+}
+
+/**
+ * Reads a model: one of ours, a version fetched from a coordinator, or a folder that a fine-tuning wrote. Throws NOT_FOUND,
+ * WEIGHTS_MALFORMED, or MANIFEST_MISMATCH when the tensors are no network that we know.
+ */
+export async function readModelFile(location: string): Promise<ModelFile> {
+  const path = await resolveModelPath(location);
+  const { weights, metadata } = await readSafetensors(path);
+  const spec = specOf(metadata, weights);
+  const facts = metadata[KEYS.segmentation];
+  return {
+    path,
+    digest: await digestOfFile(path),
+    spec,
+    weights: inManifestOrder(weights, manifestOf(spec), 'the model file'),
+    segmentation: facts === undefined ? undefined : parseMetadata(segmentationFactsSchema, facts, KEYS.segmentation),
+  };
+}
+
+/** A folder stands for the model.safetensors within it. */
+async function resolveModelPath(location: string): Promise<string> {
+  const stats = await stat(location).catch(() => undefined);
+  const path = stats?.isDirectory() === true ? join(location, 'model.safetensors') : location;
+  const file = stats?.isDirectory() === true ? await stat(path).catch(() => undefined) : stats;
+  if (file?.isFile() === true) return path;
+  throw new FederationError('NOT_FOUND', `there is no model at ${path}`, {
+    remedy: 'Name a .safetensors file, or a folder that "site-agent finetune" wrote.',
+  });
+}
+
+function specOf(metadata: Readonly<Record<string, string>>, weights: WeightSet): ModelSpec {
+  const stated = metadata[KEYS.modelSpec];
+  if (stated !== undefined) return parseMetadata(modelSpecSchema, stated, KEYS.modelSpec);
+  const candidates = guessSpecs(weights);
+  // A file that carries only its spec's digest still tells batch from instance norm, which the tensors cannot.
+  const digests = new Set(Object.values(metadata));
+  const spec = candidates.find((candidate) => digests.has(modelSpecDigest(candidate))) ?? candidates[0];
+  if (spec === undefined) {
+    throw new FederationError('MANIFEST_MISMATCH', 'the file holds weights of a network that this program does not know', {
+      remedy: 'Use a model that a campaign or "site-agent finetune" produced.',
+    });
+  }
+  return spec;
+}
+
+/** The specs whose parameters have these names and shapes; instance norm, the federated default, first. */
+export function guessSpecs(weights: WeightSet): ModelSpec[] {
+  const shapes = new Map(weights.map(({ name, shape }) => [name, shape]));
+  const [width, inputChannels] = shapes.get('e1.0.weight') ?? [];
+  const outputs = shapes.get('out.weight')?.[0];
+  const upsampling = shapes.has('u1.weight') ? 'transposed' : 'nearest';
+  return ['instance', 'batch'].flatMap((norm) => {
+    const spec = modelSpecSchema.safeParse({ architecture: 'genesis-unet3d', width, inputChannels, outputs, upsampling, norm });
+    return spec.success ? [spec.data] : [];
+  });
+}
+
+function parseMetadata<T>(schema: z.ZodType<T>, text: string, key: string): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FederationError('WEIGHTS_MALFORMED', `the model file's ${key} entry is not JSON`, {
+      cause,
+      remedy: 'Export the model again.',
+    });
+  }
+  return parseWith(schema, value, 'WEIGHTS_MALFORMED', `the model file's ${key} entry`);
+}
+
+/** What the model knows about its classes; ARGUMENT_INVALID for a model that was pretrained only. */
+export function requireSegmentation({ segmentation, path }: ModelFile): SegmentationFacts {
+  if (segmentation !== undefined) return segmentation;
+  throw new FederationError('ARGUMENT_INVALID', `the model ${path} is pretrained only: it restores scans and knows no classes`, {
+    remedy: 'Fine-tune it first: site-agent finetune TASK.yaml --from MODEL.',
+  });
+}

@@ -1,0 +1,92 @@
+import { Random } from '@consilium/shared/kernel';
+import type { LabelledCase } from './labelled-case.js';
+import { augment, drawStart, flip, foregroundVoxels, PatchSampler } from './patch-sampler.js';
+import { finetuneTrainingSchema } from './segmentation-task.js';
+
+const STILL = { flipAxes: [], intensityShift: 0 };
+
+/** One labelled voxel in a 24×24×16 volume whose intensities name their voxel. */
+function makeCase(name: string, labelledVoxel: number): LabelledCase {
+  const sizeVoxels = [24, 24, 16] as const;
+  const count = 24 * 24 * 16;
+  const classMap = new Uint8Array(count);
+  classMap[labelledVoxel] = 1;
+  return { name, sizeVoxels, intensities: Float32Array.from({ length: count }, (_, index) => index / count), classMap };
+}
+
+function sampler(foregroundShare: number, augmentation: object = STILL, seed = 1): PatchSampler {
+  const training = finetuneTrainingSchema.parse({ batchSize: 4, foregroundShare, augmentation, seed });
+  return new PatchSampler([makeCase('a', 100), makeCase('b', 5000)], { patchSizeVoxels: [8, 8, 8], classes: 1, training });
+}
+
+describe('patch sampler', () => {
+  it('centres the asked share of patches on labelled voxels', async () => {
+    const always = await sampler(1).batch(3);
+    for (let patch = 0; patch < 4; patch++) {
+      expect(always.target.subarray(patch * 512, (patch + 1) * 512).reduce((sum, value) => sum + value)).toBe(1);
+    }
+    let hits = 0;
+    const never = sampler(0);
+    for (let step = 0; step < 50; step++) hits += (await never.batch(step)).target.reduce((sum, value) => sum + value);
+    expect(hits).toBeLessThan(40); // a uniform patch holds the one voxel in about one of 13 draws
+  });
+
+  it('gives the same batch for the same step and seed, and another one otherwise', async () => {
+    const [one, again] = [await sampler(0.5).batch(7), await sampler(0.5).batch(7)];
+    expect(again.input).toEqual(one.input);
+    expect((await sampler(0.5).batch(8)).input).not.toEqual(one.input);
+    expect((await sampler(0.5, STILL, 2).batch(7)).input).not.toEqual(one.input);
+  });
+
+  it('visits each case once in every pass', async () => {
+    const seen = new Set<boolean>();
+    const { input } = await sampler(1).batch(0);
+    for (const patch of [0, 1]) seen.add((input[patch * 512] ?? 0) > 2000 / 9216);
+    expect(seen.size).toBe(2);
+  });
+
+  it('keeps image and labels together through flips', () => {
+    const values = Float32Array.from({ length: 24 }, (_, index) => index / 24);
+    const map = Uint8Array.from({ length: 24 }, (_, index) => index);
+    augment(values, map, [2, 3, 4], { flipAxes: ['x', 'y', 'z'], intensityShift: 0 }, new Random('flips'));
+    expect([...values].map((value) => Math.round(value * 24))).toEqual([...map]);
+    expect(map[0]).not.toBe(0);
+  });
+
+  it('scales intensities by a bounded factor and keeps them within [0, 1]', () => {
+    const factors = Array.from({ length: 50 }, (_, index) => {
+      const values = Float32Array.of(0.5, 1);
+      augment(values, new Uint8Array(2), [1, 1, 2], { flipAxes: [], intensityShift: 0.1 }, new Random(`shift/${index}`));
+      expect(values[1]).toBeLessThanOrEqual(1);
+      return (values[0] ?? 0) / 0.5;
+    });
+    expect(Math.min(...factors)).toBeGreaterThanOrEqual(0.9);
+    expect(Math.max(...factors)).toBeLessThan(1.1);
+    expect(new Set(factors).size).toBeGreaterThan(40);
+  });
+
+  it('mirrors one axis', () => {
+    const block = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+    flip(block, [2, 2, 2], 1);
+    expect([...block]).toEqual([3, 4, 1, 2, 7, 8, 5, 6]);
+    flip(block, [2, 2, 2], 1);
+    flip(block, [2, 2, 2], 2);
+    expect([...block]).toEqual([2, 1, 4, 3, 6, 5, 8, 7]);
+  });
+
+  it('keeps patches inside long axes and whole short axes inside patches', () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const start = drawStart([5, 40, 8], [8, 16, 8], seed % 2 === 0 ? undefined : [4, 39, 0], new Random(`start/${seed}`));
+      expect(start[0]).toBeGreaterThanOrEqual(-3);
+      expect(start[0]).toBeLessThanOrEqual(0);
+      expect(start[1]).toBeGreaterThanOrEqual(0);
+      expect(start[1]).toBeLessThanOrEqual(24);
+      if (seed % 2 === 1) expect(start[1]).toBe(24);
+      expect(start[2]).toBe(0);
+    }
+  });
+
+  it('lists the voxels of each class', () => {
+    expect(foregroundVoxels(Uint8Array.of(0, 2, 1, 2), 3).map((list) => [...list])).toEqual([[2], [1, 3], []]);
+  });
+});

@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { unet3dSpecSchema } from '@consilium/shared/models';
+import { fraction, nameField, patchPlanSchema, positiveInteger } from '@consilium/shared/wire';
+
+const caseSchema = z.strictObject({
+  image: z.string().min(1),
+  label: z.string().min(1),
+  name: nameField.optional().describe("how reports call the case; the image file's name by default"),
+});
+
+/** Images and label maps of a task; train must not be empty, the others may. */
+export const caseListsSchema = z.strictObject({
+  train: z.array(caseSchema).min(1, 'at least one training case is needed'),
+  validation: z.array(caseSchema).default([]),
+  test: z.array(caseSchema).default([]),
+});
+export type CaseLists = z.infer<typeof caseListsSchema>;
+
+/** One class is one sigmoid output; `labels` are the label-map values that count as it. Masks carry the first of them. */
+export const segmentationClassSchema = z.strictObject({
+  name: nameField,
+  labels: z.array(z.int().min(1).max(255)).min(1),
+});
+export type SegmentationClass = z.infer<typeof segmentationClassSchema>;
+
+const plateauSchema = z.strictObject({
+  factor: z.number().gt(0).lt(1).default(0.5),
+  patience: positiveInteger.default(6).describe('validations without a better loss before the rate is cut'),
+  minimumDelta: z.number().min(0).default(1e-4),
+  floor: z.number().min(0).default(1e-6),
+});
+
+const augmentationSchema = z.strictObject({
+  flipAxes: z
+    .array(z.enum(['x', 'y', 'z']))
+    .default(['x', 'y', 'z'])
+    .describe('each is flipped with probability 0.5'),
+  intensityShift: fraction.default(0.1).describe('intensities are multiplied by a factor within 1 ± this'),
+});
+
+/** Defaults: Models Genesis' fine-tuning schedule (spec A7) and the augmentation chosen for target tasks (A12). */
+export const finetuneTrainingSchema = z.strictObject({
+  steps: positiveInteger.max(1_000_000).default(1000),
+  batchSize: positiveInteger.max(256).default(4),
+  learningRate: z.number().positive().default(1e-3).describe('of Adam; one rate for all layers, nothing is frozen'),
+  loss: z.enum(['dice', 'dice-bce']).default('dice'),
+  plateau: plateauSchema.prefault({}),
+  earlyStopPatience: positiveInteger.default(30).describe('validations without a better loss before training ends'),
+  validateEverySteps: positiveInteger.default(50),
+  checkpointEverySteps: positiveInteger.default(50),
+  foregroundShare: fraction.default(0.5).describe('share of patches that are centred on a labelled voxel'),
+  augmentation: augmentationSchema.prefault({}),
+  seed: z.int().min(0).default(1),
+});
+export type FinetuneTraining = z.infer<typeof finetuneTrainingSchema>;
+
+export const modalityField = z.enum(['CT', 'MR']);
+
+/** The task file as a human writes it; paths are relative to it. */
+export const taskFileSchema = z
+  .strictObject({
+    name: nameField,
+    kind: z.literal('segmentation'),
+    modality: modalityField,
+    classes: z.array(segmentationClassSchema).min(1).max(128),
+    cases: caseListsSchema.optional(),
+    split: z.string().min(1).optional().describe('a file with the lists train, validation and test instead of "cases"'),
+    start: z
+      .strictObject({
+        from: z.string().min(1).default('scratch'),
+        outputLayer: z.enum(['auto', 'fresh']).default('auto').describe('auto keeps the last layer when its size fits'),
+      })
+      .prefault({}),
+    model: unet3dSpecSchema
+      .omit({ inputChannels: true, outputs: true })
+      .prefault({ architecture: 'genesis-unet3d' })
+      .describe('used from scratch; a start model brings its own'),
+    patchSizeVoxels: patchPlanSchema.shape.sizeVoxels,
+    training: finetuneTrainingSchema.prefault({}),
+  })
+  .refine((task) => (task.cases === undefined) !== (task.split === undefined), {
+    path: ['cases'],
+    message: 'give either "cases" or "split"',
+  })
+  .superRefine((task, context) => {
+    const seen = new Set<string | number>();
+    task.classes.forEach(({ name, labels }, index) => {
+      for (const mark of [name, ...labels]) {
+        if (seen.has(mark)) {
+          const message = typeof mark === 'number' ? `label ${mark} belongs to two classes` : `two classes are called ${mark}`;
+          context.addIssue({ code: 'custom', path: ['classes', index], message });
+        }
+        seen.add(mark);
+      }
+    });
+  });
+export type TaskFile = z.infer<typeof taskFileSchema>;
+
+/** Absolute paths of one labelled case. */
+export interface CaseFiles {
+  readonly name: string;
+  readonly image: string;
+  readonly label: string;
+}
+
+/** A checked task with absolute paths; plain data, so that it can be sent to a trainer process. */
+export interface SegmentationTask {
+  readonly name: string;
+  readonly kind: 'segmentation';
+  readonly modality: 'CT' | 'MR';
+  readonly classes: readonly SegmentationClass[];
+  readonly cases: {
+    readonly train: readonly CaseFiles[];
+    readonly validation: readonly CaseFiles[];
+    readonly test: readonly CaseFiles[];
+  };
+  /** `from` is "scratch" or the absolute path of a model file. */
+  readonly start: { readonly from: string; readonly outputLayer: 'auto' | 'fresh' };
+  readonly model: TaskFile['model'];
+  readonly patchSizeVoxels: readonly [number, number, number];
+  readonly training: FinetuneTraining;
+}

@@ -1,0 +1,37 @@
+import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
+import type { WeightSet } from '@consilium/shared/weights';
+import { scratchWeights, transferWeights } from './transfer-weights.js';
+
+const spec = (overrides: object = {}) => modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2, ...overrides });
+const valuesOf = (weights: WeightSet, name: string) => weights.find((tensor) => tensor.name === name)?.values;
+
+describe('transfer', () => {
+  const source = initialWeights(spec(), 'pretrained');
+
+  it('takes encoder, decoder and a fitting output layer by name, whatever their order', () => {
+    const { weights, fresh, loaded } = transferWeights(spec(), [...source].reverse(), 5);
+    expect(weights).toEqual(source);
+    expect(fresh).toEqual([]);
+    expect(loaded).toHaveLength(source.length);
+  });
+
+  it('draws the output layer as a scratch run would when its size differs or it is not wanted', () => {
+    const two = spec({ outputs: 2 });
+    const grown = transferWeights(two, source, 5);
+    expect(grown.fresh).toEqual(['out.weight', 'out.bias']);
+    expect(valuesOf(grown.weights, 'out.weight')).toEqual(valuesOf(scratchWeights(two, 5).weights, 'out.weight'));
+    expect(valuesOf(grown.weights, 'd1.3.weight')).toEqual(valuesOf(source, 'd1.3.weight'));
+    expect(transferWeights(spec(), source, 5, 'fresh').fresh).toEqual(['out.weight', 'out.bias']);
+  });
+
+  it('starts from scratch with the seed alone', () => {
+    expect(scratchWeights(spec(), 5)).toEqual(scratchWeights(spec(), 5));
+    expect(scratchWeights(spec(), 6).weights).not.toEqual(scratchWeights(spec(), 5).weights);
+    expect(scratchWeights(spec(), 5).loaded).toEqual([]);
+  });
+
+  it('refuses a model of another shape, naming the tensor', () => {
+    expect(() => transferWeights(spec({ width: 3 }), source, 5)).toThrow(/e1\.0\.weight with shape \[2, 1, 3, 3, 3\]/);
+    expect(() => transferWeights(spec(), source.slice(1), 5)).toThrow(/lacks the tensor e1\.0\.weight/);
+  });
+});

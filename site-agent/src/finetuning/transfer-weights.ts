@@ -1,0 +1,56 @@
+import { FederationError } from '@consilium/shared/kernel';
+import { initialWeights, type ModelSpec } from '@consilium/shared/models';
+import type { WeightSet } from '@consilium/shared/weights';
+
+/** Which parameters a fine-tuning took over and which it drew afresh. */
+export interface Transfer {
+  readonly weights: WeightSet;
+  readonly loaded: readonly string[];
+  readonly fresh: readonly string[];
+}
+
+/** The last convolution: it belongs to the task, everything before it to the representation. */
+const OUTPUT_LAYER = 'out.';
+
+/** Fresh seeded weights for every parameter: the scratch run of the same schedule. */
+export function scratchWeights(spec: ModelSpec, seed: number): Transfer {
+  const weights = initialWeights(spec, seed);
+  return { weights, loaded: [], fresh: weights.map(({ name }) => name) };
+}
+
+/**
+ * Encoder and decoder by name from the source (spec A7); the output layer too when its size fits and `outputLayer` is
+ * "auto", else it is drawn from the seed exactly as a scratch run would. Throws MANIFEST_MISMATCH naming the tensor when
+ * another one does not fit.
+ */
+export function transferWeights(
+  spec: ModelSpec,
+  source: WeightSet,
+  seed: number,
+  outputLayer: 'auto' | 'fresh' = 'auto',
+): Transfer {
+  const byName = new Map(source.map((tensor) => [tensor.name, tensor]));
+  const fresh = initialWeights(spec, seed);
+  const sameShape = (name: string, shape: readonly number[]): boolean => byName.get(name)?.shape.join('x') === shape.join('x');
+  const output = fresh.filter(({ name }) => name.startsWith(OUTPUT_LAYER));
+  const keepOutput = outputLayer === 'auto' && output.every(({ name, shape }) => sameShape(name, shape));
+  const loaded: string[] = [];
+  const weights = fresh.map((tensor) => {
+    if (tensor.name.startsWith(OUTPUT_LAYER) && !keepOutput) return tensor;
+    const taken = byName.get(tensor.name);
+    if (taken === undefined || !sameShape(tensor.name, tensor.shape)) throw unfit(tensor, taken);
+    loaded.push(tensor.name);
+    return taken;
+  });
+  return { weights, loaded, fresh: fresh.map(({ name }) => name).filter((name) => !loaded.includes(name)) };
+}
+
+function unfit(wanted: WeightSet[number], found: WeightSet[number] | undefined): FederationError {
+  const detail =
+    found === undefined
+      ? `lacks the tensor ${wanted.name}`
+      : `has ${wanted.name} with shape [${found.shape.join(', ')}], expected [${wanted.shape.join(', ')}]`;
+  return new FederationError('MANIFEST_MISMATCH', `the start model ${detail}`, {
+    remedy: 'Start from a model of the same architecture, or from scratch.',
+  });
+}
