@@ -1,0 +1,121 @@
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { type ErrorCode, FederationError, formatBytes } from '@consilium/shared/kernel';
+import { type RuntimeFacts, readRuntimeFacts } from '../engine/runtime/runtime-facts.js';
+import { locateRuntime, type RuntimeSearch } from '../engine/runtime/locate-runtime.js';
+import { coordinatorAddress, reasonOf } from '../link/coordinator-address.js';
+
+/** One line of the doctor's table. */
+export interface DoctorCheck {
+  readonly name: string;
+  readonly status: 'ok' | 'warning' | 'failed';
+  readonly finding: string;
+  /** What to do about it; only when it is not ok. */
+  readonly remedy?: string | undefined;
+  readonly code?: ErrorCode;
+}
+
+const LITTLE_DISK_BYTES = 5e9;
+const TOO_LITTLE_DISK_BYTES = 5e8;
+const LOWEST_NODE = [20, 19] as const;
+
+/** Whether this Node release runs the agent. */
+export function checkNodeVersion(version: string): DoctorCheck {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const fine = major > LOWEST_NODE[0] || (major === LOWEST_NODE[0] && minor >= LOWEST_NODE[1]);
+  if (fine) return { name: 'Node', status: 'ok', finding: version };
+  const remedy = `Install Node ${LOWEST_NODE.join('.')} or newer.`;
+  return { name: 'Node', status: 'failed', finding: `${version} is too old`, remedy, code: 'CONFIG_INVALID' };
+}
+
+/** Loads TensorFlow and describes it, one line a fact; a missing runtime is one failed line. */
+export function checkRuntime(search: RuntimeSearch): { checks: DoctorCheck[]; facts?: RuntimeFacts } {
+  try {
+    const facts = readRuntimeFacts(locateRuntime(search));
+    return { checks: describeFacts(facts), facts };
+  } catch (error) {
+    const { message, remedy, code } = FederationError.from(error, 'RUNTIME_MISSING');
+    return { checks: [{ name: 'TensorFlow', status: 'failed', finding: message, remedy, code }] };
+  }
+}
+
+function describeFacts(facts: RuntimeFacts): DoctorCheck[] {
+  const fact = (name: string, finding: string): DoctorCheck => ({ name, status: 'ok', finding });
+  const seconds = facts.convolution.seconds;
+  return [
+    fact('TensorFlow', `${facts.version}, ${facts.variant} variant, loaded in ${facts.loadSeconds.toFixed(1)} s`),
+    fact('runtime folder', `${facts.folder} (${facts.origin})`),
+    fact('processor', `${facts.cpuModel.trim()}, ${facts.cores} cores`),
+    fact('memory', `${formatBytes(facts.memoryBytes)}, of which this check took ${formatBytes(facts.residentBytes)}`),
+    oneDnnCheck(facts),
+    gpuCheck(facts),
+    fact(
+      'convolution',
+      `${(seconds * 1000).toFixed(1)} ms, ${facts.convolution.gflops.toFixed(0)} GFLOPS (3×3×3, 16 channels, 64×64×32)`,
+    ),
+  ];
+}
+
+function oneDnnCheck({ oneDnn }: RuntimeFacts): DoctorCheck {
+  if (oneDnn) return { name: 'oneDNN', status: 'ok', finding: 'on' };
+  const remedy =
+    'This TensorFlow lacks it, and training on the processor is several times slower: run "npm run setup -- --force".';
+  return { name: 'oneDNN', status: 'warning', finding: 'off', remedy };
+}
+
+/** No card is no fault; a card that lies idle is worth a warning. */
+function gpuCheck({ gpu }: RuntimeFacts): DoctorCheck {
+  const cards = gpu.devices.map((card) => `${card.name} (${(card.memoryMib / 1024).toFixed(0)} GiB)`).join(', ');
+  if (gpu.used) return { name: 'GPU', status: 'ok', finding: cards === '' ? 'used' : cards };
+  if (gpu.devices.length === 0) return { name: 'GPU', status: 'ok', finding: `not used: ${gpu.reason}` };
+  return { name: 'GPU', status: 'warning', finding: `${cards}, not used`, remedy: gpu.reason };
+}
+
+/** Whether the agent can keep its state in the folder, which it makes at the first start. */
+export function checkSiteFolder(home: string): DoctorCheck {
+  const folder = resolve(home);
+  const existing = nearestExisting(folder);
+  try {
+    accessSync(existing, constants.W_OK | constants.X_OK);
+    return { name: 'site folder', status: 'ok', finding: existing === folder ? folder : `${folder} (made at the first start)` };
+  } catch {
+    const remedy = 'Change its owner or name another folder with --home.';
+    return { name: 'site folder', status: 'failed', finding: `${existing} may not be written`, remedy, code: 'FOLDER_MISSING' };
+  }
+}
+
+/** Room for prepared volumes, models and checkpoints on the folder's disk. */
+export function checkFreeDisk(home: string, freeBytes = freeBytesOf(nearestExisting(resolve(home)))): DoctorCheck {
+  const finding = `${formatBytes(freeBytes)} free`;
+  if (freeBytes >= LITTLE_DISK_BYTES) return { name: 'disk', status: 'ok', finding };
+  const remedy =
+    'Prepared volumes take about the size of the scans: free some space or name a folder on another disk with --home.';
+  if (freeBytes >= TOO_LITTLE_DISK_BYTES) return { name: 'disk', status: 'warning', finding, remedy };
+  return { name: 'disk', status: 'failed', finding, remedy, code: 'DISK_FULL' };
+}
+
+/** Whether anything answers at the coordinator's address; waits at most five seconds. Undefined: not joined yet. */
+export async function checkCoordinator(coordinatorUrl: string | undefined): Promise<DoctorCheck> {
+  const name = 'coordinator';
+  if (coordinatorUrl === undefined) return { name, status: 'ok', finding: 'not joined yet' };
+  try {
+    const response = await fetch(coordinatorAddress(coordinatorUrl, '/'), {
+      signal: AbortSignal.timeout(5000),
+      redirect: 'manual',
+    });
+    await response.body?.cancel();
+    return { name, status: 'ok', finding: `${coordinatorUrl} answers` };
+  } catch (error) {
+    const remedy = `Check the address and the network; a running agent keeps trying by itself (${reasonOf(error)}).`;
+    return { name, status: 'warning', finding: `${coordinatorUrl} does not answer`, remedy, code: 'COORDINATOR_UNREACHABLE' };
+  }
+}
+
+function nearestExisting(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path));
+}
+
+function freeBytesOf(folder: string): number {
+  const disk = statfsSync(folder);
+  return disk.bavail * disk.bsize;
+}
