@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { type Digest, digestOfFile, finishDigest } from '@consilium/shared/kernel';
+import { MR_PERCENTILES } from '../preprocessing/intensity.js';
+import { nonZero, percentilesOf } from '../preprocessing/order-statistics.js';
+import { decideModality } from './modality.js';
+import { filesOfVolume } from './nifti-pair.js';
+import { readNiftiVolume } from './nifti-volume.js';
+import type { Volume } from './volume.js';
+import { faultOf, unsuitable } from './volume-fault.js';
+import type { IndexedVolume, VolumeModality } from './volume-index.js';
+
+/** Shorter than this along an axis, a volume holds no useful 3D patch. */
+export const SHORTEST_SIDE_VOXELS = 8;
+/** With so few different values a volume is a mask, not a scan. */
+const MOST_MASK_VALUES = 8;
+
+/** What is measured on the voxels of a volume. */
+export interface ValueFacts {
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly lowPercentile: number;
+  readonly highPercentile: number;
+}
+
+/**
+ * Reads a whole file and decides whether training can use it. Throws VOLUME_UNREADABLE or VOLUME_UNSUITABLE with the file's
+ * name and a one-line reason. Nothing but numbers about geometry and intensities is kept.
+ */
+export async function examineVolume(path: string, hint: VolumeModality | undefined): Promise<IndexedVolume> {
+  const volume = await readNiftiVolume(path);
+  try {
+    requireThreeDimensions(volume);
+    const facts = measureValues(volume.voxels);
+    requireScan(volume, facts);
+    const modality = decideModality(volume.voxels, facts, hint);
+    const { sizeVoxels, spacingMm, repairedVoxels } = volume;
+    return { digest: await digestOfVolume(path), path, modality, sizeVoxels, spacingMm, ...facts, repairedVoxels };
+  } catch (thrown) {
+    throw faultOf(thrown, path);
+  }
+}
+
+/** Of the file's bytes; for a pair, of the header's bytes followed by the image's. */
+async function digestOfVolume(path: string): Promise<Digest> {
+  const files = await filesOfVolume(path);
+  if (files.length === 1) return digestOfFile(path);
+  const hash = createHash('sha256');
+  for (const file of files) await pipeline(createReadStream(file), hash, { end: false });
+  return finishDigest(hash);
+}
+
+function requireThreeDimensions({ sizeVoxels }: Volume): void {
+  const shortest = Math.min(...sizeVoxels);
+  if (shortest === 1) throw unsuitable('a single slice, not a volume');
+  if (shortest < SHORTEST_SIDE_VOXELS) {
+    throw unsuitable(
+      `only ${shortest} voxels along one axis (${sizeVoxels.join(' × ')}); at least ${SHORTEST_SIDE_VOXELS} are needed`,
+    );
+  }
+}
+
+export function measureValues(voxels: Float32Array): ValueFacts {
+  let minimum = Infinity;
+  let maximum = -Infinity;
+  for (const value of voxels) {
+    if (value < minimum) minimum = value;
+    if (value > maximum) maximum = value;
+  }
+  const [lowPercentile = 0, highPercentile = 0] = percentilesOf(nonZero(voxels), MR_PERCENTILES);
+  return { minimum, maximum, lowPercentile, highPercentile };
+}
+
+function requireScan({ voxels }: Volume, { minimum, maximum }: ValueFacts): void {
+  if (minimum === maximum) throw unsuitable(`all its voxels have the same value (${minimum})`);
+  const values = new Set<number>();
+  let previous = NaN;
+  for (const value of voxels) {
+    if (value === previous) continue;
+    values.add(value);
+    if (values.size > MOST_MASK_VALUES) return;
+    previous = value;
+  }
+  throw unsuitable(`only ${values.size} different values: this looks like a mask, not a scan`);
+}
