@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { FederationError } from '@consilium/shared/kernel';
 import { inheritedEnvironment } from '../config/inherited-environment.js';
-import { locateRuntime, runtimeEnvironment, type RuntimeSearch } from '../engine/runtime/locate-runtime.js';
+import { runtimeSearch } from '../config/runtime-search.js';
+import { locateRuntime, runtimeEnvironment } from '../engine/runtime/locate-runtime.js';
 import { LastWords } from './last-words.js';
 import { countMemoryKills, explainExit } from './trainer-exit.js';
 import type { TrainerMessage, TrainerOrder, TrainerProgress, TrainerResult } from './trainer-messages.js';
@@ -26,8 +27,6 @@ export interface Trainer {
 }
 
 export interface TrainerProcessOptions {
-  /** Where the TensorFlow runtime is looked for, to give a GPU runtime its library path. */
-  readonly runtime?: RuntimeSearch;
   readonly onWarning?: (text: string) => void;
   /** Time between asking to stop and killing. */
   readonly stopGraceMs?: number;
@@ -77,7 +76,7 @@ class RunningTrainer implements TrainerHandle {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: [],
-      env: trainerEnvironment(options.runtime),
+      env: trainerEnvironment(),
     });
     this.lastWords = new LastWords(this.process);
     this.process.on('message', (message) => this.receive(message as TrainerMessage));
@@ -156,10 +155,10 @@ function rejectOnSpawnError(process: ChildProcess): Promise<never> {
 }
 
 /** The CUDA libraries must be findable before the process starts; a missing runtime is the trainer's own to report. */
-function trainerEnvironment(search: RuntimeSearch | undefined): NodeJS.ProcessEnv {
+function trainerEnvironment(): NodeJS.ProcessEnv {
   const inherited = inheritedEnvironment();
   try {
-    return { ...inherited, ...runtimeEnvironment(locateRuntime(search), inherited['LD_LIBRARY_PATH']) };
+    return { ...inherited, ...runtimeEnvironment(locateRuntime(runtimeSearch()), inherited['LD_LIBRARY_PATH']) };
   } catch {
     return inherited;
   }

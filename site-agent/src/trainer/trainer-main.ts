@@ -1,0 +1,68 @@
+/**
+ * The program of a trainer process: one order in, progress out, one result or one failure, then it ends. It owns
+ * TensorFlow and blocks while a step runs; between steps it sees signals and the channel to the agent.
+ */
+import process from 'node:process';
+import { FederationError, systemClock } from '@consilium/shared/kernel';
+import type { OrderContext } from './order-context.js';
+import { executeOrder } from './orders.js';
+import { ProgressMeter } from './progress-meter.js';
+import { outOfMemory, speaksOfMemory } from './trainer-exit.js';
+import type { TrainerMessage, TrainerOrder } from './trainer-messages.js';
+
+const stop = new AbortController();
+
+// The agent decides when to stop: Ctrl-C reaches its whole process group, this process included.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => stop.abort());
+// The agent is gone, perhaps killed: nobody is left to deliver to, and the next agent resumes from the last checkpoint.
+process.on('disconnect', () => process.exit(0));
+process.once('message', (order) => void work(order as TrainerOrder));
+if (!process.connected) process.exit(0); // it went while this program was loading
+
+async function work(order: TrainerOrder): Promise<void> {
+  const exitCode = await executeOrder(order, context()).then(
+    async (result) => {
+      await post({ kind: 'result', result });
+      return 0;
+    },
+    async (thrown: unknown) => {
+      const error = asTrainingError(thrown);
+      await post(failure(error));
+      return error.exitCode;
+    },
+  );
+  process.exit(exitCode);
+}
+
+/** Local, so the whole message goes: what crosses the wire is the agent's to decide. */
+function failure({ code, message, retryable, details, remedy }: FederationError): TrainerMessage {
+  return { kind: 'failed', error: { code, message, retryable, details }, remedy };
+}
+
+function context(): OrderContext {
+  const meter = new ProgressMeter(
+    (progress) => void post(progress),
+    () => systemClock.nowMs(),
+  );
+  return {
+    stop: stop.signal,
+    report: (phase, step, steps, loss) => meter.report(phase, step, steps, loss),
+    warn: (text) => void post({ kind: 'warning', text }),
+    nowMs: () => performance.now(),
+  };
+}
+
+/** Resolves when the message is on its way; the agent being gone is for the disconnect handler. */
+function post(message: TrainerMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined) return resolve();
+    process.send(message, undefined, undefined, () => resolve());
+  });
+}
+
+function asTrainingError(thrown: unknown): FederationError {
+  const error = FederationError.from(thrown, 'INVARIANT');
+  const outOfPlace = error.code === 'OPERATION_FAILED' || error.code === 'INVARIANT';
+  return outOfPlace && speaksOfMemory(error.message) ? outOfMemory({}, error.message) : error;
+}

@@ -1,0 +1,181 @@
+/**
+ * Local training of one round: base weights in, update (trained − base) out. Everything on disk can be lost at any moment
+ * and is made again; repeating an order returns the same update, bit for bit on the same machine.
+ */
+import { type Digest, digestOfFile, digestOfJson } from '@consilium/shared/kernel';
+import { manifestOf } from '@consilium/shared/models';
+import { federatedPart, firstNonFinite, subtractWeights, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
+import { digestField, type ProbeScore, probeScoreSchema, updateReportSchema } from '@consilium/shared/wire';
+import { z } from 'zod';
+import { siteFolder } from '../config/site-folder.js';
+import type { OrderContext } from '../trainer/order-context.js';
+import type { PretrainOrder, PretrainResult } from '../trainer/trainer-messages.js';
+import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
+import { readVersion } from './base-weights.js';
+import { openPretrainFeed, openProbe } from './batch-feed.js';
+import { CheckpointStore } from './checkpoint.js';
+import { Learner } from './learner.js';
+import { prepareFolder, readRecord, type RoundFolder, roundFolder, writeRecord } from './round-folder.js';
+import { probeStream } from './score-order.js';
+import { scoreProbe } from './score-version.js';
+import { loadCollection, type SiteCollection } from './site-collection.js';
+import { diverged, train, type TrainingState, UNTRAINED } from './train.js';
+
+const resultSchema = z.object({
+  planDigest: z.string(),
+  digest: digestField,
+  bytes: z.int(),
+  report: updateReportSchema,
+});
+
+const baseScoreSchema = z.object({ work: z.string(), score: probeScoreSchema });
+
+/** What the steps of a round share. */
+interface Round {
+  readonly order: PretrainOrder;
+  readonly context: OrderContext;
+  readonly folder: RoundFolder;
+  readonly planDigest: string;
+  readonly base: WeightSet;
+  readonly collection: SiteCollection;
+  readonly learner: Learner;
+  readonly checkpoints: CheckpointStore;
+  /** Names what is trained: the plan and the collection. Work on anything else is not continued. */
+  readonly work: Digest;
+}
+
+/** Does the order, or returns at once what an earlier attempt finished. Its folder holds the update afterwards. */
+export async function executePretrain(order: PretrainOrder, context: OrderContext): Promise<PretrainResult> {
+  const site = siteFolder(order.home);
+  const folder = roundFolder(site.roundsFolder, order.participationId);
+  await prepareFolder(folder.path);
+  const planDigest = digestOfJson(order.plan);
+  const finished = await readFinished(folder, planDigest);
+  if (finished !== undefined) return finished;
+
+  const base = await readVersion(order.basePath, order.plan.base.digest, order.plan.model);
+  const collection = await loadCollection(site, context);
+  const work = digestOfJson({ planDigest, collection: collection.digest });
+  const checkpoints = new CheckpointStore(folder.path, work, (text) => context.warn(text));
+  const { model: spec, training } = order.plan;
+  const learner = Learner.create({ runtime: openTrainerRuntime(order.limits), spec, optimizer: training.optimizer, loss: 'mse' });
+  try {
+    return await trainRound({ order, context, folder, planDigest, base, collection, learner, checkpoints, work });
+  } finally {
+    learner.dispose();
+  }
+}
+
+async function trainRound(round: Round): Promise<PretrainResult> {
+  const { learner, base, checkpoints } = round;
+  learner.loadWeights(base);
+  const baseScore = await scoreBase(round);
+  const state = await trainSteps(round, await resume(round));
+  const result = await deliver(round, state, baseScore);
+  await checkpoints.clear();
+  return result;
+}
+
+/** The base on the frozen probe, measured once per round. */
+async function scoreBase({ order: { plan }, context, folder, collection, learner, work }: Round): Promise<ProbeScore> {
+  const known = await readRecord(folder.baseScoreFile, baseScoreSchema);
+  if (known?.work === work) return known.score;
+  const { patch, objective, probe: probePlan } = plan;
+  const { volumes } = collection;
+  const probe = await openProbe({ volumes, patch, objective, patches: probePlan.patches, streamName: probeStream(plan.seed) });
+  const score = await scoreProbe(learner, probe, context.stop, (done) => context.report('scoring', done, probe.length));
+  await writeRecord(folder.baseScoreFile, { work, score });
+  return score;
+}
+
+/** Puts the learner where the newest checkpoint left off; the base is loaded already. */
+async function resume({ learner, checkpoints, context, order }: Round): Promise<TrainingState> {
+  const checkpoint = await checkpoints.load();
+  if (checkpoint === undefined) return UNTRAINED;
+  learner.loadWeights(checkpoint.parameters);
+  learner.loadOptimizerState(checkpoint.optimizer);
+  context.report('training', checkpoint.state.step, order.plan.training.steps);
+  return checkpoint.state;
+}
+
+async function trainSteps(round: Round, from: TrainingState): Promise<TrainingState> {
+  const { order, context, collection, learner, checkpoints } = round;
+  const { plan, limits } = order;
+  const { steps, optimizer, batchSize, checkpointEverySteps } = plan.training;
+  const source = openPretrainFeed({
+    volumes: collection.volumes,
+    patch: plan.patch,
+    objective: plan.objective,
+    batchSize,
+    streamName: `${plan.seed}/round-${plan.roundNumber}`,
+    // A step costs many times its patches: one batch thread feeds several of TensorFlow's.
+    threads: limits.threads === undefined ? undefined : Math.ceil(limits.threads / 8),
+    firstStep: from.step,
+  });
+  try {
+    return await train(
+      {
+        trainee: learner,
+        source,
+        steps,
+        learningRateAt: () => optimizer.learningRate,
+        checkpointEverySteps,
+        saveCheckpoint: (state) =>
+          checkpoints.save({ state, parameters: learner.readWeights(), optimizer: learner.readOptimizerState() }),
+        onStep: ({ step, lastLoss }) => context.report('training', step, steps, lastLoss),
+        stop: context.stop,
+        nowMs: () => context.nowMs(),
+      },
+      from,
+    );
+  } finally {
+    await source.close();
+  }
+}
+
+/** Writes the update and, last of all, the record that makes this attempt a finished one. */
+async function deliver(round: Round, state: TrainingState, baseScore: ProbeScore): Promise<PretrainResult> {
+  const { order, folder, planDigest, collection } = round;
+  const { plan } = order;
+  const patches = state.step * plan.training.batchSize;
+  const update = federatedUpdate(round, state.step);
+  const metadata = {
+    format: 'pt',
+    kind: 'update',
+    base: plan.base.digest,
+    plan: planDigest,
+    round: String(plan.roundNumber),
+    patches: String(patches),
+  };
+  const { digest, bytes } = await writeSafetensors(folder.updateFile, update, { metadata });
+  const report = {
+    steps: state.step,
+    patches,
+    meanLoss: state.lossSum / state.step,
+    lastLoss: state.lastLoss,
+    trainingMs: Math.round(state.trainingMs),
+    volumes: collection.volumes.length,
+    baseScore,
+  };
+  await writeRecord(folder.resultFile, { planDigest, digest, bytes, report });
+  return { kind: 'pretrain', updatePath: folder.updateFile, digest, bytes, report };
+}
+
+/** trained − base of the federated tensors, in the manifest's order. Throws TRAINING_DIVERGED unless all is finite. */
+function federatedUpdate({ order, base, learner }: Round, step: number): WeightSet {
+  const federated = new Set(federatedPart(manifestOf(order.plan.model)).tensors.map(({ name }) => name));
+  const trained = learner.readWeights().filter(({ name }) => federated.has(name));
+  const update = subtractWeights(trained, base);
+  const broken = firstNonFinite(update);
+  if (broken !== undefined) throw diverged(step, `the tensor ${broken} is no longer finite`);
+  return update;
+}
+
+/** The result of an earlier attempt at the same plan whose update is still whole on disk. */
+async function readFinished(folder: RoundFolder, planDigest: string): Promise<PretrainResult | undefined> {
+  const record = await readRecord(folder.resultFile, resultSchema);
+  if (record === undefined || record.planDigest !== planDigest) return undefined;
+  const actual = await digestOfFile(folder.updateFile).catch(() => undefined);
+  if (actual !== record.digest) return undefined;
+  return { kind: 'pretrain', updatePath: folder.updateFile, digest: actual, bytes: record.bytes, report: record.report };
+}

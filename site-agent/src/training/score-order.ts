@@ -1,0 +1,36 @@
+import { siteFolder } from '../config/site-folder.js';
+import type { OrderContext } from '../trainer/order-context.js';
+import type { ScoreOrder, ScoreResult } from '../trainer/trainer-messages.js';
+import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
+import { readVersion } from './base-weights.js';
+import { openProbe } from './batch-feed.js';
+import { Learner } from './learner.js';
+import { scoreProbe } from './score-version.js';
+import { loadCollection } from './site-collection.js';
+
+/** Scores one version on the site's frozen probe: the same patches and distortions for every version of a campaign. */
+export async function executeScore(order: ScoreOrder, context: OrderContext): Promise<ScoreResult> {
+  const { plan } = order;
+  const weights = await readVersion(order.versionPath, plan.version.digest, plan.model);
+  const { volumes } = await loadCollection(siteFolder(order.home), context);
+  const probe = await openProbe({
+    volumes,
+    patch: plan.patch,
+    objective: plan.objective,
+    patches: plan.probe.patches,
+    streamName: probeStream(plan.seed),
+  });
+  const learner = Learner.create({ runtime: openTrainerRuntime(order.limits), spec: plan.model });
+  try {
+    learner.loadWeights(weights);
+    const score = await scoreProbe(learner, probe, context.stop, (done) => context.report('scoring', done, probe.length));
+    return { kind: 'score', score };
+  } finally {
+    learner.dispose();
+  }
+}
+
+/** The campaign's seed names the probe, the round does not: it stays frozen. */
+export function probeStream(seed: number): string {
+  return `${seed}/probe`;
+}
