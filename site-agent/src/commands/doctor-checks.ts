@@ -1,9 +1,10 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type ErrorCode, FederationError, formatBytes } from '@consilium/shared/kernel';
-import { type RuntimeFacts, readRuntimeFacts } from '../engine/runtime/runtime-facts.js';
-import { locateRuntime, type RuntimeSearch } from '../engine/runtime/locate-runtime.js';
+import type { RuntimeSearch } from '../engine/runtime/locate-runtime.js';
+import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import { coordinatorAddress, reasonOf } from '../link/coordinator-address.js';
+import { probeRuntime } from './runtime-probe.js';
 
 /** One line of the doctor's table. */
 export interface DoctorCheck {
@@ -28,10 +29,13 @@ export function checkNodeVersion(version: string): DoctorCheck {
   return { name: 'Node', status: 'failed', finding: `${version} is too old`, remedy, code: 'CONFIG_INVALID' };
 }
 
-/** Loads TensorFlow and describes it, one line a fact; a missing runtime is one failed line. */
-export function checkRuntime(search: RuntimeSearch): { checks: DoctorCheck[]; facts?: RuntimeFacts } {
+/** Loads TensorFlow in a process of its own and describes it, one line a fact; a missing runtime is one failed line. */
+export async function checkRuntime(
+  search: RuntimeSearch,
+  probe: typeof probeRuntime = probeRuntime,
+): Promise<{ checks: DoctorCheck[]; facts?: RuntimeFacts }> {
   try {
-    const facts = readRuntimeFacts(locateRuntime(search));
+    const facts = await probe(search);
     return { checks: describeFacts(facts), facts };
   } catch (error) {
     const { message, remedy, code } = FederationError.from(error, 'RUNTIME_MISSING');

@@ -1,10 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { locateRuntime } from '../engine/runtime/locate-runtime.js';
+import { readRuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import { describeDiagnosis, diagnose } from './doctor.js';
 import { checkCoordinator, checkFreeDisk, checkNodeVersion, checkRuntime, checkSiteFolder } from './doctor-checks.js';
+import { probeRuntime } from './runtime-probe.js';
 
 describe('site-agent doctor', () => {
   let home: string;
@@ -14,7 +17,7 @@ describe('site-agent doctor', () => {
   afterEach(() => rm(home, { recursive: true, force: true }));
 
   it('finds this computer able to train and shows the facts', async () => {
-    const diagnosis = await diagnose(join(home, 'new-site'));
+    const diagnosis = await diagnose(join(home, 'new-site'), async (search) => readRuntimeFacts(locateRuntime(search)));
     expect(diagnosis.healthy).toBe(true);
     expect(diagnosis.runtime).toMatchObject({ version: '2.21.0', library: 'TensorFlow' });
     const text = describeDiagnosis(diagnosis);
@@ -23,11 +26,29 @@ describe('site-agent doctor', () => {
     }
   });
 
-  it('shows a missing runtime as one line with its remedy', () => {
-    const { checks, facts } = checkRuntime({ runtimeFolder: home });
+  it('shows a missing runtime as one line with its remedy', async () => {
+    const { checks, facts } = await checkRuntime({ runtimeFolder: home });
     expect(facts).toBeUndefined();
     expect(checks).toEqual([expect.objectContaining({ name: 'TensorFlow', status: 'failed', code: 'RUNTIME_MISSING' })]);
     expect(describeDiagnosis({ checks, healthy: false })).toMatch(/npm run setup[\s\S]*cannot train yet/);
+  });
+
+  it('survives a library that ends the process, and keeps its last words', async () => {
+    const program = join(home, 'crash.mjs');
+    await writeFile(program, `console.error('illegal thing'); setTimeout(() => process.kill(process.pid, 'SIGILL'), 50);`);
+    await expect(probeRuntime({}, program)).rejects.toMatchObject({
+      code: 'RUNTIME_MISSING',
+      message: expect.stringContaining('SIGILL') as string,
+      remedy: expect.stringMatching(/processor lacks.*illegal thing/) as string,
+    });
+  });
+
+  it('passes on what the probing process found', async () => {
+    const program = join(home, 'answer.mjs');
+    await writeFile(program, `process.send({ facts: { version: '0', search: process.argv[2] } });`);
+    expect(await probeRuntime({ variant: undefined }, program)).toEqual({ version: '0', search: '{}' });
+    await writeFile(program, `process.send({ code: 'RUNTIME_MISSING', message: 'none', remedy: 'lay one' });`);
+    await expect(probeRuntime({}, program)).rejects.toMatchObject({ code: 'RUNTIME_MISSING', remedy: 'lay one' });
   });
 
   it('tells an old Node, a small disk and a folder that cannot be made', () => {

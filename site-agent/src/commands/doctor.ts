@@ -13,6 +13,7 @@ import {
   checkSiteFolder,
   type DoctorCheck,
 } from './doctor-checks.js';
+import { probeRuntime } from './runtime-probe.js';
 
 /** Everything the doctor found; `--json` prints it as it is. */
 export interface Diagnosis {
@@ -36,8 +37,8 @@ export function doctorCommand(): Command {
 }
 
 /** Runs all checks; takes a second or two, for TensorFlow is loaded and timed. */
-export async function diagnose(home: string): Promise<Diagnosis> {
-  const runtime = checkRuntime(runtimeSearch());
+export async function diagnose(home: string, probe = probeRuntime): Promise<Diagnosis> {
+  const runtime = await checkRuntime(runtimeSearch(), probe);
   const checks = [
     checkNodeVersion(process.versions.node),
     ...runtime.checks,
