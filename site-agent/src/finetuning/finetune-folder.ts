@@ -1,4 +1,6 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FederationError } from '@consilium/shared/kernel';
 
 /** What a fine-tuning leaves in its output folder. */
 export interface FinetuneFolder {
@@ -26,4 +28,13 @@ export function finetuneFolder(path: string): FinetuneFolder {
     bestFile: join(path, 'work', 'best.safetensors'),
     scratchFolder: join(path, 'scratch'),
   };
+}
+
+/** Makes a folder that a human named, and those above it; STORAGE_FAILED when that cannot be. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw FederationError.from(cause, 'STORAGE_FAILED');
+  }
 }

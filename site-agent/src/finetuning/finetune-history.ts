@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FederationError } from '@consilium/shared/kernel';
 import { digestField } from '@consilium/shared/wire';
 import { readRecord, writeRecord } from '../training/round-folder.js';
 
@@ -41,10 +42,17 @@ const historySchema = z.object({
 });
 export type FinetuneHistory = z.infer<typeof historySchema>;
 
-/** The history of this very work, or undefined. */
+/**
+ * The history of this very work, or undefined. Throws NAME_TAKEN when the file tells of other, finished work, whose model
+ * would be overwritten.
+ */
 export async function readHistory(path: string, work: string): Promise<FinetuneHistory | undefined> {
   const history = await readRecord(path, historySchema);
-  return history?.work === work ? history : undefined;
+  if (history === undefined || history.work === work) return history;
+  if (history.outcome === null) return undefined;
+  throw new FederationError('NAME_TAKEN', `the output folder holds a model of another fine-tuning, of the task ${history.task}`, {
+    remedy: 'Name another folder with --output, or delete that one first.',
+  });
 }
 
 export async function writeHistory(path: string, history: FinetuneHistory): Promise<void> {

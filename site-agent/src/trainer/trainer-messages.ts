@@ -1,6 +1,9 @@
-import type { ErrorReport } from '@consilium/shared/kernel';
+import type { Digest, ErrorCode, ErrorReport } from '@consilium/shared/kernel';
+import type { ModelSpec } from '@consilium/shared/models';
 import type { ProbeScore, RoundPlan, ScorePlan, UpdateReport } from '@consilium/shared/wire';
-import type { Digest } from '@consilium/shared/kernel';
+import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
+import type { OverlapCounts } from '../finetuning/metrics.js';
+import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 
 /** Limits a site puts on its trainer process. */
 export interface TrainerLimits {
@@ -41,9 +44,63 @@ export interface ScoreResult {
   readonly score: ProbeScore;
 }
 
+/** Fine-tuning on the site's own labels. Repeating the order resumes from its checkpoint, or returns the finished result. */
+export interface FinetuneOrder {
+  readonly kind: 'finetune';
+  readonly limits: TrainerLimits;
+  readonly task: SegmentationTask;
+  /** Gets the model, its history and, until then, the checkpoints. */
+  readonly outputFolder: string;
+}
+
+export interface FinetuneResult extends FinetuneOutcome {
+  readonly kind: 'finetune';
+  readonly modelPath: string;
+  readonly historyPath: string;
+  readonly spec: ModelSpec;
+  /** The start model's digest, or "scratch". */
+  readonly startedFrom: string;
+  readonly loadedParameters: readonly string[];
+  readonly freshParameters: readonly string[];
+}
+
+/** Segmentation of whole volumes with a fine-tuned model. */
+export interface SegmentOrder {
+  readonly kind: 'segment';
+  readonly limits: TrainerLimits;
+  readonly modelPath: string;
+  readonly images: readonly ImageToSegment[];
+}
+
+export interface ImageToSegment {
+  readonly name: string;
+  readonly imagePath: string;
+  /** Compared with the prediction where given. */
+  readonly labelPath?: string;
+  /** Where the mask goes, in the image's own stored geometry; no mask when left out. */
+  readonly maskPath?: string;
+}
+
+export type SegmentedImage =
+  | {
+      readonly name: string;
+      readonly maskPath: string | undefined;
+      /** Per class, where a label was given. */
+      readonly counts: readonly OverlapCounts[] | undefined;
+      /** Predicted voxels per class, and the volume of one voxel. */
+      readonly foregroundVoxels: readonly number[];
+      readonly voxelMm3: number;
+    }
+  | { readonly name: string; readonly refused: { readonly code: ErrorCode; readonly message: string } };
+
+export interface SegmentResult {
+  readonly kind: 'segment';
+  readonly images: readonly SegmentedImage[];
+}
+
 /** What the starting process sends to a trainer process: one order per process, then it ends. */
-export type TrainerOrder = PretrainOrder | ScoreOrder;
-export type TrainerResult = PretrainResult | ScoreResult;
+export type TrainerOrder = PretrainOrder | ScoreOrder | FinetuneOrder | SegmentOrder;
+export type TrainerResult = PretrainResult | ScoreResult | FinetuneResult | SegmentResult;
 
 export interface TrainerProgress {
   readonly kind: 'progress';

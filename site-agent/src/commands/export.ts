@@ -1,0 +1,52 @@
+import { basename, dirname, join, resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { formatBytes } from '@consilium/shared/kernel';
+import { writeFileWhole } from '@consilium/shared/weights';
+import { makeFolder } from '../finetuning/finetune-folder.js';
+import { readModelFile, writeModelFile } from '../finetuning/model-file.js';
+import { PYTORCH_MODULE, PYTORCH_MODULE_FILE } from '../finetuning/pytorch-module.js';
+
+interface ExportOptions {
+  readonly model: string;
+  readonly output: string;
+  readonly dtype: 'F32' | 'F16' | 'BF16';
+  readonly json?: boolean;
+}
+
+/** `site-agent export`: a model as safetensors with PyTorch's names and layout, and the network as a Python module. */
+export function exportCommand(): Command {
+  return new Command('export')
+    .description('write a model as safetensors for PyTorch, with the network as a Python module beside it')
+    .requiredOption('--model <file>', 'a pretrained or fine-tuned model file, or a folder of "finetune"')
+    .requiredOption('--output <file>', 'the file to write, ending in .safetensors')
+    .addOption(new Option('--dtype <dtype>', 'number format of the weights').choices(['F32', 'F16', 'BF16']).default('F32'))
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExample:\n  site-agent export --model finetuned/liver --output liver.safetensors')
+    .action(async (options: ExportOptions) => exportModel(options));
+}
+
+async function exportModel({ model: location, output, dtype, json }: ExportOptions): Promise<void> {
+  const model = await readModelFile(location);
+  const path = resolve(output);
+  await makeFolder(dirname(path));
+  const { digest, bytes } = await writeModelFile(path, model, dtype);
+  const modulePath = join(dirname(path), PYTORCH_MODULE_FILE);
+  await writeFileWhole(modulePath, [Buffer.from(PYTORCH_MODULE)]);
+  if (json === true) {
+    console.log(
+      JSON.stringify({ path, modulePath, digest, bytes, spec: model.spec, segmentation: model.segmentation ?? null }, null, 2),
+    );
+    return;
+  }
+  console.log(
+    [
+      `${path}  (${formatBytes(bytes)}, ${model.weights.length} tensors)`,
+      `${modulePath}  (the network)`,
+      '',
+      'In Python, from that folder, with torch and safetensors installed:',
+      `  from ${basename(PYTORCH_MODULE_FILE, '.py')} import load`,
+      `  model, facts = load("${basename(path)}")`,
+      '  probabilities = model(patches)   # [patch, 1, x, y, z], intensities in [0, 1], sides multiples of 8',
+    ].join('\n'),
+  );
+}

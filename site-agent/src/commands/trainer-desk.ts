@@ -1,0 +1,46 @@
+import type { FinetuneResult, SegmentResult, TrainerOrder, TrainerProgress, TrainerResult } from '../trainer/trainer-messages.js';
+import { TrainerProcess } from '../trainer/trainer-process.js';
+import { FederationError } from '@consilium/shared/kernel';
+import type { TrainerDesk } from '../finetuning/finetune-and-evaluate.js';
+import { createProgress, type ProgressLine } from '../terminal/progress-bar.js';
+
+/** Orders from the command line: a trainer process for each, one progress line each, Ctrl-C stops and keeps what is done. */
+export function openTrainerDesk(): TrainerDesk {
+  return {
+    finetune: async (order, label) => expectKind<FinetuneResult>(await give(order, label, order.task.training.steps), 'finetune'),
+    segment: async (order, label) => expectKind<SegmentResult>(await give(order, label, order.images.length), 'segment'),
+  };
+}
+
+async function give(order: TrainerOrder, label: string, total: number): Promise<TrainerResult> {
+  const line = createProgress({ label, total });
+  const trainer = new TrainerProcess({ onWarning: (text) => console.error(`warning: ${text}`) });
+  const handle = trainer.start(order, (progress) => showProgress(line, progress));
+  const stop = (): void => {
+    console.error('\nstopping; the same command continues where this one stood');
+    void handle.stop();
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    const result = await handle.finished;
+    line.finish();
+    return result;
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+/** Phases without steps of their own only change the note. */
+function showProgress(line: ProgressLine, { phase, step, steps, loss }: TrainerProgress): void {
+  if (phase === 'training') line.update(step, loss === undefined ? undefined : `loss ${loss.toFixed(3)}`);
+  else if (phase === 'segmenting') line.update(step);
+  else if (phase === 'validated') line.update(step, `validation loss ${(loss ?? NaN).toFixed(3)}`);
+  else line.update(0, `${phase} ${step}/${steps}`);
+}
+
+function expectKind<Result extends TrainerResult>(result: TrainerResult, kind: Result['kind']): Result {
+  if (result.kind === kind) return result as Result;
+  throw new FederationError('INVARIANT', `the trainer answered ${result.kind} to an order of ${kind}`);
+}

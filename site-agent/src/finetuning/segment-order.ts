@@ -1,0 +1,71 @@
+/** Segmentation of whole volumes in the trainer process, for "predict" (masks) and "evaluate" (overlap with labels). */
+import { FederationError } from '@consilium/shared/kernel';
+import { normaliseIntensity } from '../preprocessing/intensity.js';
+import type { OrderContext } from '../trainer/order-context.js';
+import type { SegmentedImage, SegmentOrder, SegmentResult } from '../trainer/trainer-messages.js';
+import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
+import { Learner } from '../training/learner.js';
+import { letEventsIn, obeyStop } from '../training/train.js';
+import { readNiftiVolume } from '../volumes/nifti-volume.js';
+import { writeNiftiLike } from '../volumes/nifti-writer.js';
+import type { Volume } from '../volumes/volume.js';
+import { requireSameGrid, toClassMap, toLabelValues } from './labelled-case.js';
+import { classMapOf, countOverlap, type OverlapCounts } from './metrics.js';
+import { readModelFile, requireSegmentation, type SegmentationFacts } from './model-file.js';
+import { segment } from './validate-cases.js';
+
+/** Segments one image after the other. An image that cannot be used is reported with its reason and does not stop the rest. */
+export async function executeSegment(order: SegmentOrder, context: OrderContext): Promise<SegmentResult> {
+  const model = await readModelFile(order.modelPath);
+  const facts = requireSegmentation(model);
+  const learner = Learner.create({ runtime: openTrainerRuntime(order.limits), spec: model.spec });
+  try {
+    learner.loadWeights(model.weights);
+    const images: SegmentedImage[] = [];
+    for (const [index, image] of order.images.entries()) {
+      obeyStop(context.stop);
+      images.push(await segmentImage(learner, image, facts));
+      context.report('segmenting', index + 1, order.images.length);
+      await letEventsIn();
+    }
+    return { kind: 'segment', images };
+  } finally {
+    learner.dispose();
+  }
+}
+
+type ImageOrder = SegmentOrder['images'][number];
+
+async function segmentImage(learner: Learner, image: ImageOrder, facts: SegmentationFacts): Promise<SegmentedImage> {
+  try {
+    const volume = await readNiftiVolume(image.imagePath);
+    const intensities = normaliseIntensity(volume, facts.modality);
+    const { sizeVoxels } = volume;
+    const classes = facts.classes.length;
+    const probabilities = segment(learner, { intensities, sizeVoxels }, facts.patchSizeVoxels, classes);
+    const classMap = classMapOf(probabilities, classes);
+    const counts = await compare(image, volume, classMap, facts);
+    if (image.maskPath !== undefined) await writeNiftiLike(image.maskPath, volume, toLabelValues(classMap, facts.classes));
+    const foregroundVoxels = facts.classes.map((_, index) =>
+      classMap.reduce((sum, value) => sum + (value === index + 1 ? 1 : 0), 0),
+    );
+    const voxelMm3 = volume.spacingMm.reduce((product, side) => product * side, 1);
+    return { name: image.name, maskPath: image.maskPath, counts, foregroundVoxels, voxelMm3 };
+  } catch (thrown) {
+    const error = FederationError.from(thrown);
+    if (error.kind !== 'volume' && error.code !== 'TASK_INVALID') throw error;
+    return { name: image.name, refused: { code: error.code, message: error.message } };
+  }
+}
+
+async function compare(
+  { name, imagePath, labelPath }: ImageOrder,
+  volume: Volume,
+  classMap: Uint8Array,
+  { classes }: SegmentationFacts,
+): Promise<OverlapCounts[] | undefined> {
+  if (labelPath === undefined) return undefined;
+  const label = await readNiftiVolume(labelPath);
+  requireSameGrid(volume, label, { name, image: imagePath, label: labelPath });
+  return countOverlap(classMap, toClassMap(label.voxels, classes), classes.length);
+}

@@ -1,0 +1,45 @@
+import type { OrderContext } from '../trainer/order-context.js';
+import type { PatchSize } from '../training/patch-batch.js';
+import { letEventsIn, obeyStop } from '../training/train.js';
+import type { LabelledCase } from './labelled-case.js';
+import { classMapOf, countOverlap, dice, mean, softDiceLoss } from './metrics.js';
+import { predictVolume } from './sliding-window.js';
+
+/** The part of a learner that inference needs: forward only, after the sigmoid. */
+export interface Segmenter {
+  predict(input: Float32Array, patches: number, sizeVoxels: PatchSize): Float32Array;
+}
+
+/**
+ * Probabilities of every voxel and class, by sliding window. One window per call: batch norm uses the statistics of its
+ * batch, and a voxel's answer must not depend on which other windows shared one.
+ */
+export function segment(
+  segmenter: Segmenter,
+  volume: { readonly intensities: Float32Array; readonly sizeVoxels: PatchSize },
+  patch: PatchSize,
+  classes: number,
+): Float32Array {
+  return predictVolume(volume.intensities, volume.sizeVoxels, patch, classes, (input) => segmenter.predict(input, 1, patch));
+}
+
+/** Soft Dice loss and thresholded Dice, each the mean over the cases. */
+export async function validateCases(
+  segmenter: Segmenter,
+  cases: readonly LabelledCase[],
+  patch: PatchSize,
+  classes: number,
+  context: Pick<OrderContext, 'stop' | 'report'>,
+): Promise<{ loss: number; dice: number }> {
+  const losses: number[] = [];
+  const scores: number[] = [];
+  for (const [index, labelled] of cases.entries()) {
+    obeyStop(context.stop);
+    const probabilities = segment(segmenter, labelled, patch, classes);
+    losses.push(softDiceLoss(probabilities, labelled.classMap, classes));
+    scores.push(mean(countOverlap(classMapOf(probabilities, classes), labelled.classMap, classes).map(dice)));
+    context.report('validating', index + 1, cases.length);
+    await letEventsIn();
+  }
+  return { loss: mean(losses), dice: mean(scores) };
+}
