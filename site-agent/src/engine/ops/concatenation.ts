@@ -1,0 +1,46 @@
+import { invariant } from '@consilium/shared/kernel';
+import type { Activation } from '../activation.js';
+import { elementType, integers } from '../attributes.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { DATA_TYPE } from '../runtime/tensorflow-binding.js';
+import type { Tape } from '../tape.js';
+import type { Tensor } from '../tensor.js';
+
+const AXIS_TYPE = elementType('Tidx', DATA_TYPE.int32);
+const CHANNEL_AXIS = 4;
+
+/** [first, second] along the channels; the inputs' values are not needed again. */
+export function concatenateChannels(tape: Tape, first: Activation, second: Activation): Activation {
+  const { runtime } = tape;
+  const output = joinTensors(runtime, [first.tensor, second.tensor], CHANNEL_AXIS);
+  first.tensor.free();
+  second.tensor.free();
+  return tape.push(output, [], (gradient) => {
+    const [firstPart, secondPart] = splitTensor(runtime, gradient, [channels(first), channels(second)], CHANNEL_AXIS);
+    gradient.free();
+    invariant(firstPart && secondPart, 'a split has as many parts as sizes');
+    first.addGradient(firstPart);
+    second.addGradient(secondPart);
+  });
+}
+
+/** The parts side by side along an axis, as a new tensor. */
+export function joinTensors(runtime: Runtime, parts: readonly Tensor[], axis: number): Tensor {
+  return runtime.runOne(
+    'ConcatV2',
+    [elementType('T'), AXIS_TYPE, integers('N', parts.length)],
+    [...parts, runtime.integer(axis)],
+  );
+}
+
+/** Parts of the given sizes along an axis, as new tensors. */
+export function splitTensor(runtime: Runtime, whole: Tensor, sizes: readonly number[], axis: number): Tensor[] {
+  const attributes = [elementType('T'), elementType('Tlen', DATA_TYPE.int32), integers('num_split', sizes.length)];
+  return runtime.run('SplitV', attributes, [whole, runtime.integers(sizes), runtime.integer(axis)], sizes.length);
+}
+
+function channels(activation: Activation): number {
+  const size = activation.shape[CHANNEL_AXIS];
+  invariant(size !== undefined, 'an activation has five sides');
+  return size;
+}

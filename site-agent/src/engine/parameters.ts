@@ -1,0 +1,132 @@
+import { invariant } from '@consilium/shared/kernel';
+import { inManifestOrder, type Manifest, type TensorEntry, type WeightSet } from '@consilium/shared/weights';
+import { sumAndFree } from './activation.js';
+import { fromEngineLayout, toEngineLayout, toEngineShape } from './kernel-layout.js';
+import type { Runtime } from './runtime/runtime.js';
+import type { Tensor } from './tensor.js';
+import { Variable } from './variable.js';
+
+/** One trained tensor: a variable in TensorFlow's layout and the gradient that the layers leave for it. */
+export class Parameter {
+  readonly variable: Variable;
+  private gradient: Tensor | undefined;
+
+  constructor(
+    private readonly runtime: Runtime,
+    readonly name: string,
+    /** PyTorch's shape. */
+    readonly shape: readonly number[],
+  ) {
+    this.variable = new Variable(runtime, toEngineShape(shape));
+  }
+
+  /** The value in TensorFlow's layout; the caller frees it before the next update. */
+  view(): Tensor {
+    return this.variable.view();
+  }
+
+  /** Adds a gradient in TensorFlow's layout and takes it over. */
+  addGradient(gradient: Tensor): void {
+    this.gradient = this.gradient === undefined ? gradient : sumAndFree(this.runtime, this.gradient, gradient);
+  }
+
+  /** The gradient summed since the last call; the caller owns it. */
+  takeGradient(): Tensor {
+    const { gradient } = this;
+    invariant(gradient !== undefined, `the parameter ${this.name} has a gradient`);
+    this.gradient = undefined;
+    return gradient;
+  }
+
+  load(values: Float32Array): void {
+    this.variable.assign(toEngineLayout(values, this.shape));
+  }
+
+  read(): Float32Array {
+    return fromEngineLayout(this.variable.read(), this.shape);
+  }
+
+  dispose(): void {
+    this.gradient?.free();
+    this.gradient = undefined;
+    this.variable.dispose();
+  }
+}
+
+/**
+ * All parameters of a network by name. Idle ones (a bias before a norm, which has no effect and no gradient) have no place in
+ * the computation: their values are carried unchanged from {@link load} to {@link read}.
+ */
+export class ParameterSet {
+  private readonly active = new Map<string, Parameter>();
+  private readonly idle = new Map<string, Float32Array>();
+
+  constructor(
+    runtime: Runtime,
+    private readonly manifest: Manifest,
+    idle: ReadonlySet<string>,
+  ) {
+    for (const { name, shape } of manifest.tensors) {
+      if (idle.has(name)) this.idle.set(name, new Float32Array(count(shape)));
+      else this.active.set(name, newZero(runtime, name, shape));
+    }
+  }
+
+  /** The trained parameters in the manifest's order. */
+  all(): readonly Parameter[] {
+    return [...this.active.values()];
+  }
+
+  get(name: string): Parameter {
+    const parameter = this.active.get(name);
+    invariant(parameter !== undefined, `the network has a trained parameter ${name}`);
+    return parameter;
+  }
+
+  /** Copies weights in PyTorch's layout, in any order; MANIFEST_MISMATCH when they are another model's. */
+  load(weights: WeightSet): void {
+    for (const { name, values } of inManifestOrder(weights, this.manifest, 'the weights')) {
+      if (this.idle.has(name)) this.idle.set(name, Float32Array.from(values));
+      else this.get(name).load(values);
+    }
+  }
+
+  /** A copy in PyTorch's layout and the manifest's order. */
+  read(): WeightSet {
+    return this.collect((name) => this.idle.get(name)?.slice() ?? this.get(name).read());
+  }
+
+  /** Takes and frees all gradients; PyTorch's layout, zeros for idle parameters. */
+  takeGradients(runtime: Runtime): WeightSet {
+    return this.collect((name, entry) => {
+      if (this.idle.has(name)) return new Float32Array(count(entry.shape));
+      const gradient = this.get(name).takeGradient();
+      const values = fromEngineLayout(runtime.read(gradient), entry.shape);
+      gradient.free();
+      return values;
+    });
+  }
+
+  dispose(): void {
+    for (const parameter of this.active.values()) parameter.dispose();
+    this.active.clear();
+  }
+
+  private collect(valuesOf: (name: string, entry: TensorEntry) => Float32Array): WeightSet {
+    return this.manifest.tensors.map((entry) => ({
+      name: entry.name,
+      shape: entry.shape,
+      values: valuesOf(entry.name, entry),
+    }));
+  }
+}
+
+function newZero(runtime: Runtime, name: string, shape: readonly number[]): Parameter {
+  const parameter = new Parameter(runtime, name, shape);
+  parameter.load(new Float32Array(count(shape)));
+  return parameter;
+}
+
+function count(shape: readonly number[]): number {
+  return shape.reduce((product, side) => product * side, 1);
+}

@@ -1,0 +1,44 @@
+import { dimensions, elementType, text } from './attributes.js';
+import type { Runtime } from './runtime/runtime.js';
+import type { Tensor } from './tensor.js';
+
+/** TensorFlow's reserved name for a variable that no one else can look up and that dies with its last handle. */
+const ANONYMOUS = 'cd2c89b7-88b7-44c8-ad83-06c2a9158347';
+
+const VALUE_TYPE = [elementType('dtype')];
+
+/** A 32-bit float tensor inside TensorFlow that optimizers change in place. */
+export class Variable {
+  readonly handle: Tensor;
+
+  constructor(
+    private readonly runtime: Runtime,
+    readonly shape: readonly number[],
+  ) {
+    const attributes = [elementType('dtype'), dimensions('shape', shape), text('container', ''), text('shared_name', ANONYMOUS)];
+    this.handle = runtime.runOne('VarHandleOp', attributes, []);
+  }
+
+  /** Sets the value; takes over `values`, for the variable may go on to live in that very memory. */
+  assign(values: Float32Array): void {
+    const tensor = this.runtime.tensor(values, this.shape);
+    this.runtime.run('AssignVariableOp', VALUE_TYPE, [this.handle, tensor], 0);
+    tensor.free();
+  }
+
+  /** A view, not a copy: free it before the variable is updated, or the update must copy. */
+  view(): Tensor {
+    return this.runtime.runOne('ReadVariableOp', VALUE_TYPE, [this.handle]);
+  }
+
+  read(): Float32Array {
+    const view = this.view();
+    const values = this.runtime.read(view);
+    view.free();
+    return values;
+  }
+
+  dispose(): void {
+    this.handle.free();
+  }
+}

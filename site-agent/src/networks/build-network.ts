@@ -1,0 +1,11 @@
+import type { ModelSpec } from '@consilium/shared/models';
+import type { Network } from './network.js';
+import { buildUnet3d } from './unet3d.js';
+
+/** The network of a model spec. */
+export function buildNetwork(spec: ModelSpec): Network {
+  switch (spec.architecture) {
+    case 'genesis-unet3d':
+      return buildUnet3d(spec);
+  }
+}

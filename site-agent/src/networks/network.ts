@@ -1,0 +1,17 @@
+import type { Activation } from '../engine/activation.js';
+import type { ParameterSet } from '../engine/parameters.js';
+import type { Tape } from '../engine/tape.js';
+
+/** A network as a function over a tape; its parameters live elsewhere. */
+export interface Network {
+  /** Parameters of the manifest that have no effect and no gradient. */
+  readonly idleParameters: ReadonlySet<string>;
+  /** True when no layer mixes examples, so that a batch may be run one example at a time with the same result. */
+  readonly examplesIndependent: boolean;
+  /** Each side of the input must be a multiple of this. */
+  readonly sideMultiple: number;
+  readonly inputChannels: number;
+  readonly outputs: number;
+  /** [examples, x, y, z, inputs] → logits [examples, x, y, z, outputs]; takes over the input. */
+  forward(tape: Tape, parameters: ParameterSet, input: Activation): Activation;
+}

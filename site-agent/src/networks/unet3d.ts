@@ -1,0 +1,59 @@
+/**
+ * The 3D U-Net of Models Genesis (Zhou et al., MICCAI 2019; MedIA 2021), after Çiçek et al., MICCAI 2016: four levels of two
+ * convolution units, maximum pooling down, transposed convolution or nearest neighbour up, skips by concatenation.
+ */
+import { type Unet3dSpec, unet3dBlocks, UNET3D_SIDE_MULTIPLE, type UnitPair } from '@consilium/shared/models';
+import { invariant } from '@consilium/shared/kernel';
+import type { Activation } from '../engine/activation.js';
+import { addBias } from '../engine/ops/bias.js';
+import { concatenateChannels } from '../engine/ops/concatenation.js';
+import { convolve } from '../engine/ops/convolution.js';
+import { maxPool } from '../engine/ops/max-pooling.js';
+import { upsampleNearest } from '../engine/ops/nearest-upsampling.js';
+import { normaliseRectify } from '../engine/ops/normalise-rectify.js';
+import { convolveTransposed } from '../engine/ops/transposed-convolution.js';
+import type { ParameterSet } from '../engine/parameters.js';
+import type { Tape } from '../engine/tape.js';
+import type { Network } from './network.js';
+
+export function buildUnet3d(spec: Unet3dSpec): Network {
+  const { encoder, decoder } = unet3dBlocks(spec);
+  return {
+    // A bias before a norm is subtracted again with the mean.
+    idleParameters: new Set([...encoder, ...decoder].flatMap(({ name }) => [`${name}.0.bias`, `${name}.3.bias`])),
+    examplesIndependent: spec.norm === 'instance',
+    sideMultiple: UNET3D_SIDE_MULTIPLE,
+    inputChannels: spec.inputChannels,
+    outputs: spec.outputs,
+    forward(tape, parameters, input) {
+      const skips: Activation[] = [];
+      let current = input;
+      for (const [level, block] of encoder.entries()) {
+        current = unitPair(tape, parameters, block, level === 0 ? current : maxPool(tape, current));
+        if (level < decoder.length) skips.push(current.keep());
+      }
+      for (const block of decoder) {
+        const skip = skips.pop();
+        invariant(skip !== undefined, 'each decoder block has a skip');
+        const raised = spec.upsampling === 'nearest' ? upsampleNearest(tape, current) : raise(tape, parameters, block, current);
+        current = unitPair(tape, parameters, block, concatenateChannels(tape, raised, skip));
+      }
+      return addBias(tape, convolve(tape, current, parameters.get('out.weight')), parameters.get('out.bias'));
+    },
+  };
+}
+
+function raise(tape: Tape, parameters: ParameterSet, block: UnitPair, input: Activation): Activation {
+  const name = `u${block.name.slice(1)}`; // d3 reads u3
+  return addBias(tape, convolveTransposed(tape, input, parameters.get(`${name}.weight`)), parameters.get(`${name}.bias`));
+}
+
+function unitPair(tape: Tape, parameters: ParameterSet, { name }: UnitPair, input: Activation): Activation {
+  const first = unit(tape, parameters, `${name}.0`, `${name}.1`, input);
+  return unit(tape, parameters, `${name}.3`, `${name}.4`, first);
+}
+
+function unit(tape: Tape, parameters: ParameterSet, convolution: string, norm: string, input: Activation): Activation {
+  const convolved = convolve(tape, input, parameters.get(`${convolution}.weight`));
+  return normaliseRectify(tape, convolved, parameters.get(`${norm}.weight`), parameters.get(`${norm}.bias`));
+}

@@ -1,0 +1,215 @@
+import { FederationError, invariant } from '@consilium/shared/kernel';
+import { manifestOf, type ModelSpec } from '@consilium/shared/models';
+import type { WeightSet } from '@consilium/shared/weights';
+import type { OptimizerPlan } from '@consilium/shared/wire';
+import type { Activation } from '../engine/activation.js';
+import { FLOAT } from '../engine/attributes.js';
+import type { Loss } from '../engine/losses/loss.js';
+import { type LossName, LOSSES } from '../engine/losses/loss-named.js';
+import { joinTensors, splitTensor } from '../engine/ops/concatenation.js';
+import { createOptimizer } from '../engine/optimizers/create-optimizer.js';
+import type { Optimizer } from '../engine/optimizers/optimizer.js';
+import { ParameterSet } from '../engine/parameters.js';
+import type { Runtime } from '../engine/runtime/runtime.js';
+import { Tape } from '../engine/tape.js';
+import type { Tensor } from '../engine/tensor.js';
+import { buildNetwork } from '../networks/build-network.js';
+import type { Network } from '../networks/network.js';
+import type { PatchBatch, PatchSize } from './patch-batch.js';
+
+export interface LearnerOptions {
+  readonly runtime: Runtime;
+  readonly spec: ModelSpec;
+  /** Left out for a learner that only predicts or gives gradients. Its learning rate is the one to start with. */
+  readonly optimizer?: OptimizerPlan | undefined;
+  /** Mean squared error by default. */
+  readonly loss?: LossName | undefined;
+}
+
+/**
+ * A network with its parameters and its optimizer inside TensorFlow. All calls block until they are done; weights enter and
+ * leave in PyTorch's layout. The same weights, state, batches and thread count give the same bits on the same machine.
+ */
+export class Learner {
+  private readonly loss: Loss;
+  private rate: number;
+
+  private constructor(
+    private readonly runtime: Runtime,
+    private readonly network: Network,
+    private readonly parameters: ParameterSet,
+    private readonly optimizer: Optimizer | undefined,
+    options: LearnerOptions,
+  ) {
+    this.loss = LOSSES[options.loss ?? 'mse'];
+    this.rate = options.optimizer?.learningRate ?? 0;
+  }
+
+  /** All weights are zero until {@link loadWeights}. */
+  static create(options: LearnerOptions): Learner {
+    const network = buildNetwork(options.spec);
+    const parameters = new ParameterSet(options.runtime, manifestOf(options.spec), network.idleParameters);
+    const optimizer = options.optimizer && createOptimizer(options.runtime, parameters.all(), options.optimizer);
+    return new Learner(options.runtime, network, parameters, optimizer, options);
+  }
+
+  /** Copies weights in PyTorch's layout, in any order; MANIFEST_MISMATCH when they are another model's. */
+  loadWeights(weights: WeightSet): void {
+    this.parameters.load(weights);
+  }
+
+  /** A copy in PyTorch's layout and the manifest's order. */
+  readWeights(): WeightSet {
+    return this.parameters.read();
+  }
+
+  /** Takes back what {@link readOptimizerState} gave; MANIFEST_MISMATCH when it is another optimizer's. */
+  loadOptimizerState(state: WeightSet): void {
+    this.requireOptimizer().loadState(state);
+  }
+
+  /** The exact state, slots and step count, with names of the optimizer's own. */
+  readOptimizerState(): WeightSet {
+    return this.requireOptimizer().readState();
+  }
+
+  /** Counts from the next step on. */
+  setLearningRate(rate: number): void {
+    this.rate = rate;
+  }
+
+  /** One step of training: forward, loss, backward, update. Returns the loss before the update. */
+  step(batch: PatchBatch): number {
+    const optimizer = this.requireOptimizer();
+    const loss = this.accumulateGradients(batch);
+    optimizer.apply(this.parameters.all(), this.rate);
+    return loss;
+  }
+
+  /** The loss and all gradients in PyTorch's layout and the manifest's order; changes nothing. */
+  lossAndGradients(batch: PatchBatch): { loss: number; gradients: WeightSet } {
+    const loss = this.accumulateGradients(batch);
+    return { loss, gradients: this.parameters.takeGradients(this.runtime) };
+  }
+
+  /**
+   * The network's answer after the sigmoid, laid out [patch, x, y, z, output]. Input as in {@link PatchBatch}. With batch
+   * norm the patches given together share their statistics.
+   */
+  predict(input: Float32Array, patches: number, size: PatchSize): Float32Array {
+    this.requireFittingInput(input, patches, size);
+    const { outputs } = this.network;
+    const answers = new Float32Array(patches * outputs * voxelsOf(size));
+    const group = this.network.examplesIndependent ? 1 : patches;
+    for (let first = 0; first < patches; first += group) {
+      const tape = new Tape(this.runtime, false);
+      const logits = this.forward(tape, input, first, group, size);
+      const sigmoid = this.runtime.runOne('Sigmoid', FLOAT, [logits.tensor]);
+      answers.set(this.runtime.read(sigmoid), first * outputs * voxelsOf(size));
+      logits.tensor.free();
+      sigmoid.free();
+    }
+    return answers;
+  }
+
+  /** Tensors alive in this process, parameters and slots included. */
+  liveTensors(): number {
+    return this.runtime.liveTensors();
+  }
+
+  /** Frees parameters and slots; the runtime stays open. */
+  dispose(): void {
+    this.optimizer?.dispose();
+    this.parameters.dispose();
+  }
+
+  private accumulateGradients(batch: PatchBatch): number {
+    this.requireFittingInput(batch.input, batch.patches, batch.sizeVoxels);
+    this.requireFittingTarget(batch);
+    const loss = this.network.examplesIndependent ? this.backwardByExample(batch) : this.backwardTogether(batch, batch.patches);
+    return Math.fround(loss);
+  }
+
+  /** Each example on its own tape; where the loss allows it, one is finished before the next begins. */
+  private backwardByExample(batch: PatchBatch): number {
+    return this.loss.separable ? this.backwardTogether(batch, 1) : this.backwardJoined(batch);
+  }
+
+  /** The batch in groups of examples, each forward and backward; the loss is the groups' mean. */
+  private backwardTogether(batch: PatchBatch, group: number): number {
+    const share = group / batch.patches;
+    let loss = 0;
+    for (let first = 0; first < batch.patches; first += group) {
+      const tape = new Tape(this.runtime, true);
+      const logits = this.forward(tape, batch.input, first, group, batch.sizeVoxels);
+      const target = this.slice(batch.target, first, group, batch.sizeVoxels, this.network.outputs);
+      const value = this.loss.evaluate(this.runtime, logits.tensor, target, share);
+      target.free();
+      logits.tensor.free();
+      tape.backward(logits, value.gradient);
+      loss += value.loss;
+    }
+    return loss;
+  }
+
+  /** All examples forward, one loss over them, all examples backward. */
+  private backwardJoined(batch: PatchBatch): number {
+    const { patches, sizeVoxels } = batch;
+    const passes = Array.from({ length: patches }, (_, example) => {
+      const tape = new Tape(this.runtime, true);
+      return { tape, logits: this.forward(tape, batch.input, example, 1, sizeVoxels) };
+    });
+    const logits = passes.map((pass) => pass.logits.tensor);
+    const together = joinTensors(this.runtime, logits, 0);
+    for (const tensor of logits) tensor.free();
+    const target = this.slice(batch.target, 0, patches, sizeVoxels, this.network.outputs);
+    const value = this.loss.evaluate(this.runtime, together, target, 1);
+    together.free();
+    target.free();
+    const gradients = splitTensor(this.runtime, value.gradient, new Array<number>(patches).fill(1), 0);
+    value.gradient.free();
+    for (const [example, pass] of passes.entries()) {
+      const gradient = gradients[example];
+      invariant(gradient !== undefined, 'each example has a gradient');
+      pass.tape.backward(pass.logits, gradient);
+    }
+    return value.loss;
+  }
+
+  private forward(tape: Tape, input: Float32Array, first: number, count: number, size: PatchSize): Activation {
+    const tensor = this.slice(input, first, count, size, this.network.inputChannels);
+    return this.network.forward(tape, this.parameters, tape.input(tensor));
+  }
+
+  private slice(values: Float32Array, first: number, count: number, size: PatchSize, channels: number): Tensor {
+    const stride = voxelsOf(size) * channels;
+    return this.runtime.tensor(values.subarray(first * stride, (first + count) * stride), [count, ...size, channels]);
+  }
+
+  private requireOptimizer(): Optimizer {
+    invariant(this.optimizer !== undefined, 'a learner that trains was created with an optimizer');
+    return this.optimizer;
+  }
+
+  private requireFittingInput(input: Float32Array, patches: number, size: PatchSize): void {
+    const { sideMultiple, inputChannels } = this.network;
+    if (patches < 1 || size.some((side) => side < sideMultiple || side % sideMultiple !== 0)) {
+      throw new FederationError(
+        'ARGUMENT_INVALID',
+        `a batch of ${patches} patches of ${size.join(' × ')} voxels cannot be computed`,
+        {
+          remedy: `Give at least one patch whose sides are multiples of ${sideMultiple}.`,
+        },
+      );
+    }
+    invariant(input.length === patches * voxelsOf(size) * inputChannels, 'a batch has as many input values as its sizes say');
+  }
+
+  private requireFittingTarget({ target, patches, sizeVoxels }: PatchBatch): void {
+    invariant(target.length === patches * voxelsOf(sizeVoxels) * this.network.outputs, 'a batch has a target value per output');
+  }
+}
+
+function voxelsOf(size: PatchSize): number {
+  return size[0] * size[1] * size[2];
+}
