@@ -21,7 +21,7 @@ export async function fetchWheel(wheel, means) {
   const path = join(means.folder, wheel.file);
   if (existsSync(path) && (await sha256Of(path)) === wheel.sha256) return path;
   const partial = join(means.folder, 'partial');
-  const pauses = means.pausesMs ?? [2000, 10_000];
+  const pauses = means.pausesMs ?? [1000, 4000];
   for (let attempt = 0; ; attempt++) {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true });
