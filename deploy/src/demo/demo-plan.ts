@@ -41,6 +41,8 @@ export interface OutputFolder {
   readonly taskFile: string;
   readonly finetuning: string;
   readonly masks: string;
+  /** The campaign's last version as the coordinator keeps it. */
+  readonly pretrainedModel: string;
   readonly exportedModel: string;
   readonly summaryFile: string;
   siteHome(name: string): string;
@@ -56,7 +58,8 @@ export function outputFolder(root: string): OutputFolder {
     taskFile: join(root, 'hippocampus.yaml'),
     finetuning: join(root, 'finetuning'),
     masks: join(root, 'masks'),
-    exportedModel: join(root, 'universal-model.safetensors'),
+    pretrainedModel: join(root, 'first-light.safetensors'),
+    exportedModel: join(root, 'export', 'first-light-pytorch.safetensors'),
     summaryFile: join(root, 'summary.json'),
     siteHome: (name) => join(root, name),
   };

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Readable } from 'node:stream';
 import { StepFailed } from './step-failed.js';
 
 /** How long a program may take to stop by itself before it is killed. */
@@ -49,29 +50,24 @@ export class ProgramGroup {
 
   /**
    * Runs a command to its end and returns what it printed; on failure throws with the command's own last lines.
-   * Lines of its standard error go to `onLine` as they come.
+   * With `isVisible` its standard error, where progress goes, is the terminal's own, so that bars are drawn in place.
    */
-  async run(
-    label: string,
-    script: string,
-    args: readonly string[],
-    logFile: string,
-    onLine?: (line: string) => void,
-  ): Promise<string> {
+  async run(label: string, script: string, args: readonly string[], logFile: string, isVisible = false): Promise<string> {
     mkdirSync(dirname(logFile), { recursive: true });
     const log = createWriteStream(logFile, { flags: 'a' });
-    const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    const output: string[] = [];
-    const complaints: string[] = [];
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      output.push(text);
-      log.write(text);
+    const child = spawn(process.execPath, [script, ...args], {
+      stdio: ['ignore', 'pipe', isVisible ? 'inherit' : 'pipe'],
+      detached: true,
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      complaints.push(text);
-      log.write(text);
-      for (const line of text.split('\n')) if (line.trim() !== '') onLine?.(line);
-    });
+    const keep = (stream: Readable | null): string[] => {
+      const texts: string[] = [];
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        texts.push(text);
+        log.write(text);
+      });
+      return texts;
+    };
+    const [output, complaints] = [keep(child.stdout), keep(child.stderr)];
     const program: Program = { label, logFile, ended: Promise.resolve(), stop: () => stopChild(child) };
     this.running.set(child, program);
     const status = await new Promise<number | string>((settle, reject) => {
