@@ -5,7 +5,9 @@ export default defineConfig(
   { ignores: ['**/dist/**', '**/node_modules/**', 'demo-output/**', '*.cjs', '**/*.mjs'] },
   tseslint.configs.recommendedTypeChecked,
   {
-    languageOptions: { parserOptions: { project: ['./*/tsconfig.json', './tsconfig.spec.json'], tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { project: ['./*/tsconfig.json', './tsconfig.spec.json'], tsconfigRootDir: import.meta.dirname },
+    },
     rules: {
       'max-lines': ['error', { max: 400 }],
       'max-lines-per-function': ['error', { max: 70, skipComments: true, skipBlankLines: true }],
@@ -24,7 +26,10 @@ export default defineConfig(
     },
   },
   { files: ['**/src/config/**', 'test/**', '**/*.spec.ts'], rules: { 'no-restricted-properties': 'off' } },
-  { files: ['**/src/cli.ts', '**/src/commands/**', '**/src/terminal/**', 'deploy/src/demo/**', 'test/benchmarks/**'], rules: { 'no-console': 'off' } },
+  {
+    files: ['**/src/cli.ts', '**/src/commands/**', '**/src/terminal/**', 'deploy/src/demo/**', 'test/benchmarks/**'],
+    rules: { 'no-console': 'off' },
+  },
   // A suite is one long function by nature; its cases are not.
   { files: ['**/*.spec.ts', 'test/**'], rules: { 'max-lines-per-function': 'off' } },
 );
