@@ -33,7 +33,7 @@ describe('one full-batch step at two sites', () => {
     expect(difference / step).toBeLessThan(1e-5);
     // And the sites alone are far from it: the comparison can fail.
     expect(compare(one, one, central.update).difference / step).toBeGreaterThan(0.01);
-  }, 60_000);
+  }, 120_000);
 });
 
 interface Contribution {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -70,10 +70,10 @@ describe('the trainer process', () => {
     );
     expect(scored.score.restorationError).toBeLessThan(0.8 * before.restorationError);
     expect(scored.score.constantError).toBe(before.constantError);
-  }, 60_000);
+  }, 120_000);
 
   it('gives the same bytes after a kill -9 at any step as without', async () => {
-    const plan = await world.plan({ steps: 40, checkpointEverySteps: 4 });
+    const plan = await world.plan({ steps: 60, checkpointEverySteps: 4 });
     const undisturbed = await pretrain(world.order(site, plan, 'calm'));
     const random = new Random('kill');
     const order = world.order(site, plan, 'killed');
@@ -100,7 +100,7 @@ describe('the trainer process', () => {
         baseScore: undisturbed.report.baseScore,
       },
     });
-  }, 90_000);
+  }, 120_000);
 
   it('gives the same bytes with Adam after a stop, losing no step', async () => {
     const optimizer = { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
@@ -115,7 +115,7 @@ describe('the trainer process', () => {
     const second = startTrainer(order);
     expect(await second.handle.finished).toMatchObject({ digest: undisturbed.digest });
     expect(second.progress.find(({ phase }) => phase === 'training')?.step).toBeGreaterThanOrEqual(1);
-  }, 60_000);
+  }, 120_000);
 
   it('returns a finished order at once, and makes a lost or altered update again, equal', async () => {
     const order = world.order(site, await world.plan({ steps: 4 }), 'again');
@@ -125,20 +125,20 @@ describe('the trainer process', () => {
     expect(repeated.progress).toEqual([]);
     truncateSync(result.updatePath, 100);
     expect(await pretrain(order)).toMatchObject({ digest: result.digest });
-  }, 30_000);
+  }, 120_000);
 
   it('passes over damaged checkpoints with a warning and still ends at the same bytes', async () => {
-    const plan = await world.plan({ steps: 12, checkpointEverySteps: 1000 });
+    const plan = await world.plan({ steps: 40, checkpointEverySteps: 1000 });
     const undisturbed = await pretrain(world.order(site, plan, 'calm-short'));
     const order = world.order(site, plan, 'damaged');
     const first = startTrainer(order);
     await eventually(() => first.progress.some(({ phase, step }) => phase === 'training' && step >= 1));
     await first.handle.stop();
-    if (existsSync(checkpointOf('damaged'))) truncateSync(checkpointOf('damaged'), 1000);
-    else writeFileSync(checkpointOf('damaged'), 'half a file'); // it had finished before it saw the stop
+    truncateSync(checkpointOf('damaged'), 1000);
     const second = startTrainer(order);
     expect(await second.handle.finished).toMatchObject({ digest: undisturbed.digest });
-  }, 30_000);
+    expect(second.warnings).toEqual([expect.stringContaining('a checkpoint is damaged')]);
+  }, 120_000);
 
   it('dies with the process that started it', async () => {
     const order = world.order(site, await world.plan({ steps: 100_000 }), 'orphan');
@@ -153,8 +153,8 @@ describe('the trainer process', () => {
     }
     expect(isAlive(pid)).toBe(true);
     parent.kill('SIGKILL');
-    await eventually(() => !isAlive(pid), 5_000);
-  }, 30_000);
+    await eventually(() => !isAlive(pid), 20_000);
+  }, 120_000);
 });
 
 describe('a trainer process with nothing to work on', () => {
@@ -168,7 +168,7 @@ describe('a trainer process with nothing to work on', () => {
       code: 'COLLECTION_EMPTY',
       remedy: expect.stringContaining('site-agent index') as string,
     });
-  }, 20_000);
+  }, 120_000);
 
   it('refuses a base that is missing, altered or of another model', async () => {
     const site = await world.site('bases', ['a']);
@@ -179,7 +179,7 @@ describe('a trainer process with nothing to work on', () => {
     await expect(pretrain(wider)).rejects.toMatchObject({ code: 'MANIFEST_MISMATCH' });
     truncateSync(order.basePath, 1000);
     await expect(pretrain(order)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
-  }, 30_000);
+  }, 120_000);
 
   it('reports divergence instead of delivering it', async () => {
     const site = await world.site('diverging', ['a']);
@@ -187,7 +187,7 @@ describe('a trainer process with nothing to work on', () => {
     const order = world.order(site, plan);
     await expect(pretrain(order)).rejects.toMatchObject({ code: 'TRAINING_DIVERGED' });
     expect(readdirSync(roundFolder(site.roundsFolder, order.participationId).path)).not.toContain('update.safetensors');
-  }, 20_000);
+  }, 120_000);
 });
 
 function pickScorePlan({
