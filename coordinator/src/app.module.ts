@@ -1,0 +1,83 @@
+import { type Clock } from '@consilium/shared/kernel';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { OperatorAccounts } from './access/operator-accounts.js';
+import { RequireOperator } from './access/require-operator.js';
+import { RequireSite } from './access/require-site.js';
+import type { BlobStore } from './blobs/blob-store.js';
+import { CampaignCommands } from './campaigns/campaign-commands.js';
+import { CampaignRegister } from './campaigns/campaign-register.js';
+import { CampaignViews } from './campaigns/campaign-views.js';
+import { CampaignsController } from './campaigns/campaigns.controller.js';
+import type { CoordinatorConfig } from './config/coordinator-config.js';
+import type { HomeFolder } from './home/home-folder.js';
+import { CampaignEvents } from './live/campaign-events.js';
+import { HealthController } from './live/health.controller.js';
+import { HttpErrorFilter } from './live/http-error.filter.js';
+import { OperatorGateway } from './live/operator.gateway.js';
+import { Presence } from './live/presence.js';
+import { SiteGateway } from './live/site.gateway.js';
+import { Log } from './log.js';
+import { ModelLedger } from './models/model-ledger.js';
+import { ModelsController } from './models/models.controller.js';
+import { ScoreRecorder } from './models/score-recorder.js';
+import { BLOB_STORE, CLOCK, CONFIG, HOME } from './ports.js';
+import { dataSourceOptions } from './records/data-source.js';
+import { UnitOfWork } from './records/unit-of-work.js';
+import { Assignments } from './rounds/assignments.js';
+import { CampaignStep } from './rounds/campaign-step.js';
+import { ParticipationRecorder } from './rounds/participation-recorder.js';
+import { RoundConductor } from './rounds/round-conductor.js';
+import { RoundFold } from './rounds/round-fold.js';
+import { RoundLedger } from './rounds/round-ledger.js';
+import { EnrolmentController } from './sites/enrolment.controller.js';
+import { SiteDirectory } from './sites/site-directory.js';
+import { SitesController } from './sites/sites.controller.js';
+import { BlobsController } from './transfer/blobs.controller.js';
+import { UploadSpool } from './transfer/upload-spool.js';
+import { Quarantine } from './updates/quarantine.js';
+import { UpdateIntake } from './updates/update-intake.js';
+
+/** What the coordinator stands on: its settings and the real (or, in specs, simulated) forms of its ports. */
+export interface Foundation {
+  readonly config: CoordinatorConfig;
+  readonly home: HomeFolder;
+  readonly operatorToken: string;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly blobs: BlobStore;
+}
+
+/** The list of rooms. */
+@Module({})
+export class AppModule {
+  static on({ config, home, operatorToken, log, clock, blobs }: Foundation): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [TypeOrmModule.forRoot({ ...dataSourceOptions(home.databaseFile), retryAttempts: 0 })],
+      controllers: [
+        HealthController,
+        SitesController,
+        EnrolmentController,
+        CampaignsController,
+        ModelsController,
+        BlobsController,
+      ],
+      providers: [
+        { provide: CONFIG, useValue: config },
+        { provide: HOME, useValue: home },
+        { provide: CLOCK, useValue: clock },
+        { provide: BLOB_STORE, useValue: blobs },
+        { provide: Log, useValue: log },
+        { provide: OperatorAccounts, useValue: new OperatorAccounts(operatorToken) },
+        { provide: APP_FILTER, useClass: HttpErrorFilter },
+        ...[UnitOfWork, RequireOperator, RequireSite],
+        ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
+        ...[RoundLedger, CampaignStep, RoundFold, RoundConductor, ParticipationRecorder, Assignments],
+        ...[ModelLedger, ScoreRecorder, UploadSpool, UpdateIntake, Quarantine],
+        ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
+      ],
+    };
+  }
+}

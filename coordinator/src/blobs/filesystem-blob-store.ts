@@ -1,0 +1,81 @@
+import { constants } from 'node:fs';
+import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Digest, FederationError, newId } from '@consilium/shared/kernel';
+import { writeFileWhole } from '@consilium/shared/weights';
+import type { BlobStore } from './blob-store.js';
+
+const PARTIAL = '.partial';
+
+/** Blobs as files: `<folder>/<first 2 digits>/<64 digits>`. */
+export class FilesystemBlobStore implements BlobStore {
+  constructor(private readonly folder: string) {}
+
+  /** Removes what a crash left half-written. Call once, before use. */
+  async sweepPartials(): Promise<void> {
+    for (const name of await readdir(this.folder)) {
+      if (name.endsWith(PARTIAL)) await rm(join(this.folder, name), { force: true });
+    }
+  }
+
+  async write(parts: AsyncIterable<Uint8Array>): Promise<{ digest: Digest; bytes: number }> {
+    const temporary = join(this.folder, `${newId('blob')}${PARTIAL}`);
+    try {
+      const digest = await writeFileWhole(temporary, parts);
+      const { size } = await stat(temporary);
+      await this.place(temporary, digest);
+      return { digest, bytes: size };
+    } catch (cause) {
+      throw FederationError.from(cause, 'STORAGE_FAILED');
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  async adopt(path: string, digest: Digest): Promise<void> {
+    const temporary = join(this.folder, `${newId('blob')}${PARTIAL}`);
+    try {
+      await link(path, temporary).catch(() => copyFile(path, temporary, constants.COPYFILE_FICLONE));
+      await flush(temporary);
+      await this.place(temporary, digest);
+    } catch (cause) {
+      throw FederationError.from(cause, 'STORAGE_FAILED');
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    return stat(this.pathOf(digest)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async localPath(digest: Digest): Promise<string> {
+    const path = this.pathOf(digest);
+    if (await this.has(digest)) return path;
+    throw new FederationError('NOT_FOUND', 'there is no weight file with this digest', { details: { digest } });
+  }
+
+  private async place(temporary: string, digest: Digest): Promise<void> {
+    const path = this.pathOf(digest);
+    await mkdir(dirname(path), { recursive: true });
+    await rename(temporary, path);
+    await flush(dirname(path));
+  }
+
+  private pathOf(digest: Digest): string {
+    const name = digest.slice('sha256:'.length);
+    return join(this.folder, name.slice(0, 2), name);
+  }
+}
+
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

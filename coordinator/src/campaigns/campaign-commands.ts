@@ -1,0 +1,123 @@
+import { type Clock, FederationError, newId, required } from '@consilium/shared/kernel';
+import type { CampaignEvent, CampaignPlan } from '@consilium/shared/wire';
+import { Inject, Injectable } from '@nestjs/common';
+import { type EntityManager } from 'typeorm';
+import type { BlobStore } from '../blobs/blob-store.js';
+import { CampaignEvents } from '../live/campaign-events.js';
+import { Presence } from '../live/presence.js';
+import { Log } from '../log.js';
+import { initialVersion } from '../models/initial-version.js';
+import { ModelLedger } from '../models/model-ledger.js';
+import { BLOB_STORE, CLOCK } from '../ports.js';
+import { UnitOfWork } from '../records/unit-of-work.js';
+import { CampaignStep } from '../rounds/campaign-step.js';
+import { RoundConductor } from '../rounds/round-conductor.js';
+import { RoundLedger } from '../rounds/round-ledger.js';
+import { isRoundOpen } from '../rounds/round-states.js';
+import { SiteDirectory } from '../sites/site-directory.js';
+import { Campaign, type CampaignSite } from './campaign.entity.js';
+import { CampaignRegister } from './campaign-register.js';
+
+/** What an operator does to a campaign. Each command is a fact; the next tick draws the consequences. */
+@Injectable()
+export class CampaignCommands {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly register: CampaignRegister,
+    private readonly ledger: RoundLedger,
+    private readonly models: ModelLedger,
+    private readonly sites: SiteDirectory,
+    private readonly steps: CampaignStep,
+    private readonly conductor: RoundConductor,
+    private readonly events: CampaignEvents,
+    private readonly presence: Presence,
+    private readonly log: Log,
+    @Inject(BLOB_STORE) private readonly blobs: BlobStore,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** Writes version 1 and the campaign; CAMPAIGN_INVALID names the field that does not fit the enrolled sites. */
+  async start(plan: CampaignPlan): Promise<string> {
+    await this.unitOfWork.transact((records) => this.requireStartable(records, plan));
+    const blob = await this.blobs.write(initialVersion(plan.model, plan.seed));
+    const campaign = await this.unitOfWork.transact(async (records) => {
+      const sites = await this.requireStartable(records, plan);
+      const started = { id: newId('campaign'), name: plan.name, state: 'active' as const, code: null, plan, sites };
+      const times = { createdAtMs: this.clock.nowMs(), scoringSinceMs: null, finishedAtMs: null };
+      const saved = await records.save(Campaign, { ...started, ...times });
+      await this.models.append(records, { campaignId: saved.id, number: 1, roundId: null, ...blob });
+      return saved;
+    });
+    const { id, name, state } = campaign;
+    this.announce([{ kind: 'campaign', campaignId: id, campaignName: name, atMs: this.clock.nowMs(), state }], []);
+    return id;
+  }
+
+  /** No new round starts; one that is under way ends. */
+  async pause(idOrName: string): Promise<void> {
+    await this.apply(idOrName, async (records, campaign) => [await this.register.move(records, campaign, 'paused')]);
+  }
+
+  /** Goes on after a pause; after a failure, tries the failed round once more. */
+  async resume(idOrName: string): Promise<void> {
+    await this.apply(idOrName, async (records, campaign) => {
+      const wasFailed = campaign.state === 'failed';
+      const moved = await this.register.move(records, campaign, 'active');
+      if (!wasFailed) return [moved];
+      const failed = required(await this.ledger.latest(records, campaign.id), 'the failed round');
+      return [moved, ...(await this.steps.planRound(records, campaign, failed.number)).events];
+    });
+  }
+
+  /** Ends the campaign and its open round; versions made so far stay. */
+  async cancel(idOrName: string): Promise<void> {
+    await this.apply(idOrName, async (records, campaign) => {
+      const events = [await this.register.move(records, campaign, 'cancelled')];
+      const round = await this.ledger.latest(records, campaign.id);
+      if (round === null || !isRoundOpen(round.state)) return events;
+      const participations = await this.ledger.participationsOf(records, [round.id]);
+      events.push(...(await this.ledger.closeOpen(records, campaign, round, participations, 'ROUND_CLOSED')));
+      return [...events, await this.ledger.moveRound(records, campaign, round, 'cancelled')];
+    });
+  }
+
+  private async apply(
+    idOrName: string,
+    command: (records: EntityManager, campaign: Campaign) => Promise<CampaignEvent[]>,
+  ): Promise<void> {
+    const { events, campaign } = await this.unitOfWork.transact(async (records) => {
+      const found = await this.register.get(records, idOrName);
+      return { events: await command(records, found), campaign: found };
+    });
+    this.announce(events, campaign.sites);
+  }
+
+  private announce(events: readonly CampaignEvent[], sites: readonly CampaignSite[]): void {
+    for (const event of events) if (event.kind === 'campaign') this.log.info(`${event.campaignName}: ${event.state}`);
+    this.events.publish(events);
+    this.presence.nudge(sites.map(({ id }) => id));
+    this.conductor.wake();
+  }
+
+  private async requireStartable(records: EntityManager, plan: CampaignPlan): Promise<CampaignSite[]> {
+    if (await records.existsBy(Campaign, { name: plan.name })) {
+      throw new FederationError('NAME_TAKEN', `a campaign named ${plan.name} exists already`, {
+        remedy: 'Give this one another name in its file.',
+      });
+    }
+    const enrolled = (await this.sites.enrolled(records)).map(({ id, name }) => ({ id, name }));
+    const missing = (plan.sites ?? []).filter((name) => !enrolled.some((site) => site.name === name));
+    if (missing.length > 0) throw invalid('sites', `not enrolled: ${missing.join(', ')}`);
+    const chosen = plan.sites === undefined ? enrolled : enrolled.filter(({ name }) => plan.sites?.includes(name));
+    if (chosen.length === 0) throw invalid('sites', 'no site is enrolled yet');
+    if (chosen.length < plan.quorum) throw invalid('quorum', `${plan.quorum} updates are asked of ${chosen.length} sites`);
+    return chosen;
+  }
+}
+
+function invalid(field: string, detail: string): FederationError {
+  return new FederationError('CAMPAIGN_INVALID', `${field}: ${detail}`, {
+    details: { field },
+    remedy: 'Look at "coordinator site list", enrol the missing sites or correct the campaign file.',
+  });
+}

@@ -1,0 +1,80 @@
+import { required } from '@consilium/shared/kernel';
+import type { CampaignView, RoundView } from '@consilium/shared/wire';
+import { Injectable } from '@nestjs/common';
+import { type EntityManager, In } from 'typeorm';
+import { ModelLedger } from '../models/model-ledger.js';
+import type { ModelVersion } from '../models/model-version.entity.js';
+import type { VersionScore } from '../models/version-score.entity.js';
+import type { Participation } from '../rounds/participation.entity.js';
+import type { Round } from '../rounds/round.entity.js';
+import { RoundLedger } from '../rounds/round-ledger.js';
+import { Update } from '../updates/update.entity.js';
+import type { Campaign } from './campaign.entity.js';
+
+/** Campaigns as operators see them. Methods run inside the caller's transaction. */
+@Injectable()
+export class CampaignViews {
+  constructor(
+    private readonly ledger: RoundLedger,
+    private readonly models: ModelLedger,
+  ) {}
+
+  async view(records: EntityManager, campaign: Campaign): Promise<CampaignView> {
+    const rounds = await this.ledger.roundsOf(records, campaign.id);
+    const versions = await this.models.versionsOf(records, campaign.id);
+    const scores = await this.models.scoresOf(records, campaign.id);
+    const roundViews = await this.roundViews(records, rounds, versions, scores);
+    const { id, name, state, createdAtMs, code } = campaign;
+    return {
+      id,
+      name,
+      state,
+      createdAtMs,
+      code,
+      rounds: campaign.plan.rounds,
+      finishedRounds: rounds.filter((round) => round.state === 'finished').length,
+      initialVersion: versionView(required(versions[0], 'version 1'), scores),
+      version: versionView(required(versions.at(-1), 'the newest version'), scores),
+      roundViews,
+    };
+  }
+
+  private async roundViews(
+    records: EntityManager,
+    rounds: readonly Round[],
+    versions: readonly ModelVersion[],
+    scores: readonly VersionScore[],
+  ): Promise<RoundView[]> {
+    const roundIds = rounds.map(({ id }) => id);
+    const participations = await this.ledger.participationsOf(records, roundIds);
+    const updates = await records.findBy(Update, { roundId: In(roundIds) });
+    const updateOf = new Map(updates.map((update) => [update.participationId, update]));
+    return rounds.map((round) => {
+      const version = versions.find(({ roundId }) => roundId === round.id);
+      return {
+        id: round.id,
+        number: round.number,
+        state: round.state,
+        code: round.code,
+        startedAtMs: round.startedAtMs,
+        finishedAtMs: round.finishedAtMs,
+        baseVersion: round.baseVersion,
+        version: version === undefined ? null : versionView(version, scores),
+        participations: participations
+          .filter(({ roundId }) => roundId === round.id)
+          .map((participation) => participationView(participation, updateOf.get(participation.id))),
+      };
+    });
+  }
+}
+
+/** A version with every score that sites have sent for it. */
+export function versionView({ number, digest, bytes }: ModelVersion, scores: readonly VersionScore[]): CampaignView['version'] {
+  const own = scores.filter(({ versionNumber }) => Number(versionNumber) === number);
+  return { number, digest, bytes, scores: own.map(({ siteName, score }) => ({ siteName, score })) };
+}
+
+function participationView({ id, siteName, state, code }: Participation, update?: Update): RoundView['participations'][number] {
+  const { patches, meanLoss, trainingMs } = update?.report ?? {};
+  return { id, siteName, state, code, patches: patches ?? null, meanLoss: meanLoss ?? null, trainingMs: trainingMs ?? null };
+}

@@ -1,0 +1,39 @@
+import type { Command } from 'commander';
+import { loadOperatorAccess } from '../config/operator-access.js';
+import { OperatorLink } from './operator-link.js';
+
+interface AccessFlags {
+  readonly home?: string;
+  readonly url?: string;
+}
+
+/** Adds the options that say which coordinator a command speaks to. */
+export function withAccess(command: Command): Command {
+  return command
+    .option('--home <folder>', "the coordinator's folder (CONSILIUM_COORDINATOR_HOME, default ./coordinator-home)")
+    .option('--url <url>', 'address of the coordinator (CONSILIUM_COORDINATOR_URL; default: what runs in the folder)');
+}
+
+export function operatorLink(flags: AccessFlags): OperatorLink {
+  return new OperatorLink(loadOperatorAccess(flags));
+}
+
+/** Prints a value as JSON on one line per top-level call, for scripts. */
+export function printJson(value: unknown): void {
+  console.log(JSON.stringify(value, null, 2));
+}
+
+/** Text in columns, two spaces apart. */
+export function printTable(headers: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = headers.map((header, column) => Math.max(header.length, ...rows.map((row) => (row[column] ?? '').length)));
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  for (const cells of [headers, ...rows]) console.log(line(cells));
+}
+
+export function formatTime(timeMs: number | null): string {
+  return timeMs === null ? '–' : new Date(timeMs).toISOString().slice(0, 16).replace('T', ' ');
+}

@@ -1,0 +1,96 @@
+import { FederationError, formatDuration, shortDigest } from '@consilium/shared/kernel';
+import {
+  type CampaignEvent,
+  campaignEventSchema,
+  type CampaignState,
+  type CampaignView,
+  campaignViewSchema,
+  OPERATOR_NAMESPACE,
+} from '@consilium/shared/wire';
+import { io } from 'socket.io-client';
+import { type OperatorLink, unreachable } from './operator-link.js';
+
+const ENDED: ReadonlySet<CampaignState> = new Set(['finished', 'failed', 'cancelled']);
+
+/** How often the state is asked for besides the events, so that a missed event cannot hang the command. */
+const POLL_MS = 5_000;
+
+/** Prints what happens, one line per event, until the campaign has ended; resolves with its last view. */
+export async function followCampaign(link: OperatorLink, name: string, print: (line: string) => void): Promise<CampaignView> {
+  const look = (): Promise<CampaignView> => link.get(`/api/campaigns/${encodeURIComponent(name)}`, campaignViewSchema);
+  const first = await look();
+  if (ENDED.has(first.state)) return first;
+  const socket = io(`${link.url}${OPERATOR_NAMESPACE}`, { auth: { token: link.token } });
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await new Promise<CampaignView>((resolve, reject) => {
+      const check = (): void => {
+        look()
+          .then((view) => {
+            if (ENDED.has(view.state)) resolve(view);
+          })
+          .catch((error: unknown) => {
+            // A coordinator that restarts is waited for; any other refusal ends the command.
+            if (FederationError.from(error).code !== 'COORDINATOR_UNREACHABLE') reject(FederationError.from(error));
+          });
+      };
+      timer = setInterval(check, POLL_MS);
+      socket.on('campaign:event', (message: unknown) => {
+        const event = campaignEventSchema.safeParse(message);
+        if (!event.success || event.data.campaignId !== first.id) return;
+        const line = describeEvent(event.data);
+        if (line !== undefined) print(line);
+        if (event.data.kind === 'campaign') check();
+      });
+      socket.on('disconnect', () => print('connection lost; waiting for the coordinator'));
+      socket.on('connect', check);
+      socket.on('connect_error', (error) => {
+        if (!socket.active) reject(unreachable(link.url, error));
+      });
+    });
+  } finally {
+    clearInterval(timer);
+    socket.close();
+  }
+}
+
+/** One line for a terminal; undefined for events that are noise there. */
+export function describeEvent(event: CampaignEvent): string | undefined {
+  switch (event.kind) {
+    case 'campaign':
+      return `campaign ${event.state}`;
+    case 'round': {
+      const version = event.versionDigest === undefined ? '' : `, new version ${shortDigest(event.versionDigest)}`;
+      return `round ${event.roundNumber} ${event.state}${event.code === undefined ? '' : ` (${event.code})`}${version}`;
+    }
+    case 'participation':
+      return `round ${event.roundNumber}  ${event.siteName} ${event.state}${event.code === undefined ? '' : ` (${event.code})`}`;
+    case 'progress': {
+      const { phase, step, steps, loss } = event.progress;
+      const detail = phase === 'training' ? ` step ${step}/${steps}${loss === undefined ? '' : `, loss ${loss.toFixed(4)}`}` : '';
+      return `round ${event.roundNumber}  ${event.siteName} ${phase}${detail}`;
+    }
+    case 'score':
+      return `version ${event.versionNumber}  ${event.siteName} restoration error ${event.score.restorationError.toFixed(5)}, skill ${event.score.skill.toFixed(3)}`;
+  }
+}
+
+/** A campaign on a few lines: the state, then a line per round. */
+export function describeCampaign(view: CampaignView): string[] {
+  const head = `${view.name}: ${view.state}${view.code === null ? '' : ` (${view.code})`}, ${view.finishedRounds} of ${view.rounds} rounds, version ${view.version.number} ${shortDigest(view.version.digest)}`;
+  const rounds = view.roundViews.map((round) => {
+    const lasted =
+      round.startedAtMs === null || round.finishedAtMs === null
+        ? ''
+        : ` in ${formatDuration(round.finishedAtMs - round.startedAtMs)}`;
+    const sites = round.participations.map(({ siteName, state, code, meanLoss }) => {
+      const loss = meanLoss === null ? '' : ` loss ${meanLoss.toFixed(4)}`;
+      return `${siteName} ${state}${code === null ? '' : ` (${code})`}${loss}`;
+    });
+    return `  round ${round.number}  ${round.state}${round.code === null ? '' : ` (${round.code})`}${lasted}: ${sites.join(', ')}`;
+  });
+  const scores = view.version.scores.map(
+    ({ siteName, score }) => `  version ${view.version.number}  ${siteName} skill ${score.skill.toFixed(3)}`,
+  );
+  return [head, ...rounds, ...scores];
+}

@@ -1,0 +1,99 @@
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createHash } from 'node:crypto';
+import { FederationError, finishDigest, isErrorCode } from '@consilium/shared/kernel';
+import { z } from 'zod';
+import type { OperatorAccess } from '../config/operator-access.js';
+
+const refusalSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  remedy: z.string().optional(),
+  retryable: z.boolean().optional(),
+});
+
+/** The operator's commands speak REST to the running coordinator. */
+export class OperatorLink {
+  constructor(private readonly access: OperatorAccess) {}
+
+  get url(): string {
+    return this.access.url;
+  }
+
+  get token(): string {
+    return this.access.token;
+  }
+
+  async get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+    return schema.parse(await (await this.request('GET', path)).json());
+  }
+
+  async post<T>(path: string, schema: z.ZodType<T>, body: unknown = {}): Promise<T> {
+    return schema.parse(await (await this.request('POST', path, body)).json());
+  }
+
+  /** Downloads to a file that appears only when it is whole and has the digest. */
+  async download(path: string, digest: string, output: string): Promise<void> {
+    const response = await this.request('GET', path);
+    const temporary = `${output}.${process.pid}.partial`;
+    const hash = createHash('sha256');
+    try {
+      if (response.body === null) throw new FederationError('TRANSFER_BROKEN', 'the coordinator sent no content');
+      const source = Readable.fromWeb(response.body);
+      await pipeline(source, tee(hash), createWriteStream(temporary));
+      if (finishDigest(hash) !== digest) throw new FederationError('DIGEST_MISMATCH', 'the download is damaged; try again');
+      await rename(temporary, output);
+    } catch (cause) {
+      throw asDownloadError(cause, output);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  private async request(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response> {
+    const headers: Record<string, string> = { authorization: `Bearer ${this.access.token}` };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    const response = await fetch(`${this.access.url}${path}`, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+    }).catch((cause: unknown) => {
+      throw unreachable(this.access.url, cause);
+    });
+    if (response.ok) return response;
+    throw await refusalOf(response);
+  }
+}
+
+/** One COORDINATOR_UNREACHABLE for every way in which an address does not answer. */
+export function unreachable(url: string, cause?: unknown): FederationError {
+  return new FederationError('COORDINATOR_UNREACHABLE', `no coordinator answers at ${url}`, {
+    cause,
+    remedy: 'Check that it runs ("coordinator start") and that --url or --home names the right one.',
+  });
+}
+
+function tee(hash: ReturnType<typeof createHash>) {
+  return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+}
+
+async function refusalOf(response: Response): Promise<FederationError> {
+  const parsed = refusalSchema.safeParse(await response.json().catch(() => undefined));
+  if (!parsed.success) return new FederationError('MESSAGE_REFUSED', `the coordinator answered with status ${response.status}`);
+  const { code, message, remedy, retryable } = parsed.data;
+  return new FederationError(isErrorCode(code) ? code : 'MESSAGE_REFUSED', message, { remedy, retryable });
+}
+
+function asDownloadError(cause: unknown, output: string): FederationError {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
+    return new FederationError('FOLDER_MISSING', `the folder of ${output} does not exist`, { cause, remedy: 'Create it first.' });
+  }
+  return FederationError.from(cause, 'TRANSFER_BROKEN');
+}

@@ -1,0 +1,123 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { durationField, parseWith } from '@consilium/shared/wire';
+import { FederationError, parseDurationMs } from '@consilium/shared/kernel';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { LOG_LEVELS } from '../log.js';
+
+const settingsSchema = z.strictObject({
+  home: z.string().min(1).default('coordinator-home'),
+  host: z.string().min(1).default('127.0.0.1'),
+  port: z.coerce.number().int().min(0).max(65_535).default(7340),
+  publicUrl: z.url().optional().describe('address that sites use, when it differs from host and port'),
+  logLevel: z.enum(LOG_LEVELS).default('info'),
+  tokenLifetime: durationField.default('24h').describe('how long an enrolment token is valid'),
+  uploadLifetime: durationField.default('24h').describe('when an upload that was never offered is removed'),
+  scoringLimit: durationField.default('5min').describe("how long the final version waits for the sites' scores"),
+  scoringPresence: durationField.default('15s').describe('how long scoring waits for sites that are not connected'),
+  tickInterval: durationField.default('500ms').describe('how often rounds are compared with the clock'),
+  heartbeatInterval: durationField.default('5s').describe('how often a connection is probed'),
+  heartbeatTimeout: durationField.default('10s').describe('silence after which a connection counts as dead'),
+});
+
+type Settings = z.infer<typeof settingsSchema>;
+type SettingName = keyof Settings;
+export type SettingOrigin = 'default' | 'file' | 'environment' | 'flag';
+
+/** Everything the coordinator can be told, compiled: absolute folder, durations in milliseconds. Frozen. */
+export interface CoordinatorConfig {
+  readonly home: string;
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl: string | undefined;
+  readonly logLevel: Settings['logLevel'];
+  readonly tokenLifetimeMs: number;
+  readonly uploadLifetimeMs: number;
+  readonly scoringLimitMs: number;
+  readonly scoringPresenceMs: number;
+  readonly tickIntervalMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly heartbeatTimeoutMs: number;
+}
+
+export interface ExplainedSetting {
+  readonly name: string;
+  readonly value: string;
+  readonly origin: SettingOrigin;
+}
+
+export interface ConfigSources {
+  /** Command-line flags; undefined members do not count. */
+  readonly flags?: Readonly<Partial<Record<SettingName, string | number | undefined>>>;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+/** The file that a coordinator's folder may hold. */
+export const CONFIG_FILE = 'coordinator.yaml';
+
+/** Defaults < coordinator.yaml in the home folder < environment (CONSILIUM_COORDINATOR_…) < flags. Throws CONFIG_INVALID. */
+export function loadCoordinatorConfig(sources: ConfigSources = {}): { config: CoordinatorConfig; explained: ExplainedSetting[] } {
+  const flags = withoutUndefined(sources.flags ?? {});
+  const environment = fromEnvironment(sources.environment ?? process.env);
+  const home = resolve(sources.flags?.home?.toString() ?? textOf(environment['home']) ?? settingsSchema.parse({}).home);
+  const file = readConfigFile(join(home, CONFIG_FILE));
+  const settings = parseWith(settingsSchema, { ...file, ...environment, ...flags, home }, 'CONFIG_INVALID', 'the configuration');
+  const originOf = (name: string): SettingOrigin =>
+    name in flags ? 'flag' : name in environment ? 'environment' : name in file ? 'file' : 'default';
+  const explained = Object.keys(settingsSchema.shape).map((name) => ({
+    name,
+    value: String(settings[name as SettingName] ?? ''),
+    origin: originOf(name),
+  }));
+  return { config: compile(settings), explained };
+}
+
+/** "tokenLifetime" → "CONSILIUM_COORDINATOR_TOKEN_LIFETIME". */
+export function environmentName(setting: string): string {
+  return `CONSILIUM_COORDINATOR_${setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+function compile(settings: Settings): CoordinatorConfig {
+  return Object.freeze({
+    home: settings.home,
+    host: settings.host,
+    port: settings.port,
+    publicUrl: settings.publicUrl,
+    logLevel: settings.logLevel,
+    tokenLifetimeMs: parseDurationMs(settings.tokenLifetime),
+    uploadLifetimeMs: parseDurationMs(settings.uploadLifetime),
+    scoringLimitMs: parseDurationMs(settings.scoringLimit),
+    scoringPresenceMs: parseDurationMs(settings.scoringPresence),
+    tickIntervalMs: parseDurationMs(settings.tickInterval),
+    heartbeatIntervalMs: parseDurationMs(settings.heartbeatInterval),
+    heartbeatTimeoutMs: parseDurationMs(settings.heartbeatTimeout),
+  });
+}
+
+function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
+  const names = Object.keys(settingsSchema.shape);
+  return withoutUndefined(Object.fromEntries(names.map((name) => [name, environment[environmentName(name)]])));
+}
+
+function readConfigFile(path: string): Record<string, unknown> {
+  if (!existsSync(path)) return {};
+  try {
+    const parsed: unknown = parseYaml(readFileSync(path, 'utf8'));
+    if (parsed === null) return {};
+    if (typeof parsed === 'object' && !Array.isArray(parsed)) return Object.fromEntries(Object.entries(parsed));
+  } catch (cause) {
+    throw new FederationError('CONFIG_INVALID', `${path} is not valid YAML`, { cause, remedy: 'Correct the file or remove it.' });
+  }
+  throw new FederationError('CONFIG_INVALID', `${path} must hold "name: value" lines`, {
+    remedy: 'Correct the file or remove it.',
+  });
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function withoutUndefined(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}

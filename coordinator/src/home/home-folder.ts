@@ -1,0 +1,55 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FederationError, newSecret } from '@consilium/shared/kernel';
+
+/** The files of one coordinator. */
+export interface HomeFolder {
+  readonly path: string;
+  readonly databaseFile: string;
+  /** Weight files by digest. */
+  readonly blobs: string;
+  /** Uploads on their way in. */
+  readonly uploads: string;
+  /** Refused updates, each with its reason beside it. */
+  readonly quarantine: string;
+  readonly operatorTokenFile: string;
+  /** Address and process id of the running coordinator. */
+  readonly stateFile: string;
+  readonly lockFile: string;
+}
+
+export function homeFolder(path: string): HomeFolder {
+  return {
+    path,
+    databaseFile: join(path, 'coordinator.sqlite'),
+    blobs: join(path, 'blobs'),
+    uploads: join(path, 'uploads'),
+    quarantine: join(path, 'quarantine'),
+    operatorTokenFile: join(path, 'operator.token'),
+    stateFile: join(path, 'coordinator.json'),
+    lockFile: join(path, 'coordinator.lock'),
+  };
+}
+
+/** Creates the folders; FOLDER_MISSING when the place cannot be written. */
+export function prepareHomeFolder(home: HomeFolder): void {
+  try {
+    for (const folder of [home.path, home.blobs, home.uploads, home.quarantine])
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const full = FederationError.from(cause, 'FOLDER_MISSING');
+    if (full.code === 'DISK_FULL') throw full;
+    throw new FederationError('FOLDER_MISSING', `the folder ${home.path} cannot be created`, {
+      cause,
+      remedy: 'Choose another with --home, or make its parent folder writable.',
+    });
+  }
+}
+
+/** The operator's token, made at the first start and readable by its owner only. */
+export function ensureOperatorToken(home: HomeFolder): string {
+  if (existsSync(home.operatorTokenFile)) return readFileSync(home.operatorTokenFile, 'utf8').trim();
+  const token = newSecret('operator');
+  writeFileSync(home.operatorTokenFile, `${token}\n`, { mode: 0o600, flag: 'wx' });
+  return token;
+}

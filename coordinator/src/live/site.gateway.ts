@@ -1,0 +1,131 @@
+import { FederationError } from '@consilium/shared/kernel';
+import {
+  parseWith,
+  participationEndSchema,
+  participationFactSchema,
+  progressSchema,
+  requireProtocolVersion,
+  scoreReportSchema,
+  SITE_NAMESPACE,
+  siteHandshakeSchema,
+  updateOfferSchema,
+} from '@consilium/shared/wire';
+import { Inject } from '@nestjs/common';
+import { type OnGatewayInit, WebSocketGateway } from '@nestjs/websockets';
+import type { Namespace, Socket } from 'socket.io';
+import { z } from 'zod';
+import type { CoordinatorConfig } from '../config/coordinator-config.js';
+import { Log } from '../log.js';
+import { ScoreRecorder } from '../models/score-recorder.js';
+import { CONFIG } from '../ports.js';
+import { Assignments } from '../rounds/assignments.js';
+import { ParticipationRecorder } from '../rounds/participation-recorder.js';
+import { RoundConductor } from '../rounds/round-conductor.js';
+import type { Site } from '../sites/site.entity.js';
+import { SiteDirectory } from '../sites/site-directory.js';
+import { UpdateIntake } from '../updates/update-intake.js';
+import { answerEvent } from './answer-event.js';
+import { Presence } from './presence.js';
+
+const syncSchema = z.strictObject({});
+
+/** A code in a site's own words must look like a code: nothing else of the site's can hide in it. */
+const endSchema = participationEndSchema.extend({
+  code: z.string().regex(/^[A-Z][A-Z_]{1,63}$/, 'expected a code such as TRAINER_DIED'),
+});
+
+/** Added to the heartbeat interval when a second connection asks whether the first is alive. */
+const SIGN_OF_LIFE_MARGIN_MS = 1_500;
+
+/** The sites' control plane: authenticate, keep one connection per site, hand messages on as facts. */
+@WebSocketGateway({ namespace: SITE_NAMESPACE })
+export class SiteGateway implements OnGatewayInit<Namespace> {
+  constructor(
+    private readonly sites: SiteDirectory,
+    private readonly presence: Presence,
+    private readonly assignments: Assignments,
+    private readonly participations: ParticipationRecorder,
+    private readonly intake: UpdateIntake,
+    private readonly scores: ScoreRecorder,
+    private readonly conductor: RoundConductor,
+    private readonly log: Log,
+    @Inject(CONFIG) private readonly config: CoordinatorConfig,
+  ) {}
+
+  afterInit(namespace: Namespace): void {
+    namespace.use((socket, next) => {
+      this.admit(socket)
+        .then(() => next())
+        .catch((thrown: unknown) => next(asConnectError(thrown)));
+    });
+    namespace.on('connection', (socket) => this.welcome(socket));
+  }
+
+  private async admit(socket: Socket): Promise<void> {
+    const handshake = parseWith(siteHandshakeSchema, socket.handshake.auth, 'MESSAGE_REFUSED', 'the handshake');
+    requireProtocolVersion(handshake.protocolVersion, 'site agent');
+    const site = await this.sites.authenticate(handshake.credential);
+    const waitMs = this.config.heartbeatIntervalMs + SIGN_OF_LIFE_MARGIN_MS;
+    if (await this.presence.isHeldByLiveAgent(site.id, waitMs)) throw this.alreadyConnected(site);
+    await this.sites.noteSeen(site.id, handshake.agentVersion);
+    admitted.set(socket, site);
+  }
+
+  private welcome(socket: Socket): void {
+    const site = admitted.get(socket);
+    if (site === undefined) {
+      socket.disconnect(true);
+      return;
+    }
+    if (!this.presence.claim(site.id, socket)) {
+      socket.emit('site:refused', this.alreadyConnected(site).toReport());
+      socket.disconnect(true);
+      return;
+    }
+    this.log.info(`site ${site.name} connected`);
+    socket.on('disconnect', (reason) => this.leave(site, socket, reason));
+    this.listen(socket, site);
+    this.conductor.wake();
+  }
+
+  private leave(site: Site, socket: Socket, reason: string): void {
+    this.presence.release(site.id, socket);
+    this.log.info(`site ${site.name} disconnected (${reason})`);
+    this.sites.noteSeen(site.id).catch((error: unknown) => this.log.debug(String(error)));
+    this.conductor.wake();
+  }
+
+  private listen(socket: Socket, site: Site): void {
+    const on = <Message, Value>(event: string, schema: z.ZodType<Message>, handle: (message: Message) => Promise<Value>) =>
+      answerEvent(socket, this.log, event, schema, handle);
+    const record = (participationId: string, to: 'accepted' | 'declined' | 'failed', code?: string) =>
+      this.participations.record(site, participationId, { to, code }).then(() => null);
+    on('site:sync', syncSchema, async () => ({ assignment: await this.assignments.current(site.id) }));
+    on('participation:accept', participationFactSchema, ({ participationId }) => record(participationId, 'accepted'));
+    on('participation:decline', endSchema, ({ participationId, code }) => record(participationId, 'declined', code));
+    on('participation:fail', endSchema, ({ participationId, code }) => record(participationId, 'failed', code));
+    on('participation:progress', progressSchema, (progress) =>
+      this.participations.recordProgress(site, progress).then(() => null),
+    );
+    on('update:offer', updateOfferSchema, async (offer) => ({ outcome: await this.intake.offer(site, offer) }));
+    on('score:report', scoreReportSchema, async (report) => {
+      await this.scores.record(site, report);
+      this.conductor.wake();
+      return null;
+    });
+  }
+
+  private alreadyConnected(site: Site): FederationError {
+    return new FederationError('SITE_ALREADY_CONNECTED', `another agent is connected as ${site.name}`, {
+      remedy: 'Stop the other agent; if you did not start it, have the operator revoke the site.',
+    });
+  }
+}
+
+const admitted = new WeakMap<Socket, Site>();
+
+// socket.io hands `data` of a middleware error over with the "connect_error" event.
+function asConnectError(thrown: unknown): Error {
+  const report = FederationError.from(thrown).toReport();
+  return Object.assign(new Error(report.message), { data: report });
+}

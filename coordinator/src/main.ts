@@ -1,0 +1,97 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import 'reflect-metadata';
+import { DATA_PATHS } from '@consilium/shared/wire';
+import { type Clock, FederationError, systemClock } from '@consilium/shared/kernel';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { Request, Response } from 'express';
+import { AppModule } from './app.module.js';
+import type { BlobStore } from './blobs/blob-store.js';
+import { FilesystemBlobStore } from './blobs/filesystem-blob-store.js';
+import type { CoordinatorConfig } from './config/coordinator-config.js';
+import { ensureOperatorToken, homeFolder, type HomeFolder, prepareHomeFolder } from './home/home-folder.js';
+import { lockHome } from './home/home-lock.js';
+import { SocketAdapter } from './live/socket-adapter.js';
+import { frameworkLogger, Log } from './log.js';
+import { UploadSpool } from './transfer/upload-spool.js';
+
+export interface RunningCoordinator {
+  /** Where sites and operators reach it. */
+  readonly url: string;
+  readonly port: number;
+  readonly home: HomeFolder;
+  readonly operatorToken: string;
+  /** Closes connections and database; what was under way goes on at the next start. */
+  stop(): Promise<void>;
+}
+
+/** Other forms of the ports, for specs and simulations. */
+export interface OpenOptions {
+  readonly clock?: Clock;
+  readonly blobs?: (store: BlobStore) => BlobStore;
+  readonly log?: Log;
+}
+
+/** Starts a coordinator on its home folder. Throws COORDINATOR_ALREADY_RUNNING, PORT_BUSY, FOLDER_MISSING, DISK_FULL. */
+export async function openCoordinator(config: CoordinatorConfig, options: OpenOptions = {}): Promise<RunningCoordinator> {
+  const home = homeFolder(config.home);
+  prepareHomeFolder(home);
+  const unlock = lockHome(home.lockFile);
+  try {
+    const operatorToken = ensureOperatorToken(home);
+    const log = options.log ?? new Log(config.logLevel);
+    const store = new FilesystemBlobStore(home.blobs);
+    await store.sweepPartials();
+    const foundation = { config, home, operatorToken, log, clock: options.clock ?? systemClock };
+    const app = await createApp({ ...foundation, blobs: options.blobs?.(store) ?? store });
+    await listen(app, config);
+    const { port } = app.getHttpServer().address() as { port: number };
+    const url = config.publicUrl ?? `http://${config.host}:${port}`;
+    writeFileSync(home.stateFile, JSON.stringify({ url, pid: process.pid, port, startedAtMs: Date.now() }));
+    const stop = async (): Promise<void> => {
+      rmSync(home.stateFile, { force: true });
+      await app.close();
+      unlock();
+    };
+    return { url, port, home, operatorToken, stop };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+async function createApp(foundation: Parameters<typeof AppModule.on>[0]): Promise<NestExpressApplication> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.on(foundation), {
+    logger: frameworkLogger(foundation.log),
+    abortOnError: false,
+    forceCloseConnections: true,
+  });
+  app.disable('x-powered-by');
+  app.useWebSocketAdapter(new SocketAdapter(app, foundation.config));
+  const uploads = app.get(UploadSpool);
+  app.use(DATA_PATHS.uploads, (request: Request, response: Response) => void uploads.handle(request, response));
+  return app;
+}
+
+async function listen(app: NestExpressApplication, { host, port }: CoordinatorConfig): Promise<void> {
+  try {
+    await app.listen(port, host);
+  } catch (cause) {
+    await app.close().catch(() => undefined);
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code === 'EADDRINUSE') {
+      throw new FederationError('PORT_BUSY', `port ${port} is in use on ${host}`, {
+        cause,
+        details: { port },
+        remedy: 'Choose another with --port, or stop the program that uses it.',
+      });
+    }
+    if (code === 'EADDRNOTAVAIL' || code === 'EACCES' || code === 'ENOTFOUND') {
+      throw new FederationError('CONFIG_INVALID', `it is not possible to listen on ${host}:${port} (${code})`, {
+        cause,
+        remedy: 'Choose an address of this machine with --host, and a port above 1023 with --port.',
+      });
+    }
+    throw FederationError.from(cause);
+  }
+}

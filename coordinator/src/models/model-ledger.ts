@@ -1,0 +1,65 @@
+import { type Clock, type Digest, newId, required } from '@consilium/shared/kernel';
+import type { ProbeScore } from '@consilium/shared/wire';
+import { Inject, Injectable } from '@nestjs/common';
+import { type EntityManager } from 'typeorm';
+import { CLOCK } from '../ports.js';
+import { ModelVersion } from './model-version.entity.js';
+import { VersionScore } from './version-score.entity.js';
+
+/** The lineage of each campaign's weights, and what sites say of them. Methods run inside the caller's transaction. */
+@Injectable()
+export class ModelLedger {
+  constructor(@Inject(CLOCK) private readonly clock: Clock) {}
+
+  /** Adds the next version; the unique keys refuse a second one for the same number or round. */
+  async append(
+    records: EntityManager,
+    version: Pick<ModelVersion, 'campaignId' | 'number' | 'digest' | 'bytes' | 'roundId'>,
+  ): Promise<ModelVersion> {
+    const parentNumber = version.number === 1 ? null : version.number - 1;
+    return records.save(ModelVersion, { ...version, id: newId('version'), parentNumber, createdAtMs: this.clock.nowMs() });
+  }
+
+  async newest(records: EntityManager, campaignId: string): Promise<ModelVersion> {
+    const version = await records.findOne(ModelVersion, { where: { campaignId }, order: { number: 'DESC' } });
+    return required(version, 'the newest version of a campaign');
+  }
+
+  async version(records: EntityManager, campaignId: string, number: number): Promise<ModelVersion | null> {
+    return records.findOneBy(ModelVersion, { campaignId, number });
+  }
+
+  /** In number order. */
+  async versionsOf(records: EntityManager, campaignId: string): Promise<ModelVersion[]> {
+    return records.find(ModelVersion, { where: { campaignId }, order: { number: 'ASC' } });
+  }
+
+  async versionsWithDigest(records: EntityManager, digest: Digest): Promise<ModelVersion[]> {
+    return records.findBy(ModelVersion, { digest });
+  }
+
+  /** Records a site's score; a repeated report replaces the earlier one. */
+  async recordScore(
+    records: EntityManager,
+    version: { campaignId: string; number: number },
+    site: { id: string; name: string },
+    score: ProbeScore,
+  ): Promise<void> {
+    await records.save(VersionScore, {
+      campaignId: version.campaignId,
+      versionNumber: version.number,
+      siteId: site.id,
+      siteName: site.name,
+      score,
+      reportedAtMs: this.clock.nowMs(),
+    });
+  }
+
+  async scoresOf(records: EntityManager, campaignId: string): Promise<VersionScore[]> {
+    return records.find(VersionScore, { where: { campaignId }, order: { siteName: 'ASC' } });
+  }
+
+  async hasScore(records: EntityManager, campaignId: string, versionNumber: number, siteId: string): Promise<boolean> {
+    return records.existsBy(VersionScore, { campaignId, versionNumber, siteId });
+  }
+}

@@ -1,0 +1,32 @@
+import type { Digest } from '@consilium/shared/kernel';
+import { Entity, PrimaryColumn } from 'typeorm';
+import { OptionalTextColumn, OptionalWholeColumn, TextColumn, WholeColumn } from '../records/portable-columns.js';
+
+/** Numbered immutable weights of a campaign; version 1 is the seeded start. */
+@Entity('model_versions')
+export class ModelVersion {
+  @PrimaryColumn({ type: 'text' })
+  id!: string;
+
+  @TextColumn()
+  campaignId!: string;
+
+  @WholeColumn()
+  number!: number;
+
+  @TextColumn()
+  digest!: Digest;
+
+  @WholeColumn()
+  bytes!: number;
+
+  @OptionalWholeColumn()
+  parentNumber!: number | null;
+
+  /** The round that produced it; null for version 1. */
+  @OptionalTextColumn()
+  roundId!: string | null;
+
+  @WholeColumn()
+  createdAtMs!: number;
+}

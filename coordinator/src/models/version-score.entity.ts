@@ -1,0 +1,25 @@
+import type { ProbeScore } from '@consilium/shared/wire';
+import { Entity, PrimaryColumn } from 'typeorm';
+import { JsonColumn, TextColumn, WholeColumn } from '../records/portable-columns.js';
+
+/** How one version does on one site's frozen probe; the latest report counts. */
+@Entity('version_scores')
+export class VersionScore {
+  @PrimaryColumn({ type: 'text' })
+  campaignId!: string;
+
+  @PrimaryColumn({ type: 'bigint' })
+  versionNumber!: number;
+
+  @PrimaryColumn({ type: 'text' })
+  siteId!: string;
+
+  @TextColumn()
+  siteName!: string;
+
+  @JsonColumn()
+  score!: ProbeScore;
+
+  @WholeColumn()
+  reportedAtMs!: number;
+}

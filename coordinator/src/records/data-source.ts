@@ -1,0 +1,36 @@
+import { createRequire } from 'node:module';
+import type { DataSourceOptions } from 'typeorm';
+import { Campaign } from '../campaigns/campaign.entity.js';
+import { ModelVersion } from '../models/model-version.entity.js';
+import { VersionScore } from '../models/version-score.entity.js';
+import { Participation } from '../rounds/participation.entity.js';
+import { Round } from '../rounds/round.entity.js';
+import { Site } from '../sites/site.entity.js';
+import { Update } from '../updates/update.entity.js';
+import { FirstTables1763769600000 } from './migrations/1763769600000-first-tables.js';
+
+const require = createRequire(import.meta.url);
+
+interface Pragmas {
+  pragma(text: string): unknown;
+}
+
+/**
+ * SQLite in one file, write-ahead log, synchronous FULL: a fact that was acknowledged survives a power cut.
+ * The schema comes from migrations only.
+ */
+export function dataSourceOptions(databaseFile: string): DataSourceOptions {
+  return {
+    type: 'better-sqlite3',
+    driver: require('libsql') as unknown,
+    database: databaseFile,
+    enableWAL: true,
+    prepareDatabase: (database: Pragmas) => {
+      database.pragma('synchronous = FULL');
+    },
+    entities: [Site, Campaign, Round, Participation, Update, ModelVersion, VersionScore],
+    migrations: [FirstTables1763769600000],
+    migrationsRun: true,
+    synchronize: false,
+  };
+}

@@ -1,0 +1,33 @@
+/** Column kinds that mean the same in SQLite and in PostgreSQL. */
+import { Column } from 'typeorm';
+
+const toNumber = {
+  to: (value: number | null | undefined): number | null | undefined => value,
+  // PostgreSQL's driver hands 64-bit integers over as text.
+  from: (value: string | number | null): number | null => (value === null ? null : Number(value)),
+};
+
+/** Milliseconds since the epoch, byte counts, patch counts: a whole number below 2^53. */
+export function WholeColumn(): PropertyDecorator {
+  return Column({ type: 'bigint', transformer: toNumber });
+}
+
+export function OptionalWholeColumn(): PropertyDecorator {
+  return Column({ type: 'bigint', nullable: true, transformer: toNumber });
+}
+
+export function TextColumn(): PropertyDecorator {
+  return Column({ type: 'text' });
+}
+
+export function OptionalTextColumn(): PropertyDecorator {
+  return Column({ type: 'text', nullable: true });
+}
+
+/** A JSON value kept as text. Whoever writes it has validated it. */
+export function JsonColumn(): PropertyDecorator {
+  return Column({
+    type: 'text',
+    transformer: { to: (value: unknown) => JSON.stringify(value), from: (text: string): unknown => JSON.parse(text) },
+  });
+}

@@ -1,0 +1,79 @@
+import { type Clock, digestOfJson, required } from '@consilium/shared/kernel';
+import type { Assignment, RoundPlan, VersionReference } from '@consilium/shared/wire';
+import { Inject, Injectable } from '@nestjs/common';
+import { type EntityManager } from 'typeorm';
+import type { Campaign } from '../campaigns/campaign.entity.js';
+import { CampaignRegister } from '../campaigns/campaign-register.js';
+import { ModelLedger } from '../models/model-ledger.js';
+import type { ModelVersion } from '../models/model-version.entity.js';
+import { CLOCK } from '../ports.js';
+import { UnitOfWork } from '../records/unit-of-work.js';
+import type { Round } from './round.entity.js';
+import { RoundLedger } from './round-ledger.js';
+import { isRoundReceiving } from './round-states.js';
+
+/** What a site should be doing now, derived from the facts alone: a site that was away simply asks again. */
+@Injectable()
+export class Assignments {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly register: CampaignRegister,
+    private readonly ledger: RoundLedger,
+    private readonly models: ModelLedger,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** The oldest open part in a round, else a score that is still missing, else nothing. */
+  async current(siteId: string): Promise<Assignment | null> {
+    return this.unitOfWork.transact(
+      async (records) => (await this.toTrain(records, siteId)) ?? (await this.toScore(records, siteId)),
+    );
+  }
+
+  private async toTrain(records: EntityManager, siteId: string): Promise<Assignment | null> {
+    for (const { id, roundId } of await this.ledger.openOf(records, siteId)) {
+      const round = required(await this.ledger.get(records, roundId), 'the round of a participation');
+      if (!isRoundReceiving(round.state)) continue;
+      const campaign = await this.register.get(records, round.campaignId);
+      const base = required(await this.models.version(records, campaign.id, round.baseVersion), 'the base version');
+      const plan = roundPlan(campaign, round, base);
+      const remainingMs = Math.max(0, round.deadlineAtMs - this.clock.nowMs());
+      return { kind: 'train', participationId: id, plan, planDigest: digestOfJson(plan), remainingMs };
+    }
+    return null;
+  }
+
+  private async toScore(records: EntityManager, siteId: string): Promise<Assignment | null> {
+    for (const campaign of await this.register.moving(records)) {
+      if (campaign.state !== 'scoring' || !campaign.sites.some(({ id }) => id === siteId)) continue;
+      const version = await this.models.newest(records, campaign.id);
+      if (await this.models.hasScore(records, campaign.id, version.number, siteId)) continue;
+      const { model, objective, patch, probe, seed } = campaign.plan;
+      const plan = { campaignId: campaign.id, campaignName: campaign.name, model, objective, patch, probe, seed };
+      return { kind: 'score', plan: { ...plan, version: reference(version) } };
+    }
+    return null;
+  }
+}
+
+function roundPlan(campaign: Campaign, round: Round, base: ModelVersion): RoundPlan {
+  const { model, objective, patch, training, probe, seed, rounds } = campaign.plan;
+  return {
+    campaignId: campaign.id,
+    campaignName: campaign.name,
+    roundId: round.id,
+    roundNumber: round.number,
+    rounds,
+    model,
+    base: reference(base),
+    objective,
+    patch,
+    training,
+    probe,
+    seed,
+  };
+}
+
+function reference({ number, digest, bytes }: ModelVersion): VersionReference {
+  return { number, digest, bytes };
+}

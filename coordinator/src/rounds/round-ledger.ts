@@ -1,0 +1,155 @@
+import { type Clock, newId } from '@consilium/shared/kernel';
+import type { CampaignEvent, ParticipationState, RoundState } from '@consilium/shared/wire';
+import { Inject, Injectable } from '@nestjs/common';
+import { type EntityManager, In } from 'typeorm';
+import { CLOCK } from '../ports.js';
+import { Participation } from './participation.entity.js';
+import { Round } from './round.entity.js';
+import { isParticipationOpen, requireRoundMove } from './round-states.js';
+
+interface CampaignName {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface RoundToPlan {
+  readonly number: number;
+  readonly baseVersion: number;
+  readonly deadlineMs: number;
+  readonly cohort: readonly CampaignName[];
+}
+
+/** Rounds and participations with their legal moves. Methods run inside the caller's transaction and return events to publish. */
+@Injectable()
+export class RoundLedger {
+  constructor(@Inject(CLOCK) private readonly clock: Clock) {}
+
+  async latest(records: EntityManager, campaignId: string): Promise<Round | null> {
+    return records.findOne(Round, { where: { campaignId }, order: { number: 'DESC', attempt: 'DESC' } });
+  }
+
+  async get(records: EntityManager, roundId: string): Promise<Round | null> {
+    return records.findOneBy(Round, { id: roundId });
+  }
+
+  /** All rounds of a campaign in the order in which they were planned. */
+  async roundsOf(records: EntityManager, campaignId: string): Promise<Round[]> {
+    return records.find(Round, { where: { campaignId }, order: { number: 'ASC', attempt: 'ASC' } });
+  }
+
+  /** In site-name order. */
+  async participationsOf(records: EntityManager, roundIds: readonly string[]): Promise<Participation[]> {
+    return records.find(Participation, { where: { roundId: In([...roundIds]) }, order: { siteName: 'ASC' } });
+  }
+
+  async participation(records: EntityManager, id: string, siteId: string): Promise<Participation | null> {
+    return records.findOneBy(Participation, { id, siteId });
+  }
+
+  /** The site's participations that have not ended, oldest first. */
+  async openOf(records: EntityManager, siteId: string): Promise<Participation[]> {
+    const found = await records.find(Participation, {
+      where: { siteId, state: In(['invited', 'accepted', 'training', 'delivering']) },
+      order: { invitedAtMs: 'ASC', id: 'ASC' },
+    });
+    return found;
+  }
+
+  /** Writes the round and an invitation for each site of the cohort. */
+  async plan(records: EntityManager, campaign: CampaignName, plan: RoundToPlan): Promise<CampaignEvent> {
+    const nowMs = this.clock.nowMs();
+    const attempt = 1 + (await records.countBy(Round, { campaignId: campaign.id, number: plan.number }));
+    const round = await records.save(Round, {
+      id: newId('round'),
+      campaignId: campaign.id,
+      number: plan.number,
+      attempt,
+      state: 'planned' as const,
+      code: null,
+      baseVersion: plan.baseVersion,
+      startedAtMs: nowMs,
+      deadlineAtMs: nowMs + plan.deadlineMs,
+      finishedAtMs: null,
+    });
+    const invitations = plan.cohort.map(({ id, name }) => ({
+      id: newId('part'),
+      roundId: round.id,
+      siteId: id,
+      siteName: name,
+      state: 'invited' as const,
+      code: null,
+      invitedAtMs: nowMs,
+      deliveredAtMs: null,
+    }));
+    await records.save(Participation, invitations);
+    return this.roundEvent(campaign, round);
+  }
+
+  async moveRound(
+    records: EntityManager,
+    campaign: CampaignName,
+    round: Round,
+    to: RoundState,
+    result: { code?: string; versionDigest?: `sha256:${string}` } = {},
+  ): Promise<CampaignEvent> {
+    requireRoundMove(round.state, to);
+    round.state = to;
+    round.code = result.code ?? null;
+    if (to === 'finished' || to === 'failed' || to === 'cancelled') round.finishedAtMs = this.clock.nowMs();
+    await records.save(round);
+    return this.roundEvent(campaign, round, result.versionDigest);
+  }
+
+  /** Ends every participation that is still open. */
+  async closeOpen(
+    records: EntityManager,
+    campaign: CampaignName,
+    round: Round,
+    participations: readonly Participation[],
+    code: string,
+  ): Promise<CampaignEvent[]> {
+    const events: CampaignEvent[] = [];
+    for (const participation of participations.filter(({ state }) => isParticipationOpen(state))) {
+      events.push(await this.moveParticipation(records, campaign, round, participation, 'late', code));
+    }
+    return events;
+  }
+
+  /** The caller has checked with the state table that the move is news. */
+  async moveParticipation(
+    records: EntityManager,
+    campaign: CampaignName,
+    round: Round,
+    participation: Participation,
+    to: ParticipationState,
+    code?: string,
+  ): Promise<CampaignEvent> {
+    participation.state = to;
+    participation.code = code ?? null;
+    if (to === 'delivered') participation.deliveredAtMs = this.clock.nowMs();
+    await records.save(participation);
+    return {
+      kind: 'participation',
+      ...this.reference(campaign),
+      roundNumber: round.number,
+      siteName: participation.siteName,
+      state: to,
+      ...(code === undefined ? {} : { code }),
+    };
+  }
+
+  private roundEvent(campaign: CampaignName, round: Round, versionDigest?: `sha256:${string}`): CampaignEvent {
+    return {
+      kind: 'round',
+      ...this.reference(campaign),
+      roundNumber: round.number,
+      state: round.state,
+      ...(round.code === null ? {} : { code: round.code }),
+      ...(versionDigest === undefined ? {} : { versionDigest }),
+    };
+  }
+
+  private reference({ id, name }: CampaignName): { campaignId: string; campaignName: string; atMs: number } {
+    return { campaignId: id, campaignName: name, atMs: this.clock.nowMs() };
+  }
+}

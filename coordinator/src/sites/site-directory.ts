@@ -1,0 +1,95 @@
+import { type Clock, FederationError, newId } from '@consilium/shared/kernel';
+import { Inject, Injectable } from '@nestjs/common';
+import { type EntityManager } from 'typeorm';
+import { issueEnrolmentToken, issueSiteCredential, secretDigest } from '../access/site-credentials.js';
+import type { CoordinatorConfig } from '../config/coordinator-config.js';
+import { CLOCK, CONFIG } from '../ports.js';
+import { UnitOfWork } from '../records/unit-of-work.js';
+import { Site } from './site.entity.js';
+
+const ENROL_AGAIN = 'Ask the operator for a new enrolment token ("coordinator site enrol NAME") and join again.';
+
+/** Who takes part: invitations, enrolments, credentials, revocations. */
+@Injectable()
+export class SiteDirectory {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    @Inject(CONFIG) private readonly config: CoordinatorConfig,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** A one-time token for a new site, or a fresh one for a site that has not enrolled yet or was revoked; else NAME_TAKEN. */
+  async invite(name: string): Promise<{ site: Site; token: string; expiresAtMs: number }> {
+    const { secret, digest } = issueEnrolmentToken();
+    const nowMs = this.clock.nowMs();
+    const expiresAtMs = nowMs + this.config.tokenLifetimeMs;
+    const site = await this.unitOfWork.transact(async (records) => {
+      const known = await records.findOneBy(Site, { name });
+      if (known?.state === 'enrolled') {
+        throw new FederationError('NAME_TAKEN', `a site named ${name} is already enrolled`, {
+          remedy: `Choose another name, or revoke it first with "coordinator site revoke ${name}".`,
+        });
+      }
+      const fresh = { id: newId('site'), name, createdAtMs: nowMs, agentVersion: null, enrolledAtMs: null, lastSeenAtMs: null };
+      const invited = { state: 'invited' as const, tokenDigest: digest, tokenExpiresAtMs: expiresAtMs, credentialDigest: null };
+      return records.save(Site, { ...(known ?? fresh), ...invited });
+    });
+    return { site, token: secret, expiresAtMs };
+  }
+
+  /** Turns a token into a credential, once. Throws TOKEN_REFUSED without saying which of its reasons, save expiry. */
+  async enrol(token: string, agentVersion: string): Promise<{ site: Site; credential: string }> {
+    const { secret, digest } = issueSiteCredential();
+    const nowMs = this.clock.nowMs();
+    const site = await this.unitOfWork.transact(async (records) => {
+      const invited = await records.findOneBy(Site, { tokenDigest: secretDigest(token), state: 'invited' });
+      if (invited === null) {
+        throw new FederationError('TOKEN_REFUSED', 'the enrolment token is unknown or was already used', { remedy: ENROL_AGAIN });
+      }
+      if (nowMs >= (invited.tokenExpiresAtMs ?? 0)) {
+        throw new FederationError('TOKEN_REFUSED', 'the enrolment token has expired', { remedy: ENROL_AGAIN });
+      }
+      const enrolled = { state: 'enrolled' as const, tokenDigest: null, tokenExpiresAtMs: null, credentialDigest: digest };
+      return records.save(Site, { ...invited, ...enrolled, agentVersion, enrolledAtMs: nowMs });
+    });
+    return { site, credential: secret };
+  }
+
+  /** The enrolled site that holds this credential; CREDENTIAL_REFUSED otherwise, also after a revocation. */
+  async authenticate(credential: string | undefined): Promise<Site> {
+    const digest = secretDigest(credential ?? '');
+    const site = await this.unitOfWork.transact((records) => records.findOneBy(Site, { credentialDigest: digest }));
+    if (site?.state === 'enrolled') return site;
+    throw new FederationError('CREDENTIAL_REFUSED', site === null ? 'the site credential is unknown' : 'this site was revoked', {
+      remedy: ENROL_AGAIN,
+    });
+  }
+
+  /** The credential keeps its row, so that a revoked site is told the reason. */
+  async revoke(name: string): Promise<Site> {
+    return this.unitOfWork.transact(async (records) => {
+      const site = await records.findOneBy(Site, { name });
+      if (site === null) {
+        throw new FederationError('SITE_UNKNOWN', `there is no site named ${name}`, {
+          remedy: 'List the sites with "coordinator site list".',
+        });
+      }
+      return records.save(Site, { ...site, state: 'revoked' as const, tokenDigest: null, tokenExpiresAtMs: null });
+    });
+  }
+
+  async list(): Promise<Site[]> {
+    return this.unitOfWork.transact((records) => records.find(Site, { order: { name: 'ASC' } }));
+  }
+
+  /** All enrolled sites in name order. */
+  async enrolled(records: EntityManager): Promise<Site[]> {
+    const sites = await records.findBy(Site, { state: 'enrolled' });
+    return sites.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async noteSeen(siteId: string, agentVersion?: string): Promise<void> {
+    const seen = { lastSeenAtMs: this.clock.nowMs(), ...(agentVersion === undefined ? {} : { agentVersion }) };
+    await this.unitOfWork.transact((records) => records.update(Site, { id: siteId }, seen));
+  }
+}

@@ -1,0 +1,37 @@
+import type { SiteView } from '@consilium/shared/wire';
+import { Entity, PrimaryColumn } from 'typeorm';
+import { OptionalTextColumn, OptionalWholeColumn, TextColumn, WholeColumn } from '../records/portable-columns.js';
+
+/** An institution. Secrets are kept as digests only. */
+@Entity('sites')
+export class Site {
+  @PrimaryColumn({ type: 'text' })
+  id!: string;
+
+  @TextColumn()
+  name!: string;
+
+  @TextColumn()
+  state!: SiteView['state'];
+
+  @OptionalTextColumn()
+  tokenDigest!: string | null;
+
+  @OptionalWholeColumn()
+  tokenExpiresAtMs!: number | null;
+
+  @OptionalTextColumn()
+  credentialDigest!: string | null;
+
+  @OptionalTextColumn()
+  agentVersion!: string | null;
+
+  @WholeColumn()
+  createdAtMs!: number;
+
+  @OptionalWholeColumn()
+  enrolledAtMs!: number | null;
+
+  @OptionalWholeColumn()
+  lastSeenAtMs!: number | null;
+}

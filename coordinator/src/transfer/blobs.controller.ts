@@ -1,0 +1,37 @@
+import { FederationError } from '@consilium/shared/kernel';
+import { DATA_PATHS, digestField, parseWith } from '@consilium/shared/wire';
+import { Controller, Get, Inject, Param, Req, Res, UseGuards } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { callingSite, RequireSite } from '../access/require-site.js';
+import type { BlobStore } from '../blobs/blob-store.js';
+import { CampaignRegister } from '../campaigns/campaign-register.js';
+import { ModelLedger } from '../models/model-ledger.js';
+import { BLOB_STORE } from '../ports.js';
+import { UnitOfWork } from '../records/unit-of-work.js';
+import { sendBlob } from './send-blob.js';
+
+/** Downloads for sites: model versions of their own campaigns, nothing else. */
+@Controller(DATA_PATHS.blobs)
+@UseGuards(RequireSite)
+export class BlobsController {
+  constructor(
+    private readonly unitOfWork: UnitOfWork,
+    private readonly models: ModelLedger,
+    private readonly register: CampaignRegister,
+    @Inject(BLOB_STORE) private readonly blobs: BlobStore,
+  ) {}
+
+  @Get(':digest')
+  async download(@Param('digest') text: string, @Req() request: Request, @Res() response: Response): Promise<void> {
+    const digest = parseWith(digestField, text, 'MESSAGE_REFUSED', 'the digest');
+    const site = callingSite(request);
+    const isTheirs = await this.unitOfWork.transact(async (records) => {
+      for (const { campaignId } of await this.models.versionsWithDigest(records, digest)) {
+        if ((await this.register.get(records, campaignId)).sites.some(({ id }) => id === site.id)) return true;
+      }
+      return false;
+    });
+    if (!isTheirs) throw new FederationError('NOT_FOUND', 'no campaign of this site has a version with this digest');
+    await sendBlob(response, await this.blobs.localPath(digest), digest);
+  }
+}
