@@ -29,7 +29,7 @@ export async function setUp(runtime = parseRuntimeArguments([]), report = consol
   for (const [name, upToDate, action] of steps) {
     if (upToDate()) continue;
     const started = Date.now();
-    if (!worked) report('Setting up (the first time takes a few minutes)');
+    if (!worked && name !== 'build') report('Setting up (the first time takes a few minutes)');
     worked = true;
     report(`${name} …`);
     await action();
