@@ -47,7 +47,7 @@ async function post(url: string, request: EnrolmentRequest): Promise<{ ok: boole
 
 function explain(error: FederationError): FederationError {
   if (error.code === 'TOKEN_REFUSED') {
-    const remedy = 'A token works once and only for a while: ask the operator for a new one (coordinator site invite NAME).';
+    const remedy = 'A token works once and only for a while: ask the operator for a new one (coordinator site enrol NAME).';
     return new FederationError(error.code, error.message, { details: error.details, remedy });
   }
   if (error.code !== 'NOT_FOUND') return error;

@@ -1,0 +1,244 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'libsql';
+import { z } from 'zod';
+import { type Digest, FederationError, systemClock } from '@consilium/shared/kernel';
+import {
+  digestField,
+  type ProbeScore,
+  probeScoreSchema,
+  type RoundPlan,
+  roundPlanSchema,
+  type ScorePlan,
+  scorePlanSchema,
+  updateReportSchema,
+  type VersionReference,
+} from '@consilium/shared/wire';
+
+/**
+ * How far a participation has come at this site. *failing* and *declining* are still to be told to the coordinator;
+ * *closed* needs nothing any more.
+ */
+export const WORK_PHASES = ['invited', 'accepted', 'trained', 'uploaded', 'failing', 'declining', 'closed'] as const;
+export type WorkPhase = (typeof WORK_PHASES)[number];
+
+/** A finished update, ready to be delivered. */
+const readyUpdateSchema = z.object({ path: z.string(), digest: digestField, bytes: z.int(), report: updateReportSchema });
+export type ReadyUpdate = z.infer<typeof readyUpdateSchema>;
+
+export interface ParticipationRecord {
+  readonly participationId: string;
+  readonly phase: WorkPhase;
+  readonly plan: RoundPlan;
+  readonly planDigest: Digest;
+  readonly trainerFailures: number;
+  readonly update: ReadyUpdate | undefined;
+  /** Names the upload at the coordinator from its first byte on. */
+  readonly uploadId: string | undefined;
+  /** Why it failed or was declined. */
+  readonly code: string | undefined;
+}
+
+export interface ScoreRecord {
+  readonly plan: ScorePlan;
+  readonly score: ProbeScore | undefined;
+  readonly reported: boolean;
+}
+
+/** A model version that was fetched to the models folder. */
+export interface FetchedVersion {
+  readonly campaignName: string;
+  readonly number: number;
+  readonly digest: Digest;
+  readonly bytes: number;
+  readonly fetchedAtMs: number;
+}
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS agent_participation (
+    participation_id TEXT PRIMARY KEY,
+    phase TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    plan_digest TEXT NOT NULL,
+    trainer_failures INTEGER NOT NULL DEFAULT 0,
+    ready_update TEXT,
+    upload_id TEXT,
+    code TEXT
+  );
+  CREATE TABLE IF NOT EXISTS agent_score (
+    campaign_id TEXT NOT NULL,
+    version_digest TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    score TEXT,
+    reported INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (campaign_id, version_digest)
+  );
+  CREATE TABLE IF NOT EXISTS agent_version (
+    campaign_name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    fetched_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (campaign_name, number, digest)
+  );
+`;
+
+const participationRow = z.object({
+  participation_id: z.string(),
+  phase: z.enum(WORK_PHASES),
+  plan: z.string(),
+  plan_digest: digestField,
+  trainer_failures: z.int(),
+  ready_update: z.string().nullable(),
+  upload_id: z.string().nullable(),
+  code: z.string().nullable(),
+});
+const scoreRow = z.object({ plan: z.string(), score: z.string().nullable(), reported: z.int() });
+const versionRow = z.object({
+  campaign_name: z.string(),
+  number: z.int(),
+  digest: digestField,
+  bytes: z.int(),
+  fetched_at_ms: z.int(),
+});
+
+type Changes = Partial<Pick<ParticipationRecord, 'phase' | 'trainerFailures' | 'update' | 'uploadId' | 'code'>>;
+/** Closed participations that are kept for the record. */
+const KEPT_CLOSED = 50;
+
+/**
+ * What the agent knows about its work, in SQLite: every change is on disk before the call returns, so that a killed agent goes on
+ * where it was. Another part of the same file is the volume index.
+ */
+export class AgentJournal {
+  private constructor(private readonly database: Database.Database) {}
+
+  static open(databaseFile: string): AgentJournal {
+    try {
+      mkdirSync(dirname(databaseFile), { recursive: true });
+      const database = new Database(databaseFile, { timeout: 10_000 });
+      database.pragma('journal_mode = WAL');
+      database.pragma('synchronous = FULL');
+      database.exec(SCHEMA);
+      return new AgentJournal(database);
+    } catch (cause) {
+      throw FederationError.from(cause, 'STORAGE_FAILED');
+    }
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  participation(participationId: string): ParticipationRecord | undefined {
+    const row = this.database.prepare('SELECT * FROM agent_participation WHERE participation_id = ?').get(participationId);
+    return row === undefined || row === null ? undefined : toParticipation(row);
+  }
+
+  /** The participation that is not closed; there is at most one. */
+  openParticipation(): ParticipationRecord | undefined {
+    const row = this.database
+      .prepare("SELECT * FROM agent_participation WHERE phase <> 'closed' ORDER BY rowid DESC LIMIT 1")
+      .get();
+    return row === undefined || row === null ? undefined : toParticipation(row);
+  }
+
+  /** Notes an invitation; noting it twice changes nothing. */
+  invite(participationId: string, plan: RoundPlan, planDigest: Digest): void {
+    this.database
+      .prepare(
+        `INSERT INTO agent_participation (participation_id, phase, plan, plan_digest) VALUES (?, 'invited', ?, ?)
+         ON CONFLICT (participation_id) DO NOTHING`,
+      )
+      .run(participationId, JSON.stringify(plan), planDigest);
+  }
+
+  /** Changes the named members, all or none of them. An undefined member that is named is cleared. */
+  change(participationId: string, changes: Changes): void {
+    const columns: Record<keyof Changes, string> = {
+      phase: 'phase',
+      trainerFailures: 'trainer_failures',
+      update: 'ready_update',
+      uploadId: 'upload_id',
+      code: 'code',
+    };
+    const entries = Object.entries(changes) as [keyof Changes, unknown][];
+    const values = entries.map(([, value]) => (typeof value === 'object' ? JSON.stringify(value) : (value ?? null)));
+    this.database
+      .prepare(
+        `UPDATE agent_participation SET ${entries.map(([name]) => `${columns[name]} = ?`).join(', ')} WHERE participation_id = ?`,
+      )
+      .run(...values, participationId);
+  }
+
+  /** Closes it; the newest ones stay for the record, older ones are forgotten. */
+  closeParticipation(participationId: string, code?: string): void {
+    this.change(participationId, { phase: 'closed', code });
+    this.database
+      .prepare(
+        `DELETE FROM agent_participation WHERE phase = 'closed' AND rowid NOT IN
+         (SELECT rowid FROM agent_participation WHERE phase = 'closed' ORDER BY rowid DESC LIMIT ${KEPT_CLOSED})`,
+      )
+      .run();
+  }
+
+  score(campaignId: string, versionDigest: Digest): ScoreRecord | undefined {
+    const row = this.database
+      .prepare('SELECT * FROM agent_score WHERE campaign_id = ? AND version_digest = ?')
+      .get(campaignId, versionDigest);
+    if (row === undefined || row === null) return undefined;
+    const { plan, score, reported } = scoreRow.parse(row);
+    return {
+      plan: scorePlanSchema.parse(JSON.parse(plan)),
+      score: score === null ? undefined : probeScoreSchema.parse(JSON.parse(score)),
+      reported: reported === 1,
+    };
+  }
+
+  noteScore(plan: ScorePlan, score: ProbeScore): void {
+    this.database
+      .prepare('INSERT OR REPLACE INTO agent_score (campaign_id, version_digest, plan, score) VALUES (?, ?, ?, ?)')
+      .run(plan.campaignId, plan.version.digest, JSON.stringify(plan), JSON.stringify(score));
+  }
+
+  noteScoreReported(campaignId: string, versionDigest: Digest): void {
+    this.database
+      .prepare('UPDATE agent_score SET reported = 1 WHERE campaign_id = ? AND version_digest = ?')
+      .run(campaignId, versionDigest);
+  }
+
+  noteVersion(campaignName: string, { number, digest, bytes }: VersionReference, nowMs = systemClock.nowMs()): void {
+    this.database
+      .prepare(
+        'INSERT OR REPLACE INTO agent_version (campaign_name, number, digest, bytes, fetched_at_ms) VALUES (?, ?, ?, ?, ?)',
+      )
+      .run(campaignName, number, digest, bytes, nowMs);
+  }
+
+  forgetVersion(digest: Digest): void {
+    this.database.prepare('DELETE FROM agent_version WHERE digest = ?').run(digest);
+  }
+
+  /** Newest first. */
+  versions(): FetchedVersion[] {
+    const rows = this.database.prepare('SELECT * FROM agent_version ORDER BY fetched_at_ms DESC, number DESC').all();
+    return z
+      .array(versionRow)
+      .parse(rows)
+      .map((row) => ({ ...row, campaignName: row.campaign_name, fetchedAtMs: row.fetched_at_ms }));
+  }
+}
+
+function toParticipation(row: unknown): ParticipationRecord {
+  const stored = participationRow.parse(row);
+  return {
+    participationId: stored.participation_id,
+    phase: stored.phase,
+    plan: roundPlanSchema.parse(JSON.parse(stored.plan)),
+    planDigest: stored.plan_digest,
+    trainerFailures: stored.trainer_failures,
+    update: stored.ready_update === null ? undefined : readyUpdateSchema.parse(JSON.parse(stored.ready_update)),
+    uploadId: stored.upload_id ?? undefined,
+    code: stored.code ?? undefined,
+  };
+}

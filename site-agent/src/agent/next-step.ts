@@ -1,0 +1,126 @@
+import type { Digest } from '@consilium/shared/kernel';
+import type { Assignment, ScorePlan, VersionReference } from '@consilium/shared/wire';
+import type { ParticipationRecord, ReadyUpdate, ScoreRecord } from './agent-journal.js';
+
+/** Everything the decision rests on. */
+export interface Situation {
+  readonly connected: boolean;
+  /** The coordinator's latest answer; undefined before the first one since the agent started. */
+  readonly assignment: Assignment | null | undefined;
+  /** The participation in the journal that is not closed. */
+  readonly open: ParticipationRecord | undefined;
+  /** The journal's record of the assigned participation, when it is closed. */
+  readonly assignedIsClosed: boolean;
+  /** The journal's record of the assigned score. */
+  readonly score: ScoreRecord | undefined;
+  /** The assigned score failed here too often to be tried again. */
+  readonly scoreGivenUp: boolean;
+  readonly hasVersion: (digest: Digest) => boolean;
+  /** Usable volumes in the index. */
+  readonly countVolumes: () => number;
+}
+
+export type Step =
+  | { readonly kind: 'idle' }
+  /** What comes next needs the coordinator, who is away; what is under way goes on. */
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'abandon'; readonly participationId: string }
+  | { readonly kind: 'note-invitation'; readonly assignment: Extract<Assignment, { kind: 'train' }> }
+  | { readonly kind: 'accept'; readonly participationId: string }
+  | { readonly kind: 'decline'; readonly participationId: string; readonly code: string }
+  | { readonly kind: 'fail'; readonly participationId: string; readonly code: string }
+  | {
+      readonly kind: 'download';
+      readonly campaignName: string;
+      readonly version: VersionReference;
+      readonly participationId?: string;
+    }
+  | { readonly kind: 'train'; readonly record: ParticipationRecord }
+  | { readonly kind: 'upload'; readonly record: ParticipationRecord; readonly update: ReadyUpdate }
+  | { readonly kind: 'offer'; readonly record: ParticipationRecord; readonly update: ReadyUpdate; readonly uploadId: string }
+  | { readonly kind: 'score'; readonly plan: ScorePlan }
+  | { readonly kind: 'report-score'; readonly record: ScoreRecord };
+
+const IDLE: Step = { kind: 'idle' };
+const WAIT: Step = { kind: 'wait' };
+
+/**
+ * What the agent should be doing, from facts alone: the same facts give the same step however often it is asked, so a restart,
+ * a doubled nudge or a lost message is just another look.
+ */
+export function nextStep(situation: Situation): Step {
+  const { assignment, open } = situation;
+  // Not heard yet since the start: the round may still be open, so the work in hand goes on.
+  if (assignment === undefined) return open === undefined ? WAIT : workOn(open, situation);
+  if (open !== undefined && !(assignment?.kind === 'train' && assignment.participationId === open.participationId)) {
+    return { kind: 'abandon', participationId: open.participationId };
+  }
+  if (open !== undefined) return workOn(open, situation);
+  if (assignment === null) return IDLE;
+  if (assignment.kind === 'score') return scoreStep(assignment.plan, situation);
+  return situation.assignedIsClosed ? IDLE : { kind: 'note-invitation', assignment };
+}
+
+function workOn(record: ParticipationRecord, situation: Situation): Step {
+  const { participationId, phase, plan, update, uploadId } = record;
+  const code = record.code ?? 'INVARIANT';
+  switch (phase) {
+    case 'invited':
+      if (situation.countVolumes() === 0)
+        return online(situation, { kind: 'decline', participationId, code: 'COLLECTION_EMPTY' });
+      return online(situation, { kind: 'accept', participationId });
+    case 'accepted':
+      if (situation.hasVersion(plan.base.digest)) return { kind: 'train', record };
+      return online(situation, { kind: 'download', campaignName: plan.campaignName, version: plan.base, participationId });
+    case 'trained':
+      return update === undefined ? { kind: 'train', record } : online(situation, { kind: 'upload', record, update });
+    case 'uploaded':
+      if (update === undefined) return { kind: 'train', record };
+      if (uploadId === undefined) return online(situation, { kind: 'upload', record, update });
+      return online(situation, { kind: 'offer', record, update, uploadId });
+    case 'failing':
+      return online(situation, { kind: 'fail', participationId, code });
+    case 'declining':
+      return online(situation, { kind: 'decline', participationId, code });
+    case 'closed':
+      return IDLE;
+  }
+}
+
+function scoreStep(plan: ScorePlan, situation: Situation): Step {
+  const { score } = situation;
+  if (score?.reported === true || situation.scoreGivenUp || situation.countVolumes() === 0) return IDLE;
+  if (score?.score !== undefined) return online(situation, { kind: 'report-score', record: score });
+  if (situation.hasVersion(plan.version.digest)) return { kind: 'score', plan };
+  return online(situation, { kind: 'download', campaignName: plan.campaignName, version: plan.version });
+}
+
+function online(situation: Situation, step: Step): Step {
+  return situation.connected ? step : WAIT;
+}
+
+/** Two steps with the same key are the same work: what is under way is left alone. */
+export function stepKey(step: Step): string {
+  switch (step.kind) {
+    case 'idle':
+    case 'wait':
+      return step.kind;
+    case 'abandon':
+    case 'accept':
+    case 'decline':
+    case 'fail':
+      return `${step.kind} ${step.participationId}`;
+    case 'note-invitation':
+      return `${step.kind} ${step.assignment.participationId}`;
+    case 'download':
+      return `${step.kind} ${step.version.digest} ${step.participationId ?? ''}`;
+    case 'train':
+    case 'upload':
+    case 'offer':
+      return `${step.kind} ${step.record.participationId}`;
+    case 'score':
+      return `${step.kind} ${step.plan.campaignId} ${step.plan.version.digest}`;
+    case 'report-score':
+      return `${step.kind} ${step.record.plan.campaignId} ${step.record.plan.version.digest}`;
+  }
+}

@@ -1,0 +1,227 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FederationError, formatBytes, formatDuration, invariant, shortDigest, systemClock } from '@consilium/shared/kernel';
+import type { Progress } from '@consilium/shared/wire';
+import { modelFile, type SiteFolder } from '../config/site-folder.js';
+import type { CoordinatorLink } from '../link/coordinator-link.js';
+import type { Log } from '../terminal/log.js';
+import type { TrainerOrder, TrainerProgress, TrainerResult } from '../trainer/trainer-messages.js';
+import type { Trainer } from '../trainer/trainer-process.js';
+import type { AgentJournal } from './agent-journal.js';
+import { AGENT_PHASES, type AgentPhase, type StatusBoard } from './agent-status.js';
+import type { Step } from './next-step.js';
+import type { TransferHooks, WeightTransfer } from './weight-transfer.js';
+
+/** What an agent is made of; ports first. */
+export interface AgentParts {
+  readonly link: CoordinatorLink;
+  readonly transfer: WeightTransfer;
+  readonly trainer: Trainer;
+  readonly journal: AgentJournal;
+  readonly folder: SiteFolder;
+  readonly threads: number | undefined;
+  readonly board: StatusBoard;
+  readonly log: Log;
+}
+
+type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
+const REPORT_PROGRESS_MS = 1000;
+
+/** Carries out steps and notes in the journal what has come of them. An aborted step notes nothing that is not true. */
+export class StepWork {
+  private reportedMs = 0;
+
+  constructor(private readonly parts: AgentParts) {}
+
+  async perform(step: Step, signal: AbortSignal): Promise<void> {
+    const { link, journal } = this.parts;
+    switch (step.kind) {
+      case 'idle':
+      case 'wait':
+        return;
+      case 'note-invitation':
+        return this.noteInvitation(step);
+      case 'abandon':
+        return this.abandon(step);
+      case 'accept':
+        await link.accept(step.participationId);
+        return journal.change(step.participationId, { phase: 'accepted' });
+      case 'decline':
+        await link.decline(step.participationId, step.code);
+        return this.end(step.participationId, step.code);
+      case 'fail':
+        await link.fail(step.participationId, step.code);
+        return this.end(step.participationId, step.code);
+      case 'download':
+        return this.download(step, signal);
+      case 'train':
+        return this.train(step, signal);
+      case 'upload':
+        return this.upload(step, signal);
+      case 'offer':
+        return this.offer(step);
+      case 'score':
+        return this.score(step, signal);
+      case 'report-score':
+        return this.reportScore(step);
+    }
+  }
+
+  /** Closes a participation and gives its disk space back. */
+  async end(participationId: string, code?: string): Promise<void> {
+    this.parts.journal.closeParticipation(participationId, code);
+    await rm(join(this.parts.folder.roundsFolder, participationId), { recursive: true, force: true });
+  }
+
+  private noteInvitation({ assignment: { participationId, plan, planDigest, remainingMs } }: StepOf<'note-invitation'>): void {
+    this.parts.journal.invite(participationId, plan, planDigest);
+    this.parts.board.update({ recentLosses: [], loss: null, step: 0, steps: plan.training.steps });
+    const left = formatDuration(remainingMs);
+    this.parts.log.info(`${plan.campaignName}, round ${plan.roundNumber} of ${plan.rounds}: invited, ${left} left`);
+  }
+
+  private async abandon({ participationId }: StepOf<'abandon'>): Promise<void> {
+    const record = this.parts.journal.participation(participationId);
+    await this.end(participationId, 'ROUND_CLOSED');
+    if (record === undefined) return;
+    // An offer may have arrived although its answer did not.
+    const lost = record.phase === 'uploaded' ? 'this site’s update was offered' : 'its work here is dropped';
+    this.parts.log.warn(`round ${record.plan.roundNumber} is over: ${lost}`);
+  }
+
+  private async download({ version, campaignName, participationId }: StepOf<'download'>, signal: AbortSignal): Promise<void> {
+    const { folder, journal, log, transfer } = this.parts;
+    await transfer.fetchVersion(
+      version,
+      modelFile(folder, version.digest),
+      this.hooks('downloading', participationId, 'download', signal),
+    );
+    journal.noteVersion(campaignName, version);
+    log.info(`model version ${version.number} is here (${shortDigest(version.digest)}, ${formatBytes(version.bytes)})`);
+  }
+
+  private async train({ record }: StepOf<'train'>, signal: AbortSignal): Promise<void> {
+    const { folder, journal, log, threads } = this.parts;
+    const { participationId, plan } = record;
+    log.info(`round ${plan.roundNumber}: training ${plan.training.steps} steps`);
+    const basePath = modelFile(folder, plan.base.digest);
+    const order = { kind: 'pretrain', home: folder.home, limits: { threads }, participationId, plan, basePath } as const;
+    const result = await this.compute(order, signal, (progress) => {
+      const isTraining = progress.phase === 'training';
+      const step = isTraining ? progress.step : 0;
+      const { steps } = plan.training;
+      this.report({ participationId, phase: 'training', step, steps, loss: progress.loss, share: Math.min(1, step / steps) });
+    });
+    invariant(result.kind === 'pretrain', 'the trainer answered another order');
+    const { updatePath: path, digest, bytes, report } = result;
+    journal.change(participationId, { phase: 'trained', update: { path, digest, bytes, report } });
+    const { baseScore, meanLoss, trainingMs } = report;
+    log.info(
+      `round ${plan.roundNumber}: trained in ${formatDuration(trainingMs)}, mean loss ${meanLoss.toFixed(4)}, ` +
+        `skill of the base ${baseScore.skill.toFixed(3)}`,
+    );
+  }
+
+  private async upload({ record, update }: StepOf<'upload'>, signal: AbortSignal): Promise<void> {
+    const { journal, transfer } = this.parts;
+    const { participationId, uploadId } = record;
+    const sent = await transfer.sendUpdate(
+      {
+        participationId,
+        path: update.path,
+        digest: update.digest,
+        uploadId,
+        onCreated: (created) => journal.change(participationId, { uploadId: created }),
+      },
+      this.hooks('uploading', participationId, 'upload', signal),
+    );
+    journal.change(participationId, { phase: 'uploaded', uploadId: sent });
+  }
+
+  private async offer({ record, update, uploadId }: StepOf<'offer'>): Promise<void> {
+    const { board, link, log } = this.parts;
+    const { participationId, plan } = record;
+    const { digest, report, bytes } = update;
+    const outcome = await link.offer({ participationId, uploadId, digest, baseDigest: plan.base.digest, report });
+    await this.end(participationId);
+    board.update({ deliveredUpdates: board.current.deliveredUpdates + 1 });
+    const again = outcome === 'already-accepted' ? ' before' : '';
+    log.info(`round ${plan.roundNumber}: update delivered${again} (${formatBytes(bytes)}, ${shortDigest(digest)})`);
+  }
+
+  private async score({ plan }: StepOf<'score'>, signal: AbortSignal): Promise<void> {
+    const { folder, journal, threads } = this.parts;
+    const versionPath = modelFile(folder, plan.version.digest);
+    const order = { kind: 'score', home: folder.home, limits: { threads }, plan, versionPath } as const;
+    const result = await this.compute(order, signal, () => undefined);
+    invariant(result.kind === 'score', 'the trainer answered another order');
+    journal.noteScore(plan, result.score);
+  }
+
+  private async reportScore({ record: { plan, score } }: StepOf<'report-score'>): Promise<void> {
+    const { journal, link, log } = this.parts;
+    if (score === undefined) return;
+    await link.reportScore({ campaignId: plan.campaignId, versionDigest: plan.version.digest, score });
+    journal.noteScoreReported(plan.campaignId, plan.version.digest);
+    log.info(`${plan.campaignName}: version ${plan.version.number} scored, skill ${score.skill.toFixed(3)}`);
+  }
+
+  /** Runs the trainer until it ends; an abort stops it first and rejects with TRAINER_STOPPED. */
+  private async compute(
+    order: TrainerOrder,
+    signal: AbortSignal,
+    onProgress: (progress: TrainerProgress) => void,
+  ): Promise<TrainerResult> {
+    const { board, trainer } = this.parts;
+    signal.throwIfAborted();
+    const handle = trainer.start(order, (progress) => {
+      board.progress(phaseOf(progress.phase), progress.step, progress.steps, progress.loss);
+      onProgress(progress);
+    });
+    board.update({ trainerPid: handle.pid ?? null });
+    const stop = (): void => void handle.stop();
+    signal.addEventListener('abort', stop);
+    try {
+      const result = await handle.finished;
+      signal.throwIfAborted();
+      return result;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      board.update({ trainerPid: null });
+    }
+  }
+
+  private hooks(
+    phase: 'downloading' | 'uploading',
+    participationId: string | undefined,
+    what: string,
+    signal: AbortSignal,
+  ): TransferHooks {
+    const { journal, log } = this.parts;
+    const steps = participationId === undefined ? undefined : journal.participation(participationId)?.plan.training.steps;
+    return {
+      signal,
+      onProgress: (bytes, total) => {
+        if (participationId === undefined || steps === undefined) return;
+        const step = phase === 'uploading' ? steps : 0;
+        this.report({ participationId, phase, step, steps, share: total === 0 ? 1 : Math.min(1, bytes / total) });
+      },
+      onWait: (error, retryInMs) => log.warn(`${what} interrupted (${error.code}), trying again in ${formatDuration(retryInMs)}`),
+    };
+  }
+
+  /** Tells the coordinator now and then; a lost report is no loss. */
+  private report(progress: Progress): void {
+    const nowMs = systemClock.nowMs();
+    const isLast = progress.share >= 1;
+    if (this.parts.link.state.kind !== 'connected' || (!isLast && nowMs - this.reportedMs < REPORT_PROGRESS_MS)) return;
+    this.reportedMs = nowMs;
+    this.parts.link.progress(progress).catch((error: unknown) => {
+      this.parts.log.debug(`progress not reported: ${FederationError.from(error).code}`);
+    });
+  }
+}
+
+function phaseOf(trainerPhase: string): AgentPhase {
+  return AGENT_PHASES.find((phase) => phase === trainerPhase) ?? 'preparing';
+}

@@ -1,0 +1,39 @@
+import type { Digest, FederationError } from '@consilium/shared/kernel';
+import type { VersionReference } from '@consilium/shared/wire';
+import { downloadBlob } from '../link/resumable-download.js';
+import { uploadFile } from '../link/resumable-upload.js';
+
+export interface TransferHooks {
+  readonly signal: AbortSignal;
+  readonly onProgress: (bytes: number, total: number) => void;
+  /** The connection is broken and tried again later. */
+  readonly onWait: (error: FederationError, retryInMs: number) => void;
+}
+
+export interface UpdateParcel {
+  readonly participationId: string;
+  readonly path: string;
+  readonly digest: Digest;
+  readonly uploadId: string | undefined;
+  readonly onCreated: (uploadId: string) => void;
+}
+
+/** The data plane as the agent sees it. Both calls resume, retry what may heal, and end when the signal is aborted. */
+export interface WeightTransfer {
+  fetchVersion(version: VersionReference, path: string, hooks: TransferHooks): Promise<void>;
+  /** Returns the upload's identifier for the offer. */
+  sendUpdate(parcel: UpdateParcel, hooks: TransferHooks): Promise<string>;
+}
+
+/** The data plane over HTTP. */
+export function httpWeightTransfer(coordinatorUrl: string, credential: string): WeightTransfer {
+  return {
+    fetchVersion: ({ digest, bytes }, path, { onProgress, ...options }) =>
+      downloadBlob(
+        { coordinatorUrl, credential, digest, bytes, path, onProgress: (received) => onProgress(received, bytes) },
+        options,
+      ),
+    sendUpdate: (parcel, { onProgress, ...options }) =>
+      uploadFile({ coordinatorUrl, credential, ...parcel, onProgress }, options),
+  };
+}

@@ -1,0 +1,142 @@
+import { Command } from 'commander';
+import { FederationError, systemClock } from '@consilium/shared/kernel';
+import { PROTOCOL_VERSION } from '@consilium/shared/wire';
+import { Agent } from '../agent/agent.js';
+import { AgentJournal } from '../agent/agent-journal.js';
+import { lockHome } from '../agent/agent-lock.js';
+import { initialStatus, StatusBoard } from '../agent/agent-status.js';
+import { openStatusPage } from '../agent/status-page.js';
+import { httpWeightTransfer } from '../agent/weight-transfer.js';
+import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
+import { AGENT_VERSION } from '../config/agent-version.js';
+import { requireIdentity, type SiteIdentity } from '../config/site-identity.js';
+import { SocketLink } from '../link/socket-link.js';
+import { createLog, type Log } from '../terminal/log.js';
+import { TrainerProcess } from '../trainer/trainer-process.js';
+import { VolumeIndex } from '../volumes/volume-index.js';
+import { watchTraining } from './watch-training.js';
+
+interface StartOptions {
+  readonly home: string;
+  readonly coordinator?: string;
+  readonly threads?: string;
+  readonly logLevel?: string;
+  readonly syncEvery?: string;
+  readonly statusPort?: string;
+}
+
+/** A stopped trainer saves its state; it gets most of the five seconds within which the agent must end. */
+const TRAINER_GRACE_MS = 3500;
+
+/** `site-agent start`: takes part in the federation until it is stopped. */
+export function startCommand(): Command {
+  return new Command('start')
+    .description('take part: wait for rounds, train on this site’s scans, deliver updates')
+    .option('--coordinator <url>', 'another address of the coordinator than the one that was joined')
+    .option('--threads <count>', 'processor threads for training; all cores when left out')
+    .option('--log-level <level>', 'debug, info, warn, error or silent')
+    .option('--sync-every <duration>', 'how often to ask for work when nobody nudges, such as 20s')
+    .option('--status-port <port>', 'loopback port of the status page; 0 picks a free one')
+    .addHelpText(
+      'after',
+      `
+Stop with Ctrl-C: nothing is lost, the same command goes on where this one stood. Without the coordinator the agent
+waits and says so; training goes on meanwhile. Only model updates and numbers leave the site, never scans.
+
+Examples:
+  site-agent --home my-site start
+  site-agent --home my-site start --threads 4`,
+    )
+    .action(async (_options: unknown, command: Command) => start(command.optsWithGlobals<StartOptions>()));
+}
+
+async function start({ home, ...flags }: StartOptions): Promise<void> {
+  const { coordinator, threads, logLevel, syncEvery, statusPort } = flags;
+  const config = loadAgentConfig({ home, flags: { coordinator, threads, logLevel, syncEvery, statusPort } });
+  const identity = requireIdentity(config.folder);
+  const release = lockHome(config.folder);
+  try {
+    await runAgent(config, identity);
+  } finally {
+    release();
+  }
+}
+
+async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<void> {
+  const { folder } = config;
+  const index = VolumeIndex.open(folder.databaseFile);
+  const journal = AgentJournal.open(folder.databaseFile);
+  try {
+    const volumes = requireVolumes(index, config);
+    const coordinatorUrl = config.coordinatorUrl ?? identity.coordinatorUrl;
+    const log = createLog({ level: config.logLevel });
+    const versions = { agent: AGENT_VERSION, protocol: PROTOCOL_VERSION, node: process.versions.node };
+    const { siteName } = identity;
+    const board = new StatusBoard(
+      initialStatus({ siteName, coordinatorUrl, startedAtMs: systemClock.nowMs(), volumes, versions }),
+    );
+    const page = await openStatusPage(folder, config.statusPort, () => board.current);
+    try {
+      log.info(`site ${siteName}: ${volumes} volumes, coordinator ${coordinatorUrl}`);
+      watchTraining(board, log, config.logLevel);
+      await createAgent({ config, identity, coordinatorUrl, journal, board, log, index }).run(stopSignal(log));
+      log.info('stopped; the same command goes on from here');
+    } finally {
+      await page.close();
+    }
+  } finally {
+    journal.close();
+    index.close();
+  }
+}
+
+function createAgent(made: {
+  config: AgentConfig;
+  identity: SiteIdentity;
+  coordinatorUrl: string;
+  journal: AgentJournal;
+  board: StatusBoard;
+  log: Log;
+  index: VolumeIndex;
+}): Agent {
+  const { config, coordinatorUrl, journal, board, log, index } = made;
+  const { credential } = made.identity;
+  return new Agent(
+    {
+      link: new SocketLink({ coordinatorUrl, credential, agentVersion: AGENT_VERSION }),
+      transfer: httpWeightTransfer(coordinatorUrl, credential),
+      trainer: new TrainerProcess({ onWarning: (text) => log.warn(text), stopGraceMs: TRAINER_GRACE_MS }),
+      folder: config.folder,
+      threads: config.threads,
+      journal,
+      board,
+      log,
+    },
+    {
+      syncEveryMs: config.syncEveryMs,
+      trainerRestarts: config.trainerRestarts,
+      countVolumes: () => index.counts().usable,
+    },
+  );
+}
+
+function requireVolumes(index: VolumeIndex, { folder }: AgentConfig): number {
+  const { usable } = index.counts();
+  if (usable > 0) return usable;
+  throw new FederationError('COLLECTION_EMPTY', 'this site has no usable volume yet', {
+    remedy: `Name the folder with your NIfTI scans: site-agent --home ${folder.home} index FOLDER`,
+  });
+}
+
+/** Aborted by the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+function stopSignal(log: Log): AbortSignal {
+  const stop = new AbortController();
+  const onSignal = (): void => {
+    if (stop.signal.aborted) process.exit(130);
+    log.info('stopping');
+    stop.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return stop.signal;
+}

@@ -1,0 +1,111 @@
+import { Command } from 'commander';
+import { formatDuration, systemClock } from '@consilium/shared/kernel';
+import { AgentJournal } from '../agent/agent-journal.js';
+import type { AgentStatus } from '../agent/agent-status.js';
+import { fetchStatus } from '../agent/status-page.js';
+import { loadAgentConfig } from '../config/agent-config.js';
+import type { SiteFolder } from '../config/site-folder.js';
+import { readIdentity } from '../config/site-identity.js';
+import { pause } from '../link/backoff.js';
+import { createLiveBlock } from '../terminal/live-block.js';
+import { formatBar } from '../terminal/progress-bar.js';
+import { type VolumeCounts, VolumeIndex } from '../volumes/volume-index.js';
+
+interface StatusOptions {
+  readonly home: string;
+  readonly json?: boolean;
+  readonly watch?: boolean;
+}
+
+/** What is known of a site from its folder, and from its agent when one runs. */
+interface SiteOverview {
+  readonly home: string;
+  readonly site: string | null;
+  readonly coordinator: string | null;
+  readonly collection: VolumeCounts;
+  readonly openRound: { readonly campaign: string; readonly round: number; readonly phase: string } | null;
+  /** Null when no agent runs. */
+  readonly agent: AgentStatus | null;
+}
+
+const WATCH_EVERY_MS = 1000;
+
+/** `site-agent status`: what this site is and what its agent is doing. */
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('show what this site is and what its agent is doing')
+    .option('--json', 'print everything as JSON')
+    .option('--watch', 'keep showing it until Ctrl-C')
+    .action(async (_options: unknown, command: Command) => showStatus(command.optsWithGlobals<StatusOptions>()));
+}
+
+async function showStatus({ home, json, watch }: StatusOptions): Promise<void> {
+  const { folder } = loadAgentConfig({ home });
+  if (watch !== true) {
+    const overview = await look(folder);
+    console.log(json === true ? JSON.stringify(overview, null, 2) : describe(overview).join('\n'));
+    return;
+  }
+  const block = createLiveBlock();
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  while (!stop.signal.aborted) {
+    const overview = await look(folder);
+    if (json === true) console.log(JSON.stringify(overview));
+    else if (process.stdout.isTTY) block.render(describe(overview));
+    else console.log(`${describe(overview).join('\n')}\n`);
+    await pause(WATCH_EVERY_MS, stop.signal);
+  }
+  block.finish();
+}
+
+async function look(folder: SiteFolder): Promise<SiteOverview> {
+  const identity = readIdentity(folder);
+  const index = VolumeIndex.open(folder.databaseFile);
+  const journal = AgentJournal.open(folder.databaseFile);
+  try {
+    const open = journal.openParticipation();
+    return {
+      home: folder.home,
+      site: identity?.siteName ?? null,
+      coordinator: identity?.coordinatorUrl ?? null,
+      collection: index.counts(),
+      openRound:
+        open === undefined ? null : { campaign: open.plan.campaignName, round: open.plan.roundNumber, phase: open.phase },
+      agent: (await fetchStatus(folder)) ?? null,
+    };
+  } finally {
+    journal.close();
+    index.close();
+  }
+}
+
+function describe({ home, site, coordinator, collection, openRound, agent }: SiteOverview): string[] {
+  const { usable, unusable, duplicates, byModality } = collection;
+  const lines = [
+    `site         ${site === null ? 'not joined yet: site-agent join --coordinator URL --token TOKEN' : site}`,
+    `folder       ${home}`,
+    `coordinator  ${coordinator ?? '–'}${agent === null ? '' : `  (${describeConnection(agent)})`}`,
+    `collection   ${usable} volumes (CT ${byModality.CT}, MR ${byModality.MR}), ${unusable + duplicates} files not used`,
+  ];
+  if (openRound !== null) lines.push(`round        ${openRound.round} of ${openRound.campaign}, ${openRound.phase}`);
+  return [...lines, ...describeAgent(agent)];
+}
+
+function describeAgent(agent: AgentStatus | null): string[] {
+  if (agent === null) return ['agent        does not run'];
+  const lines = [
+    `agent        process ${agent.pid}, ${agent.phase}, up ${formatDuration(systemClock.nowMs() - agent.startedAtMs)}, ` +
+      `${agent.deliveredUpdates} updates delivered`,
+  ];
+  if (agent.phase === 'training' && agent.steps > 0) {
+    const loss = agent.loss === null ? '' : `  loss ${agent.loss.toFixed(4)}`;
+    lines.push(`training     ${formatBar(agent.step / agent.steps)}  ${agent.step}/${agent.steps}${loss}`);
+  }
+  if (agent.lastError !== null) lines.push(`last error   ${agent.lastError.code}: ${agent.lastError.message}`);
+  return lines;
+}
+
+function describeConnection({ connection, connectionReason }: AgentStatus): string {
+  return connectionReason === null ? connection : `${connection}: ${connectionReason}`;
+}
