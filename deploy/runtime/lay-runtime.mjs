@@ -63,7 +63,10 @@ async function fillStage(stage, variant, from, report) {
     compiler = await layFromWheels(stage, variant, source, report);
   }
   const libraryFolders = cudaFolders(stage);
-  await timed(report, 'check that it loads and computes', () => verifyRuntime(stage, libraryFolders));
+  const found = await timed(report, 'check that it loads and computes', () => verifyRuntime(stage, libraryFolders));
+  if (variant === 'gpu' && !found.gpu) {
+    report('  note: it sees no usable GPU here and will compute on the processor; "site-agent doctor" says why');
+  }
   await writeRecord(stage, { variant, compiler, libraryFolders }, ready?.digests);
   rmSync(join(stage, 'wheels'), { recursive: true, force: true });
 }
