@@ -48,11 +48,13 @@ describe('TrainerProcess', () => {
   });
 
   it('reports a death with exit code and last words', async () => {
-    const handle = start(`console.error('the card fell out'); process.exitCode = 9; process.disconnect();`);
+    const handle = start(
+      `console.error('I0000 00:00:1 port.cc:153] oneDNN custom operations are on.\\nthe card fell out'); process.exitCode = 9; process.disconnect();`,
+    );
     await expect(handle.finished).rejects.toMatchObject({
       code: 'TRAINER_DIED',
       details: { exitCode: 9, signal: null },
-      remedy: expect.stringContaining('the card fell out') as string,
+      remedy: expect.stringMatching(/Its last words: the card fell out$/) as string,
     });
   });
 
