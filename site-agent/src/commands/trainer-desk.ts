@@ -15,7 +15,7 @@ export function openTrainerDesk(): TrainerDesk {
 async function give(order: TrainerOrder, label: string, total: number): Promise<TrainerResult> {
   const line = createProgress({ label, total });
   const trainer = new TrainerProcess({ onWarning: (text) => console.error(`warning: ${text}`) });
-  const handle = trainer.start(order, (progress) => showProgress(line, progress));
+  const handle = trainer.start(order, showOn(line));
   const stop = (): void => {
     console.error('\nstopping; the same command continues where this one stood');
     void handle.stop();
@@ -32,12 +32,15 @@ async function give(order: TrainerOrder, label: string, total: number): Promise<
   }
 }
 
-/** Phases without steps of their own only change the note. */
-function showProgress(line: ProgressLine, { phase, step, steps, loss }: TrainerProgress): void {
-  if (phase === 'training') line.update(step, loss === undefined ? undefined : `loss ${loss.toFixed(3)}`);
-  else if (phase === 'segmenting') line.update(step);
-  else if (phase === 'validated') line.update(step, `validation loss ${(loss ?? NaN).toFixed(3)}`);
-  else line.update(0, `${phase} ${step}/${steps}`);
+/** Training and segmenting move the line; the phases between only change its note. */
+function showOn(line: ProgressLine): (progress: TrainerProgress) => void {
+  let done = 0;
+  return ({ phase, step, steps, loss }) => {
+    const isStep = phase === 'training' || phase === 'segmenting' || phase === 'validated';
+    if (isStep) done = step;
+    const kind = phase === 'validated' ? 'validation loss' : 'loss';
+    line.update(done, isStep ? (loss === undefined ? undefined : `${kind} ${loss.toFixed(3)}`) : `${phase} ${step}/${steps}`);
+  };
 }
 
 function expectKind<Result extends TrainerResult>(result: TrainerResult, kind: Result['kind']): Result {
