@@ -1,9 +1,6 @@
-import type { Digest } from '@consilium/shared/kernel';
+import { modelMetadata, type ModelSpec } from '@consilium/shared/models';
 
-/**
- * What a version's file says about itself. Nothing that differs between two equal campaigns (no id, no time, no name), so that
- * the same plan, seed and updates give the same digest. "format: pt" is what PyTorch loaders look for.
- */
-export function weightFileMetadata(modelSpec: Digest, version: number): Record<string, string> {
-  return { format: 'pt', modelSpec, version: String(version) };
+/** What a version's file says about itself: its model spec and its number in the lineage. */
+export function weightFileMetadata(spec: ModelSpec, version: number): Record<string, string> {
+  return { ...modelMetadata('pretrained', spec), version: String(version) };
 }

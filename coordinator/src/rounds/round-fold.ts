@@ -1,4 +1,4 @@
-import { modelSpecDigest, manifestOf } from '@consilium/shared/models';
+import { manifestOf } from '@consilium/shared/models';
 import { type Digest, required } from '@consilium/shared/kernel';
 import { SafetensorsFile } from '@consilium/shared/weights';
 import type { CampaignEvent, CampaignPlan } from '@consilium/shared/wire';
@@ -79,7 +79,7 @@ export class RoundFold {
         updates.push({ siteName, patches, delta: await openBlob(digest) });
       }
       const manifest = manifestOf(facts.plan.model);
-      const metadata = weightFileMetadata(modelSpecDigest(facts.plan.model), facts.nextNumber);
+      const metadata = weightFileMetadata(facts.plan.model, facts.nextNumber);
       return await this.blobs.write(aggregate({ manifest, base, updates, recipe: facts.plan.recipe, metadata, signal }));
     } finally {
       for (const file of open) await file.close();

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { initialWeights, modelSpecDigest, modelSpecSchema } from '@consilium/shared/models';
+import { initialWeights, modelMetadata, modelSpecSchema } from '@consilium/shared/models';
 import { writeSafetensors } from '@consilium/shared/weights';
 import { readModelFile, requireSegmentation, type SegmentationFacts, writeModelFile } from './model-file.js';
 
@@ -28,18 +28,18 @@ describe('model file', () => {
     expect(requireSegmentation(model)).toEqual(facts);
   });
 
-  it.each(['batch', 'instance'])('recognises a bare %s-norm version by the digest of its spec', async (norm) => {
+  it.each(['batch', 'instance'])('reads a %s-norm version as a coordinator writes it', async (norm) => {
     const path = join(folder, 'version.safetensors');
-    const metadata = { format: 'pt', modelSpec_: modelSpecDigest(spec({ norm })) };
+    const metadata = { ...modelMetadata('pretrained', spec({ norm })), version: '3' };
     await writeSafetensors(path, initialWeights(spec({ norm }), 1), { metadata });
     const model = await readModelFile(path);
     expect(model.spec).toEqual(spec({ norm }));
     expect(() => requireSegmentation(model)).toThrow(/pretrained only/);
   });
 
-  it('tells the width and the up-sampling from the tensors alone', async () => {
+  it("tells width and up-sampling of another program's file from its tensors; its norm is the published batch norm", async () => {
     const path = join(folder, 'bare.safetensors');
-    const nearest = spec({ width: 3, upsampling: 'nearest', outputs: 2 });
+    const nearest = spec({ width: 3, upsampling: 'nearest', outputs: 2, norm: 'batch' });
     await writeSafetensors(path, initialWeights(nearest, 1));
     expect((await readModelFile(path)).spec).toEqual(nearest);
   });

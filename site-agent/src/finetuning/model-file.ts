@@ -2,13 +2,13 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Digest, digestOfFile, FederationError } from '@consilium/shared/kernel';
-import { manifestOf, type ModelSpec, modelSpecDigest, modelSpecSchema } from '@consilium/shared/models';
+import { manifestOf, MODEL_METADATA_KEYS, modelMetadata, type ModelSpec, modelSpecSchema } from '@consilium/shared/models';
 import { inManifestOrder, readSafetensors, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
 import { parseWith, patchPlanSchema } from '@consilium/shared/wire';
 import { modalityField, segmentationClassSchema } from './segmentation-task.js';
 
-/** Keys of our entries in a safetensors header; "format" is what Python tools look for. */
-const KEYS = { format: 'format', kind: 'kind', modelSpec: 'modelSpec', segmentation: 'segmentation' } as const;
+/** The entry of a fine-tuned model's header that holds its {@link SegmentationFacts}. */
+const SEGMENTATION_KEY = 'segmentation';
 
 /** What a fine-tuned model knows about its task, so that predicting needs nothing but its file. */
 export const segmentationFactsSchema = z.object({
@@ -40,10 +40,8 @@ export async function writeModelFile(
   dtype: 'F32' | 'F16' | 'BF16' = 'F32',
 ): Promise<{ digest: Digest; bytes: number }> {
   const metadata = {
-    [KEYS.format]: 'pt',
-    [KEYS.kind]: model.segmentation === undefined ? 'pretrained' : 'segmentation',
-    [KEYS.modelSpec]: JSON.stringify(model.spec),
-    ...(model.segmentation === undefined ? {} : { [KEYS.segmentation]: JSON.stringify(model.segmentation) }),
+    ...modelMetadata(model.segmentation === undefined ? 'pretrained' : 'segmentation', model.spec),
+    ...(model.segmentation === undefined ? {} : { [SEGMENTATION_KEY]: JSON.stringify(model.segmentation) }),
   };
   return writeSafetensors(path, model.weights, { metadata, dtype });
 }
@@ -56,13 +54,13 @@ export async function readModelFile(location: string): Promise<ModelFile> {
   const path = await resolveModelPath(location);
   const { weights, metadata } = await readSafetensors(path);
   const spec = specOf(metadata, weights);
-  const facts = metadata[KEYS.segmentation];
+  const facts = metadata[SEGMENTATION_KEY];
   return {
     path,
     digest: await digestOfFile(path),
     spec,
     weights: inManifestOrder(weights, manifestOf(spec), 'the model file'),
-    segmentation: facts === undefined ? undefined : parseMetadata(segmentationFactsSchema, facts, KEYS.segmentation),
+    segmentation: facts === undefined ? undefined : parseMetadata(segmentationFactsSchema, facts, SEGMENTATION_KEY),
   };
 }
 
@@ -78,12 +76,9 @@ async function resolveModelPath(location: string): Promise<string> {
 }
 
 function specOf(metadata: Readonly<Record<string, string>>, weights: WeightSet): ModelSpec {
-  const stated = metadata[KEYS.modelSpec];
-  if (stated !== undefined) return parseMetadata(modelSpecSchema, stated, KEYS.modelSpec);
-  const candidates = guessSpecs(weights);
-  // A file that carries only its spec's digest still tells batch from instance norm, which the tensors cannot.
-  const digests = new Set(Object.values(metadata));
-  const spec = candidates.find((candidate) => digests.has(modelSpecDigest(candidate))) ?? candidates[0];
+  const stated = metadata[MODEL_METADATA_KEYS.modelSpec];
+  if (stated !== undefined) return parseMetadata(modelSpecSchema, stated, MODEL_METADATA_KEYS.modelSpec);
+  const spec = guessSpec(weights);
   if (spec === undefined) {
     throw new FederationError('MANIFEST_MISMATCH', 'the file holds weights of a network that this program does not know', {
       remedy: 'Use a model that a campaign or "site-agent finetune" produced.',
@@ -92,16 +87,14 @@ function specOf(metadata: Readonly<Record<string, string>>, weights: WeightSet):
   return spec;
 }
 
-/** The specs whose parameters have these names and shapes; instance norm, the federated default, first. */
-export function guessSpecs(weights: WeightSet): ModelSpec[] {
+/** The network of a file that another program wrote. Its tensors cannot tell the norm: batch norm is what was published. */
+function guessSpec(weights: WeightSet): ModelSpec | undefined {
   const shapes = new Map(weights.map(({ name, shape }) => [name, shape]));
   const [width, inputChannels] = shapes.get('e1.0.weight') ?? [];
   const outputs = shapes.get('out.weight')?.[0];
   const upsampling = shapes.has('u1.weight') ? 'transposed' : 'nearest';
-  return ['instance', 'batch'].flatMap((norm) => {
-    const spec = modelSpecSchema.safeParse({ architecture: 'genesis-unet3d', width, inputChannels, outputs, upsampling, norm });
-    return spec.success ? [spec.data] : [];
-  });
+  const spec = { architecture: 'genesis-unet3d', width, inputChannels, outputs, upsampling, norm: 'batch' };
+  return modelSpecSchema.safeParse(spec).data;
 }
 
 function parseMetadata<T>(schema: z.ZodType<T>, text: string, key: string): T {
