@@ -43,7 +43,12 @@ function compare({ width, batch, norm, optimizer, steps }) {
   const after = runTorch(shared);
   const torch = before && after && { ...before, medianSeconds: Math.min(before.medianSeconds, after.medianSeconds) };
   return {
-    machine: { processor: cpus()[0]?.model, cores: availableParallelism(), node: process.version, date: new Date().toISOString() },
+    machine: {
+      processor: cpus()[0]?.model,
+      cores: availableParallelism(),
+      node: process.version,
+      date: new Date().toISOString(),
+    },
     patch: SIZE,
     engine: results,
     torch: torch ?? 'not measured: set CONSILIUM_ORACLE_PYTHON and place the reference shelf beside the checkout',

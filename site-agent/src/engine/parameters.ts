@@ -1,5 +1,5 @@
 import { invariant } from '@consilium/shared/kernel';
-import { inManifestOrder, type Manifest, type TensorEntry, type WeightSet } from '@consilium/shared/weights';
+import { elementCount, inManifestOrder, type Manifest, type TensorEntry, type WeightSet } from '@consilium/shared/weights';
 import { sumAndFree } from './activation.js';
 import { fromEngineLayout, toEngineLayout, toEngineShape } from './kernel-layout.js';
 import type { Runtime } from './runtime/runtime.js';
@@ -38,6 +38,14 @@ export class Parameter {
     return gradient;
   }
 
+  /** The gradient in PyTorch's layout; the tensor is freed. */
+  readAndFreeGradient(): Float32Array {
+    const gradient = this.takeGradient();
+    const values = fromEngineLayout(this.runtime.read(gradient), this.shape);
+    gradient.free();
+    return values;
+  }
+
   load(values: Float32Array): void {
     this.variable.assign(toEngineLayout(values, this.shape));
   }
@@ -67,7 +75,7 @@ export class ParameterSet {
     idle: ReadonlySet<string>,
   ) {
     for (const { name, shape } of manifest.tensors) {
-      if (idle.has(name)) this.idle.set(name, new Float32Array(count(shape)));
+      if (idle.has(name)) this.idle.set(name, new Float32Array(elementCount(shape)));
       else this.active.set(name, newZero(runtime, name, shape));
     }
   }
@@ -97,13 +105,9 @@ export class ParameterSet {
   }
 
   /** Takes and frees all gradients; PyTorch's layout, zeros for idle parameters. */
-  takeGradients(runtime: Runtime): WeightSet {
-    return this.collect((name, entry) => {
-      if (this.idle.has(name)) return new Float32Array(count(entry.shape));
-      const gradient = this.get(name).takeGradient();
-      const values = fromEngineLayout(runtime.read(gradient), entry.shape);
-      gradient.free();
-      return values;
+  takeGradients(): WeightSet {
+    return this.collect((name, { shape }) => {
+      return this.idle.has(name) ? new Float32Array(elementCount(shape)) : this.get(name).readAndFreeGradient();
     });
   }
 
@@ -123,10 +127,6 @@ export class ParameterSet {
 
 function newZero(runtime: Runtime, name: string, shape: readonly number[]): Parameter {
   const parameter = new Parameter(runtime, name, shape);
-  parameter.load(new Float32Array(count(shape)));
+  parameter.load(new Float32Array(elementCount(shape)));
   return parameter;
-}
-
-function count(shape: readonly number[]): number {
-  return shape.reduce((product, side) => product * side, 1);
 }

@@ -89,7 +89,7 @@ export class Learner {
   /** The loss and all gradients in PyTorch's layout and the manifest's order; changes nothing. */
   lossAndGradients(batch: PatchBatch): { loss: number; gradients: WeightSet } {
     const loss = this.accumulateGradients(batch);
-    return { loss, gradients: this.parameters.takeGradients(this.runtime) };
+    return { loss, gradients: this.parameters.takeGradients() };
   }
 
   /**

@@ -85,6 +85,11 @@ export class Runtime {
     return this.binding.getNumOfTensors();
   }
 
+  /** Constants made so far; they stay until {@link dispose}. */
+  get constantCount(): number {
+    return this.constants.size;
+  }
+
   /** Frees the constants; tensors handed out stay with their owners. */
   dispose(): void {
     for (const tensor of this.constants.values()) tensor.free();
