@@ -188,7 +188,7 @@ export class SocketLink implements CoordinatorLink {
   /** After a cut the coordinator may hold our own dead connection for a while: then "already connected" is no second agent. */
   private mayBeOurOwn(code: ErrorCode): boolean {
     if (code !== 'SITE_ALREADY_CONNECTED') return false;
-    const grace = this.options.duplicateGraceMs ?? { first: 3000, again: 90_000 };
+    const grace = this.options.duplicateGraceMs ?? { first: 0, again: 90_000 };
     this.duplicateSinceMs ??= Date.now();
     return Date.now() - this.duplicateSinceMs < (this.everConnected ? grace.again : grace.first);
   }

@@ -1,0 +1,94 @@
+import { digestOfBytes } from '@consilium/shared/kernel';
+import {
+  makeProbeScore,
+  makeScoreAssignment,
+  makeTrainAssignment,
+  makeUpdateReport,
+} from '../../../test/fixtures/make-assignment.js';
+import type { ParticipationRecord, ReadyUpdate } from './agent-journal.js';
+import { nextStep, type Situation, stepKey } from './next-step.js';
+
+const train = makeTrainAssignment();
+const score = makeScoreAssignment(3);
+const update: ReadyUpdate = { path: 'update', digest: digestOfBytes('u'), bytes: 1, report: makeUpdateReport() };
+
+function situation(changes: Partial<Situation> = {}): Situation {
+  return {
+    connected: true,
+    assignment: train,
+    open: undefined,
+    assignedIsClosed: false,
+    score: undefined,
+    scoreGivenUp: false,
+    hasVersion: () => true,
+    countVolumes: () => 3,
+    ...changes,
+  };
+}
+
+function record(changes: Partial<ParticipationRecord> = {}): ParticipationRecord {
+  return {
+    participationId: train.participationId,
+    phase: 'accepted',
+    plan: train.plan,
+    planDigest: train.planDigest,
+    trainerFailures: 0,
+    update: undefined,
+    uploadId: undefined,
+    code: undefined,
+    ...changes,
+  };
+}
+
+const trained = record({ phase: 'trained', update });
+const uploaded = record({ phase: 'uploaded', update, uploadId: 'upload_1' });
+const known = { plan: score.plan, score: makeProbeScore(), reported: false };
+
+describe('next step', () => {
+  it.each<[string, Partial<Situation>, string]>([
+    ['nothing heard yet, nothing in hand', { assignment: undefined }, 'wait'],
+    ['nothing to do', { assignment: null }, 'idle'],
+    ['a new invitation', {}, 'note-invitation part_1'],
+    ['an invitation that is done already', { assignedIsClosed: true }, 'idle'],
+    ['invited', { open: record({ phase: 'invited' }) }, 'accept part_1'],
+    ['invited without a volume', { open: record({ phase: 'invited' }), countVolumes: () => 0 }, 'decline part_1'],
+    ['accepted, base missing', { open: record(), hasVersion: () => false }, `download ${train.plan.base.digest} part_1`],
+    ['accepted, base here', { open: record() }, 'train part_1'],
+    ['trained', { open: trained }, 'upload part_1'],
+    ['trained, but the update is unknown', { open: record({ phase: 'trained' }) }, 'train part_1'],
+    ['uploaded', { open: uploaded }, 'offer part_1'],
+    ['uploaded, but the upload is unknown', { open: record({ phase: 'uploaded', update }) }, 'upload part_1'],
+    ['failing', { open: record({ phase: 'failing', code: 'OUT_OF_MEMORY' }) }, 'fail part_1'],
+    ['declining', { open: record({ phase: 'declining', code: 'COLLECTION_EMPTY' }) }, 'decline part_1'],
+    ['the round closed', { assignment: null, open: trained }, 'abandon part_1'],
+    ['another round began', { assignment: makeTrainAssignment('part_2', 2), open: record() }, 'abandon part_1'],
+    ['a score is wanted while a round is in hand', { assignment: score, open: record() }, 'abandon part_1'],
+    ['score, version missing', { assignment: score, hasVersion: () => false }, `download ${score.plan.version.digest} `],
+    ['score, version here', { assignment: score }, `score campaign_1 ${score.plan.version.digest}`],
+    ['scored', { assignment: score, score: known }, `report-score campaign_1 ${score.plan.version.digest}`],
+    ['score reported', { assignment: score, score: { ...known, reported: true } }, 'idle'],
+    ['score given up', { assignment: score, scoreGivenUp: true }, 'idle'],
+    ['score without a volume', { assignment: score, countVolumes: () => 0 }, 'idle'],
+  ])('%s', (_name, changes, expected) => {
+    expect(stepKey(nextStep(situation(changes)))).toBe(expected);
+  });
+
+  it.each<[string, Partial<Situation>, string]>([
+    ['training goes on', { open: record() }, 'train part_1'],
+    ['training goes on after a restart without the coordinator', { open: record(), assignment: undefined }, 'train part_1'],
+    ['scoring goes on', { assignment: score }, `score campaign_1 ${score.plan.version.digest}`],
+    ['accepting waits', { open: record({ phase: 'invited' }) }, 'wait'],
+    ['downloading waits', { open: record(), hasVersion: () => false }, 'wait'],
+    ['uploading waits', { open: trained }, 'wait'],
+    ['offering waits', { open: uploaded }, 'wait'],
+    ['reporting waits', { assignment: score, score: known }, 'wait'],
+  ])('offline: %s', (_name, changes, expected) => {
+    expect(stepKey(nextStep(situation({ connected: false, ...changes })))).toBe(expected);
+  });
+
+  it('gives the decline its reason', () => {
+    expect(nextStep(situation({ open: record({ phase: 'invited' }), countVolumes: () => 0 }))).toMatchObject({
+      code: 'COLLECTION_EMPTY',
+    });
+  });
+});
