@@ -24,7 +24,7 @@ export function normaliseIntensity(
   const scale = high > low ? 1 / (high - low) : 0;
   for (let i = 0; i < target.length; i++) {
     const scaled = ((volume.voxels[i] as number) - low) * scale;
-    target[i] = scaled < 0 ? 0 : scaled > 1 ? 1 : scaled;
+    target[i] = scaled > 1 ? 1 : scaled > 0 ? scaled : 0;
   }
   return target;
 }

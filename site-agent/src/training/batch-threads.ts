@@ -48,7 +48,7 @@ export class PairThreads implements PairMaker {
   }
 
   private start(options: PatchStreamOptions): BatchThread {
-    const thread = new Worker(new URL('./batch-thread.js', import.meta.url), { workerData: options });
+    const thread = new Worker(new URL('./batch-thread.js', import.meta.url), { workerData: options, execArgv: [] });
     const waiting = new Map<number, Waiting>();
     thread.on('message', (answer: PairAnswer) => settle(waiting, answer));
     thread.on('error', (error) =>

@@ -30,34 +30,61 @@ export const localShuffle: Transform<LocalShuffleParameters, LocalShuffleDrawing
     return { blocks: random.chance(probability) ? blocks : 0, seed: `${random.seed}/local-shuffle` };
   },
 
-  apply({ blocks, seed }: LocalShuffleDrawing, patch: Patch): Patch {
-    if (blocks === 0) return patch;
+  apply(drawing: LocalShuffleDrawing, patch: Patch): Patch {
+    if (drawing.blocks === 0) return patch;
     const voxels = Float32Array.from(patch.voxels);
-    const random = new Random(seed);
-    const sides = patch.sizeVoxels.map((side) => Math.max(1, Math.floor(side / SIDE_DIVISOR)));
-    const longest = [sides[0] ?? 1, sides[1] ?? 1, sides[2] ?? 1] as const;
-    const window = new Float32Array(longest[0] * longest[1] * longest[2]);
-    for (let block = 0; block < blocks; block++) shuffleOne(patch, voxels, window, longest, random);
+    const order = new Random(`${drawing.seed}/order`);
+    const values = new Float32Array(longestSides(patch.sizeVoxels).reduce((product, side) => product * side, 1));
+    eachWindow(drawing, patch.sizeVoxels, (origin, sx, sy, sz) => {
+      shuffleWindow(patch, voxels, values, order, origin, sx, sy, sz);
+    });
     return { sizeVoxels: patch.sizeVoxels, voxels };
   },
 };
 
-/** A uniform integer in [0, count); `count` is far below 2³², so the bias of the scaled draw is below 10⁻⁴. */
+/** Calls `visit` with the first voxel's offset and the sides of each window, in order. */
+export function eachWindow(
+  { blocks, seed }: LocalShuffleDrawing,
+  sizeVoxels: PatchSize,
+  visit: (origin: number, sx: number, sy: number, sz: number) => void,
+): void {
+  const random = new Random(`${seed}/windows`);
+  const [nx, ny, nz] = sizeVoxels;
+  const [lx, ly, lz] = longestSides(sizeVoxels);
+  for (let block = 0; block < blocks; block++) {
+    const sx = 1 + below(lx, random);
+    const sy = 1 + below(ly, random);
+    const sz = 1 + below(lz, random);
+    const origin = (below(nx - sx + 1, random) * ny + below(ny - sy + 1, random)) * nz + below(nz - sz + 1, random);
+    visit(origin, sx, sy, sz);
+  }
+}
+
+function longestSides(sizeVoxels: PatchSize): [number, number, number] {
+  const longest = (side: number): number => Math.max(1, Math.floor(side / SIDE_DIVISOR));
+  return [longest(sizeVoxels[0]), longest(sizeVoxels[1]), longest(sizeVoxels[2])];
+}
+
+/** A uniform integer in [0, count); `count` is far below 2³², so the bias of the scaled draw is below 10⁻⁶. */
 function below(count: number, random: Random): number {
   return Math.floor((random.uint32() / 4294967296) * count);
 }
 
-function shuffleOne(source: Patch, target: Float32Array, window: Float32Array, longest: PatchSize, random: Random): void {
-  const [nx, ny, nz] = source.sizeVoxels;
-  const sx = 1 + below(longest[0], random);
-  const sy = 1 + below(longest[1], random);
-  const sz = 1 + below(longest[2], random);
-  const origin = (below(nx - sx + 1, random) * ny + below(ny - sy + 1, random)) * nz + below(nz - sz + 1, random);
+function shuffleWindow(
+  { voxels, sizeVoxels: [, ny, nz] }: Patch,
+  target: Float32Array,
+  values: Float32Array,
+  order: Random,
+  origin: number,
+  sx: number,
+  sy: number,
+  sz: number,
+): void {
   let count = 0;
   for (let x = 0; x < sx; x++) {
     for (let y = 0; y < sy; y++) {
       const run = origin + (x * ny + y) * nz;
-      for (let z = 0; z < sz; z++) window[count++] = source.voxels[run + z] as number;
+      for (let z = 0; z < sz; z++) values[count++] = voxels[run + z] as number;
     }
   }
   for (let x = 0; x < sx; x++) {
@@ -65,9 +92,9 @@ function shuffleOne(source: Patch, target: Float32Array, window: Float32Array, l
       const run = origin + (x * ny + y) * nz;
       // Fisher–Yates while writing: one of the values not yet taken, the last one fills its place.
       for (let z = 0; z < sz; z++) {
-        const taken = below(count, random);
-        target[run + z] = window[taken] as number;
-        window[taken] = window[--count] as number;
+        const taken = below(count, order);
+        target[run + z] = values[taken] as number;
+        values[taken] = values[--count] as number;
       }
     }
   }

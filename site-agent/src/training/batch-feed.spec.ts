@@ -1,0 +1,150 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Digest, Random } from '@consilium/shared/kernel';
+import { objectiveSchema, patchPlanSchema } from '@consilium/shared/wire';
+import { PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
+import type { PreparedVolume } from '../preprocessing/prepared-volume.js';
+import { openPretrainFeed, openProbe, type PretrainFeedOptions } from './batch-feed.js';
+import { PatchStream } from './patch-stream.js';
+
+function volume(name: string): PreparedVolume {
+  const random = new Random(name);
+  const voxels = new Float32Array(new SharedArrayBuffer(4 * 24 * 20 * 12)).map(() => random.uniform24());
+  const digest: Digest = `sha256:${createHash('sha256').update(name).digest('hex')}`;
+  return { digest, modality: 'CT', sizeVoxels: [24, 20, 12], spacingMm: [1, 1, 1], voxels };
+}
+
+const VOLUMES = ['a', 'b', 'c'].map(volume);
+const options = (changes: Partial<PretrainFeedOptions> = {}): PretrainFeedOptions => ({
+  volumes: VOLUMES,
+  patch: patchPlanSchema.parse({ sizeVoxels: [16, 16, 8] }),
+  objective: objectiveSchema.parse({ kind: 'models-genesis' }),
+  streamName: '7/round-1',
+  batchSize: 2,
+  threads: 0,
+  ...changes,
+});
+
+async function digestOf(steps: readonly number[], changes: Partial<PretrainFeedOptions> = {}): Promise<string> {
+  const feed = openPretrainFeed(options(changes));
+  const hash = createHash('sha256');
+  for (const step of steps) {
+    const batch = await feed.batch(step);
+    hash.update(new Uint8Array(batch.input.buffer)).update(new Uint8Array(batch.target.buffer));
+  }
+  await feed.close();
+  return hash.digest('hex');
+}
+
+describe('openPretrainFeed', () => {
+  it('fills batches of the asked shape with distorted input and clean target', async () => {
+    const batch = await openPretrainFeed(options({ batchSize: 3 })).batch(0);
+    expect(batch).toMatchObject({ patches: 3, sizeVoxels: [16, 16, 8] });
+    expect([batch.input.length, batch.target.length]).toEqual([3 * 2048, 3 * 2048]);
+    expect(batch.input).not.toEqual(batch.target);
+  });
+
+  it('depends on stream and step alone: order of volumes, place to start, batch size', async () => {
+    const usual = await digestOf([3, 4]);
+    expect(await digestOf([3, 4], { volumes: [...VOLUMES].reverse(), firstStep: 3 })).toBe(usual);
+    expect(await digestOf([3, 4], { streamName: '8/round-1' })).not.toBe(usual);
+    const one = await openPretrainFeed(options({ batchSize: 1 })).batch(7);
+    const two = await openPretrainFeed(options()).batch(3);
+    expect(one.input).toEqual(two.input.subarray(2048));
+  });
+
+  it('visits every volume once in each epoch', () => {
+    const flat = VOLUMES.map((made, index) => ({ ...made, voxels: made.voxels.map(() => 0.3 + index / 10) }));
+    const stream = new PatchStream(options({ volumes: flat }));
+    for (let epoch = 0; epoch < 20; epoch++) {
+      const visited = [0, 1, 2].map((offset) => Math.round(10 * (stream.pair(3 * epoch + offset).target[0] ?? 0)));
+      expect(visited.sort()).toEqual([3, 4, 5]);
+    }
+  });
+
+  it('gives a volume the same pairs whichever others a site holds', () => {
+    const inputs = (volumes: readonly PreparedVolume[]): string[] => {
+      const stream = new PatchStream(options({ volumes }));
+      return volumes.map((_, index) =>
+        createHash('sha256')
+          .update(new Uint8Array(stream.pair(index).input.buffer))
+          .digest('hex'),
+      );
+    };
+    const together = inputs(VOLUMES);
+    const apart = [...inputs(VOLUMES.slice(0, 1)), ...inputs(VOLUMES.slice(1))];
+    expect(apart.sort()).toEqual(together.sort());
+  });
+
+  it('refuses a collection without volumes', () => {
+    expect(() => openPretrainFeed(options({ volumes: [] }))).toThrow(
+      expect.objectContaining({ code: 'COLLECTION_EMPTY' }) as Error,
+    );
+  });
+
+  it('rejects the batch when a pair cannot be made', async () => {
+    const objective = { kind: 'models-genesis', transforms: { ...options().objective.transforms, shuffleBlocks: -1 } } as const;
+    await expect(openPretrainFeed(options({ objective })).batch(0)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+  });
+});
+
+describe('openProbe', () => {
+  it('is frozen and cut into small batches', async () => {
+    const probe = await openProbe({ ...options(), patches: 6, batchSize: 4 });
+    expect(probe.map(({ patches }) => patches)).toEqual([4, 2]);
+    expect(await openProbe({ ...options(), patches: 6, batchSize: 4 })).toEqual(probe);
+    const whole = await openProbe({ ...options(), patches: 6, batchSize: 6 });
+    expect(whole[0]?.input.subarray(4 * 2048)).toEqual(probe[1]?.input);
+  });
+});
+
+describe('batch threads of the built program', () => {
+  const built = join(PROJECT_ROOT, 'site-agent/dist/training/batch-feed.js');
+
+  /** Runs a script against the built feed; it is given `openPretrainFeed` and `options` of three made volumes. */
+  function runBuilt(body: string): string {
+    const script = `
+      import { createHash } from 'node:crypto';
+      import { openPretrainFeed } from ${JSON.stringify(new URL(`file://${built}`).href)};
+      const volumes = [1, 2, 3].map((n) => {
+        const voxels = new Float32Array(new SharedArrayBuffer(4 * 24 * 20 * 12)).map((_, i) => ((i * 7919 * n) % 1000) / 1000);
+        return { digest: 'sha256:' + String(n).repeat(64), modality: 'CT', sizeVoxels: [24, 20, 12], spacingMm: [1, 1, 1], voxels };
+      });
+      const { patch, objective, streamName, batchSize } = ${JSON.stringify({ ...options(), volumes: [] })};
+      const options = { volumes, patch, objective, streamName, batchSize };
+      ${body}`;
+    return execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', timeout: 60_000 }).trim();
+  }
+
+  beforeAll(() => {
+    if (!existsSync(built)) throw new Error('the project is not built: run "npm run build"');
+  });
+
+  it('gives the same bytes for any number of threads', () => {
+    const lines = runBuilt(`
+      for (const threads of [0, 1, 2, 3]) {
+        const feed = openPretrainFeed({ ...options, threads });
+        const hash = createHash('sha256');
+        for (const step of [0, 1, 2, 9, 10, 4]) { const b = await feed.batch(step); hash.update(b.input).update(b.target); }
+        await feed.close();
+        console.log(hash.digest('hex'));
+      }`).split('\n');
+    expect(lines).toHaveLength(4);
+    expect(new Set(lines).size).toBe(1);
+  });
+
+  it('reports an error in a thread, and closing ends threads and waiting batches at once', () => {
+    const output = runBuilt(`
+      const broken = { kind: 'models-genesis', transforms: { ...objective.transforms, shuffleBlocks: -1 } };
+      const failing = openPretrainFeed({ ...options, objective: broken, threads: 1 });
+      console.log(await failing.batch(0).catch((error) => error.code));
+      await failing.close();
+      const feed = openPretrainFeed({ ...options, threads: 2 });
+      const waiting = feed.batch(0).catch((error) => error.message);
+      await feed.close();
+      console.log(await waiting);`);
+    expect(output).toBe('ARGUMENT_INVALID\nthe batch feed is closed');
+  });
+});
