@@ -1,0 +1,283 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { FederationError } from '@consilium/shared/kernel';
+import type { Assignment, UpdateOffer } from '@consilium/shared/wire';
+import { makeScoreAssignment, makeTrainAssignment, versionBytes } from '../../../test/fixtures/make-assignment.js';
+import { type Script, ScriptedTrainer } from '../../../test/fixtures/scripted-trainer.js';
+import { siteFolder } from '../config/site-folder.js';
+import type { CoordinatorLink, LinkState } from '../link/coordinator-link.js';
+import { silentLog } from '../terminal/log.js';
+import { Agent } from './agent.js';
+import { AgentJournal } from './agent-journal.js';
+import { initialStatus, StatusBoard } from './agent-status.js';
+import type { WeightTransfer } from './weight-transfer.js';
+
+/** A coordinator in memory: facts in, one assignment out. */
+class MemoryLink implements CoordinatorLink {
+  state: LinkState = { kind: 'closed' };
+  assignment: Assignment | null = null;
+  readonly facts: string[] = [];
+  offers: UpdateOffer[] = [];
+  refusals: Record<string, FederationError[]> = {};
+  private stateListeners: ((state: LinkState) => void)[] = [];
+  private nudgeListeners: (() => void)[] = [];
+
+  open(): void {
+    this.become({ kind: 'connected' });
+  }
+  close(): void {
+    this.become({ kind: 'closed' });
+  }
+  become(state: LinkState): void {
+    this.state = state;
+    this.stateListeners.forEach((listener) => listener(state));
+  }
+  assign(assignment: Assignment | null): void {
+    this.assignment = assignment;
+    this.nudgeListeners.forEach((listener) => listener());
+  }
+  onState(listener: (state: LinkState) => void): void {
+    this.stateListeners.push(listener);
+  }
+  onNudge(listener: () => void): void {
+    this.nudgeListeners.push(listener);
+  }
+  async sync(): Promise<Assignment | null> {
+    return this.assignment;
+  }
+  async accept(participationId: string): Promise<void> {
+    this.note('accept', participationId);
+  }
+  async decline(participationId: string, code: string): Promise<void> {
+    this.note('decline', participationId, code);
+    this.assignment = null;
+  }
+  async fail(participationId: string, code: string): Promise<void> {
+    this.note('fail', participationId, code);
+    this.assignment = null;
+  }
+  async progress(): Promise<void> {
+    return;
+  }
+  async offer(offer: UpdateOffer): Promise<'accepted'> {
+    this.note('offer', offer.participationId);
+    this.offers.push(offer);
+    this.assignment = null;
+    return 'accepted';
+  }
+  async reportScore({ versionDigest }: { versionDigest: string }): Promise<void> {
+    this.note('score', versionDigest);
+    this.assignment = null;
+  }
+  private note(...words: string[]): void {
+    if (this.state.kind !== 'connected') throw new FederationError('COORDINATOR_UNREACHABLE', 'away');
+    const refusal = this.refusals[words[0] ?? '']?.shift();
+    if (refusal !== undefined) throw refusal;
+    this.facts.push(words.join(' '));
+  }
+}
+
+interface World {
+  readonly home: string;
+  readonly link: MemoryLink;
+  readonly trainer: ScriptedTrainer;
+  readonly journal: AgentJournal;
+  readonly uploads: string[];
+  readonly board: StatusBoard;
+  readonly finished: Promise<void>;
+  stop(): Promise<void>;
+}
+
+let home: string;
+let world: World;
+
+function startAgent(scripts: readonly Script[] = [], prepare: (link: MemoryLink) => void = () => undefined): World {
+  const link = new MemoryLink();
+  prepare(link);
+  const trainer = new ScriptedTrainer(scripts);
+  const journal = AgentJournal.open(siteFolder(home).databaseFile);
+  const uploads: string[] = [];
+  const transfer: WeightTransfer = {
+    fetchVersion: async ({ number }, path) => {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, versionBytes(number));
+    },
+    sendUpdate: async ({ participationId, path, onCreated }) => {
+      if (!existsSync(path)) throw new FederationError('STORAGE_FAILED', 'gone', { retryable: false });
+      onCreated(`upload_${participationId}`);
+      uploads.push(participationId);
+      return `upload_${participationId}`;
+    },
+  };
+  const versions = { agent: '0.1.0', protocol: 1, node: '20' };
+  const board = new StatusBoard(
+    initialStatus({ siteName: 'aare', coordinatorUrl: 'http://x', startedAtMs: 0, volumes: 2, versions }),
+  );
+  const parts = { link, transfer, trainer, journal, folder: siteFolder(home), threads: 1, board, log: silentLog };
+  const retry = { firstMs: 5, capMs: 20, floorMs: 1 };
+  const agent = new Agent(parts, { syncEveryMs: 10_000, trainerRestarts: 2, countVolumes: () => 2, retry });
+  const stopping = new AbortController();
+  const finished = agent.run(stopping.signal);
+  finished.catch(() => undefined);
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    await finished.catch(() => undefined);
+    journal.close();
+  };
+  world = { home, link, trainer, journal, uploads, board, finished, stop };
+  return world;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 400 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(condition()).toBe(true);
+}
+
+const died = () => new FederationError('TRAINER_DIED', 'killed', { retryable: true });
+const folderOf = (participationId: string): string => join(siteFolder(home).roundsFolder, participationId);
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'agent-'));
+});
+afterEach(async () => {
+  await world.stop().catch(() => undefined);
+  await rm(home, { recursive: true, force: true });
+});
+
+describe('agent', () => {
+  it('takes part in two rounds, scores the last version, and gives the disk space back', async () => {
+    const { link, trainer, journal, uploads, board } = startAgent();
+    link.assign(makeTrainAssignment('part_1', 1));
+    await until(() => link.offers.length === 1);
+    link.assign(makeTrainAssignment('part_2', 2));
+    await until(() => link.offers.length === 2);
+    const score = makeScoreAssignment(3);
+    link.assign(score);
+    await until(() => link.facts.length === 5 && board.current.phase === 'idle');
+    const digest = score.plan.version.digest;
+    expect(link.facts).toEqual(['accept part_1', 'offer part_1', 'accept part_2', 'offer part_2', `score ${digest}`]);
+    expect(trainer.orders.map(({ kind }) => kind)).toEqual(['pretrain', 'pretrain', 'score']);
+    expect(uploads).toEqual(['part_1', 'part_2']);
+    expect(link.offers[0]?.baseDigest).toBe(makeTrainAssignment('part_1', 1).plan.base.digest);
+    expect(existsSync(folderOf('part_1'))).toBe(false);
+    expect(
+      journal
+        .versions()
+        .map(({ number }) => number)
+        .sort(),
+    ).toEqual([1, 2, 3]);
+    expect(board.current).toMatchObject({ deliveredUpdates: 2, connection: 'connected', lastError: null, trainerPid: null });
+  });
+
+  it('does nothing twice when nudges are doubled', async () => {
+    const { link, trainer } = startAgent(['hold']);
+    for (let i = 0; i < 5; i++) link.assign(makeTrainAssignment());
+    await until(() => trainer.orders.length === 1);
+    for (let i = 0; i < 5; i++) link.assign(makeTrainAssignment());
+    trainer.finishHeld();
+    await until(() => link.offers.length === 1);
+    link.assign(makeTrainAssignment()); // an answer from before the offer
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(link.facts).toEqual(['accept part_1', 'offer part_1']);
+    expect(trainer.orders).toHaveLength(1);
+  });
+
+  it('starts a dead trainer again, but not for ever', async () => {
+    const { link, trainer } = startAgent([died(), died()]);
+    link.assign(makeTrainAssignment('part_1', 1));
+    await until(() => link.offers.length === 1);
+    expect(trainer.orders).toHaveLength(3);
+    await world.stop();
+    const second = startAgent([died(), died(), died()]);
+    second.link.assign(makeTrainAssignment('part_2', 2));
+    await until(() => second.link.facts.includes('fail part_2 TRAINER_DIED'));
+    expect(second.trainer.orders).toHaveLength(3);
+    expect(second.board.current.lastError?.code).toBe('TRAINER_DIED');
+  });
+
+  it('reports at once what a restart would not mend', async () => {
+    const { link, trainer } = startAgent([new FederationError('TRAINING_DIVERGED', 'NaN')]);
+    link.assign(makeTrainAssignment());
+    await until(() => link.facts.includes('fail part_1 TRAINING_DIVERGED'));
+    expect(trainer.orders).toHaveLength(1);
+  });
+
+  it('stops the trainer and drops the work when the round closes', async () => {
+    const { link, trainer, journal } = startAgent(['hold']);
+    link.assign(makeTrainAssignment('part_1', 1));
+    await until(() => trainer.orders.length === 1);
+    await mkdir(folderOf('part_1'), { recursive: true });
+    link.assign(makeTrainAssignment('part_2', 2));
+    await until(() => link.offers.length === 1);
+    expect(trainer.stops).toBe(1);
+    expect(link.facts).toEqual(['accept part_1', 'accept part_2', 'offer part_2']);
+    expect(existsSync(folderOf('part_1'))).toBe(false);
+    expect(journal.participation('part_1')?.code).toBe('ROUND_CLOSED');
+  });
+
+  it('trains on while the coordinator is away and delivers when it is back', async () => {
+    const { link, trainer, board } = startAgent(['hold']);
+    link.assign(makeTrainAssignment());
+    await until(() => trainer.orders.length === 1);
+    link.become({ kind: 'waiting', retryInMs: 1000, reason: 'ECONNREFUSED' });
+    trainer.finishHeld();
+    await until(() => board.current.phase === 'waiting');
+    expect(trainer.stops).toBe(0);
+    expect(board.current).toMatchObject({ connection: 'waiting', connectionReason: 'ECONNREFUSED' });
+    link.become({ kind: 'connected' });
+    await until(() => link.offers.length === 1);
+  });
+
+  it('goes on after a stop, also without the coordinator, and accepts only once', async () => {
+    const first = startAgent(['hold']);
+    first.link.assign(makeTrainAssignment());
+    await until(() => first.trainer.orders.length === 1);
+    await first.stop();
+    expect(first.trainer.stops).toBe(1);
+    const second = startAgent([], (link) => {
+      link.open = () => link.become({ kind: 'waiting', retryInMs: 1, reason: 'ECONNREFUSED' });
+    });
+    await until(() => second.journal.openParticipation()?.phase === 'trained');
+    second.link.assignment = makeTrainAssignment();
+    second.link.become({ kind: 'connected' });
+    await until(() => second.link.offers.length === 1);
+    expect(second.link.facts).toEqual(['offer part_1']);
+  });
+
+  it('tries again what the coordinator did not answer, and accepts that a round is over', async () => {
+    const { link, journal } = startAgent([], (memory) => {
+      memory.refusals = {
+        accept: [new FederationError('COORDINATOR_UNREACHABLE', 'no answer')],
+        offer: [new FederationError('UPLOAD_INCOMPLETE', 'lost'), new FederationError('ROUND_CLOSED', 'closed')],
+      };
+    });
+    link.assign(makeTrainAssignment());
+    await until(() => journal.participation('part_1')?.phase === 'closed');
+    expect(link.facts).toEqual(['accept part_1']);
+    expect(world.uploads).toEqual(['part_1', 'part_1']);
+  });
+
+  it('trains again when the update file was deleted', async () => {
+    const first = startAgent(['hold']);
+    first.link.assign(makeTrainAssignment());
+    await until(() => first.trainer.orders.length === 1);
+    first.link.become({ kind: 'waiting', retryInMs: 1, reason: 'away' });
+    first.trainer.finishHeld();
+    await until(() => first.journal.openParticipation()?.phase === 'trained');
+    await rm(folderOf('part_1'), { recursive: true });
+    first.link.become({ kind: 'connected' });
+    await until(() => first.link.offers.length === 1);
+    expect(first.trainer.orders).toHaveLength(2);
+  });
+
+  it('ends with the refusal when the coordinator does not want this agent, and stops its trainer', async () => {
+    const { link, trainer, finished } = startAgent(['hold']);
+    link.assign(makeTrainAssignment());
+    await until(() => trainer.orders.length === 1);
+    link.become({ kind: 'refused', error: new FederationError('CREDENTIAL_REFUSED', 'revoked') });
+    await expect(finished).rejects.toMatchObject({ code: 'CREDENTIAL_REFUSED', exitCode: 3 });
+    expect(trainer.stops).toBe(1);
+  });
+});
