@@ -27,10 +27,10 @@ export interface Diagnosis {
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('show what TensorFlow found here, its speed, and whether folder, disk and coordinator are fine')
-    .option('--home <folder>', 'the site’s folder', defaultHome())
     .option('--json', 'print everything as JSON')
-    .action(async (options: { home: string; json?: boolean }) => {
-      const diagnosis = await diagnose(options.home);
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<{ home?: string; json?: boolean }>();
+      const diagnosis = await diagnose(options.home ?? defaultHome());
       console.log(options.json ? JSON.stringify(diagnosis, null, 2) : describeDiagnosis(diagnosis));
       process.exitCode = exitCodeOf(diagnosis);
     });

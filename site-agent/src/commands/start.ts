@@ -77,7 +77,7 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
     );
     const page = await openStatusPage(folder, config.statusPort, () => board.current);
     try {
-      log.info(`site ${siteName}: ${volumes} volumes, coordinator ${coordinatorUrl}`);
+      log.info(`site ${siteName}: ${volumes} volume${volumes === 1 ? '' : 's'}, coordinator ${coordinatorUrl}`);
       watchTraining(board, log, config.logLevel);
       await createAgent({ config, identity, coordinatorUrl, journal, board, log, index }).run(stopSignal(log));
       log.info('stopped; the same command goes on from here');
