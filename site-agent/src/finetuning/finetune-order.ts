@@ -11,6 +11,7 @@ import { Learner } from '../training/learner.js';
 import { prepareFolder } from '../training/round-folder.js';
 import { type FinetuneFolder, finetuneFolder, makeFolder } from './finetune-folder.js';
 import { type FinetuneHistory, type FinetuneOutcome, readHistory, writeHistory } from './finetune-history.js';
+import { requireEveryClass } from './labelled-case.js';
 import { loadCases } from './load-cases.js';
 import { readModelFile, type SegmentationFacts, writeModelFile } from './model-file.js';
 import type { CaseFiles, SegmentationTask } from './segmentation-task.js';
@@ -101,6 +102,10 @@ function createLearner({ task: { training }, limits }: FinetuneOrder, { spec }: 
 
 async function loadLists(task: SegmentationTask, context: OrderContext): Promise<Finetuning['cases']> {
   const train = await loadCases(task.cases.train, task, context);
+  requireEveryClass(train, task.classes);
+  if (task.cases.validation.length === 0) {
+    context.warn('the task lists no validation cases: the learning rate stays, nothing stops early, the last weights are kept');
+  }
   return { train, validation: await loadCases(task.cases.validation, task, context) };
 }
 

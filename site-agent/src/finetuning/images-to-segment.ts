@@ -9,24 +9,23 @@ const MASK_SUFFIX = '_mask.nii.gz';
 
 /**
  * The images that files and folders name, each with the path of its mask below the output folder. Folders are searched to
- * the bottom and keep their structure; masks that an earlier call wrote are no images. Throws NOT_FOUND for a path that is
- * not there, ARGUMENT_INVALID when two masks would get one name.
+ * the bottom and keep their structure; an image that is named twice counts once, and masks of an earlier call count not at
+ * all. Throws NOT_FOUND for a path that is not there, ARGUMENT_INVALID when two masks would get one name.
  */
 export function imagesToSegment(inputs: readonly string[], outputFolder: string): ImageToSegment[] {
-  const found = inputs.flatMap((input) => imagesUnder(resolve(input)));
-  const masks = new Map<string, string>();
-  return found.map(({ path, place }) => {
+  const masks = new Map<string, ImageToSegment>();
+  for (const { path, place } of inputs.flatMap((input) => imagesUnder(resolve(input)))) {
     const name = caseName(path);
     const maskPath = join(resolve(outputFolder), place, `${name}${MASK_SUFFIX}`);
     const other = masks.get(maskPath);
-    if (other !== undefined && other !== path) {
-      throw new FederationError('ARGUMENT_INVALID', `the masks of ${other} and ${path} would have the same name`, {
+    if (other !== undefined && other.imagePath !== path) {
+      throw new FederationError('ARGUMENT_INVALID', `the masks of ${other.imagePath} and ${path} would have the same name`, {
         remedy: 'Predict them into two output folders.',
       });
     }
-    masks.set(maskPath, path);
-    return { name, imagePath: path, maskPath };
-  });
+    masks.set(maskPath, { name, imagePath: path, maskPath });
+  }
+  return [...masks.values()];
 }
 
 /** Image files with their folder relative to the one that was named. */

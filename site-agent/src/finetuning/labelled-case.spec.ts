@@ -1,4 +1,4 @@
-import { requireSameGrid, toClassMap, toLabelValues } from './labelled-case.js';
+import { requireEveryClass, requireSameGrid, toClassMap, toLabelValues } from './labelled-case.js';
 
 const classes = [
   { name: 'anterior', labels: [1] },
@@ -32,5 +32,16 @@ describe('labelled case', () => {
   ])('refuses a label %s, naming it', (_, label, message) => {
     expect(() => requireSameGrid(grid(), label, files)).toThrow(message);
     expect(() => requireSameGrid(grid(), label, files)).toThrow(expect.objectContaining({ code: 'TASK_INVALID' }) as Error);
+  });
+
+  it('refuses a class that no training label holds, naming it and its values', () => {
+    const labelled = {
+      name: 'a',
+      sizeVoxels: [1, 1, 3] as const,
+      intensities: new Float32Array(3),
+      classMap: Uint8Array.of(0, 1, 0),
+    };
+    expect(() => requireEveryClass([labelled], classes)).toThrow(/no training label holds rest \(7, 2\)/);
+    expect(() => requireEveryClass([labelled, { ...labelled, classMap: Uint8Array.of(2, 0, 0) }], classes)).not.toThrow();
   });
 });

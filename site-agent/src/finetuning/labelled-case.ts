@@ -73,3 +73,12 @@ export function toLabelValues(classMap: Uint8Array, classes: readonly Segmentati
   const values = Uint8Array.from([0, ...classes.map(({ labels }) => labels[0] ?? 0)]);
   return classMap.map((index) => values[index] ?? 0);
 }
+
+/** Throws TASK_INVALID when a class occurs in no training label: usually a wrong label value in the task file. */
+export function requireEveryClass(cases: readonly LabelledCase[], classes: readonly SegmentationClass[]): void {
+  const missing = classes.find((_, index) => cases.every(({ classMap }) => !classMap.includes(index + 1)));
+  if (missing === undefined) return;
+  throw new FederationError('TASK_INVALID', `classes: no training label holds ${missing.name} (${missing.labels.join(', ')})`, {
+    remedy: 'Check the label values of the class; a viewer shows which values the label files hold.',
+  });
+}
