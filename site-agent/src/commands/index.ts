@@ -47,7 +47,7 @@ async function indexFolders(folders: readonly string[], { home, modality, json }
   });
   progress?.finish();
   if (json === true) console.log(JSON.stringify(summary, null, 2));
-  else console.log(describeSummary(summary, Date.now() - startedMs));
+  else if (summary.counts.usable + summary.unusable.length > 0) console.log(describeSummary(summary, Date.now() - startedMs));
   if (summary.counts.usable === 0) throw collectionEmpty(summary);
 }
 
@@ -70,7 +70,12 @@ function describeUnusable(unusable: ScanSummary['unusable']): string {
   const shown = unusable.slice(0, MOST_REASONS).map(({ path, reason }) => [path, reason]);
   const remedies = [...new Set(unusable.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy])))];
   const more = unusable.length > MOST_REASONS ? [`… and ${unusable.length - MOST_REASONS} more; --json lists all`] : [];
-  return [`Not used (${unusable.length}):`, formatTable(['File', 'Reason'], shown), ...more, ...remedies].join('\n');
+  return [
+    `Not used (${unusable.length}):`,
+    formatTable(['File', 'Reason'], shown),
+    ...more,
+    ...remedies.map((remedy) => `Advice: ${remedy}`),
+  ].join('\n');
 }
 
 function collectionEmpty({ unusable }: ScanSummary): FederationError {
