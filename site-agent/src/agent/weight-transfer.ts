@@ -1,5 +1,6 @@
 import type { Digest, FederationError } from '@consilium/shared/kernel';
 import type { VersionReference } from '@consilium/shared/wire';
+import type { BackoffPlan } from '../link/backoff.js';
 import { downloadBlob } from '../link/resumable-download.js';
 import { uploadFile } from '../link/resumable-upload.js';
 
@@ -26,14 +27,14 @@ export interface WeightTransfer {
 }
 
 /** The data plane over HTTP. */
-export function httpWeightTransfer(coordinatorUrl: string, credential: string): WeightTransfer {
+export function httpWeightTransfer(coordinatorUrl: string, credential: string, backoff?: BackoffPlan): WeightTransfer {
   return {
-    fetchVersion: ({ digest, bytes }, path, { onProgress, ...options }) =>
+    fetchVersion: ({ digest, bytes }, path, { onProgress, ...hooks }) =>
       downloadBlob(
         { coordinatorUrl, credential, digest, bytes, path, onProgress: (received) => onProgress(received, bytes) },
-        options,
+        { ...hooks, backoff },
       ),
-    sendUpdate: (parcel, { onProgress, ...options }) =>
-      uploadFile({ coordinatorUrl, credential, ...parcel, onProgress }, options),
+    sendUpdate: (parcel, { onProgress, ...hooks }) =>
+      uploadFile({ coordinatorUrl, credential, ...parcel, onProgress }, { ...hooks, backoff }),
   };
 }
