@@ -21,7 +21,7 @@ const TOO_LITTLE_DISK_BYTES = 5e8;
 const LOWEST_NODE = [20, 19] as const;
 
 /** Whether this Node release runs the agent. */
-export function checkNodeVersion(version: string): DoctorCheck {
+export function checkNodejsVersion(version: string): DoctorCheck {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const fine = major > LOWEST_NODE[0] || (major === LOWEST_NODE[0] && minor >= LOWEST_NODE[1]);
   if (fine) return { name: 'Node', status: 'ok', finding: version };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { locateRuntime } from '../engine/runtime/locate-runtime.js';
 import { readRuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import { describeDiagnosis, diagnose } from './doctor.js';
-import { checkCoordinator, checkFreeDisk, checkNodeVersion, checkRuntime, checkSiteFolder } from './doctor-checks.js';
+import { checkCoordinator, checkFreeDisk, checkNodejsVersion, checkRuntime, checkSiteFolder } from './doctor-checks.js';
 import { probeRuntime } from './runtime-probe.js';
 
 describe('site-agent doctor', () => {
@@ -52,9 +52,9 @@ describe('site-agent doctor', () => {
   });
 
   it('tells an old Node, a small disk and a folder that cannot be made', () => {
-    expect(checkNodeVersion('20.18.3').status).toBe('failed');
-    expect(checkNodeVersion('20.19.0').status).toBe('ok');
-    expect(checkNodeVersion('24.1.0').status).toBe('ok');
+    expect(checkNodejsVersion('20.18.3').status).toBe('failed');
+    expect(checkNodejsVersion('20.19.0').status).toBe('ok');
+    expect(checkNodejsVersion('24.1.0').status).toBe('ok');
     expect([1e8, 1e9, 1e10].map((free) => checkFreeDisk(home, free).status)).toEqual(['failed', 'warning', 'ok']);
     expect(checkSiteFolder('/proc/self/site')).toMatchObject({ status: 'failed', code: 'FOLDER_MISSING' });
   });

@@ -8,7 +8,7 @@ import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import {
   checkCoordinator,
   checkFreeDisk,
-  checkNodeVersion,
+  checkNodejsVersion,
   checkRuntime,
   checkSiteFolder,
   type DoctorCheck,
@@ -40,7 +40,7 @@ export function doctorCommand(): Command {
 export async function diagnose(home: string, probe = probeRuntime): Promise<Diagnosis> {
   const runtime = await checkRuntime(runtimeSearch(), probe);
   const checks = [
-    checkNodeVersion(process.versions.node),
+    checkNodejsVersion(process.versions.node),
     ...runtime.checks,
     checkSiteFolder(home),
     checkFreeDisk(home),
