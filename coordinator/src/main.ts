@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import 'reflect-metadata';
 import { DATA_PATHS } from '@consilium/shared/wire';
-import { type Clock, FederationError, systemClock } from '@consilium/shared/kernel';
+import { type Clock, errnoOf, FederationError, systemClock } from '@consilium/shared/kernel';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Request, Response } from 'express';
@@ -78,7 +78,7 @@ async function listen(app: NestExpressApplication, { host, port }: CoordinatorCo
     await app.listen(port, host);
   } catch (cause) {
     await app.close().catch(() => undefined);
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    const code = errnoOf(cause);
     if (code === 'EADDRINUSE') {
       throw new FederationError('PORT_BUSY', `port ${port} is in use on ${host}`, {
         cause,

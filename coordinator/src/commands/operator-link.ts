@@ -3,7 +3,7 @@ import { rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createHash } from 'node:crypto';
-import { FederationError, finishDigest, isErrorCode } from '@consilium/shared/kernel';
+import { errnoOf, FederationError, finishDigest, isErrorCode } from '@consilium/shared/kernel';
 import { z } from 'zod';
 import type { OperatorAccess } from '../config/operator-access.js';
 
@@ -92,7 +92,7 @@ async function refusalOf(response: Response): Promise<FederationError> {
 }
 
 function asDownloadError(cause: unknown, output: string): FederationError {
-  if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
+  if (errnoOf(cause) === 'ENOENT') {
     return new FederationError('FOLDER_MISSING', `the folder of ${output} does not exist`, { cause, remedy: 'Create it first.' });
   }
   return FederationError.from(cause, 'TRANSFER_BROKEN');

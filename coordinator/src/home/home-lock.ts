@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { FederationError } from '@consilium/shared/kernel';
+import { errnoOf, FederationError } from '@consilium/shared/kernel';
 
 const heldHere = new Set<string>();
 
@@ -37,7 +37,7 @@ function tryLock(lockFile: string): boolean {
     closeSync(file);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (errnoOf(error) === 'EEXIST') return false;
     throw FederationError.from(error, 'STORAGE_FAILED');
   }
 }
@@ -58,6 +58,6 @@ function isAlive(pid: number, lockFile: string): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return errnoOf(error) === 'EPERM';
   }
 }

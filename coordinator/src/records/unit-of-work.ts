@@ -1,4 +1,4 @@
-import { FederationError } from '@consilium/shared/kernel';
+import { errnoOf, FederationError } from '@consilium/shared/kernel';
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 
@@ -27,5 +27,5 @@ export class UnitOfWork {
 }
 
 function isDatabaseError(cause: unknown): boolean {
-  return cause instanceof Error && ('driverError' in cause || ('code' in cause && String(cause.code).startsWith('SQLITE')));
+  return (cause instanceof Error && 'driverError' in cause) || errnoOf(cause)?.startsWith('SQLITE') === true;
 }

@@ -67,7 +67,7 @@ export class FederationError extends Error {
   static from(thrown: unknown, fallback: ErrorCode = 'INVARIANT'): FederationError {
     if (thrown instanceof FederationError) return thrown;
     const message = thrown instanceof Error ? thrown.message : String(thrown);
-    const errno = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+    const errno = errnoOf(thrown);
     if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'SQLITE_FULL') {
       return new FederationError('DISK_FULL', 'the disk is full', {
         cause: thrown,
@@ -76,6 +76,13 @@ export class FederationError extends Error {
     }
     return new FederationError(fallback, message, { cause: thrown });
   }
+}
+
+/** The code of a system or database error ("ENOENT", "SQLITE_FULL"), undefined for anything else. */
+export function errnoOf(thrown: unknown): string | undefined {
+  // Not instanceof: errors of the system may come from another realm, as they do under a test runner.
+  if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return undefined;
+  return typeof thrown.code === 'string' ? thrown.code : undefined;
 }
 
 /** Two lines for a terminal: what happened with its code, and what to do about it. */

@@ -1,0 +1,63 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DataSource } from 'typeorm';
+import { loadCoordinatorConfig } from '../config/coordinator-config.js';
+import { dataSourceOptions } from '../records/data-source.js';
+import { UnitOfWork } from '../records/unit-of-work.js';
+import { SiteDirectory } from './site-directory.js';
+
+describe('SiteDirectory', () => {
+  const clock = { timeMs: 1_000_000, nowMs: () => clock.timeMs };
+  let home: string;
+  let database: DataSource;
+  let sites: SiteDirectory;
+
+  beforeEach(async () => {
+    home = mkdtempSync(join(tmpdir(), 'sites-'));
+    database = await new DataSource(dataSourceOptions(join(home, 'coordinator.sqlite'))).initialize();
+    const { config } = loadCoordinatorConfig({ flags: { home }, environment: {} });
+    sites = new SiteDirectory(new UnitOfWork(database), config, clock);
+  });
+
+  afterEach(async () => {
+    await database.destroy();
+    rmSync(home, { recursive: true });
+  });
+
+  it('turns a token into a credential, once', async () => {
+    const { token } = await sites.invite('hospital-a');
+    const { site, credential } = await sites.enrol(token, '0.1.0');
+    expect(await sites.authenticate(credential)).toMatchObject({ id: site.id, name: 'hospital-a', state: 'enrolled' });
+    await expect(sites.enrol(token, '0.1.0')).rejects.toMatchObject({ code: 'TOKEN_REFUSED' });
+    await expect(sites.invite('hospital-a')).rejects.toMatchObject({ code: 'NAME_TAKEN' });
+  });
+
+  it('lets a token expire after a day, and replaces it on request', async () => {
+    const { token } = await sites.invite('hospital-a');
+    clock.timeMs += 86_400_000;
+    await expect(sites.enrol(token, '0.1.0')).rejects.toThrow('expired');
+    const renewed = await sites.invite('hospital-a');
+    await expect(sites.enrol(token, '0.1.0')).rejects.toMatchObject({ code: 'TOKEN_REFUSED' });
+    expect((await sites.enrol(renewed.token, '0.1.0')).site.name).toBe('hospital-a');
+  });
+
+  it('refuses a revoked credential, and lets the site enrol anew under its old identity', async () => {
+    const { site, credential } = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0');
+    await sites.revoke('hospital-a');
+    await expect(sites.authenticate(credential)).rejects.toThrow('revoked');
+    const again = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0');
+    expect(again.site.id).toBe(site.id);
+    await expect(sites.authenticate(credential)).rejects.toMatchObject({ code: 'CREDENTIAL_REFUSED' });
+    await expect(sites.revoke('nobody')).rejects.toMatchObject({ code: 'SITE_UNKNOWN' });
+  });
+
+  it('keeps no secret in its files', async () => {
+    const { token } = await sites.invite('hospital-a');
+    const { credential } = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0');
+    for (const name of ['coordinator.sqlite', 'coordinator.sqlite-wal']) {
+      const bytes = readFileSync(join(home, name));
+      expect([bytes.includes(token), bytes.includes(credential)]).toEqual([false, false]);
+    }
+  });
+});
