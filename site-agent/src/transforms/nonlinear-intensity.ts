@@ -70,7 +70,8 @@ function curvePoints({ control: [x1, y1, x2, y2], falling }: IntensityCurve): { 
   const ys = new Float64Array(CURVE_POINTS);
   for (let index = 0; index < CURVE_POINTS; index++) {
     const t = 1 - index / (CURVE_POINTS - 1);
-    const [first, second, third] = [3 * t * (1 - t) ** 2, 3 * t ** 2 * (1 - t), t ** 3];
+    const u = 1 - t; // products, not powers: the same bits on every engine
+    const [first, second, third] = [3 * t * u * u, 3 * t * t * u, t * t * t];
     xs[index] = first * x1 + second * x2 + third;
     ys[index] = first * y1 + second * y2 + third;
   }

@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { type Digest, digestOfFile, finishDigest } from '@consilium/shared/kernel';
-import { MR_PERCENTILES } from '../preprocessing/intensity.js';
-import { nonZero, percentilesOf } from '../preprocessing/order-statistics.js';
 import { decideModality } from './modality.js';
 import { filesOfVolume } from './nifti-pair.js';
 import { readNiftiVolume } from './nifti-volume.js';
 import type { Volume } from './volume.js';
+import { measureValues, type ValueFacts } from './value-facts.js';
 import { faultOf, unsuitable } from './volume-fault.js';
 import type { IndexedVolume, VolumeModality } from './volume-index.js';
 
@@ -15,14 +14,6 @@ import type { IndexedVolume, VolumeModality } from './volume-index.js';
 export const SHORTEST_SIDE_VOXELS = 8;
 /** With so few different values a volume is a mask, not a scan. */
 const MOST_MASK_VALUES = 8;
-
-/** What is measured on the voxels of a volume. */
-export interface ValueFacts {
-  readonly minimum: number;
-  readonly maximum: number;
-  readonly lowPercentile: number;
-  readonly highPercentile: number;
-}
 
 /**
  * Reads a whole file and decides whether training can use it. Throws VOLUME_UNREADABLE or VOLUME_UNSUITABLE with the file's
@@ -59,17 +50,6 @@ function requireThreeDimensions({ sizeVoxels }: Volume): void {
       `only ${shortest} voxels along one axis (${sizeVoxels.join(' × ')}); at least ${SHORTEST_SIDE_VOXELS} are needed`,
     );
   }
-}
-
-export function measureValues(voxels: Float32Array): ValueFacts {
-  let minimum = Infinity;
-  let maximum = -Infinity;
-  for (const value of voxels) {
-    if (value < minimum) minimum = value;
-    if (value > maximum) maximum = value;
-  }
-  const [lowPercentile = 0, highPercentile = 0] = percentilesOf(nonZero(voxels), MR_PERCENTILES);
-  return { minimum, maximum, lowPercentile, highPercentile };
 }
 
 function requireScan({ voxels }: Volume, { minimum, maximum }: ValueFacts): void {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { FederationError, Random } from '@consilium/shared/kernel';
 import { describeWithShelf } from '../../../test/fixtures/reference-shelf.js';
-import { measureValues } from './examine-volume.js';
+import { measureValues } from './value-facts.js';
 import { decideModality } from './modality.js';
 import { readNiftiVolume } from './nifti-volume.js';
 import type { VolumeModality } from './volume-index.js';

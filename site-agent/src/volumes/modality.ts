@@ -1,4 +1,4 @@
-import type { ValueFacts } from './examine-volume.js';
+import type { ValueFacts } from './value-facts.js';
 import { unsuitable } from './volume-fault.js';
 import type { VolumeModality } from './volume-index.js';
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { FederationError } from '@consilium/shared/kernel';
+import { FederationError, Random } from '@consilium/shared/kernel';
 import { makeNifti, type MadeType, type MadeVolume, writeNifti } from '../../../test/fixtures/make-volume.js';
 import { describeWithShelf } from '../../../test/fixtures/reference-shelf.js';
 import { readNiftiVolume } from './nifti-volume.js';
@@ -160,6 +160,24 @@ describe('readNiftiVolume', () => {
   it('stops a compressed stream that goes on far beyond its header', async () => {
     const bomb = gzipSync(Buffer.concat([makeNifti(), Buffer.alloc(64 << 20)]));
     expect(await outcomeOfBytes('bomb.nii.gz', bomb)).toMatch('VOLUME_UNREADABLE much more data than its header describes');
+  });
+
+  it('survives 600 files with random damage: each is read or refused with a volume error', async () => {
+    const random = new Random('damage');
+    const outcomes = new Set<string>();
+    for (let attempt = 0; attempt < 600; attempt++) {
+      const plain = makeNifti({
+        version: attempt % 2 === 0 ? 1 : 2,
+        littleEndian: attempt % 3 !== 0,
+        sizes: [4, 4, 4],
+        sform: RAS,
+      });
+      const file = attempt % 5 === 0 ? Buffer.from(gzipSync(plain)) : plain;
+      const reach = attempt % 4 === 0 ? file.length : Math.min(file.length, 130); // sizes, types and scales lie in front
+      for (let hit = 0; hit < 3; hit++) file[random.integer(0, reach - 1)] = random.integer(0, 255);
+      outcomes.add((await outcomeOfBytes('damaged.nii', file)).replace(/ .*/, ''));
+    }
+    expect([...outcomes].sort()).toEqual(['VOLUME_UNREADABLE', 'VOLUME_UNSUITABLE', 'ok']);
   });
 
   it('names the file in the message but sends only the code over the wire', async () => {
