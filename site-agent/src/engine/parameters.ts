@@ -38,6 +38,12 @@ export class Parameter {
     return gradient;
   }
 
+  /** Forgets a gradient that nobody will take. */
+  dropGradient(): void {
+    this.gradient?.free();
+    this.gradient = undefined;
+  }
+
   /** The gradient in PyTorch's layout; the tensor is freed. */
   readAndFreeGradient(): Float32Array {
     const gradient = this.takeGradient();
@@ -55,8 +61,7 @@ export class Parameter {
   }
 
   dispose(): void {
-    this.gradient?.free();
-    this.gradient = undefined;
+    this.dropGradient();
     this.variable.dispose();
   }
 }
@@ -109,6 +114,11 @@ export class ParameterSet {
     return this.collect((name, { shape }) => {
       return this.idle.has(name) ? new Float32Array(elementCount(shape)) : this.get(name).readAndFreeGradient();
     });
+  }
+
+  /** Forgets all gradients, after a step that failed. */
+  dropGradients(): void {
+    for (const parameter of this.active.values()) parameter.dropGradient();
   }
 
   dispose(): void {

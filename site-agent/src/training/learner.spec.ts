@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { jest } from '@jest/globals';
 import { join } from 'node:path';
 import { initialWeights, manifestOf, type ModelSpec, modelSpecSchema } from '@consilium/shared/models';
 import { readSafetensors, type WeightSet } from '@consilium/shared/weights';
@@ -6,6 +7,7 @@ import { Random } from '@consilium/shared/kernel';
 import { PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
 import type { LossName } from '../engine/losses/loss-named.js';
 import { openRuntime } from '../engine/open-runtime.js';
+import { Runtime } from '../engine/runtime/runtime.js';
 import { Learner } from './learner.js';
 import type { PatchBatch } from './patch-batch.js';
 
@@ -199,6 +201,24 @@ describe('the learner', () => {
       learner.step(randomBatch(1));
       expect(learner.readWeights()).toEqual(initialWeights(spec, 6));
     });
+  });
+
+  it('goes on soundly after a step that failed', () => {
+    const failing = withLearner({ spec, optimizer: sgd }, (learner) => {
+      learner.loadWeights(initialWeights(spec, 8));
+      const run = jest.spyOn(runtime, 'run').mockImplementation((operation, ...rest) => {
+        if (operation === 'Conv3DBackpropFilterV2' && run.mock.calls.length > 300) throw new Error('no memory');
+        return Runtime.prototype.run.call(runtime, operation, ...rest);
+      });
+      expect(() => learner.step(randomBatch(0))).toThrow('no memory');
+      run.mockRestore();
+      return learner.step(randomBatch(1)) + learner.step(randomBatch(2));
+    });
+    const sound = withLearner({ spec, optimizer: sgd }, (learner) => {
+      learner.loadWeights(initialWeights(spec, 8));
+      return learner.step(randomBatch(1)) + learner.step(randomBatch(2));
+    });
+    expect(failing).toBe(sound);
   });
 
   it('refuses weights, states and patches that do not fit', () => {

@@ -126,8 +126,13 @@ export class Learner {
   private accumulateGradients(batch: PatchBatch): number {
     this.requireFittingInput(batch.input, batch.patches, batch.sizeVoxels);
     this.requireFittingTarget(batch);
-    const loss = this.network.examplesIndependent ? this.backwardByExample(batch) : this.backwardTogether(batch, batch.patches);
-    return Math.fround(loss);
+    try {
+      const loss = this.network.examplesIndependent ? this.backwardByExample(batch) : this.backwardTogether(batch, batch.patches);
+      return Math.fround(loss);
+    } catch (error) {
+      this.parameters.dropGradients(); // half a step's gradients must not leak into the next one
+      throw error;
+    }
   }
 
   /** Each example on its own tape; where the loss allows it, one is finished before the next begins. */
