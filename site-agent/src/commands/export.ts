@@ -1,6 +1,6 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { formatBytes } from '@consilium/shared/kernel';
+import { FederationError, formatBytes } from '@consilium/shared/kernel';
 import { writeFileWhole } from '@consilium/shared/weights';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import { readModelFile, writeModelFile } from '../finetuning/model-file.js';
@@ -26,8 +26,13 @@ export function exportCommand(): Command {
 }
 
 async function exportModel({ model: location, output, dtype, json }: ExportOptions): Promise<void> {
-  const model = await readModelFile(location);
   const path = resolve(output);
+  if (!path.endsWith('.safetensors')) {
+    throw new FederationError('ARGUMENT_INVALID', `--output ${output} does not end in .safetensors`, {
+      remedy: 'Name the file that is to be written, for example liver.safetensors.',
+    });
+  }
+  const model = await readModelFile(location);
   await makeFolder(dirname(path));
   const { digest, bytes } = await writeModelFile(path, model, dtype);
   const modulePath = join(dirname(path), PYTORCH_MODULE_FILE);

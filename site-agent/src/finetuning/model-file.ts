@@ -52,6 +52,15 @@ export async function writeModelFile(
  */
 export async function readModelFile(location: string): Promise<ModelFile> {
   const path = await resolveModelPath(location);
+  try {
+    return await parseModelFile(path);
+  } catch (thrown) {
+    const { code, message, remedy, details } = FederationError.from(thrown, 'STORAGE_FAILED');
+    throw new FederationError(code, `${path}: ${message}`, { remedy, details, cause: thrown });
+  }
+}
+
+async function parseModelFile(path: string): Promise<ModelFile> {
   const { weights, metadata } = await readSafetensors(path);
   const spec = specOf(metadata, weights);
   const facts = metadata[SEGMENTATION_KEY];
