@@ -8,12 +8,13 @@ import { allFinite, elementCount, encodeElements, encodeHeader, type Manifest } 
 import type { RecipePlan } from '@consilium/shared/wire';
 import { recipeOf } from './recipe-table.js';
 
-/** Elements folded at a time: 4 MiB per open range. */
-export const RANGE_ELEMENTS = 1 << 20;
+/** Elements folded at a time: a range of sums and values fits the processor's cache. */
+export const RANGE_ELEMENTS = 1 << 18;
 
 /** Random access to the tensors of one weight file. */
 export interface TensorReader {
-  read(name: string, from: number, to: number): Promise<Float32Array>;
+  /** The result may be a view of the scratch array, overwritten by the next read with it. */
+  read(name: string, from: number, to: number, scratch?: Float32Array): Promise<Float32Array>;
 }
 
 export interface UpdateToFold {
@@ -41,6 +42,8 @@ export async function* aggregate(input: FoldInput): AsyncGenerator<Uint8Array> {
   invariant(updates.length > 0, 'a fold needs at least one update');
   yield encodeHeader(tensors, input.metadata).bytes;
   const step = input.rangeElements ?? RANGE_ELEMENTS;
+  // One buffer for all reads: fresh ones for every range would keep the garbage collector busier than the sums.
+  const scratch = new Float32Array(Math.min(step, Math.max(...tensors.map(({ shape }) => elementCount(shape)))));
   for (const tensor of tensors) {
     const count = elementCount(tensor.shape);
     for (let from = 0; from < count; from += step) {
@@ -48,24 +51,29 @@ export async function* aggregate(input: FoldInput): AsyncGenerator<Uint8Array> {
       const to = Math.min(from + step, count);
       const isFolded = tensor.scope === 'federated';
       const next = isFolded
-        ? await foldRange(input, updates, tensor.name, from, to)
+        ? await foldRange(input, updates, { name: tensor.name, from, to, scratch })
         : await input.base.read(tensor.name, from, to);
       yield encodeElements(next, tensor.dtype);
     }
   }
 }
 
+interface Range {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+  readonly scratch: Float32Array;
+}
+
 async function foldRange(
   { base, recipe: plan }: FoldInput,
   updates: readonly UpdateToFold[],
-  name: string,
-  from: number,
-  to: number,
+  { name, from, to, scratch }: Range,
 ): Promise<Float32Array> {
   const recipe = recipeOf(plan);
   const fold = recipe.openFold(to - from);
-  for (const update of updates) fold.add(await update.delta.read(name, from, to), recipe.weightOf(update.patches, plan));
-  const next = recipe.advance(await base.read(name, from, to), fold.combined());
+  for (const { delta, patches } of updates) fold.add(await delta.read(name, from, to, scratch), recipe.weightOf(patches, plan));
+  const next = recipe.advance(await base.read(name, from, to, scratch), fold.combined());
   if (allFinite(next)) return next;
   throw new FederationError('TRAINING_DIVERGED', 'the combined weights leave the range of 32-bit numbers', {
     remedy: 'Lower the learning rate of the campaign and start it again.',

@@ -93,13 +93,21 @@ export class SafetensorsFile {
     return tensor;
   }
 
-  /** Elements [from, to) of a tensor as 32-bit floats; the whole tensor by default. */
-  async read(name: string, from = 0, to = Number.POSITIVE_INFINITY): Promise<Float32Array> {
+  /**
+   * Elements [from, to) of a tensor as 32-bit floats; the whole tensor by default. When a scratch array is given and large
+   * enough, the result may be a view of it: it is overwritten by the next read with the same scratch.
+   */
+  async read(name: string, from = 0, to = Number.POSITIVE_INFINITY, scratch?: Float32Array): Promise<Float32Array> {
     const { start, end, dtype } = this.tensor(name);
     const elementBytes = dtype === 'F32' ? 4 : 2;
     const first = Math.min(start + from * elementBytes, end);
     const last = Math.min(to === Number.POSITIVE_INFINITY ? end : start + to * elementBytes, end);
-    return decodeElements(await readBytes(this.file, first, last - first), dtype);
+    if (dtype !== 'F32') return decodeElements(await readBytes(this.file, first, last - first), dtype);
+    // Little-endian bytes are the floats themselves: they are read straight into their place.
+    const count = (last - first) / elementBytes;
+    const values = scratch !== undefined && scratch.length >= count ? scratch.subarray(0, count) : new Float32Array(count);
+    await fillBytes(this.file, first, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    return values;
   }
 
   async close(): Promise<void> {
@@ -122,10 +130,13 @@ export async function readSafetensors(
 }
 
 async function readBytes(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
+  return fillBytes(file, position, new Uint8Array(length));
+}
+
+async function fillBytes(file: FileHandle, position: number, bytes: Uint8Array): Promise<Uint8Array> {
   let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await file.read(bytes, filled, length - filled, position + filled);
+  while (filled < bytes.length) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, position + filled);
     if (bytesRead === 0) throw malformed('ends before its last tensor');
     filled += bytesRead;
   }
