@@ -1,8 +1,10 @@
-import { FederationError } from '@consilium/shared/kernel';
 import { Command } from 'commander';
 import { CONFIG_FILE, loadCoordinatorConfig } from '../config/coordinator-config.js';
 import { openCoordinator, type RunningCoordinator } from '../main.js';
 import { printJson } from './command-options.js';
+
+/** A stop that takes longer is cut short: everything that counts is on disk already. */
+const STOP_LIMIT_MS = 10_000;
 
 interface StartFlags {
   readonly home?: string;
@@ -23,9 +25,11 @@ export function startCommand(): Command {
     .addHelpText('after', '\nExample:\n  coordinator start --home ./federation --port 7340')
     .action(async ({ json, ...flags }: StartFlags) => {
       const { config } = loadCoordinatorConfig({ flags });
+      const stopAsked = untilSignal();
       const coordinator = await openCoordinator(config);
       announce(coordinator, json === true);
-      await untilStopped(coordinator);
+      await stopAsked;
+      await coordinator.stop();
     });
 }
 
@@ -45,15 +49,15 @@ function announce({ url, port, home }: RunningCoordinator, asJson: boolean): voi
   );
 }
 
-/** Resolves after a clean stop; a second signal, or a stop that hangs, ends the process at once. */
-function untilStopped(coordinator: RunningCoordinator): Promise<void> {
-  return new Promise((resolve, reject) => {
+/** Resolves at the first signal, also one that came during the start; a second signal, or a stop that hangs, ends the process. */
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
     let isStopping = false;
     const stop = (): void => {
       if (isStopping) process.exit(0);
       isStopping = true;
-      setTimeout(() => process.exit(0), 10_000).unref();
-      coordinator.stop().then(resolve, (cause: unknown) => reject(FederationError.from(cause)));
+      setTimeout(() => process.exit(0), STOP_LIMIT_MS).unref();
+      resolve();
     };
     process.on('SIGINT', stop);
     process.on('SIGTERM', stop);
