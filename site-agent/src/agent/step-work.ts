@@ -10,6 +10,7 @@ import type { Trainer } from '../trainer/trainer-process.js';
 import type { AgentJournal } from './agent-journal.js';
 import { AGENT_PHASES, type AgentPhase, type StatusBoard } from './agent-status.js';
 import type { Step } from './next-step.js';
+import { sweepFolders } from './sweep-folders.js';
 import type { TransferHooks, WeightTransfer } from './weight-transfer.js';
 
 /** What an agent is made of; ports first. */
@@ -97,6 +98,7 @@ export class StepWork {
       this.hooks('downloading', participationId, 'download', signal),
     );
     journal.noteVersion(campaignName, version);
+    await sweepFolders(folder, journal);
     log.info(`model version ${version.number} is here (${shortDigest(version.digest)}, ${formatBytes(version.bytes)})`);
   }
 

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { formatBytes, shortDigest } from '@consilium/shared/kernel';
 import { AgentJournal } from '../agent/agent-journal.js';
 import { loadAgentConfig } from '../config/agent-config.js';
-import { modelFile } from '../config/site-folder.js';
+import { modelFile, requireHome } from '../config/site-folder.js';
 import { formatTable } from '../terminal/table.js';
 
 /** `site-agent model list`: the model versions that this site has fetched, ready for fine-tuning. */
@@ -24,6 +24,7 @@ export function modelCommand(): Command {
 
 function listVersions(home: string) {
   const { folder } = loadAgentConfig({ home });
+  requireHome(folder);
   const journal = AgentJournal.open(folder.databaseFile);
   try {
     return journal

@@ -6,6 +6,7 @@ import { AgentJournal } from '../agent/agent-journal.js';
 import { lockHome } from '../agent/agent-lock.js';
 import { initialStatus, StatusBoard } from '../agent/agent-status.js';
 import { openStatusPage } from '../agent/status-page.js';
+import { sweepFolders } from '../agent/sweep-folders.js';
 import { httpWeightTransfer } from '../agent/weight-transfer.js';
 import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
 import { AGENT_VERSION } from '../config/agent-version.js';
@@ -68,6 +69,7 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
   const journal = AgentJournal.open(folder.databaseFile);
   try {
     const volumes = requireVolumes(index, config);
+    await sweepFolders(folder, journal);
     const coordinatorUrl = config.coordinatorUrl ?? identity.coordinatorUrl;
     const log = createLog({ level: config.logLevel });
     const versions = { agent: AGENT_VERSION, protocol: PROTOCOL_VERSION, node: process.versions.node };

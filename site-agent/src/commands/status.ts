@@ -4,7 +4,7 @@ import { AgentJournal } from '../agent/agent-journal.js';
 import type { AgentStatus } from '../agent/agent-status.js';
 import { fetchStatus } from '../agent/status-page.js';
 import { loadAgentConfig } from '../config/agent-config.js';
-import type { SiteFolder } from '../config/site-folder.js';
+import { requireHome, type SiteFolder } from '../config/site-folder.js';
 import { readIdentity } from '../config/site-identity.js';
 import { pause } from '../link/backoff.js';
 import { createLiveBlock } from '../terminal/live-block.js';
@@ -41,6 +41,7 @@ export function statusCommand(): Command {
 
 async function showStatus({ home, json, watch }: StatusOptions): Promise<void> {
   const { folder } = loadAgentConfig({ home });
+  requireHome(folder);
   if (watch !== true) {
     const overview = await look(folder);
     console.log(json === true ? JSON.stringify(overview, null, 2) : describe(overview).join('\n'));

@@ -38,12 +38,13 @@ function parseReport(body: string): z.infer<typeof reportedError> | undefined {
   }
 }
 
-/** "ECONNREFUSED" of a failed fetch or request, which hides it in nested causes. */
+/** "ECONNREFUSED" of a failed fetch or request, which hides it in nested causes; the message where there is no code. */
 export function reasonOf(error: unknown): string {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+  let message = String(error);
+  for (let cause = error; typeof cause === 'object' && cause !== null; cause = 'cause' in cause ? cause.cause : undefined) {
     if ('code' in cause && typeof cause.code === 'string' && cause.code !== '') return cause.code;
     if (cause instanceof AggregateError && cause.errors.length > 0) return reasonOf(cause.errors[0]);
-    if (cause.cause === undefined) return cause.message;
+    if ('message' in cause && typeof cause.message === 'string') message = cause.message;
   }
-  return String(error);
+  return message;
 }

@@ -60,6 +60,14 @@ function refuseWith(code: string): (socket: unknown, next: (error?: Error) => vo
 }
 
 describe('socket link', () => {
+  it('says in words that nothing listens', async () => {
+    open({ coordinatorUrl: 'http://127.0.0.1:2' });
+    const reasons: string[] = [];
+    link.onState((state) => state.kind === 'waiting' && reasons.push(state.reason));
+    await until(() => reasons.length > 0);
+    expect(reasons[0]).toBe('nothing listens at its address, ECONNREFUSED');
+  });
+
   it('shows who it is, asks and is nudged', async () => {
     let handshake: unknown;
     site.on('connection', (socket) => {

@@ -16,6 +16,7 @@ import {
 } from '@consilium/shared/wire';
 import { backoffDelayMs, type BackoffPlan, DEFAULT_BACKOFF } from './backoff.js';
 import { prefixOf, reasonOf } from './coordinator-address.js';
+import { reasonOfConnectError } from './connect-error.js';
 import type { CoordinatorLink, LinkState } from './coordinator-link.js';
 
 /** What the link sends; values and answers are checked against the wire's schemas. */
@@ -173,7 +174,7 @@ export class SocketLink implements CoordinatorLink {
     socket.on('connect_error', (error) => {
       const report = errorReportSchema.safeParse('data' in error ? error.data : undefined);
       if (report.success) this.refused(FederationError.fromReport(report.data));
-      else this.wait(reasonOf(error));
+      else this.wait(reasonOfConnectError(error));
     });
     socket.on('disconnect', (reason) => this.wait(reason));
     socket.connect();

@@ -1,0 +1,41 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { digestOfBytes } from '@consilium/shared/kernel';
+import { makeTrainAssignment } from '../../../test/fixtures/make-assignment.js';
+import { modelFile, siteFolder } from '../config/site-folder.js';
+import { AgentJournal } from './agent-journal.js';
+import { sweepFolders } from './sweep-folders.js';
+
+describe('sweeping the site’s folders', () => {
+  it('keeps the open round, the newest versions and the version in use, and removes the rest', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'sweep-'));
+    const folder = siteFolder(home);
+    const journal = AgentJournal.open(folder.databaseFile);
+    const { participationId, plan, planDigest } = makeTrainAssignment('part_open', 1);
+    journal.invite(participationId, plan, planDigest);
+    for (const name of ['part_open', 'part_over']) mkdirSync(join(folder.roundsFolder, name), { recursive: true });
+    mkdirSync(folder.modelsFolder);
+    const versions = [
+      plan.base,
+      ...[2, 3, 4, 5, 6, 7].map((number) => ({ number, digest: digestOfBytes(`v${number}`), bytes: 1 })),
+    ];
+    for (const version of versions) {
+      writeFileSync(modelFile(folder, version.digest), 'weights');
+      journal.noteVersion('tiny', version, version.number);
+    }
+    writeFileSync(join(folder.modelsFolder, 'my-own.safetensors'), 'mine');
+
+    await sweepFolders(folder, journal);
+
+    expect(existsSync(join(folder.roundsFolder, 'part_open'))).toBe(true);
+    expect(existsSync(join(folder.roundsFolder, 'part_over'))).toBe(false);
+    expect(existsSync(join(folder.modelsFolder, 'my-own.safetensors'))).toBe(true);
+    const left = versions.filter(({ digest }) => existsSync(modelFile(folder, digest))).map(({ number }) => number);
+    expect(left).toEqual([1, 3, 4, 5, 6, 7]); // 1 is the base of the open round
+    expect(journal.versions().map(({ number }) => number)).toEqual([7, 6, 5, 4, 3, 1]);
+    journal.close();
+    await rm(home, { recursive: true });
+  });
+});

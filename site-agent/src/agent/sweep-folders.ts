@@ -1,0 +1,33 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '@consilium/shared/kernel';
+import { modelFile, type SiteFolder } from '../config/site-folder.js';
+import type { AgentJournal } from './agent-journal.js';
+
+/** Model versions kept per campaign: the newest ones, for fine-tuning. */
+const KEPT_VERSIONS = 5;
+
+/**
+ * Gives disk space back: folders of rounds that are over (a kill may have come before their removal) and versions that newer ones
+ * of the same campaign have replaced. Files it does not know are left alone.
+ */
+export async function sweepFolders(folder: SiteFolder, journal: AgentJournal): Promise<void> {
+  const open = journal.openParticipation();
+  const rounds = await readdir(folder.roundsFolder).catch(() => []);
+  for (const name of rounds) {
+    if (name !== open?.participationId) await rm(join(folder.roundsFolder, name), { recursive: true, force: true });
+  }
+  const kept = new Map<string, number>();
+  const digestsInUse = new Set<Digest>(open === undefined ? [] : [open.plan.base.digest]);
+  const replaced: Digest[] = [];
+  for (const { campaignName, digest } of journal.versions()) {
+    const count = (kept.get(campaignName) ?? 0) + 1;
+    kept.set(campaignName, count);
+    if (count <= KEPT_VERSIONS) digestsInUse.add(digest);
+    else replaced.push(digest);
+  }
+  for (const digest of replaced.filter((candidate) => !digestsInUse.has(candidate))) {
+    await rm(modelFile(folder, digest), { force: true });
+    journal.forgetVersion(digest);
+  }
+}
