@@ -23,7 +23,7 @@ export function probeNativeKernels(binding: TensorflowBinding): NativeKernels {
       const [scale, offset] = [new Parameter(runtime, 'scale', [SHAPE[4]]), new Parameter(runtime, 'offset', [SHAPE[4]])];
       scale.load(Float32Array.of(1.5, 0.5, 1));
       offset.load(Float32Array.of(0.1, -0.2, 0));
-      const output = normaliseRectify(tape, input, scale, offset);
+      const output = normaliseRectify(tape, input, scale, offset, 'batch');
       return { output, dispose: () => [scale, offset].map((parameter) => parameter.dispose()) };
     }),
   };

@@ -26,34 +26,40 @@ export function buildUnet3d(spec: Unet3dSpec): Network {
     inputChannels: spec.inputChannels,
     outputs: spec.outputs,
     forward(tape, parameters, input) {
+      const pass: Pass = { tape, parameters, norm: spec.norm };
       const skips: Activation[] = [];
       let current = input;
       for (const [level, block] of encoder.entries()) {
-        current = unitPair(tape, parameters, block, level === 0 ? current : maxPool(tape, current));
+        current = unitPair(pass, block, level === 0 ? current : maxPool(tape, current));
         if (level < decoder.length) skips.push(current.keep());
       }
       for (const block of decoder) {
         const skip = skips.pop();
         invariant(skip !== undefined, 'each decoder block has a skip');
-        const raised = spec.upsampling === 'nearest' ? upsampleNearest(tape, current) : raise(tape, parameters, block, current);
-        current = unitPair(tape, parameters, block, concatenateChannels(tape, raised, skip));
+        const raised = spec.upsampling === 'nearest' ? upsampleNearest(tape, current) : raise(pass, block, current);
+        current = unitPair(pass, block, concatenateChannels(tape, raised, skip));
       }
       return addBias(tape, convolve(tape, current, parameters.get('out.weight')), parameters.get('out.bias'));
     },
   };
 }
 
-function raise(tape: Tape, parameters: ParameterSet, block: UnitPair, input: Activation): Activation {
+interface Pass {
+  readonly tape: Tape;
+  readonly parameters: ParameterSet;
+  readonly norm: Unet3dSpec['norm'];
+}
+
+function raise({ tape, parameters }: Pass, block: UnitPair, input: Activation): Activation {
   const name = `u${block.name.slice(1)}`; // d3 reads u3
   return addBias(tape, convolveTransposed(tape, input, parameters.get(`${name}.weight`)), parameters.get(`${name}.bias`));
 }
 
-function unitPair(tape: Tape, parameters: ParameterSet, { name }: UnitPair, input: Activation): Activation {
-  const first = unit(tape, parameters, `${name}.0`, `${name}.1`, input);
-  return unit(tape, parameters, `${name}.3`, `${name}.4`, first);
+function unitPair(pass: Pass, { name }: UnitPair, input: Activation): Activation {
+  return unit(pass, `${name}.3`, `${name}.4`, unit(pass, `${name}.0`, `${name}.1`, input));
 }
 
-function unit(tape: Tape, parameters: ParameterSet, convolution: string, norm: string, input: Activation): Activation {
+function unit({ tape, parameters, norm }: Pass, convolution: string, scaling: string, input: Activation): Activation {
   const convolved = convolve(tape, input, parameters.get(`${convolution}.weight`));
-  return normaliseRectify(tape, convolved, parameters.get(`${norm}.weight`), parameters.get(`${norm}.bias`));
+  return normaliseRectify(tape, convolved, parameters.get(`${scaling}.weight`), parameters.get(`${scaling}.bias`), norm);
 }

@@ -24,6 +24,17 @@ export interface LearnerOptions {
   readonly optimizer?: OptimizerPlan | undefined;
   /** Mean squared error by default. */
   readonly loss?: LossName | undefined;
+  /** Voxels computed at once where examples do not mix (instance norm): less needs less memory, more is a little faster. */
+  readonly voxelsPerPass?: number | undefined;
+}
+
+/** One patch of the published size. */
+const VOXELS_PER_PASS = 64 * 64 * 32;
+
+/** Neighbouring examples of a batch. */
+interface Group {
+  readonly first: number;
+  readonly count: number;
 }
 
 /**
@@ -32,6 +43,7 @@ export interface LearnerOptions {
  */
 export class Learner {
   private readonly loss: Loss;
+  private readonly voxelsPerPass: number;
   private rate: number;
 
   private constructor(
@@ -42,6 +54,7 @@ export class Learner {
     options: LearnerOptions,
   ) {
     this.loss = LOSSES[options.loss ?? 'mse'];
+    this.voxelsPerPass = options.voxelsPerPass ?? VOXELS_PER_PASS;
     this.rate = options.optimizer?.learningRate ?? 0;
   }
 
@@ -100,10 +113,9 @@ export class Learner {
     this.requireFittingInput(input, patches, size);
     const { outputs } = this.network;
     const answers = new Float32Array(patches * outputs * voxelsOf(size));
-    const group = this.network.examplesIndependent ? 1 : patches;
-    for (let first = 0; first < patches; first += group) {
+    for (const { first, count } of this.groupsOf(patches, size)) {
       const tape = new Tape(this.runtime, false);
-      const logits = this.forward(tape, input, first, group, size);
+      const logits = this.forward(tape, input, first, count, size);
       const sigmoid = this.runtime.runOne('Sigmoid', FLOAT, [logits.tensor]);
       answers.set(this.runtime.read(sigmoid), first * outputs * voxelsOf(size));
       logits.tensor.free();
@@ -127,7 +139,9 @@ export class Learner {
     this.requireFittingInput(batch.input, batch.patches, batch.sizeVoxels);
     this.requireFittingTarget(batch);
     try {
-      const loss = this.network.examplesIndependent ? this.backwardByExample(batch) : this.backwardTogether(batch, batch.patches);
+      const groups = this.groupsOf(batch.patches, batch.sizeVoxels);
+      const loss =
+        this.loss.separable || groups.length === 1 ? this.backwardGroups(batch, groups) : this.backwardJoined(batch, groups);
       return Math.fround(loss);
     } catch (error) {
       this.parameters.dropGradients(); // half a step's gradients must not leak into the next one
@@ -135,20 +149,27 @@ export class Learner {
     }
   }
 
-  /** Each example on its own tape; where the loss allows it, one is finished before the next begins. */
-  private backwardByExample(batch: PatchBatch): number {
-    return this.loss.separable ? this.backwardTogether(batch, 1) : this.backwardJoined(batch);
+  /**
+   * The passes that a batch is computed in. Where examples do not mix, a pass takes at most as many voxels as one patch of
+   * the published size: peak memory then does not grow with the batch, and small patches still fill the machine.
+   */
+  private groupsOf(patches: number, size: PatchSize): Group[] {
+    const fitting = Math.max(1, Math.floor(this.voxelsPerPass / voxelsOf(size)));
+    const most = this.network.examplesIndependent ? fitting : patches;
+    return Array.from({ length: Math.ceil(patches / most) }, (_, i) => ({
+      first: i * most,
+      count: Math.min(most, patches - i * most),
+    }));
   }
 
-  /** The batch in groups of examples, each forward and backward; the loss is the groups' mean. */
-  private backwardTogether(batch: PatchBatch, group: number): number {
-    const share = group / batch.patches;
+  /** Each group forward and backward before the next begins; the loss is their mean, weighted by examples. */
+  private backwardGroups(batch: PatchBatch, groups: readonly Group[]): number {
     let loss = 0;
-    for (let first = 0; first < batch.patches; first += group) {
+    for (const { first, count } of groups) {
       const tape = new Tape(this.runtime, true);
-      const logits = this.forward(tape, batch.input, first, group, batch.sizeVoxels);
-      const target = this.slice(batch.target, first, group, batch.sizeVoxels, this.network.outputs);
-      const value = this.loss.evaluate(this.runtime, logits.tensor, target, share);
+      const logits = this.forward(tape, batch.input, first, count, batch.sizeVoxels);
+      const target = this.slice(batch.target, first, count, batch.sizeVoxels, this.network.outputs);
+      const value = this.loss.evaluate(this.runtime, logits.tensor, target, count / batch.patches);
       target.free();
       logits.tensor.free();
       tape.backward(logits, value.gradient);
@@ -157,12 +178,12 @@ export class Learner {
     return loss;
   }
 
-  /** All examples forward, one loss over them, all examples backward. */
-  private backwardJoined(batch: PatchBatch): number {
+  /** All groups forward, one loss over them, all groups backward: for losses that look at the whole batch. */
+  private backwardJoined(batch: PatchBatch, groups: readonly Group[]): number {
     const { patches, sizeVoxels } = batch;
-    const passes = Array.from({ length: patches }, (_, example) => {
+    const passes = groups.map(({ first, count }) => {
       const tape = new Tape(this.runtime, true);
-      return { tape, logits: this.forward(tape, batch.input, example, 1, sizeVoxels) };
+      return { tape, logits: this.forward(tape, batch.input, first, count, sizeVoxels) };
     });
     const logits = passes.map((pass) => pass.logits.tensor);
     const together = joinTensors(this.runtime, logits, 0);
@@ -171,11 +192,12 @@ export class Learner {
     const value = this.loss.evaluate(this.runtime, together, target, 1);
     together.free();
     target.free();
-    const gradients = splitTensor(this.runtime, value.gradient, new Array<number>(patches).fill(1), 0);
+    const counts = groups.map(({ count }) => count);
+    const gradients = splitTensor(this.runtime, value.gradient, counts, 0);
     value.gradient.free();
-    for (const [example, pass] of passes.entries()) {
-      const gradient = gradients[example];
-      invariant(gradient !== undefined, 'each example has a gradient');
+    for (const [group, pass] of passes.entries()) {
+      const gradient = gradients[group];
+      invariant(gradient !== undefined, 'each group has a gradient');
       pass.tape.backward(pass.logits, gradient);
     }
     return value.loss;

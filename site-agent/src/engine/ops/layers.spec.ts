@@ -79,20 +79,24 @@ function bias(shape: Five): CheckedLayer {
   };
 }
 
-function norm(shape: Five): CheckedLayer {
+function norm(shape: Five, over: 'batch' | 'instance'): CheckedLayer {
   return {
     inputs: [shape],
     parameters: [[shape[4]], [shape[4]]],
-    run: (tape, [input], [scale, offset]) => normaliseRectify(tape, input, scale, offset),
+    run: (tape, [input], [scale, offset]) => normaliseRectify(tape, input, scale, offset, over),
     reference: ([input], [scale, offset]) => {
       const channels = shape[4];
-      const statistics = Array.from({ length: channels }, (_, c) => {
-        const values = input.values.filter((_value, i) => i % channels === c);
+      const perExample = input.values.length / shape[0];
+      const groupOf = (n: number, c: number): number => (over === 'batch' ? c : n * channels + c);
+      const groups = Array.from({ length: shape[0] * channels }, (_, group) =>
+        input.values.filter((_value, i) => groupOf(Math.floor(i / perExample), i % channels) === group),
+      );
+      const statistics = groups.map((values) => {
         const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
         return { mean, deviation: Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length + 1e-5) };
       });
       return build(shape, (n, x, y, z, c) => {
-        const { mean, deviation } = statistics[c] as { mean: number; deviation: number };
+        const { mean, deviation } = statistics[groupOf(n, c)] as { mean: number; deviation: number };
         return Math.max(0, ((get(input, n, x, y, z, c) - mean) / deviation) * get(scale, c) + get(offset, c));
       });
     },
@@ -164,9 +168,11 @@ const LAYERS: Record<string, CheckedLayer> = {
   'transposed convolution, odd sides': transposed([1, 3, 1, 2, 3], 2),
   'transposed convolution, two examples, one channel': transposed([2, 1, 2, 3, 1], 1),
   bias: bias([2, 3, 1, 2, 3]),
-  'norm and ReLU over two examples': norm([2, 3, 2, 1, 3]),
-  'norm and ReLU of one example and channel': norm([1, 3, 3, 3, 1]),
-  'norm and ReLU, many channels': norm([1, 2, 2, 3, 17]),
+  'norm and ReLU over two examples': norm([2, 3, 2, 1, 3], 'batch'),
+  'norm and ReLU of one example and channel': norm([1, 3, 3, 3, 1], 'batch'),
+  'norm and ReLU, many channels': norm([1, 2, 2, 3, 17], 'batch'),
+  'instance norm and ReLU of three examples': norm([3, 3, 1, 2, 3], 'instance'),
+  'instance norm and ReLU of one example': norm([1, 2, 3, 2, 2], 'instance'),
   'maximum pooling': pooling([2, 2, 4, 6, 3]),
   'maximum pooling to one voxel': pooling([1, 2, 2, 2, 1]),
   'nearest up-sampling, odd sides': nearest([2, 1, 3, 2, 3]),
