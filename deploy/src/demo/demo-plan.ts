@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
+import type { OutputFolder } from './output-folder.js';
 
 /** The project's root, from deploy/dist/demo as from deploy/src/demo. */
 export const PROJECT_ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
@@ -28,42 +29,17 @@ export const HOSPITALS: readonly Hospital[] = [
 /** The hospital that has ten labelled cases and fine-tunes. */
 export const FINETUNING_HOSPITAL = 'hospital-a';
 
-/** What `--fast` shortens; everything else is the same path. */
-const FAST = { rounds: 2, steps: 6, probePatches: 4, finetuneSteps: 40 };
-
-/** Everything the demonstration writes, below one folder. */
-export interface OutputFolder {
-  readonly root: string;
-  readonly markerFile: string;
-  readonly logs: string;
-  readonly coordinatorHome: string;
-  readonly campaignFile: string;
-  readonly taskFile: string;
-  readonly finetuning: string;
-  readonly masks: string;
-  /** The campaign's last version as the coordinator keeps it. */
-  readonly pretrainedModel: string;
-  readonly exportedModel: string;
-  readonly summaryFile: string;
-  siteHome(name: string): string;
+/** What a start may shorten; everything else is the same path. What is left out stays as in the files of deploy/demo. */
+export interface DemoLength {
+  readonly rounds?: number;
+  /** Per site and round. */
+  readonly steps?: number;
+  readonly probePatches?: number;
+  readonly finetuneSteps?: number;
 }
 
-export function outputFolder(root: string): OutputFolder {
-  return {
-    root,
-    markerFile: join(root, '.consilium-demo'),
-    logs: join(root, 'logs'),
-    coordinatorHome: join(root, 'coordinator'),
-    campaignFile: join(root, 'campaign.yaml'),
-    taskFile: join(root, 'hippocampus.yaml'),
-    finetuning: join(root, 'finetuning'),
-    masks: join(root, 'masks'),
-    pretrainedModel: join(root, 'first-light.safetensors'),
-    exportedModel: join(root, 'export', 'first-light-pytorch.safetensors'),
-    summaryFile: join(root, 'summary.json'),
-    siteHome: (name) => join(root, name),
-  };
-}
+/** `--fast`. */
+export const FAST_LENGTH: DemoLength = { rounds: 2, steps: 6, probePatches: 4, finetuneSteps: 40 };
 
 const campaignShape = z.looseObject({
   name: z.string(),
@@ -87,21 +63,20 @@ export interface DemoPlan {
 
 /**
  * Writes the campaign and task files of this start into the output folder, so that they can be read and started again by hand:
- * the files of deploy/demo, shortened for `--fast`, with the scans' paths made to fit.
+ * the files of deploy/demo, shortened where asked, with the scans' paths made to fit.
  */
-export function writePlans(output: OutputFolder, fast: boolean): DemoPlan {
+export function writePlans(output: OutputFolder, length: DemoLength): DemoPlan {
   mkdirSync(output.root, { recursive: true });
   writeFileSync(output.markerFile, 'The folder of a Consilium demonstration; the next one replaces it.\n');
   const campaign = campaignShape.parse(parse(readFileSync(join(DEMO_FOLDER, 'campaign.yaml'), 'utf8')));
   const task = taskShape.parse(parse(readFileSync(join(DEMO_FOLDER, 'hippocampus.yaml'), 'utf8')));
   const split = splitShape.parse(parse(readFileSync(join(DEMO_FOLDER, task.split), 'utf8')));
-  if (fast) {
-    campaign.rounds = FAST.rounds;
-    campaign.training.steps = FAST.steps;
-    campaign.probe.patches = FAST.probePatches;
-    task.training.steps = FAST.finetuneSteps;
-    task.training.validateEverySteps = FAST.finetuneSteps / 2;
-    task.training.checkpointEverySteps = FAST.finetuneSteps / 2;
+  campaign.rounds = length.rounds ?? campaign.rounds;
+  campaign.training.steps = length.steps ?? campaign.training.steps;
+  campaign.probe.patches = length.probePatches ?? campaign.probe.patches;
+  if (length.finetuneSteps !== undefined) {
+    const half = Math.ceil(length.finetuneSteps / 2);
+    Object.assign(task.training, { steps: length.finetuneSteps, validateEverySteps: half, checkpointEverySteps: half });
   }
   const ownTask: Record<string, unknown> = { ...task, cases: relocate(split, output.root) };
   delete ownTask['split']; // its lists stand in the file itself now

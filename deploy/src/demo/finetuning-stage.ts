@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { FederationError, type Digest } from '@consilium/shared/kernel';
 import type { CampaignView } from '@consilium/shared/wire';
 import { z } from 'zod';
-import { COORDINATOR_PROGRAM, type DemoPlan, FINETUNING_HOSPITAL, type OutputFolder, SITE_AGENT_PROGRAM } from './demo-plan.js';
+import { COORDINATOR_PROGRAM, type DemoPlan, FINETUNING_HOSPITAL, SITE_AGENT_PROGRAM } from './demo-plan.js';
+import type { OutputFolder } from './output-folder.js';
 import type { ProgramGroup } from './program-group.js';
 import type { DemoSummary, FinetuneOutcome } from './summary.js';
 

@@ -2,14 +2,15 @@
  * The demonstration: a coordinator and three site agents as separate processes pretrain one model on real scans, then one of
  * them fine-tunes it beside a scratch run. Started by `npm run demo`, which does all set-up first.
  */
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { join, relative, resolve } from 'node:path';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { describeError, FederationError, formatDuration } from '@consilium/shared/kernel';
-import { type OutputFolder, outputFolder, PROJECT_ROOT, writePlans } from './demo-plan.js';
+import { type DemoLength, FAST_LENGTH, PROJECT_ROOT, writePlans } from './demo-plan.js';
 import { runCampaign, startFederation } from './federation-stage.js';
 import { runFinetuning } from './finetuning-stage.js';
+import { openOutputFolder, type OutputFolder } from './output-folder.js';
 import { ProgramGroup } from './program-group.js';
 import { StepFailed } from './step-failed.js';
 import { type DemoSummary, describeSummary, NOTICE, summariseCampaign } from './summary.js';
@@ -20,16 +21,19 @@ Three hospitals pretrain one model on real scans, one of them fine-tunes it. Ten
 
   --fast           the same path with fewer steps: three minutes at most
   --output FOLDER  where everything is written (default: demo-output); an earlier demonstration there is replaced
-  --help           this text`;
+  --help           this text
+
+To choose the lengths yourself:
+  --rounds N           rounds of federated pretraining
+  --steps N            optimizer steps per hospital and round
+  --finetune-steps N   optimizer steps of each of the two fine-tunings`;
 
 /** Status of a program that Ctrl-C ended, by the shells' convention: 128 + SIGINT. */
 const INTERRUPTED = 130;
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: { fast: { type: 'boolean' }, output: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
-  });
-  if (values.help === true) {
+  const options = readOptions();
+  if (options.help) {
     console.log(HELP);
     return 0;
   }
@@ -44,8 +48,7 @@ async function main(): Promise<number> {
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   try {
-    const output = openOutput(resolve(values.output ?? resolve(PROJECT_ROOT, 'demo-output')));
-    await demonstrate(group, output, values.fast === true, () => interrupted);
+    await demonstrate(group, openOutputFolder(options.output), options, () => interrupted);
     return interrupted ? INTERRUPTED : 0;
   } catch (error) {
     if (interrupted) return INTERRUPTED;
@@ -56,15 +59,63 @@ async function main(): Promise<number> {
   }
 }
 
+interface DemoOptions {
+  readonly help: boolean;
+  readonly fast: boolean;
+  readonly output: string;
+  readonly length: DemoLength;
+}
+
+function readOptions(): DemoOptions {
+  const count = { type: 'string' } as const;
+  const { values } = parseArguments({
+    fast: { type: 'boolean' },
+    output: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+    rounds: count,
+    steps: count,
+    'finetune-steps': count,
+  });
+  const chosen = { rounds: values.rounds, steps: values.steps, finetuneSteps: values['finetune-steps'] };
+  const given = Object.entries(chosen).flatMap(([name, text]) =>
+    text === undefined ? [] : [[name, positiveCount(text)] as const],
+  );
+  return {
+    help: values.help === true,
+    fast: values.fast === true,
+    output: resolve(values.output ?? join(PROJECT_ROOT, 'demo-output')),
+    length: { ...(values.fast === true ? FAST_LENGTH : {}), ...Object.fromEntries(given) },
+  };
+}
+
+function parseArguments<T extends NonNullable<ParseArgsConfig['options']>>(
+  options: T,
+): ReturnType<typeof parseArgs<{ options: T }>> {
+  try {
+    return parseArgs({ options });
+  } catch (cause) {
+    const words = cause instanceof Error ? cause.message.split('.')[0] : String(cause);
+    throw new FederationError('ARGUMENT_INVALID', words ?? 'unknown option', { cause, remedy: 'See: npm run demo -- --help' });
+  }
+}
+
+function positiveCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new FederationError('ARGUMENT_INVALID', `"${text}" is not a count of at least 1`, {
+    remedy: 'See: npm run demo -- --help',
+  });
+}
+
 async function demonstrate(
   group: ProgramGroup,
   output: OutputFolder,
-  fast: boolean,
+  options: DemoOptions,
   isInterrupted: () => boolean,
 ): Promise<void> {
   const startedMs = Date.now();
   const say = (line: string): void => console.log(`${formatDuration(Date.now() - startedMs).padStart(10)}  ${line}`);
-  const plan = writePlans(output, fast);
+  const plan = writePlans(output, options.length);
   const federation = await startFederation(group, output, say);
   const campaignStartedMs = Date.now();
   const campaign = await runCampaign(group, federation, output, plan, say);
@@ -74,7 +125,7 @@ async function demonstrate(
   await federation.coordinator.stop();
   if (isInterrupted()) return;
   const summary: DemoSummary = {
-    fast,
+    fast: options.fast,
     wallSeconds: Math.round((Date.now() - startedMs) / 1000),
     federation: summariseCampaign(campaign, campaignSeconds),
     ...finetuned,
@@ -87,22 +138,8 @@ async function demonstrate(
     notice: NOTICE,
   };
   writeFileSync(output.summaryFile, `${JSON.stringify(summary, null, 2)}\n`);
-  console.log(describeSummary(summary, output.root));
+  console.log(describeSummary(summary, relative(process.cwd(), output.root) || '.'));
   say('finished; nothing is running any more');
-}
-
-/** Empties the folder of an earlier demonstration; any other folder with content is left alone and refused. */
-function openOutput(root: string): OutputFolder {
-  const output = outputFolder(root);
-  if (existsSync(root) && readdirSync(root).length > 0) {
-    if (!existsSync(output.markerFile)) {
-      throw new FederationError('ARGUMENT_INVALID', `${root} is not empty and holds no earlier demonstration`, {
-        remedy: 'Name another folder with --output.',
-      });
-    }
-    rmSync(root, { recursive: true });
-  }
-  return output;
 }
 
 try {

@@ -66,8 +66,10 @@ export class FederationError extends Error {
   /** Wraps whatever was thrown, keeping a FederationError as it is; a full disk is recognised by its errno. */
   static from(thrown: unknown, fallback: ErrorCode = 'INVARIANT'): FederationError {
     if (thrown instanceof FederationError) return thrown;
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    const errno = errnoOf(thrown);
+    // By shape, not by class: an error may come from another realm (a worker, a test's sandbox).
+    const shape = typeof thrown === 'object' && thrown !== null ? thrown : {};
+    const message = 'message' in shape ? String(shape.message) : String(thrown);
+    const errno = 'code' in shape ? shape.code : undefined;
     if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'SQLITE_FULL') {
       return new FederationError('DISK_FULL', 'the disk is full', {
         cause: thrown,

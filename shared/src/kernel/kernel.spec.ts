@@ -70,6 +70,8 @@ describe('FederationError', () => {
   it('recognises a full disk whatever wrapped it', () => {
     const full = Object.assign(new Error('write'), { code: 'ENOSPC' });
     expect(FederationError.from(full).code).toBe('DISK_FULL');
+    expect(FederationError.from({ message: 'from another realm', code: 'ENOSPC' }).code).toBe('DISK_FULL');
+    expect(FederationError.from('just text').message).toBe('just text');
     expect(FederationError.from(new Error('x'), 'STORAGE_FAILED').code).toBe('STORAGE_FAILED');
   });
 
