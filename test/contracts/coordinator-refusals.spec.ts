@@ -1,9 +1,12 @@
-import { readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOfBytes, FederationError } from '@consilium/shared/kernel';
 import { initialWeights } from '@consilium/shared/models';
 import { readSafetensors } from '@consilium/shared/weights';
 import type { BlobStore } from '../../coordinator/src/blobs/blob-store.js';
+import { loadCoordinatorConfig } from '../../coordinator/src/config/coordinator-config.js';
+import { openCoordinator } from '../../coordinator/src/main.js';
 import { MODEL, blobPath, enrolSites, moved, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import {
@@ -151,6 +154,24 @@ describe('the coordinator, told wrong things over its wire', () => {
     await writeFile(spooled, '');
     expect(await a.offsetOf(location)).toBe(0);
     expect((await a.append(location, 0, bytes)).status).toBe(204);
+  });
+});
+
+describe('a coordinator that cannot start', () => {
+  it('says so when its folder or its port is taken, and leaves no lock behind', async () => {
+    const running = await TestCoordinator.open();
+    const other = await mkdtemp(join(tmpdir(), 'coordinator-'));
+    const open = (home: string, port: number) =>
+      openCoordinator(loadCoordinatorConfig({ flags: { home, port, logLevel: 'silent' }, environment: {} }).config);
+    try {
+      await expect(open(running.home, 0)).rejects.toMatchObject({ code: 'COORDINATOR_ALREADY_RUNNING', exitCode: 2 });
+      await expect(open(other, Number(new URL(running.url).port))).rejects.toMatchObject({ code: 'PORT_BUSY', exitCode: 2 });
+      await (await open(other, 0)).stop();
+      await expect(open(join(running.home, 'operator.token', 'below'), 0)).rejects.toMatchObject({ code: 'FOLDER_MISSING' });
+    } finally {
+      await running.remove();
+      await rm(other, { recursive: true });
+    }
   });
 });
 

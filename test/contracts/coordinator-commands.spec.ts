@@ -1,0 +1,117 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { jest } from '@jest/globals';
+import { digestOfBytes } from '@consilium/shared/kernel';
+import { campaignViewSchema, versionViewSchema } from '@consilium/shared/wire';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { campaignCommand } from '../../coordinator/src/commands/campaign.js';
+import { configCommand } from '../../coordinator/src/commands/config.js';
+import { modelCommand } from '../../coordinator/src/commands/model.js';
+import { siteCommand } from '../../coordinator/src/commands/site.js';
+import { MODEL } from '../fixtures/made-campaign.js';
+import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
+import { constantUpdate, eventually, RawSite } from '../fixtures/raw-site.js';
+
+const CAMPAIGN = `name: lungs
+model: { architecture: genesis-unet3d, width: 1 }
+training: { steps: 2 }
+rounds: 1
+seed: 7
+`;
+
+describe("the operator's commands", () => {
+  let coordinator: TestCoordinator;
+  let folder: string;
+  let file: string;
+  const sites: RawSite[] = [];
+
+  beforeEach(async () => {
+    coordinator = await TestCoordinator.open();
+    folder = await mkdtemp(join(tmpdir(), 'commands-'));
+    file = join(folder, 'campaign.yaml');
+    await writeFile(file, CAMPAIGN);
+  });
+
+  afterEach(async () => {
+    for (const site of sites.splice(0)) site.disconnect();
+    await coordinator.remove();
+    await rm(folder, { recursive: true });
+  });
+
+  /** Runs a command as the terminal would and returns what it printed. */
+  async function say(command: Command, ...words: string[]): Promise<string> {
+    const lines: string[] = [];
+    const print = jest.spyOn(console, 'log').mockImplementation((line: unknown) => void lines.push(String(line)));
+    try {
+      await command.exitOverride().parseAsync(words, { from: 'user' });
+    } finally {
+      print.mockRestore();
+    }
+    return lines.join('\n');
+  }
+
+  const toCoordinator = (command: Command, ...words: string[]): Promise<string> =>
+    say(command, ...words, '--home', coordinator.home);
+
+  it('enrol a site with the line to run there, list it and revoke it', async () => {
+    expect(await toCoordinator(siteCommand(), 'list')).toContain('No sites yet');
+    const enrolled = await toCoordinator(siteCommand(), 'enrol', 'hospital-a');
+    expect(enrolled).toMatch(new RegExp(`site-agent join --coordinator ${coordinator.url} --token enrol_[\\w-]{43}`));
+    expect(await toCoordinator(siteCommand(), 'list')).toMatch(/hospital-a +invited +no/);
+    await toCoordinator(siteCommand(), 'revoke', 'hospital-a');
+    expect(await toCoordinator(siteCommand(), 'list')).toMatch(/hospital-a +revoked/);
+    await expect(toCoordinator(siteCommand(), 'revoke', 'nobody')).rejects.toMatchObject({ code: 'SITE_UNKNOWN' });
+    await expect(toCoordinator(siteCommand(), 'enrol', 'no spaces')).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+  });
+
+  it('start a campaign, follow it to its end and fetch the result', async () => {
+    const site = await RawSite.enrol(coordinator, 'hospital-a');
+    sites.push(site);
+    await site.connect();
+    const following = toCoordinator(campaignCommand(), 'start', file, '--follow');
+    const assignment = await site.trainAssignment(1);
+    await site.deliver(assignment, constantUpdate(MODEL, 0.5), 10);
+    const scoring = await eventually(async () => {
+      const next = await site.sync();
+      return next?.kind === 'score' ? next : undefined;
+    });
+    await site.reportScore(scoring.plan.campaignId, scoring.plan.version.digest);
+    const printed = await following;
+    expect(printed).toContain('round 1  hospital-a delivered');
+    expect(printed).toContain('campaign scoring');
+    expect(printed).toContain('lungs: finished, 1 of 1 rounds, version 2');
+
+    const view = campaignViewSchema.parse(JSON.parse(await toCoordinator(campaignCommand(), 'show', 'lungs', '--json')));
+    expect(await toCoordinator(campaignCommand(), 'list')).toMatch(/lungs +finished +1\/1 +2/);
+    const versions = z.array(versionViewSchema).parse(JSON.parse(await toCoordinator(modelCommand(), 'list', 'lungs', '--json')));
+    expect(versions.map(({ number, digest }) => [number, digest])).toEqual([
+      [1, view.initialVersion.digest],
+      [2, view.version.digest],
+    ]);
+    const output = join(folder, 'model.safetensors');
+    await toCoordinator(modelCommand(), 'pull', 'lungs', '--output', output);
+    expect(digestOfBytes(await readFile(output))).toBe(view.version.digest);
+    await toCoordinator(modelCommand(), 'pull', 'lungs', '--version', '1', '--output', output);
+    expect(digestOfBytes(await readFile(output))).toBe(view.initialVersion.digest);
+    const missing = toCoordinator(modelCommand(), 'pull', 'lungs', '--version', '9', '--output', output);
+    await expect(missing).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const nowhere = toCoordinator(modelCommand(), 'pull', 'lungs', '--output', join(folder, 'no', 'such', 'file'));
+    await expect(nowhere).rejects.toMatchObject({ code: 'FOLDER_MISSING' });
+  });
+
+  it('check a file without a coordinator, and name what is wrong with it', async () => {
+    expect(await say(campaignCommand(), 'check', file)).toContain('is valid: campaign lungs, 1 rounds of 2 steps');
+    await writeFile(file, CAMPAIGN.replace('rounds: 1', 'rounds: none'));
+    await expect(say(campaignCommand(), 'check', file)).rejects.toThrow('rounds');
+  });
+
+  it('say when no coordinator answers, and explain the configuration', async () => {
+    await coordinator.stop();
+    await expect(toCoordinator(siteCommand(), 'list')).rejects.toMatchObject({ code: 'COORDINATOR_UNREACHABLE', exitCode: 5 });
+    const elsewhere = toCoordinator(siteCommand(), 'list', '--url', 'http://127.0.0.1:1');
+    await expect(elsewhere).rejects.toMatchObject({ code: 'COORDINATOR_UNREACHABLE' });
+    expect(await toCoordinator(configCommand(), 'explain')).toMatch(/home +\S+ +flag/);
+  });
+});
