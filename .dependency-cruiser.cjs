@@ -25,7 +25,18 @@ module.exports = {
       from: { path: '^shared/src/(weights|models)' },
       to: { path: '^shared/src/wire' },
     },
-    { name: 'weights-below-models', severity: 'error', from: { path: '^shared/src/weights' }, to: { path: '^shared/src/models' } },
+    {
+      name: 'terminal-knows-no-domain',
+      severity: 'error',
+      from: { path: '^shared/src/terminal' },
+      to: { path: '^shared/src/(wire|weights|models)' },
+    },
+    {
+      name: 'weights-below-models',
+      severity: 'error',
+      from: { path: '^shared/src/weights' },
+      to: { path: '^shared/src/models' },
+    },
     {
       name: 'shared-by-its-front-door',
       comment: 'other folders import a shared room by its index only',
@@ -49,7 +60,9 @@ module.exports = {
       name: 'pure-rules-are-pure',
       comment: 'round rules, aggregation and the next step import neither framework nor database nor sockets',
       severity: 'error',
-      from: { path: '^(coordinator/src/rounds/(decide-round|round-states)|coordinator/src/aggregation|site-agent/src/agent/next-step)' },
+      from: {
+        path: '^(coordinator/src/rounds/(decide-round|round-states)|coordinator/src/aggregation|site-agent/src/agent/next-step)',
+      },
       to: { path: '^node_modules/(@nestjs|typeorm|socket\\.io|libsql)' },
     },
     {
@@ -57,7 +70,7 @@ module.exports = {
       comment: 'engine, networks and transforms are plain numerics',
       severity: 'error',
       from: { path: '^site-agent/src/(engine|networks|transforms)' },
-      to: { path: '^site-agent/src/(agent|link|commands|trainer|terminal|finetuning)|^node_modules/socket\\.io' },
+      to: { path: '^site-agent/src/(agent|link|commands|trainer|finetuning)|^shared/src/terminal|^node_modules/socket\\.io' },
     },
     {
       name: 'only-the-engine-names-tensorflow',
@@ -68,7 +81,7 @@ module.exports = {
     {
       name: 'the-agent-never-computes',
       severity: 'error',
-      from: { path: '^site-agent/src/(agent|link|terminal|config)' },
+      from: { path: '^site-agent/src/(agent|link|config)' },
       to: { path: '^site-agent/src/(engine|networks|transforms|objectives|preprocessing)' },
     },
   ],

@@ -18,8 +18,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
-    '^@consilium/shared/(kernel|wire|weights|models|safeguards)$': '<rootDir>/shared/src/$1/index.ts',
-    '^@consilium/site-agent/(terminal/.+)$': '<rootDir>/site-agent/src/$1.ts',
+    '^@consilium/shared/(kernel|wire|weights|models|terminal)$': '<rootDir>/shared/src/$1/index.ts',
   },
   transform: { '^.+\\.ts$': ['@swc/jest', scripts] },
   testTimeout: 20_000,

@@ -10,7 +10,7 @@ import { httpWeightTransfer } from '../../site-agent/src/agent/weight-transfer.j
 import { siteFolder } from '../../site-agent/src/config/site-folder.js';
 import { enrol } from '../../site-agent/src/link/enrolment.js';
 import { SocketLink } from '../../site-agent/src/link/socket-link.js';
-import { silentLog } from '../../site-agent/src/terminal/log.js';
+import { silentLog } from '@consilium/shared/terminal';
 import { CuttingProxy } from '../fixtures/cutting-proxy.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import { askOperator, campaignView, constantUpdate } from '../fixtures/raw-site.js';

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { makeNifti, makePhantom, writeNifti } from '../fixtures/make-volume.js';
@@ -127,7 +127,14 @@ describe('bad input on the command line gives one clear line and its exit code',
     const sameHome = await rig.run('site-agent', '--home', rig.siteHome('gamma'), 'start');
     expect(sameHome).toMatchObject({ status: 2, stderr: expect.stringContaining('AGENT_ALREADY_RUNNING') as string });
     expect((await rig.status('gamma'))?.connection).toBe('connected');
-  });
+
+    const copiedHome = rig.siteHome('gamma-copy');
+    mkdirSync(copiedHome);
+    for (const name of ['identity.json', 'site.sqlite']) copyFileSync(join(rig.siteHome('gamma'), name), join(copiedHome, name));
+    const copied = await rig.run('site-agent', '--home', copiedHome, 'start');
+    expect(copied).toMatchObject({ status: 2, stderr: expect.stringContaining('SITE_ALREADY_CONNECTED') as string });
+    expect((await rig.status('gamma'))?.connection).toBe('connected');
+  }, 40_000);
 
   it('an agent whose coordinator goes away waits, says so, and is back by itself', async () => {
     await rig.killCoordinator('SIGTERM');

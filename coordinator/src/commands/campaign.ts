@@ -1,9 +1,10 @@
 import { FederationError, isErrorCode } from '@consilium/shared/kernel';
 import { type CampaignView, campaignViewSchema } from '@consilium/shared/wire';
+import { formatTable } from '@consilium/shared/terminal';
 import { Command } from 'commander';
 import { z } from 'zod';
 import { readCampaignFile } from './campaign-file.js';
-import { formatTime, operatorLink, printJson, printTable, withAccess } from './command-options.js';
+import { formatTime, operatorLink, printJson, withAccess } from './command-options.js';
 import { describeCampaign, followCampaign } from './follow-campaign.js';
 import type { OperatorLink } from './operator-link.js';
 
@@ -80,7 +81,7 @@ function listCommand(): Command {
           String(version.number),
           formatTime(createdAtMs),
         ]);
-        printTable(['CAMPAIGN', 'STATE', 'ROUNDS', 'VERSION', 'STARTED (UTC)'], rows);
+        console.log(formatTable(['campaign', 'state', 'rounds', 'version', 'started (UTC)'], rows));
       }
     });
 }

@@ -23,17 +23,6 @@ export function printJson(value: unknown): void {
   console.log(JSON.stringify(value, null, 2));
 }
 
-/** Text in columns, two spaces apart. */
-export function printTable(headers: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = headers.map((header, column) => Math.max(header.length, ...rows.map((row) => (row[column] ?? '').length)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd();
-  for (const cells of [headers, ...rows]) console.log(line(cells));
-}
-
 export function formatTime(timeMs: number | null): string {
   return timeMs === null ? '–' : new Date(timeMs).toISOString().slice(0, 16).replace('T', ' ');
 }

@@ -1,6 +1,7 @@
+import { formatTable } from '@consilium/shared/terminal';
 import { Command } from 'commander';
 import { environmentName, loadCoordinatorConfig } from '../config/coordinator-config.js';
-import { printJson, printTable } from './command-options.js';
+import { printJson } from './command-options.js';
 
 interface Flags {
   readonly home?: string;
@@ -20,7 +21,7 @@ export function configCommand(): Command {
         return;
       }
       const rows = explained.map(({ name, value, origin }) => [name, value === '' ? '–' : value, origin, environmentName(name)]);
-      printTable(['SETTING', 'VALUE', 'FROM', 'ENVIRONMENT'], rows);
+      console.log(formatTable(['setting', 'value', 'from', 'environment'], rows));
     });
   return new Command('config').description('look at the configuration').addCommand(explain);
 }

@@ -1,8 +1,9 @@
 import { FederationError, formatBytes, shortDigest } from '@consilium/shared/kernel';
 import { versionViewSchema } from '@consilium/shared/wire';
+import { formatTable } from '@consilium/shared/terminal';
 import { Command } from 'commander';
 import { z } from 'zod';
-import { operatorLink, printJson, printTable, withAccess } from './command-options.js';
+import { operatorLink, printJson, withAccess } from './command-options.js';
 
 interface Flags {
   readonly home?: string;
@@ -44,7 +45,7 @@ function listCommand(): Command {
           String(scores.length),
         ];
       });
-      printTable(['VERSION', 'DIGEST', 'SIZE', 'MEAN SKILL', 'SITES'], rows);
+      console.log(formatTable(['version', 'digest', 'size', 'mean skill', 'sites'], rows));
     });
 }
 

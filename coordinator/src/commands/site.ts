@@ -1,7 +1,8 @@
 import { siteViewSchema } from '@consilium/shared/wire';
+import { formatTable } from '@consilium/shared/terminal';
 import { Command } from 'commander';
 import { z } from 'zod';
-import { formatTime, operatorLink, printJson, printTable, withAccess } from './command-options.js';
+import { formatTime, operatorLink, printJson, withAccess } from './command-options.js';
 
 interface Flags {
   readonly home?: string;
@@ -60,7 +61,7 @@ function listCommand(): Command {
           formatTime(enrolledAtMs),
           formatTime(lastSeenAtMs),
         ]);
-        printTable(['SITE', 'STATE', 'CONNECTED', 'ENROLLED (UTC)', 'LAST SEEN (UTC)'], rows);
+        console.log(formatTable(['site', 'state', 'connected', 'enrolled (UTC)', 'last seen (UTC)'], rows));
       }
     });
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CampaignEvent, campaignEventSchema, type CampaignView, OPERATOR_NAMESPACE } from '@consilium/shared/wire';
 import { formatDuration } from '@consilium/shared/kernel';
-import { createLiveBlock } from '@consilium/site-agent/terminal/live-block';
+import { createLiveBlock } from '@consilium/shared/terminal';
 import { io } from 'socket.io-client';
 import { z } from 'zod';
 import { CoordinatorAccess } from './coordinator-access.js';

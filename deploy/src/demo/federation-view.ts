@@ -1,6 +1,6 @@
 import type { CampaignEvent, ParticipationState, ProbeScore } from '@consilium/shared/wire';
 import { formatDuration } from '@consilium/shared/kernel';
-import { formatBar } from '@consilium/site-agent/terminal/progress-bar';
+import { formatBar } from '@consilium/shared/terminal';
 
 /** What the terminal shows of one hospital. */
 interface HospitalView {

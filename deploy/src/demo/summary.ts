@@ -1,6 +1,6 @@
 import type { CampaignView, ProbeScore } from '@consilium/shared/wire';
 import { formatDuration, shortDigest } from '@consilium/shared/kernel';
-import { formatTable } from '@consilium/site-agent/terminal/table';
+import { formatTable } from '@consilium/shared/terminal';
 
 /** How one fine-tuned model did on the held-out cases. */
 export interface FinetuneOutcome {

@@ -8,7 +8,7 @@ import { makeScoreAssignment, makeTrainAssignment, versionBytes } from '../../..
 import { type Script, ScriptedTrainer } from '../../../test/fixtures/scripted-trainer.js';
 import { siteFolder } from '../config/site-folder.js';
 import type { CoordinatorLink, LinkState } from '../link/coordinator-link.js';
-import { silentLog } from '../terminal/log.js';
+import { silentLog } from '@consilium/shared/terminal';
 import { Agent } from './agent.js';
 import { AgentJournal } from './agent-journal.js';
 import { initialStatus, StatusBoard } from './agent-status.js';

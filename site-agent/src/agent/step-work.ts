@@ -4,7 +4,7 @@ import { FederationError, formatBytes, formatDuration, invariant, shortDigest, s
 import type { Progress } from '@consilium/shared/wire';
 import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
-import type { Log } from '../terminal/log.js';
+import type { Log } from '@consilium/shared/terminal';
 import type { TrainerOrder, TrainerProgress, TrainerResult } from '../trainer/trainer-messages.js';
 import type { Trainer } from '../trainer/trainer-process.js';
 import type { AgentJournal } from './agent-journal.js';

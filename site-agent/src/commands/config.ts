@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { explainAgentConfig } from '../config/agent-config.js';
-import { formatTable } from '../terminal/table.js';
+import { formatTable } from '@consilium/shared/terminal';
 
 /** `site-agent config explain`: each setting, its value and where that comes from. */
 export function configCommand(): Command {

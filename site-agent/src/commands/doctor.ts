@@ -3,7 +3,7 @@ import { ERROR_CODES, KIND_RULES } from '@consilium/shared/kernel';
 import { defaultHome, loadAgentConfig } from '../config/agent-config.js';
 import { runtimeSearch } from '../config/runtime-search.js';
 import { readIdentity } from '../config/site-identity.js';
-import { formatTable } from '../terminal/table.js';
+import { formatTable } from '@consilium/shared/terminal';
 import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import {
   checkCoordinator,

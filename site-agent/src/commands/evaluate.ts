@@ -9,7 +9,7 @@ import { type ModelFile, readModelFile, requireSegmentation } from '../finetunin
 import type { EvaluationReport } from '../finetuning/report.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 import { readTaskFile } from '../finetuning/task-file.js';
-import { formatTable } from '../terminal/table.js';
+import { formatTable } from '@consilium/shared/terminal';
 import { openTrainerDesk } from './trainer-desk.js';
 
 interface EvaluateOptions {

@@ -7,7 +7,7 @@ import { finetuneFolder } from '../finetuning/finetune-folder.js';
 import { readModelFile } from '../finetuning/model-file.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 import { readTaskFile, SCRATCH } from '../finetuning/task-file.js';
-import { formatTable } from '../terminal/table.js';
+import { formatTable } from '@consilium/shared/terminal';
 import { openTrainerDesk } from './trainer-desk.js';
 
 interface FinetuneOptions {

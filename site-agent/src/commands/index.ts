@@ -1,8 +1,7 @@
 import { Command, Option } from 'commander';
 import { FederationError, formatDuration } from '@consilium/shared/kernel';
 import { siteFolder } from '../config/site-folder.js';
-import { createProgress, type ProgressLine } from '../terminal/progress-bar.js';
-import { formatTable } from '../terminal/table.js';
+import { createProgress, formatTable, type ProgressLine } from '@consilium/shared/terminal';
 import { scanCollection, type ScanSummary } from '../volumes/scan-collection.js';
 import type { VolumeModality } from '../volumes/volume-index.js';
 

@@ -45,8 +45,12 @@ async function join({ home, coordinator, token, force }: JoinOptions): Promise<v
 function refuseSecondIdentity(folder: SiteFolder): void {
   const present = readIdentity(folder);
   if (present === undefined) return;
-  throw new FederationError('ARGUMENT_INVALID', `this folder already is the site "${present.siteName}" of ${present.coordinatorUrl}`, {
-    details: { site: present.siteName },
-    remedy: 'Choose another folder with --home, or replace the identity with --force.',
-  });
+  throw new FederationError(
+    'ARGUMENT_INVALID',
+    `this folder already is the site "${present.siteName}" of ${present.coordinatorUrl}`,
+    {
+      details: { site: present.siteName },
+      remedy: 'Choose another folder with --home, or replace the identity with --force.',
+    },
+  );
 }

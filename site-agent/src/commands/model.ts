@@ -4,7 +4,7 @@ import { formatBytes, shortDigest } from '@consilium/shared/kernel';
 import { AgentJournal } from '../agent/agent-journal.js';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { modelFile, requireHome } from '../config/site-folder.js';
-import { formatTable } from '../terminal/table.js';
+import { formatTable } from '@consilium/shared/terminal';
 
 /** `site-agent model list`: the model versions that this site has fetched, ready for fine-tuning. */
 export function modelCommand(): Command {

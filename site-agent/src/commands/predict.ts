@@ -5,7 +5,7 @@ import { defaultHome, loadAgentConfig } from '../config/agent-config.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import { imagesToSegment } from '../finetuning/images-to-segment.js';
 import { readModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';
-import { formatTable } from '../terminal/table.js';
+import { formatTable } from '@consilium/shared/terminal';
 import type { SegmentedImage } from '../trainer/trainer-messages.js';
 import { openTrainerDesk } from './trainer-desk.js';
 

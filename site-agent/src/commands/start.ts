@@ -12,7 +12,7 @@ import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
 import { AGENT_VERSION } from '../config/agent-version.js';
 import { requireIdentity, type SiteIdentity } from '../config/site-identity.js';
 import { SocketLink } from '../link/socket-link.js';
-import { createLog, type Log } from '../terminal/log.js';
+import { createLog, type Log } from '@consilium/shared/terminal';
 import { TrainerProcess } from '../trainer/trainer-process.js';
 import { VolumeIndex } from '../volumes/volume-index.js';
 import { watchTraining } from './watch-training.js';

@@ -7,8 +7,7 @@ import { loadAgentConfig } from '../config/agent-config.js';
 import { requireHome, type SiteFolder } from '../config/site-folder.js';
 import { readIdentity } from '../config/site-identity.js';
 import { pause } from '../link/backoff.js';
-import { createLiveBlock } from '../terminal/live-block.js';
-import { formatBar } from '../terminal/progress-bar.js';
+import { createLiveBlock, formatBar } from '@consilium/shared/terminal';
 import { type VolumeCounts, VolumeIndex } from '../volumes/volume-index.js';
 
 interface StatusOptions {

@@ -2,7 +2,7 @@ import type { FinetuneResult, SegmentResult, TrainerOrder, TrainerProgress, Trai
 import { TrainerProcess } from '../trainer/trainer-process.js';
 import { FederationError } from '@consilium/shared/kernel';
 import type { TrainerDesk } from '../finetuning/finetune-and-evaluate.js';
-import { createProgress, type ProgressLine } from '../terminal/progress-bar.js';
+import { createProgress, type ProgressLine } from '@consilium/shared/terminal';
 
 /** Orders from the command line: a trainer process for each, one progress line each, Ctrl-C stops and keeps what is done. */
 export function openTrainerDesk(): TrainerDesk {

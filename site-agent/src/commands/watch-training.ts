@@ -1,8 +1,6 @@
 import { systemClock } from '@consilium/shared/kernel';
 import type { AgentStatus, StatusBoard } from '../agent/agent-status.js';
-import type { Log, LogLevel } from '../terminal/log.js';
-import { createProgress, type ProgressLine } from '../terminal/progress-bar.js';
-import type { TerminalStream } from '../terminal/terminal-stream.js';
+import { createProgress, type Log, type LogLevel, type ProgressLine, type TerminalStream } from '@consilium/shared/terminal';
 
 const PLAIN_LINE_MS = 10_000;
 

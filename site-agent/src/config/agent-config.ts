@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { FederationError, parseDurationMs } from '@consilium/shared/kernel';
 import { durationField, parseWith, positiveInteger } from '@consilium/shared/wire';
-import { LOG_LEVELS, type LogLevel } from '../terminal/log.js';
+import { LOG_LEVELS, type LogLevel } from '@consilium/shared/terminal';
 import { siteFolder, type SiteFolder } from './site-folder.js';
 
 /** What a site may set, in site.yaml, in the environment or as a flag. */
