@@ -130,7 +130,8 @@ describe('bad input on the command line gives one clear line and its exit code',
 
     const copiedHome = rig.siteHome('gamma-copy');
     mkdirSync(copiedHome);
-    for (const name of ['identity.json', 'site.sqlite']) copyFileSync(join(rig.siteHome('gamma'), name), join(copiedHome, name));
+    copyFileSync(join(rig.siteHome('gamma'), 'identity.json'), join(copiedHome, 'identity.json'));
+    await rig.run('site-agent', '--home', copiedHome, 'index', join(rig.folder, 'mixed'), '--modality', 'CT');
     const copied = await rig.run('site-agent', '--home', copiedHome, 'start');
     expect(copied).toMatchObject({ status: 2, stderr: expect.stringContaining('SITE_ALREADY_CONNECTED') as string });
     expect((await rig.status('gamma'))?.connection).toBe('connected');
