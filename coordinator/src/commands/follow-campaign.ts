@@ -22,6 +22,7 @@ export async function followCampaign(link: OperatorLink, name: string, print: (l
   if (ENDED.has(first.state)) return first;
   const socket = io(`${link.url}${OPERATOR_NAMESPACE}`, { auth: { token: link.token } });
   let timer: NodeJS.Timeout | undefined;
+  let lastLine = '';
   try {
     return await new Promise<CampaignView>((resolve, reject) => {
       const check = (): void => {
@@ -39,7 +40,8 @@ export async function followCampaign(link: OperatorLink, name: string, print: (l
         const event = campaignEventSchema.safeParse(message);
         if (!event.success || event.data.campaignId !== first.id) return;
         const line = describeEvent(event.data);
-        if (line !== undefined) print(line);
+        if (line !== undefined && line !== lastLine) print(line);
+        lastLine = line ?? lastLine;
         if (event.data.kind === 'campaign') check();
       });
       socket.on('disconnect', () => print('connection lost; waiting for the coordinator'));
@@ -50,6 +52,7 @@ export async function followCampaign(link: OperatorLink, name: string, print: (l
     });
   } finally {
     clearInterval(timer);
+    socket.off('disconnect'); // our own farewell is no lost connection
     socket.close();
   }
 }
