@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { describeError, FederationError, formatDuration } from '@consilium/shared/kernel';
 import { type DemoLength, FAST_LENGTH, PROJECT_ROOT, writePlans } from './demo-plan.js';
@@ -138,7 +138,7 @@ async function demonstrate(
     notice: NOTICE,
   };
   writeFileSync(output.summaryFile, `${JSON.stringify(summary, null, 2)}\n`);
-  console.log(describeSummary(summary, relative(process.cwd(), output.root) || '.'));
+  console.log(describeSummary(summary, output.root));
   say('finished; nothing is running any more');
 }
 

@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import type { CampaignView, ProbeScore } from '@consilium/shared/wire';
 import { formatDuration, shortDigest } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
@@ -90,7 +91,8 @@ function scoresBySite(scores: ScoreList): Record<string, SiteScore> {
 }
 
 /** The closing words on the terminal: two tables, paths, what to try next. */
-export function describeSummary(summary: DemoSummary, output: string): string {
+export function describeSummary(summary: DemoSummary, outputFolder: string): string {
+  const output = shownPath(outputFolder);
   const sites = [...new Set(summary.federation.rounds.flatMap((round) => Object.keys(round.sites)))];
   const rounds = formatTable(
     ['round', 'seconds', 'version', ...sites.map((site) => `skill ${site}`)],
@@ -123,8 +125,8 @@ export function describeSummary(summary: DemoSummary, output: string): string {
     '',
     `  summary   ${output}/summary.json`,
     `  masks     ${output}/masks (${summary.paths.masks.length} files, open them with any NIfTI viewer)`,
-    `  model     ${summary.paths.exportedModel} (safetensors, PyTorch names and layout)`,
-    `  logs      ${summary.paths.logs}`,
+    `  model     ${shownPath(summary.paths.exportedModel)} (safetensors, PyTorch names and layout)`,
+    `  logs      ${shownPath(summary.paths.logs)}`,
     '',
     'Next',
     `  npx site-agent --home ${output}/hospital-a status       what a site knows`,
@@ -133,6 +135,12 @@ export function describeSummary(summary: DemoSummary, output: string): string {
     '',
     NOTICE,
   ].join('\n');
+}
+
+/** Relative where that is shorter to read and to copy: below the current folder. */
+function shownPath(path: string): string {
+  const shown = relative(process.cwd(), path);
+  return shown.startsWith('..') ? path : shown || '.';
 }
 
 function indent(text: string): string {
