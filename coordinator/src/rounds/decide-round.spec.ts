@@ -10,7 +10,7 @@ function sites(...states: (ParticipationState | number)[]): ParticipationFacts[]
 }
 
 describe('decideRound', () => {
-  it('invites at once, and trains as soon as any site has answered', () => {
+  it('invites at once, and trains as soon as one site has answered', () => {
     expect(decideRound({ ...round, state: 'planned' }, sites('invited'), 0)).toEqual({ kind: 'move', to: 'inviting' });
     const inviting: RoundFacts = { ...round, state: 'inviting' };
     expect(decideRound(inviting, sites('invited', 'invited'), 0)).toEqual({ kind: 'wait', untilMs: 60_000 });

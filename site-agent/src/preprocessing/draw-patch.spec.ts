@@ -69,7 +69,7 @@ describe('drawPatch', () => {
         expect(foregroundOf(drawPatch(source, size, 0.5, new Random(`a/${seed}`)), 0.05)).toBeGreaterThanOrEqual(0.5);
       }
     }
-    // 0.2 is air in CT: any place is as good as another, and the drawing still ends.
+    // 0.2 is air in CT: every place is as good as another, and the drawing still ends.
     expect(drawPatch(volume([64, 8, 8], half(0.2)), size, 0.5, new Random('ct'))).toHaveLength(512);
   });
 
