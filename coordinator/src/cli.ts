@@ -1,4 +1,5 @@
 import { describeError, FederationError } from '@consilium/shared/kernel';
+import { onOutputClosed } from '@consilium/shared/terminal';
 import { Command, CommanderError } from 'commander';
 import { campaignCommand } from './commands/campaign.js';
 import { configCommand } from './commands/config.js';
@@ -26,6 +27,7 @@ for (const command of [startCommand(), siteCommand(), campaignCommand(), modelCo
   program.addCommand(command);
 leaveExitToUs(program);
 
+onOutputClosed(() => undefined); // work goes on unread
 try {
   await program.parseAsync();
   process.exit(0);

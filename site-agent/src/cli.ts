@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { describeError, FederationError } from '@consilium/shared/kernel';
+import { onOutputClosed } from '@consilium/shared/terminal';
 import { configCommand } from './commands/config.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evaluateCommand } from './commands/evaluate.js';
@@ -40,6 +41,7 @@ const own = [finetuneCommand(), evaluateCommand(), predictCommand(), exportComma
 for (const command of [...federation, ...own, doctorCommand(), configCommand()]) program.addCommand(command);
 leaveExitToUs(program);
 
+onOutputClosed(() => undefined); // work goes on unread
 try {
   await program.parseAsync();
 } catch (thrown) {

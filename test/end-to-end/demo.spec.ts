@@ -82,6 +82,16 @@ describe('the demonstration', () => {
     expect(processesOf(output)).toEqual([]);
   }, 180_000);
 
+  it('stops everything when its terminal is closed', async () => {
+    const output = join(folder, 'out');
+    const demo = startDemo(output, '--fast');
+    await waitFor('the coordinator', async () => demo.said().includes('coordinator listens'), demo.said, 60_000);
+    demo.child.stdout?.destroy();
+    demo.child.stderr?.destroy();
+    expect(await demo.status).toBe(130);
+    expect(processesOf(output)).toEqual([]);
+  }, 120_000);
+
   it('leaves a folder alone that is not its own', async () => {
     writeFileSync(join(folder, 'thesis.txt'), 'precious');
     const demo = startDemo(folder, '--fast');

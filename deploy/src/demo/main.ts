@@ -7,6 +7,7 @@ import { cpus, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { describeError, FederationError, formatDuration } from '@consilium/shared/kernel';
+import { onOutputClosed } from '@consilium/shared/terminal';
 import { type DemoLength, FAST_LENGTH, PROJECT_ROOT, writePlans } from './demo-plan.js';
 import { runCampaign, startFederation } from './federation-stage.js';
 import { runFinetuning } from './finetuning-stage.js';
@@ -45,8 +46,8 @@ async function main(): Promise<number> {
     console.log('\nstopping every process …');
     void group.stopAll();
   };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
+  onOutputClosed(interrupt);
   try {
     await demonstrate(group, openOutputFolder(options.output), options, () => interrupted);
     return interrupted ? INTERRUPTED : 0;

@@ -26,6 +26,7 @@ export class ProgramGroup {
 
   /** Starts a program that runs until it is stopped; its output goes to the log file. */
   start(label: string, script: string, args: readonly string[], logFile: string): Program {
+    this.requireGoingOn(label);
     mkdirSync(dirname(logFile), { recursive: true });
     const log = openSync(logFile, 'a');
     const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', log, log], detached: true });
@@ -53,6 +54,7 @@ export class ProgramGroup {
    * With `isVisible` its standard error, where progress goes, is the terminal's own, so that bars are drawn in place.
    */
   async run(label: string, script: string, args: readonly string[], logFile: string, isVisible = false): Promise<string> {
+    this.requireGoingOn(label);
     mkdirSync(dirname(logFile), { recursive: true });
     const log = createWriteStream(logFile, { flags: 'a' });
     const child = spawn(process.execPath, [script, ...args], {
@@ -80,6 +82,11 @@ export class ProgramGroup {
     if (status === 0) return output.join('');
     const said = complaints.join('').trim().split('\n').slice(-3).join('\n  ');
     throw new StepFailed(`${label} failed:\n  ${said}\n  Its log: ${logFile}`, typeof status === 'number' ? status : 70);
+  }
+
+  /** Nothing new is started once everything is being stopped. */
+  private requireGoingOn(label: string): void {
+    if (this.stopping) throw new StepFailed(`${label} is not started: the demonstration is being stopped.`, 130);
   }
 
   /** Stops everything that still runs: sites first, then the coordinator, as they were started in the other order. */

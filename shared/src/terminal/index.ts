@@ -1,3 +1,4 @@
+export * from './closed-output.js';
 export * from './live-block.js';
 export * from './log.js';
 export * from './progress-bar.js';
