@@ -1,16 +1,6 @@
 import { FederationError } from './federation-error.js';
 
 const DURATION_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const SIZE_BYTES: Readonly<Record<string, number>> = {
-  B: 1,
-  KB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  KiB: 1024,
-  MiB: 1024 ** 2,
-  GiB: 1024 ** 3,
-};
-
 function parseQuantity(text: string, units: Readonly<Record<string, number>>, example: string): number {
   const match = /^\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]+)\s*$/.exec(text);
   const factor = match?.[2] === undefined ? undefined : units[match[2]];
@@ -25,11 +15,6 @@ function parseQuantity(text: string, units: Readonly<Record<string, number>>, ex
 /** "90s", "1.5 h" → milliseconds. */
 export function parseDurationMs(text: string): number {
   return parseQuantity(text, DURATION_MS, '90s');
-}
-
-/** "64MiB", "2 GB" → bytes. */
-export function parseSizeBytes(text: string): number {
-  return Math.round(parseQuantity(text, SIZE_BYTES, '64MiB'));
 }
 
 /** 83,000 → "1 min 23 s"; below one second "0.4 s". */

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { type Digest, digestOfJson } from '@consilium/shared/kernel';
 
 /**
  * Models Genesis 3D U-Net (Zhou et al., MICCAI 2019; MedIA 2021): four levels, three 2×2×2 poolings, skip connections.
@@ -28,7 +27,3 @@ export type Unet3dSpec = z.infer<typeof unet3dSpecSchema>;
 
 /** Every side of an input patch must be a multiple of this: three poolings by two. */
 export const UNET3D_SIDE_MULTIPLE = 8;
-
-export function modelSpecDigest(spec: ModelSpec): Digest {
-  return digestOfJson(spec);
-}

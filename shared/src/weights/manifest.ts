@@ -1,4 +1,4 @@
-import { digestOfJson, type Digest, FederationError, invariant } from '@consilium/shared/kernel';
+import { FederationError, invariant } from '@consilium/shared/kernel';
 
 /** Where a tensor lives: averaged over the sites, or kept by each site (for example running statistics). */
 export type ParameterScope = 'federated' | 'site-local';
@@ -27,11 +27,6 @@ export function elementCount(shape: readonly number[]): number {
 /** All elements of all tensors. */
 export function parameterCount(manifest: Manifest): number {
   return manifest.tensors.reduce((sum, tensor) => sum + elementCount(tensor.shape), 0);
-}
-
-/** Identity of the architecture's parameter list: order, names, shapes, dtypes and scopes. */
-export function manifestDigest(manifest: Manifest): Digest {
-  return digestOfJson(manifest.tensors);
 }
 
 /** Only the tensors that take part in averaging, in the manifest's order. */

@@ -1,5 +1,5 @@
 import { FederationError, invariant } from '@consilium/shared/kernel';
-import { elementCount, type Manifest, requireSameTensors } from './manifest.js';
+import { type Manifest, requireSameTensors } from './manifest.js';
 
 /** A tensor in memory: 32-bit floats in row-major order. */
 export interface WeightTensor {
@@ -10,11 +10,6 @@ export interface WeightTensor {
 
 /** Named tensors in a fixed order; names are unique. */
 export type WeightSet = readonly WeightTensor[];
-
-/** A zero-filled set with the manifest's names, shapes and order. */
-export function zerosFor(manifest: Manifest): WeightSet {
-  return manifest.tensors.map(({ name, shape }) => ({ name, shape, values: new Float32Array(elementCount(shape)) }));
-}
 
 /** The same tensors in the manifest's order; throws MANIFEST_MISMATCH when they do not fit. */
 export function inManifestOrder(weights: WeightSet, manifest: Manifest, what = 'the weight set'): WeightSet {
@@ -48,13 +43,6 @@ function combineWeights(left: WeightSet, right: WeightSet, combine: (a: number, 
     for (let i = 0; i < result.length; i++) result[i] = combine(values[i] as number, other.values[i] as number);
     return { name, shape, values: result };
   });
-}
-
-/** The Euclidean norm over all elements, summed in 64 bits. */
-export function l2Norm(weights: WeightSet): number {
-  let sum = 0;
-  for (const { values } of weights) for (const value of values) sum += value * value;
-  return Math.sqrt(sum);
 }
 
 /** The name of the first tensor that holds a NaN or an infinity, or undefined. */

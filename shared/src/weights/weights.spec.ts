@@ -13,9 +13,7 @@ import {
   federatedPart,
   firstNonFinite,
   inManifestOrder,
-  l2Norm,
   type Manifest,
-  manifestDigest,
   parameterCount,
   readSafetensors,
   requireSameTensors,
@@ -23,7 +21,6 @@ import {
   subtractWeights,
   type WeightSet,
   writeSafetensors,
-  zerosFor,
 } from './index.js';
 
 let folder: string;
@@ -154,12 +151,11 @@ describe('weight sets', () => {
     expect(() => subtractWeights(trained, base.slice(1))).toThrow(/differ at tensor e1\.0\.weight/);
   });
 
-  it('measure their norm and name the first bad tensor', () => {
+  it('name the first bad tensor', () => {
     const weights: WeightSet = [
       { name: 'a', shape: [2], values: Float32Array.from([3, 0]) },
       { name: 'b', shape: [1], values: Float32Array.from([4]) },
     ];
-    expect(l2Norm(weights)).toBe(5);
     expect(firstNonFinite(weights)).toBeUndefined();
     expect(firstNonFinite([...weights, { name: 'c', shape: [1], values: Float32Array.from([NaN]) }])).toBe('c');
   });
@@ -167,7 +163,6 @@ describe('weight sets', () => {
   it('are held against a manifest, naming what is missing, extra or misshaped', () => {
     expect(parameterCount(manifest)).toBe(54 + 7 + 0 + 1);
     expect(federatedPart(manifest).tensors).toHaveLength(3);
-    expect(zerosFor(manifest).map(({ name }) => name)).toEqual(manifest.tensors.map(({ name }) => name));
     expect(inManifestOrder([...makeWeights()].reverse(), manifest)).toEqual(makeWeights());
     const refuse = (weights: { name: string; shape: readonly number[] }[]) => (): void =>
       requireSameTensors(manifest, weights, 'the update');
@@ -176,7 +171,6 @@ describe('weight sets', () => {
     expect(refuse(makeWeights().map((t) => (t.name === 'odd' ? { ...t, shape: [6] } : t)))).toThrow(
       'odd with shape [6], expected [7]',
     );
-    expect(manifestDigest(manifest)).not.toBe(manifestDigest(federatedPart(manifest)));
   });
 });
 

@@ -25,11 +25,6 @@ export async function readStoredVoxels(path: string): Promise<StoredVoxels> {
   return { header, bytes: await readVoxelBytes(imageSource, header) };
 }
 
-/** The header alone: a few hundred bytes are read. */
-export async function readStoredHeader(path: string): Promise<NiftiHeader> {
-  return parseNiftiHeader(await readStart(await inspect(path)));
-}
-
 interface ByteSource {
   readonly path: string;
   readonly bytes: number;
