@@ -25,6 +25,24 @@ export function dimensions(name: string, value: readonly number[]): OperationAtt
   return { name, type: ATTRIBUTE_TYPE.shape, value };
 }
 
+/**
+ * Attributes that depend on the element type, made once per type: `byType((type) => [elementType('T', type)])(tensor)` are
+ * those for the tensor's type, so that one layer serves every precision.
+ */
+export function byType(
+  make: (type: number) => readonly OperationAttribute[],
+): (tensor: { readonly dataType: number }) => readonly OperationAttribute[] {
+  const made = new Map<number, readonly OperationAttribute[]>();
+  return ({ dataType }) => {
+    const known = made.get(dataType) ?? make(dataType);
+    made.set(dataType, known);
+    return known;
+  };
+}
+
+/** T = the tensor's own type: all that most element-wise operations ask for. */
+export const SAME_TYPE = byType((type) => [elementType('T', type)]);
+
 /** T = 32-bit float, the one attribute of most element-wise operations. */
 export const FLOAT: readonly OperationAttribute[] = [elementType('T')];
 

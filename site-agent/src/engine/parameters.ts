@@ -1,8 +1,10 @@
 import { invariant } from '@consilium/shared/kernel';
 import { elementCount, inManifestOrder, type Manifest, type TensorEntry, type WeightSet } from '@consilium/shared/weights';
 import { sumAndFree } from './activation.js';
+import { castTensor } from './cast-tensor.js';
 import { fromEngineLayout, toEngineLayout, toEngineShape } from './kernel-layout.js';
 import type { Runtime } from './runtime/runtime.js';
+import { DATA_TYPE } from './runtime/tensorflow-binding.js';
 import type { Tensor } from './tensor.js';
 import { Variable } from './variable.js';
 
@@ -20,14 +22,19 @@ export class Parameter {
     this.variable = new Variable(runtime, toEngineShape(shape));
   }
 
-  /** The value in TensorFlow's layout; the caller frees it before the next update. */
-  view(): Tensor {
-    return this.variable.view();
+  /** The value in TensorFlow's layout, 32-bit floats unless another type is named; the caller frees it before the next update. */
+  view(dataType: number = DATA_TYPE.float32): Tensor {
+    const view = this.variable.view();
+    const value = castTensor(this.runtime, view, dataType);
+    view.free();
+    return value;
   }
 
-  /** Adds a gradient in TensorFlow's layout and takes it over. */
+  /** Adds a gradient in TensorFlow's layout, of any float type, and takes it over; the sum is kept in 32 bits. */
   addGradient(gradient: Tensor): void {
-    this.gradient = this.gradient === undefined ? gradient : sumAndFree(this.runtime, this.gradient, gradient);
+    const exact = castTensor(this.runtime, gradient, DATA_TYPE.float32);
+    gradient.free();
+    this.gradient = this.gradient === undefined ? exact : sumAndFree(this.runtime, this.gradient, exact);
   }
 
   /** The gradient summed since the last call; the caller owns it. */

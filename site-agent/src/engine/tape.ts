@@ -1,6 +1,22 @@
-import { Activation } from './activation.js';
+import { invariant } from '@consilium/shared/kernel';
+import { Activation, type Held } from './activation.js';
+import { castTensor } from './cast-tensor.js';
 import type { Runtime } from './runtime/runtime.js';
+import { DATA_TYPE } from './runtime/tensorflow-binding.js';
 import type { Tensor } from './tensor.js';
+
+/** Element type of the activations; weights, statistics, losses and optimizers are 32-bit floats always. */
+export type Precision = 'f32' | 'bf16';
+
+export interface TapeOptions {
+  readonly precision?: Precision;
+  /** Batch statistics are gathered and dropout drops. As `recording` by default. */
+  readonly training?: boolean;
+  /** Makes normalised activations again on the way back instead of keeping them: less memory, a little more time. */
+  readonly lean?: boolean;
+  /** Root of the random draws of dropout in this pass. */
+  readonly seed?: number;
+}
 
 /**
  * Remembers how to go back through the layers that ran. Each layer hands over its output, the tensors it needs for its
@@ -8,32 +24,110 @@ import type { Tensor } from './tensor.js';
  * last reader is done. A tape that does not record frees everything on the way forward.
  */
 export class Tape {
+  readonly training: boolean;
+  readonly lean: boolean;
+  readonly precision: Precision;
   private readonly closures: (() => void)[] = [];
+  private readonly seed: number;
+  private draws = 0;
+  private replaying = false;
 
   constructor(
     readonly runtime: Runtime,
     readonly recording: boolean,
-  ) {}
+    options: TapeOptions = {},
+  ) {
+    this.training = options.training ?? recording;
+    this.lean = recording && (options.lean ?? false);
+    this.precision = options.precision ?? 'f32';
+    this.seed = options.seed ?? 0;
+  }
 
-  /** The network's input; it takes over the tensor. Only tests ask for its gradient. */
+  /** True once per step and layer: not when a block is computed a second time for its gradient. */
+  get gathersStatistics(): boolean {
+    return this.training && !this.replaying;
+  }
+
+  /** The network's input in this tape's precision; it takes over the tensor. Only tests ask for its gradient. */
   input(tensor: Tensor, wantsGradient = false): Activation {
-    return new Activation(this.runtime, tensor, wantsGradient);
+    if (this.precision === 'f32') return new Activation(this.runtime, tensor, wantsGradient);
+    const cast = castTensor(this.runtime, tensor, DATA_TYPE.bfloat16);
+    tensor.free();
+    return new Activation(this.runtime, cast, wantsGradient);
   }
 
   /**
    * Notes a layer. `held` are ownerships that the layer's gradient needs: freed here when nothing is recorded, else by
-   * `backward`, which also owns the gradient it is given.
+   * `backward`, which also owns the gradient it is given. `remake` makes the output again from what is held (the caller owns
+   * it), so that readers need not keep it.
    */
-  push(output: Tensor, held: readonly Tensor[], backward: (gradient: Tensor) => void): Activation {
-    const activation = new Activation(this.runtime, output, this.recording);
-    if (this.recording) this.closures.push(() => backward(activation.takeGradient()));
-    else for (const tensor of held) tensor.free();
+  push(
+    output: Tensor,
+    held: readonly (Tensor | Held)[],
+    backward: (gradient: Tensor) => void,
+    remake?: () => Tensor,
+  ): Activation {
+    const { runtime, recording } = this;
+    const activation = new Activation(runtime, output, recording, recording ? remake : undefined);
+    if (!recording) {
+      for (const each of held) 'drop' in each ? each.drop() : each.free();
+      return activation;
+    }
+    const { layer } = runtime;
+    this.closures.push(() => runtime.within(layer, 'backward', () => backward(activation.takeGradient())));
     return activation;
+  }
+
+  /** Names the layers that `build` adds, for profiles; names nest. */
+  scope<T>(name: string, build: () => T): T {
+    const { layer } = this.runtime;
+    return this.runtime.within(layer === '' ? name : `${layer}.${name}`, 'forward', build);
+  }
+
+  /**
+   * Runs a block of layers without keeping anything but its inputs (activation checkpointing, Chen et al., arXiv 1604.06174):
+   * on the way back the block is computed again. The same operations on the same values give the same bits.
+   */
+  recompute(inputs: readonly Activation[], block: (tape: Tape, inputs: readonly Activation[]) => Activation): Activation {
+    if (!this.recording) return block(this, inputs);
+    const kept = inputs.map((input) => input.tensor.keep());
+    const drawsBefore = this.draws;
+    const forward = this.inner(false);
+    const output = block(
+      forward,
+      inputs.map((input) => new Activation(this.runtime, input.tensor, false)),
+    );
+    this.draws = forward.draws;
+    return this.push(output.tensor, kept, (gradient) => {
+      const again = this.inner(true);
+      again.draws = drawsBefore;
+      again.replaying = true;
+      const sources = inputs.map((input) => new Activation(this.runtime, input.tensor, input.wantsGradient));
+      const result = block(again, sources);
+      result.tensor.free();
+      again.backward(result, gradient);
+      for (const [i, input] of inputs.entries())
+        if (input.wantsGradient) input.addGradient((sources[i] as Activation).takeGradient());
+    });
+  }
+
+  /** A key for the stateless random operations, another one for each call; a block computed again draws the same. */
+  drawKey(): readonly [number, number] {
+    this.draws += 1;
+    return [this.seed, this.draws];
   }
 
   /** Goes back from `output`, whose gradient is taken over, and empties the tape. */
   backward(output: Activation, gradient: Tensor): void {
+    invariant(this.recording, 'only a tape that records goes back');
     output.addGradient(gradient);
     for (let closure = this.closures.pop(); closure !== undefined; closure = this.closures.pop()) closure();
+  }
+
+  private inner(recording: boolean): Tape {
+    const { runtime, training, lean, precision, seed } = this;
+    const tape = new Tape(runtime, recording, { training, lean, precision, seed });
+    tape.draws = this.draws;
+    return tape;
   }
 }

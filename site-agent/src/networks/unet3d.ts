@@ -6,7 +6,6 @@ import { type Unet3dSpec, unet3dBlocks, UNET3D_SIDE_MULTIPLE, type UnitPair } fr
 import { invariant } from '@consilium/shared/kernel';
 import type { Activation } from '../engine/activation.js';
 import { addBias } from '../engine/ops/bias.js';
-import { concatenateChannels } from '../engine/ops/concatenation.js';
 import { convolve } from '../engine/ops/convolution.js';
 import { maxPool } from '../engine/ops/max-pooling.js';
 import { upsampleNearest } from '../engine/ops/nearest-upsampling.js';
@@ -37,7 +36,7 @@ export function buildUnet3d(spec: Unet3dSpec): Network {
         const skip = skips.pop();
         invariant(skip !== undefined, 'each decoder block has a skip');
         const raised = spec.upsampling === 'nearest' ? upsampleNearest(tape, current) : raise(pass, block, current);
-        current = unitPair(pass, block, concatenateChannels(tape, raised, skip));
+        current = unitPair(pass, block, [raised, skip]);
       }
       return addBias(tape, convolve(tape, current, parameters.get('out.weight')), parameters.get('out.bias'));
     },
@@ -55,11 +54,16 @@ function raise({ tape, parameters }: Pass, block: UnitPair, input: Activation): 
   return addBias(tape, convolveTransposed(tape, input, parameters.get(`${name}.weight`)), parameters.get(`${name}.bias`));
 }
 
-function unitPair(pass: Pass, { name }: UnitPair, input: Activation): Activation {
+function unitPair(pass: Pass, { name }: UnitPair, input: Activation | readonly Activation[]): Activation {
   return unit(pass, `${name}.3`, `${name}.4`, unit(pass, `${name}.0`, `${name}.1`, input));
 }
 
-function unit({ tape, parameters, norm }: Pass, convolution: string, scaling: string, input: Activation): Activation {
+function unit(
+  { tape, parameters, norm }: Pass,
+  convolution: string,
+  scaling: string,
+  input: Activation | readonly Activation[],
+): Activation {
   const convolved = convolve(tape, input, parameters.get(`${convolution}.weight`));
   return normaliseRectify(tape, convolved, parameters.get(`${scaling}.weight`), parameters.get(`${scaling}.bias`), norm);
 }

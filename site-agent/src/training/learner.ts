@@ -6,12 +6,14 @@ import type { Activation } from '../engine/activation.js';
 import { FLOAT } from '../engine/attributes.js';
 import type { Loss } from '../engine/losses/loss.js';
 import { type LossName, LOSSES } from '../engine/losses/loss-named.js';
+import { cast } from '../engine/ops/cast.js';
 import { joinTensors, splitTensor } from '../engine/ops/concatenation.js';
 import { createOptimizer } from '../engine/optimizers/create-optimizer.js';
 import type { Optimizer } from '../engine/optimizers/optimizer.js';
 import { ParameterSet } from '../engine/parameters.js';
 import type { Runtime } from '../engine/runtime/runtime.js';
-import { Tape } from '../engine/tape.js';
+import { DATA_TYPE } from '../engine/runtime/tensorflow-binding.js';
+import { type Precision, Tape } from '../engine/tape.js';
 import type { Tensor } from '../engine/tensor.js';
 import { buildNetwork } from '../networks/build-network.js';
 import type { Network } from '../networks/network.js';
@@ -26,6 +28,10 @@ export interface LearnerOptions {
   readonly loss?: LossName | undefined;
   /** Voxels computed at once where examples do not mix (instance norm): less needs less memory, more is a little faster. */
   readonly voxelsPerPass?: number | undefined;
+  /** Element type of the activations, `f32` by default; weights, losses and optimizers are 32-bit floats always. */
+  readonly precision?: Precision | undefined;
+  /** Norms are computed again on the way back instead of kept: less memory, the same bits. */
+  readonly lean?: boolean | undefined;
 }
 
 /** One patch of the published size. */
@@ -44,6 +50,7 @@ interface Group {
 export class Learner {
   private readonly loss: Loss;
   private readonly voxelsPerPass: number;
+  private readonly passOptions: { readonly precision: Precision; readonly lean: boolean };
   private rate: number;
 
   private constructor(
@@ -55,6 +62,7 @@ export class Learner {
   ) {
     this.loss = LOSSES[options.loss ?? 'mse'];
     this.voxelsPerPass = options.voxelsPerPass ?? VOXELS_PER_PASS;
+    this.passOptions = { precision: options.precision ?? 'f32', lean: options.lean ?? false };
     this.rate = options.optimizer?.learningRate ?? 0;
   }
 
@@ -114,7 +122,7 @@ export class Learner {
     const { outputs } = this.network;
     const answers = new Float32Array(patches * outputs * voxelsOf(size));
     for (const { first, count } of this.groupsOf(patches, size)) {
-      const tape = new Tape(this.runtime, false);
+      const tape = new Tape(this.runtime, false, this.passOptions);
       const logits = this.forward(tape, input, first, count, size);
       const sigmoid = this.runtime.runOne('Sigmoid', FLOAT, [logits.tensor]);
       answers.set(this.runtime.read(sigmoid), first * outputs * voxelsOf(size));
@@ -166,7 +174,7 @@ export class Learner {
   private backwardGroups(batch: PatchBatch, groups: readonly Group[]): number {
     let loss = 0;
     for (const { first, count } of groups) {
-      const tape = new Tape(this.runtime, true);
+      const tape = new Tape(this.runtime, true, this.passOptions);
       const logits = this.forward(tape, batch.input, first, count, batch.sizeVoxels);
       const target = this.slice(batch.target, first, count, batch.sizeVoxels, this.network.outputs);
       const value = this.loss.evaluate(this.runtime, logits.tensor, target, count / batch.patches);
@@ -182,7 +190,7 @@ export class Learner {
   private backwardJoined(batch: PatchBatch, groups: readonly Group[]): number {
     const { patches, sizeVoxels } = batch;
     const passes = groups.map(({ first, count }) => {
-      const tape = new Tape(this.runtime, true);
+      const tape = new Tape(this.runtime, true, this.passOptions);
       return { tape, logits: this.forward(tape, batch.input, first, count, sizeVoxels) };
     });
     const logits = passes.map((pass) => pass.logits.tensor);
@@ -205,7 +213,7 @@ export class Learner {
 
   private forward(tape: Tape, input: Float32Array, first: number, count: number, size: PatchSize): Activation {
     const tensor = this.slice(input, first, count, size, this.network.inputChannels);
-    return this.network.forward(tape, this.parameters, tape.input(tensor));
+    return cast(tape, this.network.forward(tape, this.parameters, tape.input(tensor)), DATA_TYPE.float32);
   }
 
   private slice(values: Float32Array, first: number, count: number, size: PatchSize, channels: number): Tensor {

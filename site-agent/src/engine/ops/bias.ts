@@ -1,19 +1,23 @@
 import type { Activation } from '../activation.js';
-import { elementType, text } from '../attributes.js';
+import { byType, elementType, text } from '../attributes.js';
+import { castTensor } from '../cast-tensor.js';
 import type { Parameter } from '../parameters.js';
+import { DATA_TYPE } from '../runtime/tensorflow-binding.js';
 import type { Tape } from '../tape.js';
 
-const LAST_CHANNEL = [elementType('T'), text('data_format', 'NHWC')];
+const LAST_CHANNEL = byType((type) => [elementType('T', type), text('data_format', 'NHWC')]);
 
 /** Adds one number per channel. */
 export function addBias(tape: Tape, input: Activation, bias: Parameter): Activation {
   const { runtime } = tape;
-  const value = bias.view();
-  const output = runtime.runOne('BiasAdd', LAST_CHANNEL, [input.tensor, value]);
+  const value = bias.view(input.dataType);
+  const output = runtime.runOne('BiasAdd', LAST_CHANNEL(input), [input.tensor, value]);
   value.free();
   input.tensor.free();
   return tape.push(output, [], (gradient) => {
-    bias.addGradient(runtime.runOne('BiasAddGrad', LAST_CHANNEL, [gradient]));
+    const slope = castTensor(runtime, gradient, DATA_TYPE.float32); // TensorFlow would sum bfloat16 in bfloat16
+    bias.addGradient(runtime.runOne('BiasAddGrad', LAST_CHANNEL(slope), [slope]));
+    slope.free();
     if (input.wantsGradient) input.addGradient(gradient);
     else gradient.free();
   });

@@ -28,14 +28,27 @@ export function concatenateChannels(tape: Tape, first: Activation, second: Activ
 export function joinTensors(runtime: Runtime, parts: readonly Tensor[], axis: number): Tensor {
   return runtime.runOne(
     'ConcatV2',
-    [elementType('T'), AXIS_TYPE, integers('N', parts.length)],
+    [elementType('T', parts[0]?.dataType), AXIS_TYPE, integers('N', parts.length)],
     [...parts, runtime.integer(axis)],
   );
 }
 
+/** As {@link joinTensors}; frees the parts. A single part is the whole. */
+export function joinAndFree(runtime: Runtime, parts: readonly Tensor[], axis: number): Tensor {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  const whole = joinTensors(runtime, parts, axis);
+  for (const part of parts) part.free();
+  return whole;
+}
+
 /** Parts of the given sizes along an axis, as new tensors. */
 export function splitTensor(runtime: Runtime, whole: Tensor, sizes: readonly number[], axis: number): Tensor[] {
-  const attributes = [elementType('T'), elementType('Tlen', DATA_TYPE.int32), integers('num_split', sizes.length)];
+  const attributes = [
+    elementType('T', whole.dataType),
+    elementType('Tlen', DATA_TYPE.int32),
+    integers('num_split', sizes.length),
+  ];
   return runtime.run('SplitV', attributes, [whole, runtime.integers(sizes), runtime.integer(axis)], sizes.length);
 }
 

@@ -1,19 +1,19 @@
 import type { Activation } from '../activation.js';
-import { elementType, FLOAT, integers, text } from '../attributes.js';
+import { byType, elementType, integers, SAME_TYPE, text } from '../attributes.js';
+import { castTensor } from '../cast-tensor.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { DATA_TYPE } from '../runtime/tensorflow-binding.js';
 import type { Tape } from '../tape.js';
 import type { Tensor } from '../tensor.js';
 import { joinTensors } from './concatenation.js';
+import { reshape } from './reshape.js';
 
-const RESHAPE = [elementType('T'), elementType('Tshape', DATA_TYPE.int32)];
-const MEAN_OF_EIGHT = [
-  elementType('T'),
+const MEAN_OF_EIGHT = byType((type) => [
+  elementType('T', type),
   integers('ksize', [1, 2, 2, 2, 1]),
   integers('strides', [1, 2, 2, 2, 1]),
   text('padding', 'VALID'),
   text('data_format', 'NDHWC'),
-];
+]);
 
 /** Repeats every voxel twice along each side; its gradient is the sum over the eight copies. */
 export function upsampleNearest(tape: Tape, input: Activation): Activation {
@@ -42,14 +42,12 @@ function repeatPairs(runtime: Runtime, tensor: Tensor, shape: readonly [number, 
 }
 
 function sumOfEight(runtime: Runtime, gradient: Tensor): Tensor {
-  const mean = runtime.runOne('AvgPool3D', MEAN_OF_EIGHT, [gradient]);
-  const eight = runtime.scalar(8);
-  const sum = runtime.runOne('Mul', FLOAT, [mean, eight]);
+  const mean = runtime.runOne('AvgPool3D', MEAN_OF_EIGHT(gradient), [gradient]);
+  const exactEight = runtime.scalar(8);
+  const eight = castTensor(runtime, exactEight, gradient.dataType);
+  exactEight.free();
+  const sum = runtime.runOne('Mul', SAME_TYPE(mean), [mean, eight]);
   mean.free();
   eight.free();
   return sum;
-}
-
-function reshape(runtime: Runtime, tensor: Tensor, shape: readonly number[]): Tensor {
-  return runtime.runOne('Reshape', RESHAPE, [tensor, runtime.integers(shape)]);
 }

@@ -4,28 +4,36 @@
  */
 import { invariant } from '@consilium/shared/kernel';
 import type { Activation } from '../activation.js';
-import { elementType, flag, FLOAT, integers, NATIVE_KERNEL, real, text } from '../attributes.js';
+import { byType, elementType, flag, integers, NATIVE_KERNEL, real, SAME_TYPE, text } from '../attributes.js';
+import { castTensor } from '../cast-tensor.js';
 import type { Parameter } from '../parameters.js';
 import { DATA_TYPE } from '../runtime/tensorflow-binding.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Tape } from '../tape.js';
 import type { Tensor } from '../tensor.js';
-import { joinTensors, splitTensor } from './concatenation.js';
+import { joinAndFree, splitTensor } from './concatenation.js';
+import { reshapeAndFree } from './reshape.js';
 
 /** PyTorch's default for batch and instance norm. */
 const EPSILON = 1e-5;
 
-const STATISTICS = [
-  elementType('T'),
+const STATISTICS = byType((type) => [
+  elementType('T', type),
   elementType('U'),
   real('epsilon', EPSILON),
   text('data_format', 'NHWC'),
   flag('is_training', true),
-];
-const FORWARD = [...STATISTICS, real('exponential_avg_factor', 1)];
-const FORWARD_RECTIFIED = [...FORWARD, integers('num_side_inputs', 0), text('activation_mode', 'Relu'), NATIVE_KERNEL];
+]);
+const FORWARD = byType((type) => [...STATISTICS({ dataType: type }), real('exponential_avg_factor', 1)]);
+const FORWARD_RECTIFIED = byType((type) => [
+  ...FORWARD({ dataType: type }),
+  integers('num_side_inputs', 0),
+  text('activation_mode', 'Relu'),
+  NATIVE_KERNEL,
+]);
 const ROW_AXIS = 1;
-const RESHAPE = [elementType('T'), elementType('Tshape', DATA_TYPE.int32)];
+/** oneDNN's norm takes nine times as long in bfloat16 when the channels do not fill its vectors. */
+const BFLOAT16_CHANNELS = 16;
 
 /**
  * ReLU(scale · (x − mean) / √(variance + 1e-5) + offset), statistics per channel over all voxels of all examples (batch norm),
@@ -39,31 +47,38 @@ export function normaliseRectify(
   statisticsOver: 'batch' | 'instance',
 ): Activation {
   const { runtime } = tape;
-  const scaleValue = scale.view();
+  const { dataType, shape } = input;
   const { rows, groups } = takeGroups(runtime, input, statisticsOver);
-  const passes = groups.map((group) => forward(runtime, group, scaleValue, offset));
-  const rectified = joinAndFree(
-    runtime,
-    passes.map((pass) => pass.rectified),
+  const passes = groups.map((group) => forward(runtime, group, scale, offset));
+  const whole = (parts: readonly Tensor[]): Tensor =>
+    castAndFree(runtime, reshapeAndFree(runtime, joinAndFree(runtime, parts, ROW_AXIS), shape), dataType);
+  const output = whole(passes.map((pass) => pass.rectified));
+  const remake = (): Tensor => whole(groups.map((group) => rectifiedAgain(runtime, group, scale, offset)));
+  const held = [
+    ...groups,
+    ...passes.flatMap((pass) => pass.statistics),
+    ...(tape.recording && !tape.lean ? [output.keep()] : []),
+  ];
+  const activation = tape.push(
+    output,
+    held,
+    (gradient) => {
+      const rectified = tape.lean ? activation.reclaim() : output;
+      const masked = runtime.runOne('ReluGrad', SAME_TYPE(gradient), [gradient, rectified]);
+      gradient.free();
+      rectified.free();
+      const slopes = takeRows(runtime, masked, rows, groups[0]?.dataType ?? dataType);
+      const inputGradients = groups.map((group, i) => {
+        const [slope, pass] = [slopes[i], passes[i]];
+        invariant(slope && pass, 'each group has a gradient and its statistics');
+        return backward(runtime, { group, slope, statistics: pass.statistics }, scale, offset);
+      });
+      if (input.wantsGradient) input.addGradient(whole(inputGradients));
+      else for (const part of inputGradients) part.free();
+    },
+    tape.lean ? remake : undefined,
   );
-  const output = runtime.runOne('Reshape', RESHAPE, [rectified, runtime.integers(input.shape)]);
-  const held = [scaleValue, rectified, ...groups, ...passes.flatMap((pass) => pass.statistics)];
-  return tape.push(output, held, (gradient) => {
-    const flat = reshapeAndFree(runtime, gradient, rectified.shape);
-    const masked = runtime.runOne('ReluGrad', FLOAT, [flat, rectified]);
-    flat.free();
-    rectified.free();
-    const slopes = splitAndFree(runtime, masked, rows);
-    const inputGradients = groups.map((group, i) => {
-      const [slope, pass] = [slopes[i], passes[i]];
-      invariant(slope && pass, 'each group has a gradient and its statistics');
-      return backward(runtime, { group, slope, scaleValue, statistics: pass.statistics }, scale, offset);
-    });
-    scaleValue.free();
-    const whole = joinAndFree(runtime, inputGradients);
-    if (input.wantsGradient) input.addGradient(reshapeAndFree(runtime, whole, input.shape));
-    else whole.free();
-  });
+  return activation;
 }
 
 /**
@@ -75,67 +90,76 @@ function takeGroups(
   input: Activation,
   statisticsOver: 'batch' | 'instance',
 ): { rows: number[]; groups: Tensor[] } {
-  const [examples, x, y, z, channels] = input.shape as [number, number, number, number, number];
-  const flat = reshapeAndFree(runtime, input.tensor, [1, examples * x * y, z, channels]);
+  const [examples, x, y, , channels] = input.shape as [number, number, number, number, number];
   const rows = statisticsOver === 'batch' ? [examples * x * y] : new Array<number>(examples).fill(x * y);
-  return { rows, groups: splitAndFree(runtime, flat, rows) };
+  const narrow = input.dataType === DATA_TYPE.bfloat16 && channels % BFLOAT16_CHANNELS !== 0;
+  return { rows, groups: takeRows(runtime, input.tensor, rows, narrow ? DATA_TYPE.float32 : input.dataType) };
 }
 
-interface GroupPass {
-  readonly group: Tensor;
-  readonly slope: Tensor;
-  readonly scaleValue: Tensor;
-  readonly statistics: readonly Tensor[];
-}
-
-/** The gradient of one group's input; frees the group, its slope and its statistics. */
-function backward(runtime: Runtime, pass: GroupPass, scale: Parameter, offset: Parameter): Tensor {
-  const { group, slope, scaleValue, statistics } = pass;
-  const inputs = [slope, group, scaleValue, ...statistics];
-  const [inputGradient, scaleGradient, offsetGradient, ...empty] = runtime.run('FusedBatchNormGradV3', STATISTICS, inputs, 5);
-  for (const tensor of [slope, group, ...statistics, ...empty]) tensor.free();
-  invariant(inputGradient && scaleGradient && offsetGradient, 'the gradient of a norm has three parts');
-  scale.addGradient(scaleGradient);
-  offset.addGradient(offsetGradient);
-  return inputGradient;
-}
-
-function splitAndFree(runtime: Runtime, whole: Tensor, rows: readonly number[]): Tensor[] {
-  if (rows.length === 1) return [whole];
-  const parts = splitTensor(runtime, whole, rows, ROW_AXIS);
-  whole.free();
+/** [examples, x, y, z, channels], taken over, in the given type as parts [1, rows, z, channels]. */
+function takeRows(runtime: Runtime, tensor: Tensor, rows: readonly number[], dataType: number): Tensor[] {
+  const [, , , z, channels] = tensor.shape as [number, number, number, number, number];
+  const all = rows.reduce((sum, count) => sum + count, 0);
+  const flat = reshapeAndFree(runtime, castAndFree(runtime, tensor, dataType), [1, all, z, channels]);
+  if (rows.length === 1) return [flat];
+  const parts = splitTensor(runtime, flat, rows, ROW_AXIS);
+  flat.free();
   return parts;
 }
 
-function joinAndFree(runtime: Runtime, parts: readonly Tensor[]): Tensor {
-  const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return only;
-  const whole = joinTensors(runtime, parts, ROW_AXIS);
-  for (const part of parts) part.free();
-  return whole;
+function castAndFree(runtime: Runtime, tensor: Tensor, dataType: number): Tensor {
+  const cast = castTensor(runtime, tensor, dataType);
+  tensor.free();
+  return cast;
 }
 
-/** Both paths leave three tensors for the gradient: saved mean, saved variance, and a reserved one. */
-function forward(runtime: Runtime, flat: Tensor, scale: Tensor, offset: Parameter): { rectified: Tensor; statistics: Tensor[] } {
-  const shift = offset.view();
-  const inputs = [flat, scale, shift, runtime.nothing(), runtime.nothing()];
+/** Leaves three tensors for the gradient on both paths: saved mean, saved variance, and a reserved one. */
+function forward(
+  runtime: Runtime,
+  group: Tensor,
+  scale: Parameter,
+  offset: Parameter,
+): { rectified: Tensor; statistics: Tensor[] } {
+  const [factor, shift] = [scale.view(), offset.view()];
+  const inputs = [group, factor, shift, runtime.nothing(), runtime.nothing()];
   const native = runtime.native.normaliseRectify;
   const results = native
-    ? runtime.run('_MklNativeFusedBatchNormEx', FORWARD_RECTIFIED, inputs, 6)
-    : runtime.run('FusedBatchNormV3', FORWARD, inputs, 6);
+    ? runtime.run('_MklNativeFusedBatchNormEx', FORWARD_RECTIFIED(group), inputs, 6)
+    : runtime.run('FusedBatchNormV3', FORWARD(group), inputs, 6);
+  factor.free();
   shift.free();
   const [normalised, mean, variance, ...statistics] = results;
   invariant(normalised && mean && variance, 'a norm has six results');
   mean.free();
   variance.free();
   if (native) return { rectified: normalised, statistics };
-  const rectified = runtime.runOne('Relu', FLOAT, [normalised]);
+  const rectified = runtime.runOne('Relu', SAME_TYPE(normalised), [normalised]);
   normalised.free();
   return { rectified, statistics };
 }
 
-function reshapeAndFree(runtime: Runtime, tensor: Tensor, shape: readonly number[]): Tensor {
-  const reshaped = runtime.runOne('Reshape', RESHAPE, [tensor, runtime.integers(shape)]);
-  tensor.free();
-  return reshaped;
+/** The same operation on the same values: the same bits. */
+function rectifiedAgain(runtime: Runtime, group: Tensor, scale: Parameter, offset: Parameter): Tensor {
+  const { rectified, statistics } = forward(runtime, group, scale, offset);
+  for (const tensor of statistics) tensor.free();
+  return rectified;
+}
+
+interface GroupPass {
+  readonly group: Tensor;
+  readonly slope: Tensor;
+  readonly statistics: readonly Tensor[];
+}
+
+/** The gradient of one group's input; frees the group, its slope and its statistics. */
+function backward(runtime: Runtime, { group, slope, statistics }: GroupPass, scale: Parameter, offset: Parameter): Tensor {
+  const factor = scale.view();
+  const inputs = [slope, group, factor, ...statistics];
+  const results = runtime.run('FusedBatchNormGradV3', STATISTICS(group), inputs, 5);
+  const [inputGradient, scaleGradient, offsetGradient, ...empty] = results;
+  for (const tensor of [slope, group, factor, ...statistics, ...empty]) tensor.free();
+  invariant(inputGradient && scaleGradient && offsetGradient, 'the gradient of a norm has three parts');
+  scale.addGradient(scaleGradient);
+  offset.addGradient(offsetGradient);
+  return inputGradient;
 }

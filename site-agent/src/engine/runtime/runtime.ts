@@ -12,9 +12,22 @@ export interface NativeKernels {
 
 export const PUBLIC_ONLY: NativeKernels = { maxPooling: false, normaliseRectify: false };
 
+/** Where in the network an operation belongs. */
+export type Direction = 'forward' | 'backward';
+
+/** Sees every operation while it is set: for profiles. */
+export interface OperationObserver {
+  /** Must call `execute` once and return its results. */
+  observe(operation: string, layer: string, direction: Direction, execute: () => Tensor[]): Tensor[];
+}
+
 /** Runs operations on one binding and hands out {@link Tensor}s, which the caller owns. */
 export class Runtime {
+  /** Set by a profile; nothing is spent on it otherwise. */
+  observer: OperationObserver | undefined;
   private readonly constants = new Map<string, Tensor>();
+  private currentLayer = '';
+  private direction: Direction = 'forward';
 
   constructor(
     readonly binding: TensorflowBinding,
@@ -30,10 +43,10 @@ export class Runtime {
     return this.tensor(Float32Array.of(value), []);
   }
 
-  /** A constant list of 32-bit integers (a shape, an axis). The runtime owns it: do not free it. */
-  integers(values: readonly number[]): Tensor {
-    return this.constant(`vector ${values.join(' ')}`, () =>
-      this.create([values.length], DATA_TYPE.int32, Int32Array.from(values)),
+  /** Constant 32-bit integers (a shape, axes, amounts), a list unless a shape is given. The runtime owns it: do not free it. */
+  integers(values: readonly number[], shape: readonly number[] = [values.length]): Tensor {
+    return this.constant(`${shape.join('x')}: ${values.join(' ')}`, () =>
+      this.create(shape, DATA_TYPE.int32, Int32Array.from(values)),
     );
   }
 
@@ -47,17 +60,32 @@ export class Runtime {
     return this.constant('nothing', () => this.tensor(new Float32Array(0), [0]));
   }
 
-  /** Runs one operation; `outputs` is the exact number of its results, all owned by the caller. Inputs are only read. */
-  run(operation: string, attributes: readonly OperationAttribute[], inputs: readonly Tensor[], outputs: number): Tensor[] {
-    const ids = inputs.map((input) => input.id);
+  /** The layer that operations now belong to; empty outside a network. */
+  get layer(): string {
+    return this.currentLayer;
+  }
+
+  /** What `work` gives; its operations count for the layer. */
+  within<T>(layer: string, direction: Direction, work: () => T): T {
+    const before = { layer: this.currentLayer, direction: this.direction };
+    this.currentLayer = layer;
+    this.direction = direction;
     try {
-      const results = this.binding.executeOp(operation, attributes, ids, outputs);
-      return results.map(({ id, shape, dtype }) => new Tensor(this.binding, id, shape, dtype));
-    } catch (thrown) {
-      throw operationFailed(operation, thrown);
+      return work();
+    } finally {
+      this.currentLayer = before.layer;
+      this.direction = before.direction;
     }
   }
 
+  /** Runs one operation; `outputs` is the exact number of its results, all owned by the caller. Inputs are only read. */
+  run(operation: string, attributes: readonly OperationAttribute[], inputs: readonly Tensor[], outputs: number): Tensor[] {
+    const { observer } = this;
+    if (observer === undefined) return this.execute(operation, attributes, inputs, outputs);
+    return observer.observe(operation, this.currentLayer, this.direction, () =>
+      this.execute(operation, attributes, inputs, outputs),
+    );
+  }
   /** Runs an operation of one result. */
   runOne(operation: string, attributes: readonly OperationAttribute[], inputs: readonly Tensor[]): Tensor {
     const [result] = this.run(operation, attributes, inputs, 1);
@@ -94,6 +122,21 @@ export class Runtime {
   dispose(): void {
     for (const tensor of this.constants.values()) tensor.free();
     this.constants.clear();
+  }
+
+  private execute(
+    operation: string,
+    attributes: readonly OperationAttribute[],
+    inputs: readonly Tensor[],
+    outputs: number,
+  ): Tensor[] {
+    const ids = inputs.map((input) => input.id);
+    try {
+      const results = this.binding.executeOp(operation, attributes, ids, outputs);
+      return results.map(({ id, shape, dtype }) => new Tensor(this.binding, id, shape, dtype));
+    } catch (thrown) {
+      throw operationFailed(operation, thrown);
+    }
   }
 
   private create(shape: readonly number[], dataType: number, values: Float32Array | Int32Array): Tensor {
