@@ -70,7 +70,10 @@ export class Tape {
     const { runtime, recording } = this;
     const activation = new Activation(runtime, output, recording, recording ? remake : undefined);
     if (!recording) {
-      for (const each of held) 'drop' in each ? each.drop() : each.free();
+      for (const each of held) {
+        if ('drop' in each) each.drop();
+        else each.free();
+      }
       return activation;
     }
     const { layer } = runtime;
