@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import { machineFacts } from './machine-facts.mjs';
+import { toArguments, toEngineArguments } from './options.mjs';
+import { median, ratio, round } from './statistics.mjs';
+import { TurnTaker } from './turn-taker.mjs';
+
+/** First losses of equal work differ by no more than rounding. */
+const LOSS_TOLERANCE = { f32: 1e-4, bf16: 0.02 };
+
+/** A side whose median step took this much longer than its quickest was disturbed by other programs. */
+const QUIET_SPREAD = 1.15;
+
+/** One case, measured: see README.md for what the fields mean. */
+export async function compareSteps(options) {
+  const sides = await startSides(options);
+  try {
+    const turns = await takeTurns(sides, options);
+    const facts = new Map();
+    for (const side of sides) facts.set(side.name, await side.ask('facts'));
+    const results = Object.fromEntries(sides.map(({ name }) => [name, summarise(turns.get(name), facts.get(name), options)]));
+    return report(options, sides, results);
+  } finally {
+    await Promise.all(sides.map((side) => side.end()));
+  }
+}
+
+/** Ours; with `--reference` PyTorch with the same norm, and for other norms than batch also PyTorch with batch norm. */
+async function startSides(options) {
+  const given = toArguments(options);
+  const here = import.meta.dirname;
+  const sides = [
+    new TurnTaker('ours', process.execPath, [
+      ...['--expose-gc', join(here, 'engine-step.mjs')],
+      ...[...given, ...toEngineArguments(options)],
+    ]),
+  ];
+  if (options.reference !== undefined) {
+    const python = (name, norm) =>
+      sides.push(new TurnTaker(name, options.reference, [join(here, 'reference_step.py'), ...given, '--norm', norm]));
+    python('reference', options.norm);
+    if (options.norm !== 'batch') python('referenceBatchNorm', 'batch');
+  }
+  for (const side of sides) side.facts = await side.ready(); // one after the other: starts do not disturb each other
+  return sides;
+}
+
+/** Warm-up and counted steps; who goes first changes with every round. */
+async function takeTurns(sides, { steps, warmup }) {
+  const turns = new Map(sides.map(({ name }) => [name, []]));
+  for (let round = 0; round < warmup + steps; round++) {
+    for (const side of round % 2 === 0 ? sides : sides.toReversed()) turns.get(side.name).push(await side.ask('step'));
+  }
+  return turns;
+}
+
+function summarise(turns, { peakRssMiB }, { warmup }) {
+  const counted = turns.slice(warmup);
+  const of = (field) => counted.map((turn) => turn[field]);
+  return {
+    medianSeconds: round(median(of('seconds'))),
+    minSeconds: round(Math.min(...of('seconds'))),
+    processorSeconds: round(median(of('processorSeconds'))),
+    idleProcessorSeconds: round(median(of('idleProcessorSeconds'))),
+    firstStepSeconds: round(turns[0].seconds),
+    peakRssMiB,
+    losses: turns.slice(0, 3).map(({ loss }) => round(loss, 6)),
+  };
+}
+
+function report({ reference: _, ...options }, sides, { ours, reference, referenceBatchNorm }) {
+  const beside = (name) => ratio(ours[name], reference?.[name]);
+  return {
+    stepRatio: beside('medianSeconds'),
+    rssRatio: beside('peakRssMiB'),
+    minRatio: beside('minSeconds'),
+    processorRatio: beside('processorSeconds'),
+    ...(options.norm === 'batch'
+      ? {}
+      : {
+          stepRatioToBatchNorm: ratio(ours.medianSeconds, referenceBatchNorm?.medianSeconds),
+          rssRatioToBatchNorm: ratio(ours.peakRssMiB, referenceBatchNorm?.peakRssMiB),
+        }),
+    sameWork: reference === undefined ? null : sameWork(options, sides, ours, reference),
+    disturbed: [ours, reference ?? ours].some(({ medianSeconds, minSeconds }) => medianSeconds > QUIET_SPREAD * minSeconds),
+    ours,
+    reference: reference ?? null,
+    ...(referenceBatchNorm === undefined ? {} : { referenceBatchNorm }),
+    starts: Object.fromEntries(sides.map(({ name, facts }) => [name, { ...facts, startSeconds: round(facts.startSeconds, 2) }])),
+    case: options,
+    machine: machineFacts(),
+  };
+}
+
+/** The same number of parameters, and the same loss from the same weights and data. */
+function sameWork({ precision }, sides, ours, reference) {
+  const [mine, theirs] = ['ours', 'reference'].map((name) => sides.find((side) => side.name === name).facts.parameters);
+  const apart = Math.abs(ours.losses[0] - reference.losses[0]) / reference.losses[0];
+  return mine === theirs && apart <= LOSS_TOLERANCE[precision];
+}
