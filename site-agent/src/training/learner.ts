@@ -13,7 +13,7 @@ import type { Optimizer } from '../engine/optimizers/optimizer.js';
 import { ParameterSet } from '../engine/parameters.js';
 import type { Runtime } from '../engine/runtime/runtime.js';
 import { DATA_TYPE } from '../engine/runtime/tensorflow-binding.js';
-import { type Precision, Tape } from '../engine/tape.js';
+import { type MemoryUse, type Precision, Tape } from '../engine/tape.js';
 import type { Tensor } from '../engine/tensor.js';
 import { buildNetwork } from '../networks/build-network.js';
 import type { Network } from '../networks/network.js';
@@ -30,8 +30,8 @@ export interface LearnerOptions {
   readonly voxelsPerPass?: number | undefined;
   /** Element type of the activations, `f32` by default; weights, losses and optimizers are 32-bit floats always. */
   readonly precision?: Precision | undefined;
-  /** Norms are computed again on the way back instead of kept: less memory, the same bits. */
-  readonly lean?: boolean | undefined;
+  /** `plain` by default; the others need less memory and more time, and give the same bits. */
+  readonly memory?: MemoryUse | undefined;
 }
 
 /** One patch of the published size. */
@@ -50,7 +50,7 @@ interface Group {
 export class Learner {
   private readonly loss: Loss;
   private readonly voxelsPerPass: number;
-  private readonly passOptions: { readonly precision: Precision; readonly lean: boolean };
+  private readonly passOptions: { readonly precision: Precision; readonly memory: MemoryUse };
   private rate: number;
 
   private constructor(
@@ -62,7 +62,7 @@ export class Learner {
   ) {
     this.loss = LOSSES[options.loss ?? 'mse'];
     this.voxelsPerPass = options.voxelsPerPass ?? VOXELS_PER_PASS;
-    this.passOptions = { precision: options.precision ?? 'f32', lean: options.lean ?? false };
+    this.passOptions = { precision: options.precision ?? 'f32', memory: options.memory ?? 'plain' };
     this.rate = options.optimizer?.learningRate ?? 0;
   }
 
