@@ -38,6 +38,7 @@ export class Tensor {
 
 /** TensorFlow's own words as an error of ours; running out of memory is told apart because the remedy differs. */
 export function operationFailed(operation: string, thrown: unknown): FederationError {
+  if (thrown instanceof FederationError) return thrown;
   const words = thrown instanceof Error ? thrown.message : String(thrown);
   if (/\bOOM\b|out of memory|failed to allocate/i.test(words)) {
     return new FederationError('OUT_OF_MEMORY', `no memory was left for the operation ${operation}`, {

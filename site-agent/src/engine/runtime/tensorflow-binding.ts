@@ -60,6 +60,7 @@ export const DATA_TYPE = {
   bfloat16: 14,
   float16: 19,
   resource: 20,
+  uint64: 23,
 } as const;
 
 /** TF_AttrType of TensorFlow's C API. A shape attribute is an array of dimensions. */
