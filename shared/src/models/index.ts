@@ -1,5 +1,13 @@
 export * from './initial-weights.js';
+export { cube, type Sides } from './layer-parameters.js';
 export * from './manifest-of.js';
+export * from './medicalnet-spec.js';
 export * from './model-spec.js';
+export { type NormChoice, normGroups } from './norm-fields.js';
+export type * from './parameter-spec.js';
+export * from './pooled-head.js';
+export * from './published-names.js';
+export * from './residual-unet3d-spec.js';
 export * from './unet3d-parameters.js';
+export * from './unet3d-spec.js';
 export * from './weight-metadata.js';

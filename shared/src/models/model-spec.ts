@@ -1,29 +1,65 @@
 import { z } from 'zod';
-
-/**
- * Models Genesis 3D U-Net (Zhou et al., MICCAI 2019; MedIA 2021): four levels, three 2×2×2 poolings, skip connections.
- * `width` is the number of channels of the first convolution; 32 is the published size.
- */
-export const unet3dSpecSchema = z.strictObject({
-  architecture: z.literal('genesis-unet3d'),
-  width: z.int().min(1).max(64).default(8).describe('channels of the first convolution; 32 is the published size'),
-  norm: z
-    .enum(['batch', 'instance'])
-    .default('instance')
-    .describe('batch uses the statistics of the current batch, as published; instance is the federated default'),
-  upsampling: z
-    .enum(['transposed', 'nearest'])
-    .default('transposed')
-    .describe('transposed convolution as in the PyTorch variant, nearest neighbour as in the Keras variant'),
-  inputChannels: z.int().min(1).max(8).default(1),
-  outputs: z.int().min(1).max(128).default(1).describe('channels of the last, sigmoid-activated convolution'),
-});
+import { medicalnetSpecSchema } from './medicalnet-spec.js';
+import type { NormChoice } from './norm-fields.js';
+import { type ResidualUnet3dSpec, residualUnet3dSpecSchema } from './residual-unet3d-spec.js';
+import { genesisClassifierSpecSchema, type Unet3dSpec, unet3dSpecSchema } from './unet3d-spec.js';
 
 /** Architecture as data. Further architectures join this union. */
-export const modelSpecSchema = z.discriminatedUnion('architecture', [unet3dSpecSchema]);
+export const modelSpecSchema = z
+  .discriminatedUnion('architecture', [
+    unet3dSpecSchema,
+    genesisClassifierSpecSchema,
+    medicalnetSpecSchema,
+    residualUnet3dSpecSchema,
+  ])
+  .superRefine(refuseStrayFields);
 
 export type ModelSpec = z.infer<typeof modelSpecSchema>;
-export type Unet3dSpec = z.infer<typeof unet3dSpecSchema>;
 
-/** Every side of an input patch must be a multiple of this: three poolings by two. */
-export const UNET3D_SIDE_MULTIPLE = 8;
+/** A network that answers for every voxel of its input, as restoring and segmenting patches needs. */
+export type VoxelModelSpec = Unet3dSpec | ResidualUnet3dSpec;
+
+const unet3dChoice = unet3dSpecSchema.omit({ inputChannels: true, outputs: true });
+const residualUnet3dChoice = residualUnet3dSpecSchema.omit({ inputChannels: true, outputs: true });
+
+/** The choices of such a network that a task leaves to its author: inputs and outputs follow from the task. */
+export const voxelModelChoiceSchema = z
+  .discriminatedUnion('architecture', [unet3dChoice, residualUnet3dChoice])
+  .superRefine(refuseStrayFields);
+
+export type VoxelModelChoice = z.infer<typeof voxelModelChoiceSchema>;
+
+const strippingSchema = z.discriminatedUnion('architecture', [unet3dChoice.strip(), residualUnet3dChoice.strip()]);
+
+/** The same network without what the task decides. */
+export function modelChoiceOf(spec: VoxelModelSpec): VoxelModelChoice {
+  return strippingSchema.parse(spec);
+}
+
+export function answersEveryVoxel(spec: ModelSpec): spec is VoxelModelSpec {
+  return spec.architecture === 'genesis-unet3d' || spec.architecture === 'residual-unet3d';
+}
+
+/** Beginning of the names of the last layer's parameters, which belong to the task and not to the representation. */
+export function outputLayerPrefix(spec: ModelSpec): string {
+  switch (spec.architecture) {
+    case 'genesis-unet3d':
+      return 'out.';
+    case 'genesis-classifier':
+      return 'head.2.';
+    case 'medicalnet-resnet':
+      return spec.head === 'classification' ? 'fc.' : 'conv_seg.6.';
+    case 'residual-unet3d':
+      return 'decoder.seg_layers.';
+  }
+}
+
+type RefusableFields = NormChoice & { readonly batchStatistics?: string | undefined };
+
+function refuseStrayFields(spec: RefusableFields, context: z.RefinementCtx): void {
+  const refuse = (field: string, message: string): void => context.addIssue({ code: 'custom', path: [field], message });
+  if (spec.groups !== undefined && spec.norm !== 'group') refuse('groups', 'only group norm has groups');
+  if (spec.batchStatistics !== undefined && spec.norm !== 'batch') {
+    refuse('batchStatistics', 'only batch norm has batch statistics');
+  }
+}

@@ -1,6 +1,15 @@
 import { digestOfBytes } from '@consilium/shared/kernel';
 import { parameterCount, type WeightSet } from '@consilium/shared/weights';
-import { initialWeights, manifestOf, modelSpecSchema, type ModelSpec, parametersOf } from './index.js';
+import {
+  initialWeights,
+  manifestOf,
+  modelSpecSchema,
+  type ModelSpec,
+  normGroups,
+  parametersOf,
+  statisticNames,
+  trainedParameterCount,
+} from './index.js';
 
 function spec(overrides: Record<string, unknown> = {}): ModelSpec {
   return modelSpecSchema.parse({ architecture: 'genesis-unet3d', ...overrides });
@@ -24,14 +33,45 @@ describe('the Models Genesis U-Net as data (specification, conformance table F)'
     expect(parameterCount({ tensors: encoder })).toBe(7_027_776);
   });
 
+  it('has the published checkpoint’s size when it keeps running statistics', () => {
+    const keeping = spec({ width: 32, norm: 'batch', batchStatistics: 'training' });
+    expect(trainedParameterCount(keeping)).toBe(19_073_665);
+    // The checkpoint's 19,078,351 elements include a counter for each of its 14 norms, which nothing reads.
+    expect(parameterCount(manifestOf(keeping)) + 14).toBe(19_078_351);
+    expect(statisticNames(keeping).size).toBe(2 * 14);
+    expect(parameterCount(manifestOf(spec({ width: 32, norm: 'batch', batchStatistics: 'always' })))).toBe(19_073_665);
+  });
+
   it('has the same tensors whatever the norm, because both are affine', () => {
     expect(manifestOf(spec({ norm: 'batch' }))).toEqual(manifestOf(spec({ norm: 'instance' })));
+    expect(manifestOf(spec({ norm: 'group' }))).toEqual(manifestOf(spec({ norm: 'instance' })));
+  });
+
+  it('writes settings of before as it always did', () => {
+    expect(JSON.stringify(spec())).toBe(
+      '{"architecture":"genesis-unet3d","width":8,"norm":"instance","upsampling":"transposed","inputChannels":1,"outputs":1}',
+    );
+  });
+
+  it.each([
+    [undefined, 16, 8],
+    [undefined, 12, 4],
+    [undefined, 7, 1],
+    [6, 9, 3],
+    [64, 32, 32],
+  ])('%s groups over %i channels are %i', (groups, channels, expected) => {
+    expect(normGroups({ norm: 'group', groups }, channels)).toBe(expected);
   });
 
   it('refuses what it cannot build, naming the field', () => {
     expect(modelSpecSchema.safeParse({ architecture: 'genesis-unet3d', width: 0 }).error?.issues[0]?.path).toEqual(['width']);
     expect(modelSpecSchema.safeParse({ architecture: 'transformer' }).success).toBe(false);
     expect(modelSpecSchema.safeParse({ architecture: 'genesis-unet3d', widht: 8 }).success).toBe(false);
+    const stray = (field: object) =>
+      modelSpecSchema.safeParse({ architecture: 'genesis-unet3d', ...field }).error?.issues[0]?.path;
+    expect(stray({ norm: 'instance', groups: 4 })).toEqual(['groups']);
+    expect(stray({ norm: 'group', batchStatistics: 'always' })).toEqual(['batchStatistics']);
+    expect(stray({ norm: 'group', groups: 4 })).toBeUndefined();
   });
 });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { modelSpecSchema } from '@consilium/shared/models';
+import { answersEveryVoxel, modelSpecSchema } from '@consilium/shared/models';
 import { durationField, nameField, positiveInteger } from './fields.js';
 import { localTrainingSchema, objectiveSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
 
@@ -33,6 +33,10 @@ export const campaignPlanSchema = z
   .refine((plan) => plan.sites === undefined || plan.quorum <= plan.sites.length, {
     path: ['quorum'],
     message: 'a quorum larger than the number of named sites can never be reached',
+  })
+  .refine((plan) => answersEveryVoxel(plan.model), {
+    path: ['model', 'architecture'],
+    message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',
   });
 
 export type CampaignPlan = z.infer<typeof campaignPlanSchema>;

@@ -1,5 +1,6 @@
 import { writeFileWhole } from '@consilium/shared/weights';
 import type { Digest } from '@consilium/shared/kernel';
+import { modelChoiceOf } from '@consilium/shared/models';
 import type { FinetuneOrder, FinetuneResult, SegmentOrder, SegmentResult, TrainerLimits } from '../trainer/trainer-messages.js';
 import { writeRecord } from '../training/round-folder.js';
 import { finetuneFolder, makeFolder } from './finetune-folder.js';
@@ -56,8 +57,7 @@ export async function finetuneAndEvaluate(plan: FinetunePlan, desk: TrainerDesk)
   let scratch: TrainedModel | null = null;
   if (plan.compareScratch) {
     // The same network, whatever the task file says about the one for scratch runs.
-    const { architecture, width, norm, upsampling } = spec;
-    const same = { ...task, start: { ...task.start, from: SCRATCH }, model: { architecture, width, norm, upsampling } };
+    const same = { ...task, start: { ...task.start, from: SCRATCH }, model: modelChoiceOf(spec) };
     scratch = (await trainModel(plan, same, folder.scratchFolder, desk, 'from scratch')).model;
   }
   const { train, validation, test } = task.cases;

@@ -1,7 +1,7 @@
 /** Fine-tuning for segmentation in the trainer process (spec A7): nothing frozen, Adam, plateau schedule, best weights kept. */
 import { rm } from 'node:fs/promises';
 import { type Digest, digestOfFile, digestOfJson } from '@consilium/shared/kernel';
-import { manifestOf, type ModelSpec } from '@consilium/shared/models';
+import { manifestOf, type ModelSpec, type VoxelModelSpec } from '@consilium/shared/models';
 import { inManifestOrder, readSafetensors, type WeightSet } from '@consilium/shared/weights';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { FinetuneOrder, FinetuneResult } from '../trainer/trainer-messages.js';
@@ -13,7 +13,7 @@ import { type FinetuneFolder, finetuneFolder, makeFolder } from './finetune-fold
 import { type FinetuneHistory, type FinetuneOutcome, readHistory, writeHistory } from './finetune-history.js';
 import { requireEveryClass } from './labelled-case.js';
 import { loadCases } from './load-cases.js';
-import { readModelFile, type SegmentationFacts, writeModelFile } from './model-file.js';
+import { readModelFile, requireVoxelModel, type SegmentationFacts, writeModelFile } from './model-file.js';
 import type { CaseFiles, SegmentationTask } from './segmentation-task.js';
 import { SCRATCH } from './task-file.js';
 import { type Finetuning, type Trained, trainSegmentation } from './train-segmentation.js';
@@ -47,7 +47,7 @@ export async function executeFinetune(order: FinetuneOrder, context: OrderContex
 
 /** Where training begins: the network, its weights and, from a model, the model's digest. */
 interface Start extends Transfer {
-  readonly spec: ModelSpec;
+  readonly spec: VoxelModelSpec;
   readonly digest: Digest | null;
 }
 
@@ -58,7 +58,7 @@ async function openStart({ start, model, classes, training }: SegmentationTask):
     return { spec, digest: null, ...scratchWeights(spec, training.seed) };
   }
   const source = await readModelFile(start.from);
-  const spec = { ...source.spec, outputs };
+  const spec = { ...requireVoxelModel(source), outputs };
   return { spec, digest: source.digest, ...transferWeights(spec, source.weights, training.seed, start.outputLayer) };
 }
 

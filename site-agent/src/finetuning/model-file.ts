@@ -2,7 +2,15 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Digest, digestOfFile, FederationError } from '@consilium/shared/kernel';
-import { manifestOf, MODEL_METADATA_KEYS, modelMetadata, type ModelSpec, modelSpecSchema } from '@consilium/shared/models';
+import {
+  answersEveryVoxel,
+  manifestOf,
+  MODEL_METADATA_KEYS,
+  modelMetadata,
+  type ModelSpec,
+  modelSpecSchema,
+  type VoxelModelSpec,
+} from '@consilium/shared/models';
 import { inManifestOrder, readSafetensors, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
 import { parseWith, patchPlanSchema } from '@consilium/shared/wire';
 import { modalityField, segmentationClassSchema } from './segmentation-task.js';
@@ -124,5 +132,13 @@ export function requireSegmentation({ segmentation, path }: ModelFile): Segmenta
   if (segmentation !== undefined) return segmentation;
   throw new FederationError('ARGUMENT_INVALID', `the model ${path} is pretrained only: it restores scans and knows no classes`, {
     remedy: 'Fine-tune it first: site-agent finetune TASK.yaml --from MODEL.',
+  });
+}
+
+/** The model's spec; ARGUMENT_INVALID for a network that does not answer for every voxel. */
+export function requireVoxelModel({ spec, path }: ModelFile): VoxelModelSpec {
+  if (answersEveryVoxel(spec)) return spec;
+  throw new FederationError('ARGUMENT_INVALID', `the model ${path} (${spec.architecture}) gives no answer per voxel`, {
+    remedy: 'Start a segmentation from a U-Net.',
   });
 }

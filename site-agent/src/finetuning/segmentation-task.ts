@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { unet3dSpecSchema } from '@consilium/shared/models';
+import { voxelModelChoiceSchema } from '@consilium/shared/models';
 import { fraction, nameField, patchPlanSchema, positiveInteger } from '@consilium/shared/wire';
 
 const caseSchema = z.strictObject({
@@ -71,8 +71,7 @@ export const taskFileSchema = z
         outputLayer: z.enum(['auto', 'fresh']).default('auto').describe('auto keeps the last layer when its size fits'),
       })
       .prefault({}),
-    model: unet3dSpecSchema
-      .omit({ inputChannels: true, outputs: true })
+    model: voxelModelChoiceSchema
       .prefault({ architecture: 'genesis-unet3d' })
       .describe('used from scratch; a start model brings its own'),
     patchSizeVoxels: patchPlanSchema.shape.sizeVoxels,

@@ -1,5 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { initialWeights, type ModelSpec } from '@consilium/shared/models';
+import { initialWeights, type ModelSpec, outputLayerPrefix } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
 
 /** Which parameters a fine-tuning took over and which it drew afresh. */
@@ -8,9 +8,6 @@ export interface Transfer {
   readonly loaded: readonly string[];
   readonly fresh: readonly string[];
 }
-
-/** The last convolution: it belongs to the task, everything before it to the representation. */
-const OUTPUT_LAYER = 'out.';
 
 /** Fresh seeded weights for every parameter: the scratch run of the same schedule. */
 export function scratchWeights(spec: ModelSpec, seed: number): Transfer {
@@ -31,12 +28,13 @@ export function transferWeights(
 ): Transfer {
   const byName = new Map(source.map((tensor) => [tensor.name, tensor]));
   const fresh = initialWeights(spec, seed);
+  const outputPrefix = outputLayerPrefix(spec);
   const sameShape = (name: string, shape: readonly number[]): boolean => byName.get(name)?.shape.join('x') === shape.join('x');
-  const output = fresh.filter(({ name }) => name.startsWith(OUTPUT_LAYER));
+  const output = fresh.filter(({ name }) => name.startsWith(outputPrefix));
   const keepOutput = outputLayer === 'auto' && output.every(({ name, shape }) => sameShape(name, shape));
   const loaded: string[] = [];
   const weights = fresh.map((tensor) => {
-    if (tensor.name.startsWith(OUTPUT_LAYER) && !keepOutput) return tensor;
+    if (tensor.name.startsWith(outputPrefix) && !keepOutput) return tensor;
     const taken = byName.get(tensor.name);
     if (taken === undefined || !sameShape(tensor.name, tensor.shape)) throw unfit(tensor, taken);
     loaded.push(tensor.name);

@@ -3,7 +3,7 @@
  * convolution units, maximum pooling down, transposed convolution or nearest neighbour up, skips by concatenation.
  */
 import { type Unet3dSpec, unet3dBlocks, UNET3D_SIDE_MULTIPLE, type UnitPair } from '@consilium/shared/models';
-import { invariant } from '@consilium/shared/kernel';
+import { FederationError, invariant } from '@consilium/shared/kernel';
 import type { Activation } from '../engine/activation.js';
 import { addBias } from '../engine/ops/bias.js';
 import { convolve } from '../engine/ops/convolution.js';
@@ -25,20 +25,25 @@ export function buildUnet3d(spec: Unet3dSpec): Network {
     inputChannels: spec.inputChannels,
     outputs: spec.outputs,
     forward(tape, parameters, input) {
-      const pass: Pass = { tape, parameters, norm: spec.norm };
+      const pass: Pass = { tape, parameters, norm: statisticsOver(spec) };
       const skips: Activation[] = [];
       let current = input;
       for (const [level, block] of encoder.entries()) {
-        current = unitPair(pass, block, level === 0 ? current : maxPool(tape, current));
+        const read = level === 0 ? current : tape.scope(`${block.name}.pool`, () => maxPool(tape, current));
+        current = unitPair(pass, block, [read]);
         if (level < decoder.length) skips.push(current.keep());
       }
       for (const block of decoder) {
         const skip = skips.pop();
         invariant(skip !== undefined, 'each decoder block has a skip');
-        const raised = spec.upsampling === 'nearest' ? upsampleNearest(tape, current) : raise(pass, block, current);
+        const raised = tape.scope(`u${block.name.slice(1)}`, () =>
+          spec.upsampling === 'nearest' ? upsampleNearest(tape, current) : raise(pass, block, current),
+        );
         current = unitPair(pass, block, [raised, skip]);
       }
-      return addBias(tape, convolve(tape, current, parameters.get('out.weight')), parameters.get('out.bias'));
+      return tape.scope('out', () =>
+        addBias(tape, convolve(tape, current, parameters.get('out.weight')), parameters.get('out.bias')),
+      );
     },
   };
 }
@@ -46,7 +51,14 @@ export function buildUnet3d(spec: Unet3dSpec): Network {
 interface Pass {
   readonly tape: Tape;
   readonly parameters: ParameterSet;
-  readonly norm: Unet3dSpec['norm'];
+  readonly norm: 'batch' | 'instance';
+}
+
+function statisticsOver({ norm, batchStatistics }: Unet3dSpec): 'batch' | 'instance' {
+  if (norm !== 'group' && batchStatistics !== 'training') return norm;
+  throw new FederationError('ARGUMENT_INVALID', 'this network cannot be trained with these norms yet', {
+    remedy: 'Choose batch or instance norm.',
+  });
 }
 
 function raise({ tape, parameters }: Pass, block: UnitPair, input: Activation): Activation {
@@ -54,16 +66,16 @@ function raise({ tape, parameters }: Pass, block: UnitPair, input: Activation): 
   return addBias(tape, convolveTransposed(tape, input, parameters.get(`${name}.weight`)), parameters.get(`${name}.bias`));
 }
 
-function unitPair(pass: Pass, { name }: UnitPair, input: Activation | readonly Activation[]): Activation {
-  return unit(pass, `${name}.3`, `${name}.4`, unit(pass, `${name}.0`, `${name}.1`, input));
+function unitPair(pass: Pass, { name }: UnitPair, inputs: readonly Activation[]): Activation {
+  return pass.tape.block(name, inputs, (tape, read) => {
+    const first = unit({ ...pass, tape }, `${name}.0`, `${name}.1`, read);
+    return unit({ ...pass, tape }, `${name}.3`, `${name}.4`, [first]);
+  });
 }
 
-function unit(
-  { tape, parameters, norm }: Pass,
-  convolution: string,
-  scaling: string,
-  input: Activation | readonly Activation[],
-): Activation {
-  const convolved = convolve(tape, input, parameters.get(`${convolution}.weight`));
-  return normaliseRectify(tape, convolved, parameters.get(`${scaling}.weight`), parameters.get(`${scaling}.bias`), norm);
+function unit({ tape, parameters, norm }: Pass, convolution: string, scaling: string, inputs: readonly Activation[]): Activation {
+  const convolved = tape.scope(convolution.slice(-1), () => convolve(tape, inputs, parameters.get(`${convolution}.weight`)));
+  return tape.scope(scaling.slice(-1), () =>
+    normaliseRectify(tape, convolved, parameters.get(`${scaling}.weight`), parameters.get(`${scaling}.bias`), norm),
+  );
 }

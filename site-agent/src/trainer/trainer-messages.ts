@@ -1,5 +1,5 @@
 import type { Digest, ErrorCode, ErrorReport } from '@consilium/shared/kernel';
-import type { ModelSpec } from '@consilium/shared/models';
+import type { VoxelModelSpec } from '@consilium/shared/models';
 import type { ProbeScore, RoundPlan, ScorePlan, UpdateReport } from '@consilium/shared/wire';
 import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
 import type { OverlapCounts } from '../finetuning/metrics.js';
@@ -57,7 +57,7 @@ export interface FinetuneResult extends FinetuneOutcome {
   readonly kind: 'finetune';
   readonly modelPath: string;
   readonly historyPath: string;
-  readonly spec: ModelSpec;
+  readonly spec: VoxelModelSpec;
   /** The start model's digest, or "scratch". */
   readonly startedFrom: string;
   readonly loadedParameters: readonly string[];

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { jest } from '@jest/globals';
 import { join } from 'node:path';
-import { initialWeights, manifestOf, type ModelSpec, modelSpecSchema } from '@consilium/shared/models';
+import { initialWeights, manifestOf, type ModelSpec, modelSpecSchema, unet3dSpecSchema } from '@consilium/shared/models';
 import { readSafetensors, subtractWeights, type WeightSet } from '@consilium/shared/weights';
 import { Random } from '@consilium/shared/kernel';
 import { PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
@@ -116,7 +116,7 @@ describe.each(Object.keys(goldens))('the learner beside PyTorch in 64 bits: %s',
 });
 
 describe('the learner', () => {
-  const spec = modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2 });
+  const spec = unet3dSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2 });
   const sgd = { kind: 'sgd', learningRate: 0.1, momentum: 0.9 } as const;
   const adam = { kind: 'adam', learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
