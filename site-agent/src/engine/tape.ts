@@ -9,10 +9,14 @@ import type { Tensor } from './tensor.js';
 export type Precision = 'f32' | 'bf16';
 
 /**
- * What is kept for the way back: `plain` all of it; `lean` not the outputs of norms, which are made again (a few per cent more
- * time); `leanest` only the inputs of whole blocks, which are computed again (a third more time). All give the same bits.
+ * What is kept for the way back: `plain` all of it; `lean` not the large outputs of norms, which are made again (about two per
+ * cent more time); `leanest` only the inputs of whole blocks, which are computed again (a third more time). All give the same
+ * bits.
  */
 export type MemoryUse = 'plain' | 'lean' | 'leanest';
+
+/** Most memory is in the few tensors of full resolution; the others are not worth the time. */
+const WORTH_REMAKING_BYTES = 8 * 2 ** 20;
 
 export interface TapeOptions {
   readonly precision?: Precision;
@@ -48,9 +52,9 @@ export class Tape {
     this.seed = options.seed ?? 0;
   }
 
-  /** True when norms offer their outputs to be made again instead of kept. */
-  get lean(): boolean {
-    return this.recording && this.memory !== 'plain';
+  /** True when a layer should offer this output to be made again instead of kept. */
+  remakes(output: Tensor): boolean {
+    return this.recording && this.memory !== 'plain' && bytesOf(output) >= WORTH_REMAKING_BYTES;
   }
 
   /** True once per step and layer: not when a block is computed a second time for its gradient. */
@@ -152,4 +156,8 @@ export class Tape {
     tape.draws = this.draws;
     return tape;
   }
+}
+
+function bytesOf({ shape, dataType }: Tensor): number {
+  return shape.reduce((product, side) => product * side, 1) * (dataType === DATA_TYPE.bfloat16 ? 2 : 4);
 }

@@ -30,7 +30,7 @@ export interface LearnerOptions {
   readonly voxelsPerPass?: number | undefined;
   /** Element type of the activations, `f32` by default; weights, losses and optimizers are 32-bit floats always. */
   readonly precision?: Precision | undefined;
-  /** `plain` by default; the others need less memory and more time, and give the same bits. */
+  /** `lean` by default, `plain` in bfloat16, where norms are a larger part of the time. */
   readonly memory?: MemoryUse | undefined;
 }
 
@@ -62,7 +62,8 @@ export class Learner {
   ) {
     this.loss = LOSSES[options.loss ?? 'mse'];
     this.voxelsPerPass = options.voxelsPerPass ?? VOXELS_PER_PASS;
-    this.passOptions = { precision: options.precision ?? 'f32', memory: options.memory ?? 'plain' };
+    const precision = options.precision ?? 'f32';
+    this.passOptions = { precision, memory: options.memory ?? (precision === 'f32' ? 'lean' : 'plain') };
     this.rate = options.optimizer?.learningRate ?? 0;
   }
 

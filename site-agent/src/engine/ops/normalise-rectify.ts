@@ -53,17 +53,14 @@ export function normaliseRectify(
   const whole = (parts: readonly Tensor[]): Tensor =>
     castAndFree(runtime, reshapeAndFree(runtime, joinAndFree(runtime, parts, ROW_AXIS), shape), dataType);
   const output = whole(passes.map((pass) => pass.rectified));
+  const remakes = tape.remakes(output);
   const remake = (): Tensor => whole(groups.map((group) => rectifiedAgain(runtime, group, scale, offset)));
-  const held = [
-    ...groups,
-    ...passes.flatMap((pass) => pass.statistics),
-    ...(tape.recording && !tape.lean ? [output.keep()] : []),
-  ];
+  const held = [...groups, ...passes.flatMap((pass) => pass.statistics), ...(tape.recording && !remakes ? [output.keep()] : [])];
   const activation = tape.push(
     output,
     held,
     (gradient) => {
-      const rectified = tape.lean ? activation.reclaim() : output;
+      const rectified = remakes ? activation.reclaim() : output;
       const masked = runtime.runOne('ReluGrad', SAME_TYPE(gradient), [gradient, rectified]);
       gradient.free();
       rectified.free();
@@ -76,7 +73,7 @@ export function normaliseRectify(
       if (input.wantsGradient) input.addGradient(whole(inputGradients));
       else for (const part of inputGradients) part.free();
     },
-    tape.lean ? remake : undefined,
+    remakes ? remake : undefined,
   );
   return activation;
 }
