@@ -52,7 +52,7 @@ export function convolutionGeometry(input: readonly number[], kernel: Sides, opt
 }
 
 /** TensorFlow's SAME pads to ⌈side / stride⌉ outputs, the odd voxel behind; true when that is `padding` on both sides. */
-function samePadsAlike(side: number, stride: number, span: number, padding: number): boolean {
+export function samePadsAlike(side: number, stride: number, span: number, padding: number): boolean {
   const outputs = Math.ceil(side / stride);
   return Math.max((outputs - 1) * stride + span + 1 - side, 0) === 2 * padding;
 }
@@ -65,7 +65,8 @@ function keepingSides(span: readonly number[]): Sides {
   return span.map((length) => length / 2) as unknown as Sides;
 }
 
-function requireRoom(sides: readonly number[], span: readonly number[], padding: Sides): void {
+/** Refuses an input too small for even one place of the window. */
+export function requireRoom(sides: readonly number[], span: readonly number[], padding: Sides): void {
   if (sides.every((side, axis) => side + 2 * at(padding, axis) > at(span, axis))) return;
   throw new FederationError('ARGUMENT_INVALID', `a patch of ${sides.join(' × ')} voxels is too small for this network`, {
     remedy: 'Use larger patches.',

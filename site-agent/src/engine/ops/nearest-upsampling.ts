@@ -1,53 +1,44 @@
 import type { Activation } from '../activation.js';
-import { byType, elementType, integers, SAME_TYPE, text } from '../attributes.js';
-import { castTensor } from '../cast-tensor.js';
+import { invariant } from '@consilium/shared/kernel';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Tape } from '../tape.js';
 import type { Tensor } from '../tensor.js';
 import { joinTensors } from './concatenation.js';
-import { reshape } from './reshape.js';
+import { perAxis, type PerAxis } from './convolution-geometry.js';
+import { poolingGeometry } from './pooling-window.js';
+import { reshapeAndFree } from './reshape.js';
+import { scaleAndFree } from './scale-tensor.js';
 
-const MEAN_OF_EIGHT = byType((type) => [
-  elementType('T', type),
-  integers('ksize', [1, 2, 2, 2, 1]),
-  integers('strides', [1, 2, 2, 2, 1]),
-  text('padding', 'VALID'),
-  text('data_format', 'NDHWC'),
-]);
-
-/** Repeats every voxel twice along each side; its gradient is the sum over the eight copies. */
-export function upsampleNearest(tape: Tape, input: Activation): Activation {
+/** Repeats every voxel along each axis, twice by default; its gradient is the sum over the copies. */
+export function upsampleNearest(tape: Tape, input: Activation, factors: PerAxis = 2): Activation {
   const { runtime } = tape;
+  const [byX, byY, byZ] = perAxis(factors);
+  invariant(
+    [byX, byY, byZ].every((factor) => Number.isInteger(factor) && factor > 0),
+    'voxels are repeated a whole number of times',
+  );
   const [examples, x, y, z, channels] = input.shape as [number, number, number, number, number];
-  const alongZ = repeatPairs(runtime, input.tensor, [examples * x * y * z, channels]);
-  input.tensor.free();
-  const alongYZ = repeatPairs(runtime, alongZ, [examples * x * y, 2 * z * channels]);
-  alongZ.free();
-  const flat = repeatPairs(runtime, alongYZ, [examples * x, 4 * y * z * channels]);
-  alongYZ.free();
-  const output = reshape(runtime, flat, [examples, 2 * x, 2 * y, 2 * z, channels]);
-  flat.free();
+  const alongZ = repeatRows(runtime, input.tensor, [examples * x * y * z, channels], byZ);
+  const alongYZ = repeatRows(runtime, alongZ, [examples * x * y, byZ * z * channels], byY);
+  const flat = repeatRows(runtime, alongYZ, [examples * x, byY * y * byZ * z * channels], byX);
+  const output = reshapeAndFree(runtime, flat, [examples, byX * x, byY * y, byZ * z, channels]);
   return tape.push(output, [], (gradient) => {
-    if (input.wantsGradient) input.addGradient(sumOfEight(runtime, gradient));
+    if (input.wantsGradient) input.addGradient(sumOfCopies(runtime, gradient, [byX, byY, byZ]));
     gradient.free();
   });
 }
 
-/** [rows, length] → each row twice in succession. */
-function repeatPairs(runtime: Runtime, tensor: Tensor, shape: readonly [number, number]): Tensor {
-  const rows = reshape(runtime, tensor, shape);
-  const repeated = joinTensors(runtime, [rows, rows], 1);
+/** [rows, length] → each row several times in succession; takes over the tensor. */
+function repeatRows(runtime: Runtime, tensor: Tensor, shape: readonly [number, number], times: number): Tensor {
+  if (times === 1) return tensor;
+  const rows = reshapeAndFree(runtime, tensor, shape);
+  const repeated = joinTensors(runtime, new Array<Tensor>(times).fill(rows), 1);
   rows.free();
   return repeated;
 }
 
-function sumOfEight(runtime: Runtime, gradient: Tensor): Tensor {
-  const mean = runtime.runOne('AvgPool3D', MEAN_OF_EIGHT(gradient), [gradient]);
-  const exactEight = runtime.scalar(8);
-  const eight = castTensor(runtime, exactEight, gradient.dataType);
-  exactEight.free();
-  const sum = runtime.runOne('Mul', SAME_TYPE(mean), [mean, eight]);
-  mean.free();
-  eight.free();
-  return sum;
+function sumOfCopies(runtime: Runtime, gradient: Tensor, kernel: readonly [number, number, number]): Tensor {
+  const { attributes, voxels } = poolingGeometry(gradient.shape, { kernel });
+  const mean = runtime.runOne('AvgPool3D', attributes(gradient.dataType), [gradient]);
+  return scaleAndFree(runtime, mean, voxels);
 }

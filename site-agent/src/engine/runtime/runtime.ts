@@ -50,6 +50,11 @@ export class Runtime {
     );
   }
 
+  /** A list of 32-bit integers that differ from call to call, a random seed say; larger ones keep their lowest 32 bits. */
+  freshIntegers(values: readonly number[]): Tensor {
+    return this.create([values.length], DATA_TYPE.int32, Int32Array.from(values));
+  }
+
   /** A constant 32-bit integer without dimensions. The runtime owns it: do not free it. */
   integer(value: number): Tensor {
     return this.constant(`scalar ${value}`, () => this.create([], DATA_TYPE.int32, Int32Array.of(value)));
