@@ -69,6 +69,7 @@ export const ERROR_CODES = {
   // Training.
   RUNTIME_MISSING: 'training',
   RUNTIME_SETUP_FAILED: 'training',
+  DEVICE_UNAVAILABLE: 'training',
   OPERATION_FAILED: 'training',
   TRAINING_DIVERGED: 'training',
   OUT_OF_MEMORY: 'training',

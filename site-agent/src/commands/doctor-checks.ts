@@ -1,20 +1,12 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type ErrorCode, FederationError, formatBytes } from '@consilium/shared/kernel';
+import { FederationError, formatBytes } from '@consilium/shared/kernel';
 import type { RuntimeSearch } from '../engine/runtime/locate-runtime.js';
 import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import { coordinatorAddress, reasonOf } from '../link/coordinator-address.js';
+import type { DoctorCheck } from './doctor-check.js';
+import { checkGpu } from './doctor-gpu.js';
 import { probeRuntime } from './runtime-probe.js';
-
-/** One line of the doctor's table. */
-export interface DoctorCheck {
-  readonly name: string;
-  readonly status: 'ok' | 'warning' | 'failed';
-  readonly finding: string;
-  /** What to do about it; only when it is not ok. */
-  readonly remedy?: string | undefined;
-  readonly code?: ErrorCode;
-}
 
 const LITTLE_DISK_BYTES = 5e9;
 const TOO_LITTLE_DISK_BYTES = 5e8;
@@ -52,7 +44,7 @@ function describeFacts(facts: RuntimeFacts): DoctorCheck[] {
     fact('processor', `${facts.cpuModel.trim()}, ${facts.cores} cores`),
     fact('memory', `${formatBytes(facts.memoryBytes)}, of which this check took ${formatBytes(facts.residentBytes)}`),
     oneDnnCheck(facts),
-    gpuCheck(facts),
+    ...checkGpu(facts.gpu),
     fact(
       'convolution',
       `${(seconds * 1000).toFixed(1)} ms, ${facts.convolution.gflops.toFixed(0)} GFLOPS (3×3×3, 16 channels, 64×64×32)`,
@@ -65,14 +57,6 @@ function oneDnnCheck({ oneDnn }: RuntimeFacts): DoctorCheck {
   const remedy =
     'This TensorFlow lacks it, and training on the processor is several times slower: run "npm run setup -- --force".';
   return { name: 'oneDNN', status: 'warning', finding: 'off', remedy };
-}
-
-/** No card is no fault; a card that lies idle is worth a warning. */
-function gpuCheck({ gpu }: RuntimeFacts): DoctorCheck {
-  const cards = gpu.devices.map((card) => `${card.name} (${(card.memoryMib / 1024).toFixed(0)} GiB)`).join(', ');
-  if (gpu.used) return { name: 'GPU', status: 'ok', finding: cards === '' ? 'used' : cards };
-  if (gpu.devices.length === 0) return { name: 'GPU', status: 'ok', finding: `not used: ${gpu.reason}` };
-  return { name: 'GPU', status: 'warning', finding: `${cards}, not used`, remedy: gpu.reason };
 }
 
 /** Whether the agent can keep its state in the folder, which it makes at the first start. */

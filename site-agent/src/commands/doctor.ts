@@ -5,14 +5,9 @@ import { runtimeSearch } from '../config/runtime-search.js';
 import { readIdentity } from '../config/site-identity.js';
 import { formatTable } from '@consilium/shared/terminal';
 import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
-import {
-  checkCoordinator,
-  checkFreeDisk,
-  checkNodejsVersion,
-  checkRuntime,
-  checkSiteFolder,
-  type DoctorCheck,
-} from './doctor-checks.js';
+import type { DoctorCheck } from './doctor-check.js';
+import { checkCoordinator, checkFreeDisk, checkNodejsVersion, checkRuntime, checkSiteFolder } from './doctor-checks.js';
+import { checkDevice } from './doctor-gpu.js';
 import { probeRuntime } from './runtime-probe.js';
 
 /** Everything the doctor found; `--json` prints it as it is. */
@@ -39,12 +34,15 @@ export function doctorCommand(): Command {
 /** Runs all checks; takes a second or two, for TensorFlow is loaded and timed. */
 export async function diagnose(home: string, probe = probeRuntime): Promise<Diagnosis> {
   const runtime = await checkRuntime(runtimeSearch(), probe);
+  const config = loadAgentConfig({ home });
+  const device = runtime.facts === undefined ? [] : [checkDevice(config.device, config.tf32, runtime.facts.gpu)];
   const checks = [
     checkNodejsVersion(process.versions.node),
     ...runtime.checks,
+    ...device,
     checkSiteFolder(home),
     checkFreeDisk(home),
-    await checkCoordinator(joinedCoordinator(home)),
+    await checkCoordinator(config.coordinatorUrl ?? readIdentity(config.folder)?.coordinatorUrl),
   ];
   return { healthy: checks.every(({ status }) => status !== 'failed'), checks, runtime: runtime.facts };
 }
@@ -65,9 +63,4 @@ export function describeDiagnosis({ checks, healthy }: Diagnosis): string {
 function exitCodeOf({ checks }: Diagnosis): number {
   const failed = checks.find(({ status }) => status === 'failed');
   return failed === undefined ? 0 : KIND_RULES[ERROR_CODES[failed.code ?? 'INVARIANT']].exitCode;
-}
-
-function joinedCoordinator(home: string): string | undefined {
-  const config = loadAgentConfig({ home });
-  return config.coordinatorUrl ?? readIdentity(config.folder)?.coordinatorUrl;
 }

@@ -9,7 +9,9 @@ process.send?.(probe());
 
 function probe(): ProbeAnswer {
   try {
-    return { facts: readRuntimeFacts(locateRuntime(search)) };
+    const located = locateRuntime(search);
+    // The GPU variant's warnings tell why it accepts no card; the starting process reads them.
+    return { facts: readRuntimeFacts(located, located.record.variant === 'gpu' ? { logLevel: 1 } : {}) };
   } catch (error) {
     const { code, message, remedy } = FederationError.from(error, 'RUNTIME_MISSING');
     return { code, message, remedy };

@@ -5,6 +5,9 @@ import { locateRuntime, runtimeEnvironment, type RuntimeSearch } from '../engine
 import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
 
 const PROBE_TIMEOUT_MS = 60_000;
+const KEPT_CHARACTERS = 8_000;
+/** TensorFlow's lines about cards: warnings and errors that name them or their libraries. */
+const ABOUT_CARDS = /^[WEF].*(gpu|cuda|cudnn|dlopen)/i;
 const PROGRAM = new URL('./runtime-probe-main.js', import.meta.url);
 
 /**
@@ -22,7 +25,7 @@ export async function probeRuntime(search: RuntimeSearch, program: URL | string 
     env: { ...inherited, ...runtimeEnvironment(located, inherited['LD_LIBRARY_PATH']) },
   });
   let lastWords = '';
-  probe.stderr?.setEncoding('utf8').on('data', (text: string) => (lastWords = (lastWords + text).slice(-1000)));
+  probe.stderr?.setEncoding('utf8').on('data', (text: string) => (lastWords = (lastWords + text).slice(-KEPT_CHARACTERS)));
   const answer: { value?: ProbeAnswer } = {};
   probe.on('message', (message) => (answer.value = message as ProbeAnswer));
   const ending = await new Promise<string>((resolve) => {
@@ -30,7 +33,7 @@ export async function probeRuntime(search: RuntimeSearch, program: URL | string 
     probe.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
   if (answer.value === undefined) throw explainSilence(ending, lastWords);
-  if ('facts' in answer.value) return answer.value.facts;
+  if ('facts' in answer.value) return withWords(answer.value.facts, lastWords);
   const { code, message, remedy } = answer.value;
   throw new FederationError(code, message, { remedy });
 }
@@ -38,6 +41,13 @@ export async function probeRuntime(search: RuntimeSearch, program: URL | string 
 /** What the probing process sends back. */
 export type ProbeAnswer =
   { facts: RuntimeFacts } | { code: FederationError['code']; message: string; remedy: string | undefined };
+
+/** TensorFlow's own explanation belongs to the facts only where it refused every card. */
+function withWords(facts: RuntimeFacts, lastWords: string): RuntimeFacts {
+  if (facts.variant !== 'gpu' || facts.gpu.used) return facts;
+  const words = lastWords.split('\n').filter((line) => ABOUT_CARDS.test(line) || line.includes('Skipping registering GPU'));
+  return { ...facts, gpu: { ...facts.gpu, words: words.slice(-5) } };
+}
 
 function explainSilence(ending: string, lastWords: string): FederationError {
   const illegal = ending === 'SIGILL' ? 'This processor lacks instructions that the library uses. ' : '';

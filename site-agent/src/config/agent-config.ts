@@ -14,6 +14,18 @@ export const agentSettingsSchema = z.strictObject({
     .optional()
     .describe('address of the coordinator; the one that was joined when left out'),
   threads: positiveInteger.max(1024).optional().describe('processor threads for training; all cores when left out'),
+  device: z
+    .string()
+    .regex(/^(auto|(cpu|gpu)(:\d+(,\d+)*)?)$/, 'use auto, cpu, gpu, gpu:0, or gpu:0,1 for two cards at once')
+    .default('auto')
+    .describe(
+      'what training computes on: auto takes one GPU that can be used, else the processor; gpu:0,1 trains on two at once',
+    ),
+  tf32: z
+    .stringbool()
+    .or(z.boolean())
+    .default(true)
+    .describe('faster, less exact 32-bit convolutions on NVIDIA cards since Ampere'),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much the agent prints'),
   syncEvery: durationField.default('20s').describe('how often the agent asks for work when nobody nudges it'),
   statusPort: z.int().min(0).max(65535).default(0).describe('loopback port of the status page; 0 picks a free one'),
@@ -25,6 +37,8 @@ type SettingName = keyof AgentSettings;
 export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   coordinator: 'CONSILIUM_SITE_COORDINATOR',
   threads: 'CONSILIUM_SITE_THREADS',
+  device: 'CONSILIUM_SITE_DEVICE',
+  tf32: 'CONSILIUM_SITE_TF32',
   logLevel: 'CONSILIUM_SITE_LOG_LEVEL',
   syncEvery: 'CONSILIUM_SITE_SYNC_EVERY',
   statusPort: 'CONSILIUM_SITE_STATUS_PORT',
@@ -38,6 +52,9 @@ export interface AgentConfig {
   readonly folder: SiteFolder;
   readonly coordinatorUrl: string | undefined;
   readonly threads: number | undefined;
+  /** See engine/devices/device-choice. */
+  readonly device: string;
+  readonly tf32: boolean;
   readonly logLevel: LogLevel;
   readonly syncEveryMs: number;
   readonly statusPort: number;
@@ -72,6 +89,8 @@ export function loadAgentConfig(sources: ConfigSources): AgentConfig {
     folder: siteFolder(resolve(sources.home)),
     coordinatorUrl: settings.coordinator,
     threads: settings.threads,
+    device: settings.device,
+    tf32: settings.tf32,
     logLevel: settings.logLevel,
     syncEveryMs: parseDurationMs(settings.syncEvery),
     statusPort: settings.statusPort,

@@ -49,6 +49,16 @@ describe('agent configuration', () => {
     );
   });
 
+  it('takes a device from any source and refuses one that is none', async () => {
+    expect(loadAgentConfig({ home, environment: {} })).toMatchObject({ device: 'auto', tf32: true });
+    await writeFile(join(home, 'site.yaml'), 'device: gpu\ntf32: false\n');
+    expect(loadAgentConfig({ home, environment: {} })).toMatchObject({ device: 'gpu', tf32: false });
+    const environment = { CONSILIUM_SITE_DEVICE: 'gpu:0,1', CONSILIUM_SITE_TF32: 'true' };
+    expect(loadAgentConfig({ home, environment })).toMatchObject({ device: 'gpu:0,1', tf32: true });
+    expect(loadAgentConfig({ home, environment, flags: { device: 'cpu' } })).toMatchObject({ device: 'cpu' });
+    expect(() => loadAgentConfig({ home, environment: {}, flags: { device: 'cuda' } })).toThrow(/device.*gpu:0,1.*--device/);
+  });
+
   it('finds the home in the environment', () => {
     expect(defaultHome({ CONSILIUM_SITE_HOME: 'elsewhere' })).toBe('elsewhere');
     expect(defaultHome({})).toBe('site');

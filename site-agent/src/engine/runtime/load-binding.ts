@@ -14,8 +14,8 @@ export interface LoadSettings {
   oneDnn?: boolean;
   /** Messages of TensorFlow on stderr: 0 all, 1 no information, 2 no warnings (default), 3 no errors. */
   logLevel?: 0 | 1 | 2 | 3;
-  /** False hides every GPU from TensorFlow; by default they are used. */
-  useGpu?: boolean;
+  /** Further entries for the environment, such as those that name the device (see devices/device-environment). */
+  environment?: Readonly<Record<string, string>>;
 }
 
 let loaded: { addonPath: string; binding: TensorflowBinding } | undefined;
@@ -52,7 +52,7 @@ function applySettings(settings: LoadSettings): void {
     TF_NUM_INTEROP_THREADS: String(settings.interOpThreads ?? 1),
     OMP_NUM_THREADS: threads,
     TF_ENABLE_ONEDNN_OPTS: settings.oneDnn === false ? '0' : '1',
-    ...(settings.useGpu === false ? { CUDA_VISIBLE_DEVICES: '-1' } : {}),
+    ...settings.environment,
   });
 }
 

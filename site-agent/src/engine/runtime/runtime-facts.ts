@@ -1,5 +1,7 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { type GpuFacts, readGpuFacts } from './gpu-facts.js';
+import { inheritedEnvironment } from '../../config/inherited-environment.js';
+import { type GpuFacts, readGpuFacts } from '../devices/gpu-facts.js';
+import { type GpuCaution, gpuCautions, type GpuObstacle, gpuObstacles } from '../devices/gpu-obstacles.js';
 import { loadBinding, type LoadSettings } from './load-binding.js';
 import type { LocatedRuntime } from './locate-runtime.js';
 import { measureConvolution, type ConvolutionSpeed } from './measure-convolution.js';
@@ -20,13 +22,24 @@ export interface RuntimeFacts {
   residentBytes: number;
   /** True when oneDNN's own kernels run here (they are missing or switched off otherwise). */
   oneDnn: boolean;
-  gpu: GpuFacts;
+  gpu: GpuUse;
   convolution: ConvolutionSpeed;
   loadSeconds: number;
 }
 
+/** Whether TensorFlow computes on a card when left alone, and all that speaks against it. */
+export interface GpuUse extends GpuFacts {
+  readonly used: boolean;
+  /** What to mend, the first thing first. */
+  readonly obstacles: readonly GpuObstacle[];
+  readonly cautions: readonly GpuCaution[];
+  /** TensorFlow's own lines about cards, where it was asked to print them. */
+  readonly words?: readonly string[];
+}
+
 /** Loads TensorFlow into this process, asks it what it uses and times a test convolution: about one second in all. */
 export function readRuntimeFacts(runtime: LocatedRuntime, settings: LoadSettings = {}): RuntimeFacts {
+  const facts = readGpuFacts(runtime, inheritedEnvironment()); // before loading, which writes to the environment
   const started = performance.now();
   const binding = loadBinding(runtime, settings);
   const loadSeconds = (performance.now() - started) / 1000;
@@ -43,7 +56,7 @@ export function readRuntimeFacts(runtime: LocatedRuntime, settings: LoadSettings
     memoryBytes: totalmem(),
     residentBytes: process.resourceUsage().maxRSS * 1024,
     oneDnn: settings.oneDnn !== false && hasOneDnnKernels(binding),
-    gpu: readGpuFacts(binding.isUsingGpuDevice(), runtime.record.variant),
+    gpu: { ...facts, used: binding.isUsingGpuDevice(), obstacles: gpuObstacles(facts), cautions: gpuCautions(facts) },
     convolution,
     loadSeconds,
   };
