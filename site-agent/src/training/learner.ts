@@ -4,6 +4,7 @@ import type { WeightSet } from '@consilium/shared/weights';
 import type { OptimizerPlan } from '@consilium/shared/wire';
 import type { Activation } from '../engine/activation.js';
 import { FLOAT } from '../engine/attributes.js';
+import { addFlatGradients, flatLength, takeFlatGradients } from '../engine/flat-gradients.js';
 import type { Loss } from '../engine/losses/loss.js';
 import { type LossName, LOSSES } from '../engine/losses/loss-named.js';
 import { cast } from '../engine/ops/cast.js';
@@ -103,14 +104,36 @@ export class Learner {
   /** One step of training: forward, loss, backward, update. Returns the loss before the update. */
   step(batch: PatchBatch): number {
     const optimizer = this.requireOptimizer();
-    const loss = this.accumulateGradients(batch);
+    const loss = this.accumulateGradients(batch, batch.patches);
     optimizer.apply(this.parameters.all(), this.rate);
+    return Math.fround(loss);
+  }
+
+  /** Number of values that {@link shareOfStep} gives. */
+  get gradientLength(): number {
+    return flatLength(this.parameters.all());
+  }
+
+  /**
+   * This learner's part of a step over `ofPatches` patches that several learners of one network share: loss and gradients,
+   * both weighted with the share. `gradients` gets all values one after the other as the engine lays them out.
+   */
+  shareOfStep(share: PatchBatch, ofPatches: number, gradients: Float32Array): number {
+    const loss = this.accumulateGradients(share, ofPatches);
+    takeFlatGradients(this.runtime, this.parameters.all(), gradients);
     return loss;
+  }
+
+  /** The update with the sum of all shares' gradients; leave the array unchanged meanwhile. */
+  applyGradients(gradients: Float32Array): void {
+    const optimizer = this.requireOptimizer();
+    addFlatGradients(this.runtime, this.parameters.all(), gradients);
+    optimizer.apply(this.parameters.all(), this.rate);
   }
 
   /** The loss and all gradients in PyTorch's layout and the manifest's order; changes nothing. */
   lossAndGradients(batch: PatchBatch): { loss: number; gradients: WeightSet } {
-    const loss = this.accumulateGradients(batch);
+    const loss = Math.fround(this.accumulateGradients(batch, batch.patches));
     return { loss, gradients: this.parameters.takeGradients() };
   }
 
@@ -144,14 +167,13 @@ export class Learner {
     this.parameters.dispose();
   }
 
-  private accumulateGradients(batch: PatchBatch): number {
+  private accumulateGradients(batch: PatchBatch, ofPatches: number): number {
     this.requireFittingInput(batch.input, batch.patches, batch.sizeVoxels);
     this.requireFittingTarget(batch);
     try {
       const groups = this.groupsOf(batch.patches, batch.sizeVoxels);
-      const loss =
-        this.loss.separable || groups.length === 1 ? this.backwardGroups(batch, groups) : this.backwardJoined(batch, groups);
-      return Math.fround(loss);
+      const separate = this.loss.separable || groups.length === 1;
+      return separate ? this.backwardGroups(batch, groups, ofPatches) : this.backwardJoined(batch, groups, ofPatches);
     } catch (error) {
       this.parameters.dropGradients(); // half a step's gradients must not leak into the next one
       throw error;
@@ -172,13 +194,13 @@ export class Learner {
   }
 
   /** Each group forward and backward before the next begins; the loss is their mean, weighted by examples. */
-  private backwardGroups(batch: PatchBatch, groups: readonly Group[]): number {
+  private backwardGroups(batch: PatchBatch, groups: readonly Group[], ofPatches: number): number {
     let loss = 0;
     for (const { first, count } of groups) {
       const tape = new Tape(this.runtime, true, this.passOptions);
       const logits = this.forward(tape, batch.input, first, count, batch.sizeVoxels);
       const target = this.slice(batch.target, first, count, batch.sizeVoxels, this.network.outputs);
-      const value = this.loss.evaluate(this.runtime, logits.tensor, target, count / batch.patches);
+      const value = this.loss.evaluate(this.runtime, logits.tensor, target, count / ofPatches);
       target.free();
       logits.tensor.free();
       tape.backward(logits, value.gradient);
@@ -188,7 +210,7 @@ export class Learner {
   }
 
   /** All groups forward, one loss over them, all groups backward: for losses that look at the whole batch. */
-  private backwardJoined(batch: PatchBatch, groups: readonly Group[]): number {
+  private backwardJoined(batch: PatchBatch, groups: readonly Group[], ofPatches: number): number {
     const { patches, sizeVoxels } = batch;
     const passes = groups.map(({ first, count }) => {
       const tape = new Tape(this.runtime, true, this.passOptions);
@@ -198,7 +220,7 @@ export class Learner {
     const together = joinTensors(this.runtime, logits, 0);
     for (const tensor of logits) tensor.free();
     const target = this.slice(batch.target, 0, patches, sizeVoxels, this.network.outputs);
-    const value = this.loss.evaluate(this.runtime, together, target, 1);
+    const value = this.loss.evaluate(this.runtime, together, target, patches / ofPatches);
     together.free();
     target.free();
     const counts = groups.map(({ count }) => count);
