@@ -3,6 +3,7 @@ export { cube, type Sides } from './layer-parameters.js';
 export * from './manifest-of.js';
 export * from './medicalnet-spec.js';
 export * from './model-spec.js';
+export * from './name-matcher.js';
 export { type NormChoice, normGroups } from './norm-fields.js';
 export type * from './parameter-spec.js';
 export * from './pooled-head.js';

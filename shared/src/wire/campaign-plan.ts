@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { answersEveryVoxel, modelSpecSchema } from '@consilium/shared/models';
+import { answersEveryVoxel, modelSpecSchema, nameMatcher, parametersOf } from '@consilium/shared/models';
 import { durationField, nameField, positiveInteger } from './fields.js';
 import { localTrainingSchema, objectiveSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
 
@@ -37,6 +37,23 @@ export const campaignPlanSchema = z
   .refine((plan) => answersEveryVoxel(plan.model), {
     path: ['model', 'architecture'],
     message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',
+  })
+  .refine(({ training, rounds }) => (training.schedule?.warmUp?.steps ?? 0) < training.steps * rounds, {
+    path: ['training', 'schedule', 'warmUp', 'steps'],
+    message: 'the warm-up would not be over before the last step of the last round',
+  })
+  .superRefine(({ model, training: { optimizer } }, context) => {
+    const names = parametersOf(model).flatMap(({ name, role }) => (role === 'trained' ? [name] : []));
+    const groups = (optimizer.groups ?? []).map(({ match, frozen }) => ({ frozen, matches: nameMatcher(match) }));
+    const path = ['training', 'optimizer', 'groups'];
+    groups.forEach(({ matches }, index) => {
+      if (names.some(matches)) return;
+      const message = `matches no parameter of the model, whose names go from ${names.at(0)} to ${names.at(-1)}`;
+      context.addIssue({ code: 'custom', path: [...path, index, 'match'], message });
+    });
+    if (names.every((name) => groups.find(({ matches }) => matches(name))?.frozen === true)) {
+      context.addIssue({ code: 'custom', path, message: 'every parameter is frozen: nothing would be trained' });
+    }
   });
 
 export type CampaignPlan = z.infer<typeof campaignPlanSchema>;

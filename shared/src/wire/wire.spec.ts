@@ -12,6 +12,9 @@ import {
 
 const smallest = { name: 'first-light', model: { architecture: 'genesis-unet3d' }, training: { steps: 10 }, rounds: 2 };
 
+const withTraining = (fields: object): object => ({ ...smallest, training: { steps: 10, ...fields } });
+const withOptimizer = (fields: object): object => withTraining({ optimizer: { learningRate: 0.1, ...fields } });
+
 function errorOf(plan: unknown): FederationError {
   try {
     parseWith(campaignPlanSchema, plan, 'CAMPAIGN_INVALID', 'the campaign file');
@@ -38,10 +41,54 @@ describe('a campaign file', () => {
     [{ ...smallest, sites: ['a'], quorum: 2 }, 'quorum'],
     [{ ...smallest, name: '../etc' }, 'name'],
     [{ ...smallest, model: { architecture: 'genesis-unet3d', norm: 'layer' } }, 'model.norm'],
+    [withOptimizer({ kind: 'sgd', momentum: 0, nesterov: true }), 'training.optimizer.nesterov'],
+    [withOptimizer({ kind: 'adam', beta2: 1 }), 'training.optimizer.beta2'],
+    [withOptimizer({ kind: 'adamw', learningRate: 10, weightDecay: 0.1 }), 'training.optimizer.weightDecay'],
+    [withOptimizer({ kind: 'lamb', clipNorm: 0 }), 'training.optimizer.clipNorm'],
+    [withOptimizer({ kind: 'sgd', averageDecay: 1 }), 'training.optimizer.averageDecay'],
+    [withOptimizer({ kind: 'sgd', groups: [{ match: '' }] }), 'training.optimizer.groups.0.match'],
+    [withOptimizer({ kind: 'sgd', groups: [{ match: 'e1.' }, { match: 'layer4.' }] }), 'training.optimizer.groups.1.match'],
+    [withOptimizer({ kind: 'sgd', groups: [{ match: '*', frozen: true }] }), 'training.optimizer.groups'],
+    [
+      withOptimizer({ kind: 'sgd', groups: [{ match: 'e1', frozen: true, rateFactor: 2 }] }),
+      'training.optimizer.groups.0.frozen',
+    ],
+    [withTraining({ schedule: { kind: 'step' } }), 'training.schedule.everySteps'],
+    [
+      withTraining({ schedule: { kind: 'cosine', warmUp: { steps: 5, startFactor: 0 } } }),
+      'training.schedule.warmUp.startFactor',
+    ],
+    [withTraining({ schedule: { kind: 'cosine', warmUp: { steps: 20 } } }), 'training.schedule.warmUp.steps'],
+    [withTraining({ accumulateBatches: 0 }), 'training.accumulateBatches'],
   ])('names the field that is wrong: %j', (plan, field) => {
     const error = errorOf(plan);
     expect(error).toMatchObject({ code: 'CAMPAIGN_INVALID', details: { field } });
     expect(error.message).toContain(field);
+  });
+
+  it('chooses optimizers and schedules, whose defaults are those of PyTorch and the papers', () => {
+    const training = {
+      steps: 10,
+      optimizer: { kind: 'adamw', learningRate: 1e-3, groups: [{ match: '*.bias', weightDecay: 0 }, { match: 'out.' }] },
+      schedule: { kind: 'polynomial', warmUp: { steps: 5 } },
+      accumulateBatches: 4,
+    };
+    const plan = campaignPlanSchema.parse({ ...smallest, training });
+    expect(plan.training.optimizer).toMatchObject({ beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 });
+    expect(plan.training.schedule).toEqual({ kind: 'polynomial', power: 0.9, warmUp: { steps: 5, startFactor: 0.01 } });
+    expect(campaignPlanSchema.parse(withOptimizer({ kind: 'lamb' })).training.optimizer).toMatchObject({ epsilon: 1e-6 });
+  });
+
+  it('means what it meant before, to the digest, while it uses nothing new', () => {
+    const { training } = campaignPlanSchema.parse(smallest);
+    expect(Object.keys(training).sort()).toEqual(['batchSize', 'checkpointEverySteps', 'optimizer', 'steps']);
+    expect(Object.keys(campaignPlanSchema.parse(withOptimizer({ kind: 'adam' })).training.optimizer).sort()).toEqual([
+      'beta1',
+      'beta2',
+      'epsilon',
+      'kind',
+      'learningRate',
+    ]);
   });
 
   it('refuses a misspelt field instead of ignoring it', () => {
