@@ -16,6 +16,7 @@ import { openPretrainFeed, openProbe } from './batch-feed.js';
 import { CheckpointStore } from './checkpoint.js';
 import { Learner } from './learner.js';
 import { prepareFolder, readRecord, type RoundFolder, roundFolder, writeRecord } from './round-folder.js';
+import { rateInRound } from './schedules/round-rate.js';
 import { probeStream } from './score-order.js';
 import { scoreProbe } from './score-version.js';
 import { loadCollection, type SiteCollection } from './site-collection.js';
@@ -101,7 +102,7 @@ async function resume({ learner, checkpoints, context, order }: Round): Promise<
 async function trainSteps(round: Round, from: TrainingState): Promise<TrainingState> {
   const { order, context, collection, learner, checkpoints } = round;
   const { plan, limits } = order;
-  const { steps, optimizer, batchSize, checkpointEverySteps } = plan.training;
+  const { steps, batchSize, checkpointEverySteps } = plan.training;
   const source = openPretrainFeed({
     volumes: collection.volumes,
     patch: plan.patch,
@@ -118,7 +119,7 @@ async function trainSteps(round: Round, from: TrainingState): Promise<TrainingSt
         trainee: learner,
         source,
         steps,
-        learningRateAt: () => optimizer.learningRate,
+        learningRateAt: (step) => rateInRound(plan, step),
         checkpointEverySteps,
         saveCheckpoint: (state) =>
           checkpoints.save({ state, parameters: learner.readWeights(), optimizer: learner.readOptimizerState() }),

@@ -1,15 +1,79 @@
+import { required } from '@consilium/shared/kernel';
+import { scaleAndFree } from '../losses/arithmetic.js';
 import type { Parameter } from '../parameters.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { adam } from './adam.js';
-import type { Optimizer, OptimizerSettings } from './optimizer.js';
+import { adam, adamw } from './adam.js';
+import { clipFactor } from './clip-gradients.js';
+import { lamb } from './lamb.js';
+import type { MethodSettings, Optimizer, OptimizerSettings } from './optimizer.js';
+import { treatParameters } from './parameter-groups.js';
 import { sgd } from './sgd.js';
+import { Slots } from './slots.js';
+import { StepScalars } from './step-scalars.js';
+import type { UpdateRule } from './update-rule.js';
+import { penaliseGradient } from './weight-decay.js';
+import { AVERAGE, followWeights, readAverages } from './weight-average.js';
 
-/** A fresh optimizer, all slots zero, over the given parameters. */
+/**
+ * A fresh optimizer, all slots zero, over the given parameters: groups, clipping, the update rule and the average of the
+ * weights put together. Throws ARGUMENT_INVALID when the groups freeze every parameter.
+ */
 export function createOptimizer(runtime: Runtime, parameters: readonly Parameter[], settings: OptimizerSettings): Optimizer {
+  const treated = treatParameters(parameters, settings);
+  const rule = createRule(runtime, settings);
+  const { clipNorm, averageDecay } = settings;
+  const kinds = averageDecay === undefined ? rule.slotKinds : [...rule.slotKinds, AVERAGE];
+  const slots = new Slots(runtime, [...treated.keys()], kinds);
+
+  function update(parameters: readonly Parameter[], rate: number, scalars: StepScalars): void {
+    const factor = clipNorm === undefined ? 1 : clipFactor(runtime, parameters, clipNorm);
+    slots.step += 1;
+    for (const parameter of parameters) {
+      const { rateFactor, weightDecay } = required(treated.get(parameter), 'the treatment of a parameter');
+      let gradient = parameter.takeGradient();
+      try {
+        if (factor !== 1) gradient = scaleAndFree(runtime, gradient, factor);
+        if (weightDecay !== 0 && !rule.decoupledDecay) {
+          gradient = penaliseGradient(runtime, gradient, parameter, scalars.of(weightDecay));
+        }
+        rule.update({ parameter, gradient, rate: rate * rateFactor, weightDecay, step: slots.step, slots, scalars });
+      } finally {
+        gradient.free();
+      }
+      if (averageDecay !== undefined) followWeights(runtime, parameter, averageDecay, slots, scalars);
+    }
+  }
+
+  return {
+    apply(given, rate) {
+      const scalars = new StepScalars(runtime);
+      try {
+        update(
+          given.filter((parameter) => treated.has(parameter)),
+          rate,
+          scalars,
+        );
+      } finally {
+        scalars.free();
+        for (const parameter of given) parameter.dropGradient(); // the frozen ones', or all after an error
+      }
+    },
+    readState: () => slots.read(),
+    loadState: (state) => slots.load(state),
+    readAverage: () => (averageDecay === undefined || slots.step === 0 ? undefined : readAverages(treated.keys(), slots)),
+    dispose: () => slots.dispose(),
+  };
+}
+
+function createRule(runtime: Runtime, settings: MethodSettings): UpdateRule {
   switch (settings.kind) {
     case 'sgd':
-      return sgd(runtime, parameters, settings.momentum);
+      return sgd(runtime, settings);
     case 'adam':
-      return adam(runtime, parameters, settings);
+      return adam(runtime, settings);
+    case 'adamw':
+      return adamw(runtime, settings);
+    case 'lamb':
+      return lamb(runtime, settings);
   }
 }

@@ -1,32 +1,37 @@
 /**
  * Stochastic gradient descent with momentum in PyTorch's form: v ← momentum · v + g; w ← w − rate · v (Sutskever et al.,
- * ICML 2013, with the rate outside the velocity). No dampening, no Nesterov, no weight decay.
+ * ICML 2013, with the rate outside the velocity), or with Nesterov's look ahead w ← w − rate · (g + momentum · v), which is
+ * what TensorFlow's kernel computes too. No dampening. Without momentum nothing is kept beside the weights.
  */
 import { elementType, flag } from '../attributes.js';
-import type { Parameter } from '../parameters.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { Optimizer } from './optimizer.js';
-import { Slots } from './slots.js';
+import { subtractScaled } from './in-place.js';
+import type { UpdateRule } from './update-rule.js';
 
-const APPLY = [elementType('T'), flag('use_locking', false), flag('use_nesterov', false)];
+export function sgd(runtime: Runtime, settings: { readonly momentum: number; readonly nesterov?: boolean }): UpdateRule {
+  return settings.momentum === 0
+    ? plainDescent(runtime)
+    : momentumDescent(runtime, settings.momentum, settings.nesterov ?? false);
+}
 
-export function sgd(runtime: Runtime, parameters: readonly Parameter[], momentum: number): Optimizer {
-  const slots = new Slots(runtime, parameters, ['velocity']);
+function plainDescent(runtime: Runtime): UpdateRule {
   return {
-    apply(updated, rate) {
-      const scalars = [runtime.scalar(rate), runtime.scalar(momentum)] as const;
-      for (const parameter of updated) {
-        const gradient = parameter.takeGradient();
-        const velocity = slots.of('velocity', parameter).variable.handle;
-        const inputs = [parameter.variable.handle, velocity, scalars[0], gradient, scalars[1]];
-        runtime.run('ResourceApplyMomentum', APPLY, inputs, 0);
-        gradient.free();
-      }
-      for (const scalar of scalars) scalar.free();
-      slots.step += 1;
+    slotKinds: [],
+    decoupledDecay: false,
+    update({ parameter, gradient, rate, scalars }) {
+      subtractScaled(runtime, parameter.variable, scalars.of(rate), gradient);
     },
-    readState: () => slots.read(),
-    loadState: (state) => slots.load(state),
-    dispose: () => slots.dispose(),
+  };
+}
+
+function momentumDescent(runtime: Runtime, momentum: number, nesterov: boolean): UpdateRule {
+  const attributes = [elementType('T'), flag('use_locking', false), flag('use_nesterov', nesterov)];
+  return {
+    slotKinds: ['velocity'],
+    decoupledDecay: false,
+    update({ parameter, gradient, rate, slots, scalars }) {
+      const variables = [parameter.variable.handle, slots.of('velocity', parameter).variable.handle];
+      runtime.run('ResourceApplyMomentum', attributes, [...variables, scalars.of(rate), gradient, scalars.of(momentum)], 0);
+    },
   };
 }
