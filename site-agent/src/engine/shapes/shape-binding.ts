@@ -1,7 +1,7 @@
 import { invariant } from '@consilium/shared/kernel';
 import type { OperationAttribute, TensorflowBinding, TensorMetadata, TensorValues } from '../runtime/tensorflow-binding.js';
 import { DATA_TYPE } from '../runtime/tensorflow-binding.js';
-import { BufferLedger } from './buffer-ledger.js';
+import { BufferLedger, type SharedBuffer } from './buffer-ledger.js';
 import { bytesOf, elementsOf, OperationCall, type Outcome, type ShapedTensor } from './operation-call.js';
 import { requireElementTypes } from './shape-rule.js';
 import { shapeRuleFor } from './shape-rules.js';
@@ -51,6 +51,11 @@ export class ShapeBinding implements TensorflowBinding {
     this.counts.clear();
     this.products = 0;
     this.resetPeak();
+  }
+
+  /** The memory that a live tensor lies in: the same object for tensors and variables that share it. */
+  bufferOf(id: number): SharedBuffer {
+    return this.tensor(id).buffer;
   }
 
   createTensor(shape: readonly number[], dataType: number, values: TensorValues | readonly Uint8Array[]): number {
