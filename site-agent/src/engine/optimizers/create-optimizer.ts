@@ -1,5 +1,5 @@
 import { required } from '@consilium/shared/kernel';
-import { scaleAndFree } from '../losses/arithmetic.js';
+import { FLOAT } from '../attributes.js';
 import type { Parameter } from '../parameters.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { adam, adamw } from './adam.js';
@@ -10,9 +10,9 @@ import { treatParameters } from './parameter-groups.js';
 import { sgd } from './sgd.js';
 import { Slots } from './slots.js';
 import { StepScalars } from './step-scalars.js';
-import type { UpdateRule } from './update-rule.js';
-import { penaliseGradient } from './weight-decay.js';
+import type { Change, UpdateRule } from './update-rule.js';
 import { AVERAGE, followWeights, readAverages } from './weight-average.js';
+import { penalisedGradient } from './weight-decay.js';
 
 /**
  * A fresh optimizer, all slots zero, over the given parameters: groups, clipping, the update rule and the average of the
@@ -30,13 +30,10 @@ export function createOptimizer(runtime: Runtime, parameters: readonly Parameter
     slots.step += 1;
     for (const parameter of parameters) {
       const { rateFactor, weightDecay } = required(treated.get(parameter), 'the treatment of a parameter');
-      let gradient = parameter.takeGradient();
+      const gradient = parameter.takeGradient();
+      const change = { parameter, gradient, rate: rate * rateFactor, weightDecay, step: slots.step, slots, scalars };
       try {
-        if (factor !== 1) gradient = scaleAndFree(runtime, gradient, factor);
-        if (weightDecay !== 0 && !rule.decoupledDecay) {
-          gradient = penaliseGradient(runtime, gradient, parameter, scalars.of(weightDecay));
-        }
-        rule.update({ parameter, gradient, rate: rate * rateFactor, weightDecay, step: slots.step, slots, scalars });
+        applyRule(runtime, rule, change, factor);
       } finally {
         gradient.free();
       }
@@ -45,6 +42,9 @@ export function createOptimizer(runtime: Runtime, parameters: readonly Parameter
   }
 
   return {
+    get steps() {
+      return slots.step;
+    },
     apply(given, rate) {
       const scalars = new StepScalars(runtime);
       try {
@@ -63,6 +63,21 @@ export function createOptimizer(runtime: Runtime, parameters: readonly Parameter
     readAverage: () => (averageDecay === undefined || slots.step === 0 ? undefined : readAverages(treated.keys(), slots)),
     dispose: () => slots.dispose(),
   };
+}
+
+/** Updates with the gradient times the clipping factor, plus the penalty where the rule does not see to the decay itself. */
+function applyRule(runtime: Runtime, rule: UpdateRule, change: Change, factor: number): void {
+  const { gradient, weightDecay, scalars } = change;
+  const penalised = weightDecay !== 0 && !rule.decoupledDecay;
+  if (!penalised && factor === 1) return rule.update(change);
+  const changed = penalised
+    ? penalisedGradient(runtime, change, factor)
+    : runtime.runOne('Mul', FLOAT, [gradient, scalars.of(factor)]);
+  try {
+    rule.update({ ...change, gradient: changed });
+  } finally {
+    changed.free();
+  }
 }
 
 function createRule(runtime: Runtime, settings: MethodSettings): UpdateRule {

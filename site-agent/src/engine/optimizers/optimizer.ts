@@ -3,6 +3,8 @@ import type { Parameter } from '../parameters.js';
 
 /** Changes parameters in place from their gradients, and can hand over and take back its exact 32-bit state. */
 export interface Optimizer {
+  /** Updates made so far, over all attempts. */
+  readonly steps: number;
   /**
    * One update with the gradients that the parameters hold, which are taken and freed; those of frozen parameters are
    * dropped. When it throws, all gradients are dropped and some parameters may have changed.

@@ -1,17 +1,23 @@
-import { sumAndFree } from '../activation.js';
-import { FLOAT } from '../attributes.js';
-import type { Parameter } from '../parameters.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Tensor } from '../tensor.js';
-import { assignScaled } from './in-place.js';
+import { Variable } from '../variable.js';
+import { assignScaled, subtractScaled } from './in-place.js';
 import type { Change } from './update-rule.js';
 
-/** gradient + decay · weight: the gradient of a loss with an L2 penalty. Takes over the gradient; the caller owns the sum. */
-export function penaliseGradient(runtime: Runtime, gradient: Tensor, parameter: Parameter, decay: Tensor): Tensor {
-  const view = parameter.view();
-  const pull = runtime.runOne('Mul', FLOAT, [view, decay]);
-  view.free();
-  return sumAndFree(runtime, gradient, pull);
+/**
+ * factor · gradient + decay · weight: the scaled gradient of a loss with an L2 penalty, in two passes. Only reads the
+ * gradient; the caller owns the sum.
+ */
+export function penalisedGradient(runtime: Runtime, change: Change, factor: number): Tensor {
+  const { parameter, gradient, weightDecay, scalars } = change;
+  const sum = new Variable(runtime, parameter.variable.shape);
+  try {
+    assignScaled(runtime, sum, scalars.of(weightDecay), parameter.variable);
+    subtractScaled(runtime, sum, scalars.of(-factor), gradient);
+    return sum.view();
+  } finally {
+    sum.dispose(); // the view keeps the values
+  }
 }
 
 /** weight ← weight · (1 − rate · decay), apart from the gradient (Loshchilov and Hutter, ICLR 2019). */
