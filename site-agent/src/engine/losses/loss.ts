@@ -12,6 +12,8 @@ export interface LossValue {
 export interface Loss {
   /** True when a batch's loss is the mean of its examples' losses, so that each example can be finished on its own. */
   readonly separable: boolean;
+  /** Channels of the target, where they are not the logits' own: 1 for a class index. */
+  readonly targetChannels?: number;
   /** Both tensors are only read: [examples, x, y, z, channels]. Loss and gradient are multiplied by `share`. */
   evaluate(runtime: Runtime, logits: Tensor, target: Tensor, share: number): LossValue;
 }
