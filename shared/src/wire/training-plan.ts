@@ -162,6 +162,10 @@ export const localTrainingSchema = z.strictObject({
     .max(1024)
     .optional()
     .describe('batches whose gradients are averaged into one step; 1 when left out'),
+  precision: z
+    .enum(['f32', 'bf16', 'auto'])
+    .optional()
+    .describe('element type of the activations: f32 when left out; auto lets each site take bf16 where its machine is faster so'),
   steps: positiveInteger.max(1_000_000).describe('optimizer steps per site and round'),
   checkpointEverySteps: positiveInteger.default(10),
 });
