@@ -7,3 +7,10 @@ export function castTensor(runtime: Runtime, tensor: Tensor, dataType: number): 
   if (tensor.dataType === dataType) return tensor.keep();
   return runtime.runOne('Cast', [elementType('SrcT', tensor.dataType), elementType('DstT', dataType)], [tensor]);
 }
+
+/** As {@link castTensor}; frees the tensor. */
+export function castAndFree(runtime: Runtime, tensor: Tensor, dataType: number): Tensor {
+  const cast = castTensor(runtime, tensor, dataType);
+  tensor.free();
+  return cast;
+}

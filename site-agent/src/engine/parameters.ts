@@ -5,6 +5,7 @@ import { castTensor } from './cast-tensor.js';
 import { fromEngineLayout, toEngineLayout, toEngineShape } from './kernel-layout.js';
 import type { Runtime } from './runtime/runtime.js';
 import { DATA_TYPE } from './runtime/tensorflow-binding.js';
+import { Statistic } from './statistic.js';
 import type { Tensor } from './tensor.js';
 import { Variable } from './variable.js';
 
@@ -75,19 +76,23 @@ export class Parameter {
 
 /**
  * All parameters of a network by name. Idle ones (a bias before a norm, which has no effect and no gradient) have no place in
- * the computation: their values are carried unchanged from {@link load} to {@link read}.
+ * the computation: their values are carried unchanged from {@link load} to {@link read}. Statistics are moved by the layers,
+ * without gradients.
  */
 export class ParameterSet {
   private readonly active = new Map<string, Parameter>();
+  private readonly statistics = new Map<string, Statistic>();
   private readonly idle = new Map<string, Float32Array>();
 
   constructor(
     runtime: Runtime,
     private readonly manifest: Manifest,
     idle: ReadonlySet<string>,
+    statistics: ReadonlySet<string> = new Set(),
   ) {
     for (const { name, shape } of manifest.tensors) {
       if (idle.has(name)) this.idle.set(name, new Float32Array(elementCount(shape)));
+      else if (statistics.has(name)) this.statistics.set(name, newStatistic(runtime, name, shape));
       else this.active.set(name, newZero(runtime, name, shape));
     }
   }
@@ -103,23 +108,31 @@ export class ParameterSet {
     return parameter;
   }
 
+  /** The running statistic of this name. */
+  statistic(name: string): Statistic {
+    const statistic = this.statistics.get(name);
+    invariant(statistic !== undefined, `the network has a statistic ${name}`);
+    return statistic;
+  }
+
   /** Copies weights in PyTorch's layout, in any order; MANIFEST_MISMATCH when they are another model's. */
   load(weights: WeightSet): void {
     for (const { name, values } of inManifestOrder(weights, this.manifest, 'the weights')) {
       if (this.idle.has(name)) this.idle.set(name, Float32Array.from(values));
+      else if (this.statistics.has(name)) this.statistic(name).load(Float32Array.from(values));
       else this.get(name).load(values);
     }
   }
 
   /** A copy in PyTorch's layout and the manifest's order. */
   read(): WeightSet {
-    return this.collect((name) => this.idle.get(name)?.slice() ?? this.get(name).read());
+    return this.collect((name) => this.idle.get(name)?.slice() ?? (this.statistics.get(name) ?? this.get(name)).read());
   }
 
-  /** Takes and frees all gradients; PyTorch's layout, zeros for idle parameters. */
+  /** Takes and frees all gradients; PyTorch's layout, zeros for idle parameters and statistics. */
   takeGradients(): WeightSet {
     return this.collect((name, { shape }) => {
-      return this.idle.has(name) ? new Float32Array(elementCount(shape)) : this.get(name).readAndFreeGradient();
+      return this.active.has(name) ? this.get(name).readAndFreeGradient() : new Float32Array(elementCount(shape));
     });
   }
 
@@ -129,8 +142,9 @@ export class ParameterSet {
   }
 
   dispose(): void {
-    for (const parameter of this.active.values()) parameter.dispose();
+    for (const tensor of [...this.active.values(), ...this.statistics.values()]) tensor.dispose();
     this.active.clear();
+    this.statistics.clear();
   }
 
   private collect(valuesOf: (name: string, entry: TensorEntry) => Float32Array): WeightSet {
@@ -146,4 +160,10 @@ function newZero(runtime: Runtime, name: string, shape: readonly number[]): Para
   const parameter = new Parameter(runtime, name, shape);
   parameter.load(new Float32Array(elementCount(shape)));
   return parameter;
+}
+
+function newStatistic(runtime: Runtime, name: string, shape: readonly number[]): Statistic {
+  const statistic = new Statistic(runtime, name, shape);
+  statistic.load(new Float32Array(elementCount(shape)));
+  return statistic;
 }

@@ -21,7 +21,11 @@ export class Variable {
 
   /** Sets the value; takes over `values`, for the variable may go on to live in that very memory. */
   assign(values: Float32Array): void {
-    const tensor = this.runtime.tensor(values, this.shape);
+    this.take(this.runtime.tensor(values, this.shape));
+  }
+
+  /** Sets the value to a tensor of the variable's shape, which is taken over. */
+  take(tensor: Tensor): void {
     this.runtime.run('AssignVariableOp', VALUE_TYPE, [this.handle, tensor], 0);
     tensor.free();
   }
