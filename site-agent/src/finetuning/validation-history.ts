@@ -2,6 +2,7 @@
  * What the validations so far say about the next steps: learning rate, best step, early stop (spec A7's schedule). All of it
  * is folded from the list of losses, so that a resumed run decides as the undisturbed one did.
  */
+import { lookAtLoss, type PlateauSettings, startPlateau } from '../training/schedules/plateau.js';
 import type { FinetuneTraining } from './segmentation-task.js';
 
 export interface Outlook {
@@ -17,20 +18,28 @@ export function outlook(
   validations: readonly { readonly step: number; readonly loss: number }[],
   plan: Pick<FinetuneTraining, 'learningRate' | 'plateau' | 'earlyStopPatience'>,
 ): Outlook {
-  let learningRate = plan.learningRate;
+  const settings = plateauSettings(plan.plateau);
+  let plateau = startPlateau(plan.learningRate);
   let [bestStep, bestLoss]: [number | undefined, number] = [undefined, Infinity];
-  let [reference, sinceReference, sinceCut] = [Infinity, 0, 0];
+  let sinceBetter = 0;
   for (const { step, loss } of validations) {
     if (loss < bestLoss) [bestStep, bestLoss] = [step, loss];
-    if (loss < reference - plan.plateau.minimumDelta) {
-      [reference, sinceReference, sinceCut] = [loss, 0, 0];
-      continue;
-    }
-    sinceReference++;
-    if (++sinceCut >= plan.plateau.patience) {
-      learningRate = Math.max(Math.min(learningRate, plan.plateau.floor), learningRate * plan.plateau.factor);
-      sinceCut = 0;
-    }
+    const { best } = plateau;
+    plateau = lookAtLoss(plateau, loss, settings);
+    sinceBetter = plateau.best === best ? sinceBetter + 1 : 0;
   }
-  return { learningRate, bestStep, bestLoss, stop: sinceReference >= plan.earlyStopPatience };
+  return { learningRate: plateau.rate, bestStep, bestLoss, stop: sinceBetter >= plan.earlyStopPatience };
+}
+
+/** Keras' plateau, which Models Genesis used: the rate is cut in the look in which its patience is used up, not after it. */
+function plateauSettings({ factor, patience, minimumDelta, floor }: FinetuneTraining['plateau']): PlateauSettings {
+  return {
+    factor,
+    patience: patience - 1,
+    threshold: minimumDelta,
+    thresholdMode: 'absolute',
+    cooldown: 0,
+    minimumRate: floor,
+    minimumCut: 0,
+  };
 }

@@ -3,6 +3,7 @@ import { elementCount, type WeightSet } from '@consilium/shared/weights';
 import { openRuntime } from '../open-runtime.js';
 import { Parameter } from '../parameters.js';
 import { Runtime } from '../runtime/runtime.js';
+import { ShapeBinding } from '../shapes/shape-binding.js';
 import { clipFactor, globalNorm } from './clip-gradients.js';
 import { createOptimizer } from './create-optimizer.js';
 import type { Optimizer, OptimizerSettings } from './optimizer.js';
@@ -22,16 +23,20 @@ const alive = (): number => runtime.liveTensors() - runtime.constantCount;
 
 /** Parameters with fixed values; gradients differ by step and parameter. */
 class Bench {
-  readonly parameters = Object.entries(SHAPES).map(([name, shape], index) => {
-    const parameter = new Parameter(runtime, name, shape);
-    parameter.load(wave(elementCount(shape), index));
-    return parameter;
-  });
+  readonly parameters: readonly Parameter[];
+
+  constructor(private readonly on: Runtime = runtime) {
+    this.parameters = Object.entries(SHAPES).map(([name, shape], index) => {
+      const parameter = new Parameter(on, name, shape);
+      parameter.load(wave(elementCount(shape), index));
+      return parameter;
+    });
+  }
 
   leaveGradients(step: number, factor = 1): void {
     this.parameters.forEach((parameter, index) => {
       const values = wave(elementCount(parameter.shape), 10 + step * 4 + index).map((value) => factor * value);
-      parameter.addGradient(runtime.tensor(values, parameter.variable.shape));
+      parameter.addGradient(this.on.tensor(values, parameter.variable.shape));
     });
   }
 
@@ -75,7 +80,7 @@ function valuesOf(weights: WeightSet | undefined, name: string): number[] | unde
   return tensor && [...tensor.values];
 }
 
-describe.each<OptimizerSettings>([
+const SETTINGS: OptimizerSettings[] = [
   { kind: 'sgd', momentum: 0, ...EVERYTHING },
   { kind: 'sgd', momentum: 0.9, nesterov: true, ...EVERYTHING },
   { kind: 'adam', ...MOMENTS, ...EVERYTHING },
@@ -89,7 +94,9 @@ describe.each<OptimizerSettings>([
     ],
   },
   { kind: 'lamb', ...MOMENTS, ...EVERYTHING },
-])('$kind with everything', (settings) => {
+];
+
+describe.each(SETTINGS)('$kind with everything', (settings) => {
   it('goes on with the same bits from a state that was saved at any step', () => {
     const results = (bench: Bench, optimizer: Optimizer): WeightSet[] => [
       bench.read(),
@@ -130,6 +137,20 @@ describe.each<OptimizerSettings>([
       ).toBe(true);
     });
     expect(alive()).toBe(before);
+  });
+});
+
+describe('a forecast', () => {
+  it.each(SETTINGS)('of $kind with everything needs no TensorFlow', (settings) => {
+    const shapes = new ShapeBinding();
+    const bench = new Bench(new Runtime(shapes));
+    const optimizer = createOptimizer(new Runtime(shapes), bench.parameters, settings);
+    bench.train(optimizer, 0, 2); // after the first, the averages lie in the memory of the weights
+    const steadyBytes = shapes.liveBytes;
+    bench.train(optimizer, 2, 4);
+    expect(shapes.liveBytes).toBe(steadyBytes);
+    expect(optimizer.steps).toBe(4);
+    expect([...shapes.operations.keys()].some((name) => name.startsWith('ResourceApply'))).toBe(true);
   });
 });
 
