@@ -1,5 +1,5 @@
 import { Parameter } from './parameters.js';
-import { maxPool } from './ops/max-pooling.js';
+import { maxPool, type MaxPoolOptions } from './ops/max-pooling.js';
 import { normaliseRectify } from './ops/normalise-rectify.js';
 import { type NativeKernels, PUBLIC_ONLY, Runtime } from './runtime/runtime.js';
 import type { TensorflowBinding } from './runtime/tensorflow-binding.js';
@@ -9,6 +9,8 @@ import type { Activation } from './activation.js';
 /** Channels that are no multiple of a vector register, so that padded layouts are tried too. */
 const SHAPE = [2, 4, 6, 2, 3] as const;
 const TOLERANCE = 1e-4;
+/** Halving as in a U-Net, overlapping windows with padding as in a ResNet, and windows that differ by axis. */
+const POOLINGS: readonly MaxPoolOptions[] = [{}, { kernel: 3, stride: 2, padding: 1 }, { kernel: [1, 2, 2] }];
 
 /**
  * Tries each private oneDNN kernel against TensorFlow's public operation, forward and backward, and names those that agree.
@@ -17,7 +19,7 @@ const TOLERANCE = 1e-4;
 export function probeNativeKernels(binding: TensorflowBinding): NativeKernels {
   if (binding.isUsingGpuDevice()) return PUBLIC_ONLY;
   return {
-    maxPooling: agrees(binding, 'maxPooling', (tape, input) => maxPool(tape, input)),
+    maxPooling: POOLINGS.every((options) => agrees(binding, 'maxPooling', (tape, input) => maxPool(tape, input, options))),
     normaliseRectify: agrees(binding, 'normaliseRectify', (tape, input) => {
       const { runtime } = tape;
       const [scale, offset] = [new Parameter(runtime, 'scale', [SHAPE[4]]), new Parameter(runtime, 'offset', [SHAPE[4]])];

@@ -18,6 +18,8 @@ export interface ConvolutionGeometry {
   /** Voxels that TensorFlow's own padding cannot add alike on both sides, so that they are added by hand; else undefined. */
   readonly padding: Sides | undefined;
   readonly dilated: boolean;
+  /** True where oneDNN's bfloat16 convolution is wrong, so that it is computed in 32 bits: see {@link failsInBfloat16}. */
+  readonly needs32Bits: boolean;
   /** Attributes of Conv3D and Conv3DBackpropFilterV2 for an element type. */
   forward(type: number): readonly OperationAttribute[];
   /** Attributes of Conv3DBackpropInputV2. */
@@ -46,6 +48,10 @@ export function convolutionGeometry(input: readonly number[], kernel: Sides, opt
   return {
     padding: own || none ? undefined : padding,
     dilated: dilation.some((rate) => rate > 1),
+    needs32Bits: sides.some((side, axis) => {
+      const room = side + 2 * at(padding, axis) - at(span, axis) - 1;
+      return failsInBfloat16(side, Math.floor(room / at(stride, axis)) + 1, at(kernel, axis), at(span, axis));
+    }),
     forward: (type) => [elementType('T', type), ...shape],
     backward: (type) => [elementType('T', type), ...shape, elementType('Tshape', DATA_TYPE.int32)],
   };
@@ -55,6 +61,14 @@ export function convolutionGeometry(input: readonly number[], kernel: Sides, opt
 export function samePadsAlike(side: number, stride: number, span: number, padding: number): boolean {
   const outputs = Math.ceil(side / stride);
   return Math.max((outputs - 1) * stride + span + 1 - side, 0) === 2 * padding;
+}
+
+/**
+ * TensorFlow 2.21's oneDNN reads and writes beside its memory in bfloat16 (wrong values, crashes) when an axis has one output,
+ * and when a kernel other than 3 reaches over a whole axis. Found by thousands of random shapes; in 32 bits all were right.
+ */
+function failsInBfloat16(side: number, outputs: number, kernel: number, span: number): boolean {
+  return outputs === 1 || (kernel !== 3 && kernel > 1 && side <= span + 1);
 }
 
 function keepingSides(span: readonly number[]): Sides {

@@ -7,6 +7,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { DATA_TYPE } from '../runtime/tensorflow-binding.js';
 import type { Tape } from '../tape.js';
 import type { Tensor } from '../tensor.js';
+import { cast } from './cast.js';
 import { joinAndFree, splitTensor } from './concatenation.js';
 import { type ConvolutionGeometry, convolutionGeometry, type ConvolutionOptions } from './convolution-geometry.js';
 import { cropSides, padSides, type Sides } from './padding.js';
@@ -27,6 +28,10 @@ export function convolve(
 ): Activation {
   const inputs: readonly Activation[] = 'tensor' in input ? [input] : input;
   const pass = new Convolution(tape.runtime, filter, inputs, options);
+  if (pass.needs32Bits) {
+    const exact = inputs.map((each) => cast(tape, each, DATA_TYPE.float32));
+    return cast(tape, convolve(tape, exact, filter, options), DATA_TYPE.bfloat16);
+  }
   const output = pass.forward();
   const held = inputs.map((each) => each.hold());
   return tape.push(output, held, (gradient) => {
@@ -56,6 +61,10 @@ class Convolution {
     this.shape = first.shape;
     this.channels = inputs.map(({ shape }) => shape[CHANNEL_AXIS] as number);
     this.geometry = convolutionGeometry(first.shape, filter.shape.slice(2) as unknown as Sides, options);
+  }
+
+  get needs32Bits(): boolean {
+    return this.dataType === DATA_TYPE.bfloat16 && this.geometry.needs32Bits;
   }
 
   forward(): Tensor {

@@ -2,9 +2,11 @@
 import { invariant } from '@consilium/shared/kernel';
 import type { Activation } from '../activation.js';
 import type { Parameter } from '../parameters.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { DATA_TYPE } from '../runtime/tensorflow-binding.js';
 import type { Tape } from '../tape.js';
 import type { Tensor } from '../tensor.js';
-import type { Runtime } from '../runtime/runtime.js';
+import { cast } from './cast.js';
 import { convolutionGeometry, perAxis, type PerAxis } from './convolution-geometry.js';
 import { cropSides, padSides, type Sides } from './padding.js';
 
@@ -29,14 +31,18 @@ export function convolveTransposed(
   options: TransposedConvolutionOptions = {},
 ): Activation {
   const { runtime } = tape;
-  const weight = filter.view(input.dataType);
+  const { dataType } = input;
   const kernel = filter.shape.slice(2) as unknown as Sides;
   const stride = options.stride ?? kernel;
   const padding = options.padding ?? 0;
   const sides = outputSides(input.shape, kernel, { stride, padding, outputPadding: options.outputPadding ?? 0 });
   const shape = [input.shape[0] as number, ...sides, filter.shape[1] as number];
   const geometry = convolutionGeometry(shape, kernel, { stride, padding });
-  const { dataType } = input;
+  if (geometry.needs32Bits && dataType === DATA_TYPE.bfloat16) {
+    const exact = convolveTransposed(tape, cast(tape, input, DATA_TYPE.float32), filter, options);
+    return cast(tape, exact, dataType);
+  }
+  const weight = filter.view(dataType);
   const sizes = runtime.integers(paddedShape(shape, geometry.padding));
   const whole = runtime.runOne('Conv3DBackpropInputV2', geometry.backward(dataType), [sizes, weight, input.tensor]);
   const output = crop(runtime, whole, geometry.padding, sides);
