@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { voxelModelChoiceSchema } from '@consilium/shared/models';
-import { fraction, nameField, patchPlanSchema, positiveInteger } from '@consilium/shared/wire';
+import { fraction, nameField, patchPlanSchema, positiveInteger, scheduleSchema } from '@consilium/shared/wire';
 
 const caseSchema = z.strictObject({
   image: z.string().min(1),
@@ -45,6 +45,7 @@ export const finetuneTrainingSchema = z.strictObject({
   learningRate: z.number().positive().default(1e-3).describe('of Adam; one rate for all layers, nothing is frozen'),
   loss: z.enum(['dice', 'dice-bce']).default('dice'),
   plateau: plateauSchema.prefault({}),
+  schedule: scheduleSchema.optional().describe('on top of the plateau; constant when left out'),
   earlyStopPatience: positiveInteger.default(30).describe('validations without a better loss before training ends'),
   validateEverySteps: positiveInteger.default(50),
   checkpointEverySteps: positiveInteger.default(50),

@@ -10,7 +10,7 @@ import type { LabelledCase } from './labelled-case.js';
 import { PatchSampler } from './patch-sampler.js';
 import type { SegmentationTask } from './segmentation-task.js';
 import { validateCases } from './validate-cases.js';
-import { outlook } from './validation-history.js';
+import { outlook, rateOfStep } from './validation-history.js';
 
 /** What the steps of one fine-tuning share. */
 export interface Finetuning {
@@ -85,7 +85,7 @@ async function trainUntil(
       trainee: learner,
       source,
       steps: pause,
-      learningRateAt: () => learningRate,
+      learningRateAt: (step) => rateOfStep(learningRate, training, step),
       checkpointEverySteps: training.checkpointEverySteps,
       saveCheckpoint: (reached) => saveCheckpoint(finetuning, reached),
       onStep: ({ step, lastLoss }) => context.report('training', step, training.steps, lastLoss),
@@ -115,7 +115,7 @@ async function addValidation(finetuning: Finetuning, history: FinetuneHistory, s
     loss,
     dice,
     trainingLoss: steps > 0 ? (state.lossSum - (last?.lossSum ?? 0)) / steps : null,
-    learningRate: before.learningRate,
+    learningRate: rateOfStep(before.learningRate, task.training, Math.max(0, state.step - 1)),
     lossSum: state.lossSum,
   };
   const extended = { ...history, validations: [...history.validations, validation] };

@@ -1,4 +1,4 @@
-import { outlook } from './validation-history.js';
+import { outlook, rateOfStep } from './validation-history.js';
 
 const plan = {
   learningRate: 1e-3,
@@ -41,5 +41,14 @@ describe('outlook', () => {
     const low = { ...plan, learningRate: 1e-4 };
     const flat = [1, 2, 3].map((step) => ({ step, loss: 0.5 }));
     expect(outlook(flat, low).learningRate).toBe(1e-4);
+  });
+});
+
+describe('the rate of a step', () => {
+  it("is the plateau's times the schedule's factor", () => {
+    const schedule = { kind: 'polynomial', power: 1, warmUp: { steps: 2, startFactor: 0.5 } } as const;
+    const rates = [0, 1, 2, 4, 6].map((step) => rateOfStep(0.4, { schedule, steps: 6 }, step));
+    expect(rates).toEqual([0.2, 0.3, 0.4, 0.2, 0].map((rate) => expect.closeTo(rate, 12) as number));
+    expect(rateOfStep(0.4, { steps: 6 }, 3)).toBe(0.4);
   });
 });

@@ -3,9 +3,11 @@
  * is folded from the list of losses, so that a resumed run decides as the undisturbed one did.
  */
 import { lookAtLoss, type PlateauSettings, startPlateau } from '../training/schedules/plateau.js';
+import { rateFactorAt } from '../training/schedules/rate-factor.js';
 import type { FinetuneTraining } from './segmentation-task.js';
 
 export interface Outlook {
+  /** What the plateau has left of the learning rate. */
   readonly learningRate: number;
   /** The step with the lowest validation loss; undefined before the first validation. */
   readonly bestStep: number | undefined;
@@ -29,6 +31,15 @@ export function outlook(
     sinceBetter = plateau.best === best ? sinceBetter + 1 : 0;
   }
   return { learningRate: plateau.rate, bestStep, bestLoss, stop: sinceBetter >= plan.earlyStopPatience };
+}
+
+/** The learning rate of a step, counted from 0: what the plateau has left of it, times the schedule's factor. */
+export function rateOfStep(
+  plateauRate: number,
+  { schedule, steps }: Pick<FinetuneTraining, 'schedule' | 'steps'>,
+  step: number,
+): number {
+  return plateauRate * rateFactorAt(schedule, step, steps);
 }
 
 /** Keras' plateau, which Models Genesis used: the rate is cut in the look in which its patience is used up, not after it. */
