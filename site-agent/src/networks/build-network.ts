@@ -1,6 +1,8 @@
-import { FederationError } from '@consilium/shared/kernel';
 import type { ModelSpec } from '@consilium/shared/models';
+import { buildGenesisClassifier } from './genesis-classifier.js';
 import type { Network } from './network.js';
+import { buildResidualUnet3d } from './residual-unet3d.js';
+import { buildResnet3d } from './resnet3d.js';
 import { buildUnet3d } from './unet3d.js';
 
 /** The network of a model spec. */
@@ -9,10 +11,10 @@ export function buildNetwork(spec: ModelSpec): Network {
     case 'genesis-unet3d':
       return buildUnet3d(spec);
     case 'genesis-classifier':
+      return buildGenesisClassifier(spec);
     case 'medicalnet-resnet':
+      return buildResnet3d(spec);
     case 'residual-unet3d':
-      throw new FederationError('ARGUMENT_INVALID', `a network of the architecture ${spec.architecture} cannot be trained yet`, {
-        remedy: 'Choose the architecture genesis-unet3d.',
-      });
+      return buildResidualUnet3d(spec);
   }
 }

@@ -1,3 +1,4 @@
+import type { Sides } from '@consilium/shared/models';
 import type { Activation } from '../engine/activation.js';
 import type { ParameterSet } from '../engine/parameters.js';
 import type { Tape } from '../engine/tape.js';
@@ -12,6 +13,11 @@ export interface Network {
   readonly sideMultiple: number;
   readonly inputChannels: number;
   readonly outputs: number;
-  /** [examples, x, y, z, inputs] → logits [examples, x, y, z, outputs]; takes over the input. */
+  /** Sides of the answer to an input of the given sides; undefined when there is one answer per example. */
+  outputSides(sides: Sides): Sides | undefined;
+  /**
+   * [examples, x, y, z, inputs] → logits [examples, …outputSides, outputs], or [examples, outputs] for one answer per example;
+   * takes over the input.
+   */
   forward(tape: Tape, parameters: ParameterSet, input: Activation): Activation;
 }
