@@ -25,9 +25,9 @@ export function makeLearner(runtime, options, optimizer = optimizerOf(options)) 
   return { learner, parameters, network: buildNetwork(spec) };
 }
 
-/** Made input and target; the residual network answers at a quarter of each side. */
-export function makeBatch({ network, batch, patch }, { outputs }) {
-  const voxels = patch.reduce((product, side) => product * side, batch);
-  const answered = network === 'resnet10' ? patch.reduce((product, side) => product * Math.ceil(side / 4), batch) : voxels;
-  return { patches: batch, sizeVoxels: patch, input: madeValues(0, voxels), target: madeValues(1, answered * outputs) };
+/** Made input and target. */
+export function makeBatch({ batch, patch }, { inputChannels, outputs, outputSides }) {
+  const count = (...sides) => sides.reduce((product, side) => product * side, batch);
+  const input = madeValues(0, count(...patch, inputChannels));
+  return { patches: batch, sizeVoxels: patch, input, target: madeValues(1, count(...outputSides(patch), outputs)) };
 }

@@ -8,6 +8,7 @@ import { peakRssMiB, send } from './line-channel.mjs';
 
 const [, , startedAt, threads] = process.argv;
 const loadedMs = Date.now() - Number(startedAt);
-const runtime = openTrainerRuntime({ threads: threads === undefined ? undefined : Number(threads) });
+const limits = { threads: threads === undefined ? undefined : Number(threads) };
+const runtime = openTrainerRuntime(limits, { announce: () => undefined });
 runtime.runOne('Neg', [{ name: 'T', type: 4, value: 1 }], [runtime.scalar(1)]).free();
 send({ seconds: (Date.now() - Number(startedAt)) / 1000, programSeconds: loadedMs / 1000, peakRssMiB: peakRssMiB() });

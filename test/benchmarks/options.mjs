@@ -66,7 +66,7 @@ export function toArguments(options) {
 export function modelSpecOf({ network, width, norm }) {
   return network === 'unet3d'
     ? { architecture: 'genesis-unet3d', width, norm }
-    : { architecture: 'medicalnet-resnet', depth: 10, width, norm, head: { kind: 'segmentation', outputs: 2 } };
+    : { architecture: 'medicalnet-resnet', depth: 10, width, norm, head: 'segmentation', outputs: 2 };
 }
 
 /** What only the engine's process is told. */

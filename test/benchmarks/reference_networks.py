@@ -94,14 +94,15 @@ class MedicalNet10(nn.Module):
         self.layer2 = nn.Sequential(BasicBlock(w, 2 * w, 2, 1, norm))
         self.layer3 = nn.Sequential(BasicBlock(2 * w, 4 * w, 1, 2, norm))
         self.layer4 = nn.Sequential(BasicBlock(4 * w, 8 * w, 1, 4, norm))
+        head = max(1, w // 2)
         self.conv_seg = nn.Sequential(
-            nn.ConvTranspose3d(8 * w, 32, 2, 2),
-            NORMS[norm](32),
+            nn.ConvTranspose3d(8 * w, head, 2, 2),
+            NORMS[norm](head),
             nn.ReLU(inplace=True),
-            nn.Conv3d(32, 32, 3, padding=1, bias=False),
-            NORMS[norm](32),
+            nn.Conv3d(head, head, 3, padding=1, bias=False),
+            NORMS[norm](head),
             nn.ReLU(inplace=True),
-            nn.Conv3d(32, 2, 1, bias=False),
+            nn.Conv3d(head, 2, 1, bias=False),
         )
 
     def forward(self, x):

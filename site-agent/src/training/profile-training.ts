@@ -1,13 +1,11 @@
-import { invariant, Random } from '@consilium/shared/kernel';
-import { initialWeights, manifestOf, type ModelSpec } from '@consilium/shared/models';
+import { Random } from '@consilium/shared/kernel';
+import { initialWeights, type ModelSpec } from '@consilium/shared/models';
+import { elementCount } from '@consilium/shared/weights';
 import type { OptimizerPlan } from '@consilium/shared/wire';
-import { ParameterSet } from '../engine/parameters.js';
 import type { StepRecord } from '../engine/profile/operation-record.js';
 import { StepRecorder } from '../engine/profile/step-recorder.js';
-import { Runtime } from '../engine/runtime/runtime.js';
-import { ShapeBinding } from '../engine/shapes/shape-binding.js';
-import { elementsOf } from '../engine/shapes/operation-call.js';
-import { type MemoryUse, type Precision, Tape } from '../engine/tape.js';
+import type { Runtime } from '../engine/runtime/runtime.js';
+import type { MemoryUse, Precision } from '../engine/tape.js';
 import { buildNetwork } from '../networks/build-network.js';
 import { Learner } from './learner.js';
 import type { PatchBatch, PatchSize } from './patch-batch.js';
@@ -57,22 +55,9 @@ export async function recordTraining(
 }
 
 function randomBatch({ spec, patches, sizeVoxels }: ProfiledTraining): PatchBatch {
+  const { inputChannels, outputs, outputSides } = buildNetwork(spec);
   const random = new Random('profile');
-  const fill = (length: number): Float32Array => new Float32Array(length).map(() => random.uniform24());
-  const input = fill(elementsOf([patches, ...sizeVoxels, spec.inputChannels]));
-  return { patches, sizeVoxels, input, target: fill(elementsOf(answerShape(spec, patches, sizeVoxels))) };
-}
-
-/** Shape of a network's answer, found without computing it: some networks answer at a coarser grid, or once for a patch. */
-function answerShape(spec: ModelSpec, patches: number, sizeVoxels: PatchSize): readonly number[] {
-  const runtime = new Runtime(new ShapeBinding());
-  const network = buildNetwork(spec);
-  const manifest = manifestOf(spec);
-  const parameters = new ParameterSet(runtime, manifest, network.idleParameters);
-  parameters.load(manifest.tensors.map(({ name, shape }) => ({ name, shape, values: new Float32Array(elementsOf(shape)) })));
-  const shape = [patches, ...sizeVoxels, spec.inputChannels];
-  const tape = new Tape(runtime, false);
-  const answer = network.forward(tape, parameters, tape.input(runtime.tensor(new Float32Array(elementsOf(shape)), shape)));
-  invariant(answer.shape.length > 0, 'a network answers with a tensor');
-  return answer.shape;
+  const fill = (...sides: readonly number[]): Float32Array => new Float32Array(elementCount(sides)).map(() => random.uniform24());
+  const input = fill(patches, ...sizeVoxels, inputChannels);
+  return { patches, sizeVoxels, input, target: fill(patches, ...(outputSides(sizeVoxels) ?? []), outputs) };
 }
