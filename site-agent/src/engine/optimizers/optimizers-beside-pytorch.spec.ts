@@ -35,7 +35,7 @@ const CASES: Readonly<Record<string, Case>> = {
   'sgd-plain': { rate: 0.1, settings: { kind: 'sgd', momentum: 0, weightDecay: 0.05 } },
   'sgd-momentum': { rate: 0.1, settings: { kind: 'sgd', momentum: 0.9 } },
   'sgd-nesterov': { rate: 0.05, settings: { kind: 'sgd', momentum: 0.95, nesterov: true, weightDecay: 0.03 } },
-  'sgd-clipped': { rate: 0.1, settings: { kind: 'sgd', momentum: 0.9, clipNorm: 1.25, averageDecay: 0.9 } },
+  'sgd-clipped': { rate: 0.1, settings: { kind: 'sgd', momentum: 0.9, weightDecay: 0.02, clipNorm: 1.25, averageDecay: 0.9 } },
   adam: { rate: 0.01, settings: { kind: 'adam', ...moments } },
   'adam-decay': { rate: 0.02, settings: { kind: 'adam', beta1: 0.8, beta2: 0.99, epsilon: 1e-3, weightDecay: 0.1 } },
   adamw: { rate: 0.01, settings: { kind: 'adamw', ...moments, weightDecay: 0.5 } },
