@@ -1,7 +1,10 @@
+import { LOSSES } from '../engine/losses/loss-named.js';
 import { type NativeKernels, PUBLIC_ONLY, Runtime } from '../engine/runtime/runtime.js';
 import { ShapeBinding } from '../engine/shapes/shape-binding.js';
+import { buildNetwork } from '../networks/build-network.js';
+import { voxelsOf } from './batch-passes.js';
 import { Learner, type LearnerOptions } from './learner.js';
-import type { PatchSize } from './patch-batch.js';
+import type { PatchBatch, PatchSize } from './patch-batch.js';
 
 /** What a step needs, found without computing anything. */
 export interface StepForecast {
@@ -9,6 +12,8 @@ export interface StepForecast {
   readonly peakBytes: number;
   /** Bytes that stay between two steps: weights and slots. */
   readonly steadyBytes: number;
+  /** The most bytes that one convolution reads and writes: what the library's scratch memory grows with. */
+  readonly widestProductBytes: number;
   /** Operations that TensorFlow is asked for. */
   readonly operations: number;
   /** Multiplications with additions in convolutions and matrix products. */
@@ -28,11 +33,16 @@ export function foreseeStep({ patches, sizeVoxels, native, ...options }: Foresee
   const learner = Learner.create({ runtime: new Runtime(shapes, native ?? PUBLIC_ONLY), ...options });
   const steadyBytes = shapes.liveBytes;
   shapes.resetCounts();
-  const { spec } = options;
-  const voxels = patches * sizeVoxels[0] * sizeVoxels[1] * sizeVoxels[2];
-  const input = new Float32Array(voxels * spec.inputChannels);
-  const target = new Float32Array(voxels * spec.outputs);
-  learner.step({ patches, sizeVoxels, input, target });
+  learner.step(emptyBatch(options, patches, sizeVoxels));
   const operations = [...shapes.operations.values()].reduce((sum, count) => sum + count, 0);
-  return { peakBytes: shapes.peakBytes, steadyBytes, operations, multiplyAdds: shapes.multiplyAdds };
+  const { peakBytes, widestProductBytes, multiplyAdds } = shapes;
+  return { peakBytes, steadyBytes, widestProductBytes, operations, multiplyAdds };
+}
+
+function emptyBatch({ spec, loss }: Omit<LearnerOptions, 'runtime'>, patches: number, sizeVoxels: PatchSize): PatchBatch {
+  const network = buildNetwork(spec);
+  const input = new Float32Array(patches * voxelsOf(sizeVoxels) * network.inputChannels);
+  const answers = network.outputSides(sizeVoxels)?.reduce((product, side) => product * side, 1) ?? 1;
+  const channels = LOSSES[loss ?? 'mse'].targetChannels ?? network.outputs;
+  return { patches, sizeVoxels, input, target: new Float32Array(patches * answers * channels) };
 }
