@@ -1,5 +1,4 @@
 /** Norms by given statistics, a factor and a summand per channel: batch norm outside training, or with frozen statistics. */
-import { DATA_TYPE } from '../runtime/tensorflow-binding.js';
 import type { RunningStatistics } from './batch-statistics.js';
 import { fusedNorm, fusedNormGradient } from './fused-norm.js';
 import { fastRowType, type NormKernel, type NormSettings } from './norm-kernel.js';
@@ -8,8 +7,7 @@ export function byRunningStatistics(settings: NormSettings, { mean, variance }: 
   const { runtime, scale, offset, epsilon, rectify } = settings;
   const options = { epsilon, own: false, rectify };
   return {
-    // TensorFlow would sum the gradients of scale and offset in bfloat16.
-    rowType: (dataType, channels, direction) => (direction === 'forward' ? fastRowType(dataType, channels) : DATA_TYPE.float32),
+    rowType: fastRowType,
     forward: (rows) => {
       const inputs = [scale.view(), offset.view(), mean.view(), variance.view()];
       const result = fusedNorm(runtime, rows, inputs, options);

@@ -1,6 +1,6 @@
 import { DATA_TYPE } from '../runtime/tensorflow-binding.js';
 import type { Parameter } from '../parameters.js';
-import type { Direction, Runtime } from '../runtime/runtime.js';
+import type { Runtime } from '../runtime/runtime.js';
 import type { Tensor } from '../tensor.js';
 
 /** What every way of normalising needs. */
@@ -15,8 +15,8 @@ export interface NormSettings {
 
 /** One way of normalising rows [1, rows, z, channels]. */
 export interface NormKernel {
-  /** Element type that rows of the given type are brought to, forward and backward. */
-  rowType(dataType: number, channels: number, direction: Direction): number;
+  /** Element type that rows of the given type are brought to. */
+  rowType(dataType: number, channels: number): number;
   /** Only reads the rows; `gathers` is false when the same rows are normalised again. */
   forward(rows: Tensor, gathers: boolean): NormPass;
   /** The rows' gradient; frees rows, slope and what was kept. */

@@ -5,7 +5,7 @@
 import { invariant } from '@consilium/shared/kernel';
 import type { Activation } from '../activation.js';
 import type { Parameter } from '../parameters.js';
-import type { Direction, Runtime } from '../runtime/runtime.js';
+import type { Runtime } from '../runtime/runtime.js';
 import type { Tape } from '../tape.js';
 import type { Tensor } from '../tensor.js';
 import { byOwnStatistics, type RunningStatistics } from './batch-statistics.js';
@@ -71,7 +71,7 @@ class Normalisation {
 
   /** The output, and for each part what its gradient needs; only reads the input. */
   forward(gathers: boolean): { output: Tensor; kept: (readonly Tensor[])[] } {
-    const passes = this.cut(this.input, 'forward').map((part) => {
+    const passes = this.cut(this.input).map((part) => {
       const pass = this.kernel.forward(part, gathers);
       part.free();
       return pass;
@@ -97,7 +97,7 @@ class Normalisation {
 
   /** Gradients of the parts; frees the slope, the input and what was kept. */
   backward(slope: Tensor, kept: readonly (readonly Tensor[])[]): Tensor[] {
-    const [slopes, parts] = [this.cut(slope, 'backward'), this.cut(this.input, 'backward')];
+    const [slopes, parts] = [this.cut(slope), this.cut(this.input)];
     slope.free();
     this.input.free();
     return parts.map((part, i) => this.kernel.backward(part, slopes[i] as Tensor, kept[i] as readonly Tensor[]));
@@ -108,8 +108,8 @@ class Normalisation {
     return joinRows(this.runtime, parts, this.input.shape, this.input.dataType);
   }
 
-  private cut(tensor: Tensor, direction: Direction): Tensor[] {
-    const type = this.kernel.rowType(this.input.dataType, this.rows.channels, direction);
+  private cut(tensor: Tensor): Tensor[] {
+    const type = this.kernel.rowType(this.input.dataType, this.rows.channels);
     return cutRows(this.runtime, tensor, this.rows, type);
   }
 
