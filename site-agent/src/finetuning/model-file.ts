@@ -110,7 +110,8 @@ function guessSpec(weights: WeightSet): ModelSpec | undefined {
   const [width, inputChannels] = shapes.get('e1.0.weight') ?? [];
   const outputs = shapes.get('out.weight')?.[0];
   const upsampling = shapes.has('u1.weight') ? 'transposed' : 'nearest';
-  const spec = { architecture: 'genesis-unet3d', width, inputChannels, outputs, upsampling, norm: 'batch' };
+  const statistics = shapes.has('e1.1.running_mean') ? { batchStatistics: 'training' } : {};
+  const spec = { architecture: 'genesis-unet3d', width, inputChannels, outputs, upsampling, norm: 'batch', ...statistics };
   return modelSpecSchema.safeParse(spec).data;
 }
 

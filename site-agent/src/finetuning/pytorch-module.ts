@@ -11,6 +11,7 @@ export const PYTORCH_MODULE = `"""Models Genesis 3D U-Net for weights that "site
     probabilities = model(patches)  # [patch, 1, x, y, z] scaled to [0, 1]; sides are multiples of 8
 """
 import json
+import math
 
 import torch
 from safetensors import safe_open
@@ -18,21 +19,23 @@ from torch import nn
 from torch.nn import functional
 
 
-def _norm(kind, channels):
-    if kind == "batch":  # statistics of the batch at hand, as published, so there are no running ones
-        return nn.BatchNorm3d(channels, track_running_stats=False)
+def _norm(channels, norm, groups=8, batchStatistics="always"):
+    if norm == "group":
+        return nn.GroupNorm(math.gcd(groups, channels), channels)
+    if norm == "batch":  # as published there are no running statistics: the batch at hand gives its own
+        return nn.BatchNorm3d(channels, track_running_stats=batchStatistics == "training")
     return nn.InstanceNorm3d(channels, affine=True)
 
 
-def _units(kind, first, middle, last):
+def _units(choice, first, middle, last):
     layers = []
     for before, after in ((first, middle), (middle, last)):
-        layers += [nn.Conv3d(before, after, kernel_size=3, padding=1), _norm(kind, after), nn.ReLU()]
+        layers += [nn.Conv3d(before, after, kernel_size=3, padding=1), _norm(after, **choice), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
 class GenesisUnet3d(nn.Module):
-    def __init__(self, width, norm="instance", upsampling="transposed", inputChannels=1, outputs=1, **_):
+    def __init__(self, width, upsampling="transposed", inputChannels=1, outputs=1, architecture="genesis-unet3d", **norm):
         super().__init__()
         for level in (1, 2, 3, 4):
             first = inputChannels if level == 1 else 2 ** (level - 1) * width
@@ -63,6 +66,7 @@ def load(path):
         weights = {name: file.get_tensor(name).float() for name in file.keys()}
     model = GenesisUnet3d(**json.loads(metadata["modelSpec"]))
     model.load_state_dict(weights)
+    model.eval()
     facts = metadata.get("segmentation")
     return model, None if facts is None else json.loads(facts)
 `;

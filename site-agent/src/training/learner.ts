@@ -1,5 +1,5 @@
 import { invariant } from '@consilium/shared/kernel';
-import { manifestOf, type ModelSpec } from '@consilium/shared/models';
+import { manifestOf, type ModelSpec, statisticNames } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
 import type { OptimizerPlan } from '@consilium/shared/wire';
 import { addFlatGradients, flatLength, takeFlatGradients } from '../engine/flat-gradients.js';
@@ -54,7 +54,7 @@ export class Learner {
   static create(options: LearnerOptions): Learner {
     const { runtime, spec, voxelsPerPass = VOXELS_PER_PASS, patchesPerPass, precision = 'f32' } = options;
     const network = buildNetwork(spec);
-    const parameters = new ParameterSet(runtime, manifestOf(spec), network.idleParameters);
+    const parameters = new ParameterSet(runtime, manifestOf(spec), network.idleParameters, statisticNames(spec));
     const memory = options.memory ?? (precision === 'f32' ? 'lean' : 'plain');
     const settings = { loss: LOSSES[options.loss ?? 'mse'], voxelsPerPass, patchesPerPass, precision, memory };
     const computation = new BatchComputation(runtime, network, parameters, settings);
