@@ -14,6 +14,7 @@ import {
   isDigest,
   newSecret,
   parseDurationMs,
+  parseSizeBytes,
 } from './index.js';
 
 describe('digests', () => {
@@ -91,6 +92,8 @@ describe('units', () => {
       '1 h 2 min',
     ]);
     expect([formatBytes(12), formatBytes(4_775_044)]).toEqual(['12 B', '4.6 MiB']);
+    expect([parseSizeBytes('2GiB'), parseSizeBytes('1.5 MB'), parseSizeBytes('12B')]).toEqual([2 ** 31, 1_500_000, 12]);
+    expect(() => parseSizeBytes('2')).toThrow(/"2" is not a quantity like "2GiB"/);
     expect(() => parseDurationMs('soon')).toThrow(/"soon" is not a quantity/);
   });
 

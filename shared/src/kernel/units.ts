@@ -1,6 +1,18 @@
 import { FederationError } from './federation-error.js';
 
 const DURATION_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const SIZE_BYTES: Readonly<Record<string, number>> = {
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
 function parseQuantity(text: string, units: Readonly<Record<string, number>>, example: string): number {
   const match = /^\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]+)\s*$/.exec(text);
   const factor = match?.[2] === undefined ? undefined : units[match[2]];
@@ -15,6 +27,11 @@ function parseQuantity(text: string, units: Readonly<Record<string, number>>, ex
 /** "90s", "1.5 h" → milliseconds. */
 export function parseDurationMs(text: string): number {
   return parseQuantity(text, DURATION_MS, '90s');
+}
+
+/** "2GiB", "750 MB" → whole bytes. */
+export function parseSizeBytes(text: string): number {
+  return Math.round(parseQuantity(text, SIZE_BYTES, '2GiB'));
 }
 
 /** 83,000 → "1 min 23 s"; below one second "0.4 s". */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Digest, isDigest, parseDurationMs } from '@consilium/shared/kernel';
+import { type Digest, isDigest, parseDurationMs, parseSizeBytes } from '@consilium/shared/kernel';
 
 /** A content address. */
 export const digestField = z.custom<Digest>(isDigest, { message: 'expected "sha256:" and 64 hexadecimal digits' });
@@ -25,4 +25,16 @@ export const durationField = z.string().refine(
     }
   },
   { message: 'expected a duration such as "90s", "15min" or "2h"' },
+);
+
+/** An amount of memory such as "2GiB", kept as text; {@link parseSizeBytes} compiles it. */
+export const sizeField = z.string().refine(
+  (text) => {
+    try {
+      return parseSizeBytes(text) > 0;
+    } catch {
+      return false;
+    }
+  },
+  { message: 'expected an amount such as "2GiB" or "750MB"' },
 );

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { FederationError, parseDurationMs } from '@consilium/shared/kernel';
-import { durationField, parseWith, positiveInteger } from '@consilium/shared/wire';
+import { FederationError, parseDurationMs, parseSizeBytes } from '@consilium/shared/kernel';
+import { durationField, parseWith, positiveInteger, sizeField } from '@consilium/shared/wire';
 import { LOG_LEVELS, type LogLevel } from '@consilium/shared/terminal';
 import { siteFolder, type SiteFolder } from './site-folder.js';
 
@@ -26,6 +26,9 @@ export const agentSettingsSchema = z.strictObject({
     .or(z.boolean())
     .default(true)
     .describe('faster, less exact 32-bit convolutions on NVIDIA cards since Ampere'),
+  memoryLimit: sizeField
+    .optional()
+    .describe('memory that training may come to, such as 2GiB; what is free on the machine when left out'),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much the agent prints'),
   syncEvery: durationField.default('20s').describe('how often the agent asks for work when nobody nudges it'),
   statusPort: z.int().min(0).max(65535).default(0).describe('loopback port of the status page; 0 picks a free one'),
@@ -39,6 +42,7 @@ export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   threads: 'CONSILIUM_SITE_THREADS',
   device: 'CONSILIUM_SITE_DEVICE',
   tf32: 'CONSILIUM_SITE_TF32',
+  memoryLimit: 'CONSILIUM_SITE_MEMORY_LIMIT',
   logLevel: 'CONSILIUM_SITE_LOG_LEVEL',
   syncEvery: 'CONSILIUM_SITE_SYNC_EVERY',
   statusPort: 'CONSILIUM_SITE_STATUS_PORT',
@@ -55,6 +59,7 @@ export interface AgentConfig {
   /** See engine/devices/device-choice. */
   readonly device: string;
   readonly tf32: boolean;
+  readonly memoryLimitBytes: number | undefined;
   readonly logLevel: LogLevel;
   readonly syncEveryMs: number;
   readonly statusPort: number;
@@ -91,6 +96,7 @@ export function loadAgentConfig(sources: ConfigSources): AgentConfig {
     threads: settings.threads,
     device: settings.device,
     tf32: settings.tf32,
+    memoryLimitBytes: settings.memoryLimit === undefined ? undefined : parseSizeBytes(settings.memoryLimit),
     logLevel: settings.logLevel,
     syncEveryMs: parseDurationMs(settings.syncEvery),
     statusPort: settings.statusPort,

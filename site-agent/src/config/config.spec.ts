@@ -59,6 +59,16 @@ describe('agent configuration', () => {
     expect(() => loadAgentConfig({ home, environment: {}, flags: { device: 'cuda' } })).toThrow(/device.*gpu:0,1.*--device/);
   });
 
+  it('takes a memory limit with its unit and refuses a bare number', async () => {
+    expect(loadAgentConfig({ home, environment: {} }).memoryLimitBytes).toBeUndefined();
+    await writeFile(join(home, 'site.yaml'), 'memoryLimit: 2GiB\n');
+    expect(loadAgentConfig({ home, environment: {} }).memoryLimitBytes).toBe(2 ** 31);
+    const environment = { CONSILIUM_SITE_MEMORY_LIMIT: '750MB' };
+    expect(loadAgentConfig({ home, environment }).memoryLimitBytes).toBe(750e6);
+    expect(loadAgentConfig({ home, environment, flags: { memoryLimit: '1GiB' } }).memoryLimitBytes).toBe(2 ** 30);
+    expect(() => loadAgentConfig({ home, environment, flags: { memoryLimit: '4' } })).toThrow(/memoryLimit.*--memory-limit/);
+  });
+
   it('finds the home in the environment', () => {
     expect(defaultHome({ CONSILIUM_SITE_HOME: 'elsewhere' })).toBe('elsewhere');
     expect(defaultHome({})).toBe('site');

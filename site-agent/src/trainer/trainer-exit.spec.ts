@@ -1,4 +1,4 @@
-import { explainExit, speaksOfMemory, type TrainerExit } from './trainer-exit.js';
+import { countMemoryKills, explainExit, speaksOfMemory, type TrainerExit } from './trainer-exit.js';
 
 function exitWith(changes: Partial<TrainerExit>): TrainerExit {
   return { exitCode: null, signal: null, lastWords: '', stopRequested: false, memoryKill: false, ...changes };
@@ -27,13 +27,28 @@ describe('explainExit', () => {
 });
 
 describe('speaksOfMemory', () => {
-  it.each(['OOM when allocating tensor with shape[2,64]', 'RESOURCE_EXHAUSTED: failed', 'Cannot allocate memory'])(
-    'knows "%s"',
-    (text) => {
-      expect(speaksOfMemory(text)).toBe(true);
-    },
-  );
+  it.each([
+    'OOM when allocating tensor with shape[2,64]',
+    'RESOURCE_EXHAUSTED: failed',
+    'Cannot allocate memory',
+    'RangeError: Array buffer allocation failed',
+  ])('knows "%s"', (text) => {
+    expect(speaksOfMemory(text)).toBe(true);
+  });
   it('does not take every error for one', () => {
     expect(speaksOfMemory('Invalid argument: shapes differ')).toBe(false);
+  });
+});
+
+describe('the kernel’s count of processes killed for memory', () => {
+  const machine = { '/proc/vmstat': 'pgfault 9\noom_kill 7\n' };
+  const group = { '/proc/self/cgroup': '0::/\n', '/sys/fs/cgroup/memory.events': 'oom 1\noom_kill 2\n' };
+
+  it.each([
+    ['this control group', { ...machine, ...group }, 2],
+    ['the machine, where the group does not count', { ...machine, '/proc/self/cgroup': '0::/\n' }, 7],
+    ['nothing, on other systems', {}, 0],
+  ])('is that of %s', (_what, files: Readonly<Record<string, string>>, count) => {
+    expect(countMemoryKills((path) => files[path])).toBe(count);
   });
 });

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { FederationError } from '@consilium/shared/kernel';
+import { readControlGroup, type ReadText, readTextFile } from './control-group.js';
 
 /** What is known when a trainer process has ended without a result. */
 export interface TrainerExit {
@@ -9,12 +9,12 @@ export interface TrainerExit {
   readonly lastWords: string;
   /** True when we asked it to stop. */
   readonly stopRequested: boolean;
-  /** True when the kernel killed some process for memory while it lived. */
+  /** True when the kernel killed a process for memory while it lived: of this control group, where the kernel says so. */
   readonly memoryKill: boolean;
 }
 
 const MEMORY_WORDS =
-  /std::bad_alloc|RESOURCE_EXHAUSTED|ResourceExhausted|OOM when allocating|out of memory|Cannot allocate memory/i;
+  /std::bad_alloc|RESOURCE_EXHAUSTED|ResourceExhausted|OOM when allocating|out of memory|failed to allocate|Cannot allocate memory|Array buffer allocation failed/i;
 
 /** True when an error's text says that memory ran out. */
 export function speaksOfMemory(text: string): boolean {
@@ -34,11 +34,13 @@ export function explainExit(exit: TrainerExit): FederationError {
   if (speaksOfMemory(exit.lastWords) || (exit.signal === 'SIGKILL' && exit.memoryKill)) {
     return outOfMemory(details, exit.lastWords);
   }
+  const killed =
+    exit.signal === 'SIGKILL' ? ' If memory is scarce here, set memoryLimit: some systems kill without a trace.' : '';
   const how = exit.signal === null ? `with exit code ${exit.exitCode}` : `by signal ${exit.signal}`;
   return new FederationError('TRAINER_DIED', `the trainer ended ${how} without a result`, {
     details,
     retryable: true,
-    remedy: `Give the same order again: it resumes from its checkpoint.${quote(exit.lastWords)}`,
+    remedy: `Give the same order again: it resumes from its checkpoint.${killed}${quote(exit.lastWords)}`,
   });
 }
 
@@ -46,17 +48,19 @@ export function explainExit(exit: TrainerExit): FederationError {
 export function outOfMemory(details: Readonly<Record<string, string | number | null>>, lastWords = ''): FederationError {
   return new FederationError('OUT_OF_MEMORY', 'the trainer ran out of memory', {
     details,
-    remedy: `Use a smaller batch, patch or model width, or give the site more memory.${quote(lastWords)}`,
+    remedy:
+      'Close other programs, or set memoryLimit (--memory-limit 2GiB) so that training fits itself into less; ' +
+      `else a smaller batch, patch or model width is needed.${quote(lastWords)}`,
   });
 }
 
-/** Processes that the kernel has killed for memory since it started; 0 where it does not say. */
-export function countMemoryKills(): number {
-  try {
-    return Number(/^oom_kill (\d+)$/m.exec(readFileSync('/proc/vmstat', 'utf8'))?.[1] ?? 0);
-  } catch {
-    return 0; // not Linux
-  }
+/**
+ * Processes that the kernel has killed for memory so far: of this control group, which the trainers share with the agent, or,
+ * where there is none, of the whole machine. 0 where it does not say.
+ */
+export function countMemoryKills(read: ReadText = readTextFile): number {
+  const inGroup = readControlGroup(read).memoryKills;
+  return inGroup ?? Number(/^oom_kill (\d+)$/m.exec(read('/proc/vmstat') ?? '')?.[1] ?? 0);
 }
 
 function quote(words: string): string {
