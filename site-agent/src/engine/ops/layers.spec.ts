@@ -2,8 +2,10 @@ import { pointwise, CONVOLUTIONS } from '../../../../test/fixtures/checked-layer
 import { ELEMENTWISE } from '../../../../test/fixtures/checked-layers/elementwise.js';
 import { RESAMPLING } from '../../../../test/fixtures/checked-layers/resampling.js';
 import { type CheckedLayer, checkLayer, comparePrecisions } from '../../../../test/fixtures/gradient-check.js';
+import { type Dense, pair, runLayer } from '../../../../test/fixtures/run-layer.js';
 import { openRuntime } from '../open-runtime.js';
-import { Runtime } from '../runtime/runtime.js';
+import { PUBLIC_ONLY, Runtime } from '../runtime/runtime.js';
+import { ShapeBinding } from '../shapes/shape-binding.js';
 
 const native = openRuntime({ threads: 2 });
 const RUNTIMES = { native, public: new Runtime(native.binding) };
@@ -14,6 +16,10 @@ const RUNTIMES = { native, public: new Runtime(native.binding) };
  */
 const BFLOAT16_TOLERANCE = 2 ** -7;
 const LAYERS: Readonly<Record<string, CheckedLayer>> = { ...CONVOLUTIONS, ...RESAMPLING, ...ELEMENTWISE };
+
+function zeros(shape: readonly number[]): Dense {
+  return { shape, values: new Float64Array(shape.reduce((product, side) => product * side, 1)) };
+}
 
 describe.each(Object.entries(RUNTIMES))('layers with %s kernels', (_kind, runtime) => {
   it.each(Object.keys(LAYERS))('%s: as the reference and its central differences in 64 bits', (name) => {
@@ -32,6 +38,23 @@ describe.each(Object.entries(RUNTIMES))('layers with %s kernels', (_kind, runtim
     expect(errors.gradients).toHaveLength(layer.inputs.length + layer.parameters.length);
     expect(Math.max(...errors.gradients)).toBeLessThan(BFLOAT16_TOLERANCE);
     expect(errors.leaked).toBe(0);
+  });
+});
+
+describe('layers without numbers', () => {
+  const kernels = { native: native.native, public: PUBLIC_ONLY };
+  it.each(Object.keys(kernels))('have the same shapes and free everything, with %s kernels', (kind) => {
+    const runtime = new Runtime(new ShapeBinding(), kernels[kind as keyof typeof kernels]);
+    for (const precision of ['f32', 'bf16'] as const) {
+      for (const [name, layer] of Object.entries(LAYERS)) {
+        const empty = (shapes: readonly (readonly number[])[]): Dense[] => shapes.map((shape) => zeros(shape));
+        const values = { inputs: empty(layer.inputs), parameters: empty(layer.parameters) };
+        const { shape, gradients, leaked } = runLayer(runtime, layer.run, values, zeros, precision);
+        const expected = layer.reference(pair(values.inputs), pair(values.parameters)).shape;
+        const sizes = [...values.inputs, ...values.parameters].map((dense) => dense.values.length);
+        expect([name, shape, gradients.map((gradient) => gradient.length), leaked]).toEqual([name, expected, sizes, 0]);
+      }
+    }
   });
 });
 
