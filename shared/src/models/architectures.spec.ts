@@ -15,6 +15,7 @@ import {
   type ResidualUnet3dSpec,
   residualUnet3dSpecSchema,
   scaleClassifierHead,
+  sideMultiplesOf,
   statisticNames,
   trainedParameterCount,
 } from './index.js';
@@ -119,7 +120,11 @@ describe('the residual-encoder U-Net as data', () => {
   });
 
   it('knows what the sides of a patch must be multiples of', () => {
-    expect(residualUnet3dSideMultiples(residualUnet(RESIDUAL_UNETS['uneven'] as NameGolden))).toEqual([2, 4, 2]);
+    const uneven = residualUnet(RESIDUAL_UNETS['uneven'] as NameGolden);
+    expect(sideMultiplesOf(uneven)).toEqual([2, 4, 2]);
+    expect(residualUnet3dSideMultiples(uneven)).toEqual([2, 4, 2]);
+    expect(sideMultiplesOf(medicalnet())).toEqual(cube(8));
+    expect(sideMultiplesOf(medicalnet({ head: 'classification' }))).toEqual(cube(1));
   });
 
   it('starts each block as its shortcut and each bias at zero, as nnU-Net does', () => {

@@ -51,6 +51,9 @@ const LAYERS = [
   { stride: 1, dilation: 4 },
 ] as const;
 
+/** Voxels of the input per voxel of the last features, along each side. */
+export const MEDICALNET_OUTPUT_STRIDE = 8;
+
 const BOTTLENECK_EXPANSION = 4;
 
 /** One residual block as the builder and the parameter list need it. */

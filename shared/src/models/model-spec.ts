@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { medicalnetSpecSchema } from './medicalnet-spec.js';
+import { cube, type Sides } from './layer-parameters.js';
+import { MEDICALNET_OUTPUT_STRIDE, medicalnetSpecSchema } from './medicalnet-spec.js';
 import type { NormChoice } from './norm-fields.js';
-import { type ResidualUnet3dSpec, residualUnet3dSpecSchema } from './residual-unet3d-spec.js';
-import { genesisClassifierSpecSchema, type Unet3dSpec, unet3dSpecSchema } from './unet3d-spec.js';
+import { residualUnet3dSideMultiples, type ResidualUnet3dSpec, residualUnet3dSpecSchema } from './residual-unet3d-spec.js';
+import { genesisClassifierSpecSchema, UNET3D_SIDE_MULTIPLE, type Unet3dSpec, unet3dSpecSchema } from './unet3d-spec.js';
 
 /** Architecture as data. Further architectures join this union. */
 export const modelSpecSchema = z
@@ -38,6 +39,20 @@ export function modelChoiceOf(spec: VoxelModelSpec): VoxelModelChoice {
 
 export function answersEveryVoxel(spec: ModelSpec): spec is VoxelModelSpec {
   return spec.architecture === 'genesis-unet3d' || spec.architecture === 'residual-unet3d';
+}
+
+/** What each side of a network's input must be a multiple of, along x, y, z. */
+export function sideMultiplesOf(spec: ModelSpec): Sides {
+  switch (spec.architecture) {
+    case 'genesis-unet3d':
+    case 'genesis-classifier':
+      return cube(UNET3D_SIDE_MULTIPLE);
+    case 'medicalnet-resnet':
+      // Any side can be computed; with multiples of 8 an answer's voxel is exactly 4³ (8³ without a head) of the input's.
+      return cube(spec.head === 'classification' ? 1 : MEDICALNET_OUTPUT_STRIDE);
+    case 'residual-unet3d':
+      return residualUnet3dSideMultiples(spec);
+  }
 }
 
 /** Beginning of the names of the last layer's parameters, which belong to the task and not to the representation. */

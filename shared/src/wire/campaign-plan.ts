@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { answersEveryVoxel, modelSpecSchema, nameMatcher, parametersOf } from '@consilium/shared/models';
+import { answersEveryVoxel, modelSpecSchema, nameMatcher, parametersOf, sideMultiplesOf } from '@consilium/shared/models';
 import { durationField, nameField, positiveInteger } from './fields.js';
 import { localTrainingSchema, objectiveSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
 
@@ -37,6 +37,12 @@ export const campaignPlanSchema = z
   .refine((plan) => answersEveryVoxel(plan.model), {
     path: ['model', 'architecture'],
     message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',
+  })
+  .superRefine(({ model, patch }, context) => {
+    const multiples = sideMultiplesOf(model);
+    if (patch.sizeVoxels.every((side, axis) => side % (multiples[axis] as number) === 0)) return;
+    const message = `the sides must be multiples of ${multiples.join(', ')} for this network`;
+    context.addIssue({ code: 'custom', path: ['patch', 'sizeVoxels'], message });
   })
   .refine(({ training, rounds }) => (training.schedule?.warmUp?.steps ?? 0) < training.steps * rounds, {
     path: ['training', 'schedule', 'warmUp', 'steps'],

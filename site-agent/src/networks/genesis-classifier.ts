@@ -2,7 +2,7 @@
 import {
   genesisClassifierHead,
   type GenesisClassifierSpec,
-  UNET3D_SIDE_MULTIPLE,
+  sideMultiplesOf,
   unet3dEncoder,
   unet3dKeepsStatistics,
 } from '@consilium/shared/models';
@@ -18,7 +18,7 @@ export function buildGenesisClassifier(spec: GenesisClassifierSpec): Network {
   return {
     idleParameters: new Set(idleBiases(encoder, norm)),
     examplesIndependent: keepsExamplesApart(norm),
-    sideMultiple: UNET3D_SIDE_MULTIPLE,
+    sideMultiples: sideMultiplesOf(spec),
     inputChannels: spec.inputChannels,
     outputs: spec.outputs,
     outputSides: () => undefined,

@@ -9,8 +9,8 @@ export interface Network {
   readonly idleParameters: ReadonlySet<string>;
   /** True when no layer mixes examples, so that a batch may be run one example at a time with the same result. */
   readonly examplesIndependent: boolean;
-  /** Each side of the input must be a multiple of this. */
-  readonly sideMultiple: number;
+  /** What each side of the input must be a multiple of. */
+  readonly sideMultiples: Sides;
   readonly inputChannels: number;
   readonly outputs: number;
   /** Sides of the answer to an input of the given sides; undefined when there is one answer per example. */

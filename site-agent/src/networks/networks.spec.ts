@@ -69,7 +69,7 @@ describe('shapes and cost of the published sizes (specification A2, B1 and F)', 
   });
 
   it('the residual-encoder U-Net answers for every voxel', () => {
-    expect(buildNetwork(spec({ architecture: 'residual-unet3d' })).sideMultiple).toBe(32);
+    expect(buildNetwork(spec({ architecture: 'residual-unet3d' })).sideMultiples).toEqual([32, 32, 32]);
     const stages = [1, 2, 2, 2, 2, 2].map((stride, stage) => ({ features: 2 + stage, blocks: 1, stride }));
     const residual = spec({ architecture: 'residual-unet3d', stages, outputs: 3 });
     expect(forwardThrough(residual, [64, 32, 96]).shape).toEqual([1, 64, 32, 96, 3]);

@@ -9,8 +9,8 @@ import {
   RESIDUAL_UNET3D_SLOPE,
   type ResidualUnet3dPlan,
   residualUnet3dPlan,
-  residualUnet3dSideMultiples,
   type ResidualUnet3dSpec,
+  sideMultiplesOf,
   type Sides,
 } from '@consilium/shared/models';
 import { invariant } from '@consilium/shared/kernel';
@@ -31,7 +31,7 @@ export function buildResidualUnet3d(spec: ResidualUnet3dSpec): Network {
   return {
     idleParameters: idleParameters(plan, last, norm),
     examplesIndependent: keepsExamplesApart(norm),
-    sideMultiple: residualUnet3dSideMultiples(spec).reduce(leastCommonMultiple),
+    sideMultiples: sideMultiplesOf(spec),
     inputChannels: spec.inputChannels,
     outputs: spec.outputs,
     outputSides: (sides) => sides,
@@ -110,10 +110,4 @@ function activeUnit(
 
 function convolvedUnit(pass: NetworkPass, name: string, input: Activation | readonly Activation[], stride: Sides): Activation {
   return biasedForNorm(pass, `${name}.conv`, convolution(pass, `${name}.conv`, input, { stride }));
-}
-
-function leastCommonMultiple(left: number, right: number): number {
-  let [a, b] = [left, right];
-  while (b !== 0) [a, b] = [b, a % b];
-  return (left / a) * right;
 }

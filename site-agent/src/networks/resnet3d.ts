@@ -2,7 +2,14 @@
  * The 3D ResNet of MedicalNet (Chen et al., "Med3D", arXiv 1904.00625; residual blocks after He et al., CVPR 2016): output
  * stride 8, dilated instead of strided in the last two layers, with its demonstration decoder or a classifier.
  */
-import { medicalnetBlocks, medicalnetFeatures, type MedicalnetSpec, type ResidualBlock } from '@consilium/shared/models';
+import {
+  MEDICALNET_OUTPUT_STRIDE,
+  medicalnetBlocks,
+  medicalnetFeatures,
+  type MedicalnetSpec,
+  type ResidualBlock,
+  sideMultiplesOf,
+} from '@consilium/shared/models';
 import type { Activation } from '../engine/activation.js';
 import { add } from '../engine/ops/addition.js';
 import { averagePool, globalAveragePool } from '../engine/ops/average-pooling.js';
@@ -21,9 +28,6 @@ import {
 import type { Network } from './network.js';
 import { hidesBias, keepsExamplesApart } from './norm-plan.js';
 
-/** Voxels of the input per voxel of the last features, along each side. */
-const OUTPUT_STRIDE = 8;
-
 export function buildResnet3d(spec: MedicalnetSpec): Network {
   const blocks = medicalnetBlocks(spec);
   const norm = { choice: spec, running: spec.norm === 'batch' };
@@ -31,13 +35,12 @@ export function buildResnet3d(spec: MedicalnetSpec): Network {
   return {
     idleParameters: new Set(segments && hidesBias(norm) ? ['conv_seg.0.bias'] : []),
     examplesIndependent: keepsExamplesApart(norm),
-    // Any side works; with multiples of 8 an answer's voxel is exactly 4³ (or 8³) of the input's.
-    sideMultiple: spec.head === 'classification' ? 1 : OUTPUT_STRIDE,
+    sideMultiples: sideMultiplesOf(spec),
     inputChannels: spec.inputChannels,
     outputs: spec.head === 'none' ? medicalnetFeatures(spec) : spec.outputs,
     outputSides([x, y, z]) {
       if (spec.head === 'classification') return undefined;
-      const side = (voxels: number): number => Math.ceil(voxels / OUTPUT_STRIDE) * (segments ? 2 : 1);
+      const side = (voxels: number): number => Math.ceil(voxels / MEDICALNET_OUTPUT_STRIDE) * (segments ? 2 : 1);
       return [side(x), side(y), side(z)];
     },
     forward(tape, parameters, input) {

@@ -2,7 +2,7 @@
  * The 3D U-Net of Models Genesis (Zhou et al., MICCAI 2019; MedIA 2021), after Çiçek et al., MICCAI 2016: four levels of two
  * convolution units, maximum pooling down, transposed convolution or nearest neighbour up, skips by concatenation.
  */
-import { type Unet3dSpec, unet3dBlocks, unet3dKeepsStatistics, UNET3D_SIDE_MULTIPLE } from '@consilium/shared/models';
+import { sideMultiplesOf, type Unet3dSpec, unet3dBlocks, unet3dKeepsStatistics } from '@consilium/shared/models';
 import { invariant } from '@consilium/shared/kernel';
 import type { Activation } from '../engine/activation.js';
 import { upsampleNearest } from '../engine/ops/nearest-upsampling.js';
@@ -17,7 +17,7 @@ export function buildUnet3d(spec: Unet3dSpec): Network {
   return {
     idleParameters: new Set(idleBiases([...encoder, ...decoder], norm)),
     examplesIndependent: keepsExamplesApart(norm),
-    sideMultiple: UNET3D_SIDE_MULTIPLE,
+    sideMultiples: sideMultiplesOf(spec),
     inputChannels: spec.inputChannels,
     outputs: spec.outputs,
     outputSides: (sides) => sides,

@@ -132,11 +132,11 @@ export class BatchComputation {
   }
 
   private requireFittingInput(input: Float32Array, patches: number, size: PatchSize): void {
-    const { sideMultiple, inputChannels } = this.network;
-    if (patches < 1 || size.some((side) => side < sideMultiple || side % sideMultiple !== 0)) {
+    const { sideMultiples, inputChannels } = this.network;
+    if (patches < 1 || size.some((side, axis) => side < 1 || side % (sideMultiples[axis] as number) !== 0)) {
       const message = `a batch of ${patches} patches of ${size.join(' × ')} voxels cannot be computed`;
       throw new FederationError('ARGUMENT_INVALID', message, {
-        remedy: `Give at least one patch whose sides are multiples of ${sideMultiple}.`,
+        remedy: `Give at least one patch whose sides are multiples of ${sideMultiples.join(', ')}.`,
       });
     }
     invariant(input.length === patches * voxelsOf(size) * inputChannels, 'a batch has as many input values as its sizes say');
