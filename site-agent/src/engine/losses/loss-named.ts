@@ -1,26 +1,20 @@
-import { sumAndFree } from '../activation.js';
-import { binaryCrossEntropy } from './cross-entropy.js';
+import { createLoss } from './create-loss.js';
 import type { Loss } from './loss.js';
-import { meanSquaredError } from './mean-squared-error.js';
-import { softDice } from './soft-dice.js';
+import type { LossChoice } from './loss-plan.js';
 
-/** The losses by name; `dice-bce` is the plain sum of soft Dice and binary cross-entropy. */
-export const LOSSES = {
-  mse: meanSquaredError,
-  bce: binaryCrossEntropy,
-  dice: softDice,
-  'dice-bce': sumOf(softDice, binaryCrossEntropy),
-} as const satisfies Record<string, Loss>;
+export type LossName = LossChoice['kind'];
 
-export type LossName = keyof typeof LOSSES;
-
-function sumOf(first: Loss, second: Loss): Loss {
-  return {
-    separable: first.separable && second.separable,
-    evaluate: (runtime, logits, target, share) => {
-      const a = first.evaluate(runtime, logits, target, share);
-      const b = second.evaluate(runtime, logits, target, share);
-      return { loss: a.loss + b.loss, gradient: sumAndFree(runtime, a.gradient, b.gradient) };
-    },
-  };
-}
+/** The losses by name, with the defaults of those that take options; `dice-bce` is a plain sum, `dice-ce` too. */
+export const LOSSES: Readonly<Record<LossName, Loss>> = {
+  mse: createLoss({ kind: 'mse' }),
+  'mse-linear': createLoss({ kind: 'mse-linear' }),
+  l1: createLoss({ kind: 'l1' }),
+  bce: createLoss({ kind: 'bce' }),
+  dice: createLoss({ kind: 'dice' }),
+  'dice-bce': createLoss({ kind: 'dice-bce' }),
+  focal: createLoss({ kind: 'focal' }),
+  'cross-entropy': createLoss({ kind: 'cross-entropy' }),
+  'softmax-focal': createLoss({ kind: 'softmax-focal' }),
+  'softmax-dice': createLoss({ kind: 'softmax-dice' }),
+  'dice-ce': createLoss({ kind: 'dice-ce' }),
+};

@@ -1,19 +1,29 @@
+import { Arithmetic } from '../arithmetic.js';
 import { FLOAT } from '../attributes.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Tensor } from '../tensor.js';
-import { elements, scaleAndFree } from './arithmetic.js';
-import type { Loss, LossValue } from './loss.js';
+import { elementsOf, type Loss, type LossValue } from './loss.js';
 
 /** Mean of (sigmoid(logit) − target)² over all voxels: the restoration loss of Models Genesis. */
-export const meanSquaredError: Loss = { separable: true, evaluate };
+export const meanSquaredError: Loss = { separable: true, evaluate: ofSigmoid };
 
-function evaluate(runtime: Runtime, logits: Tensor, target: Tensor, share: number): LossValue {
-  const count = elements(logits);
+/** Mean of (logit − target)² over all voxels, for targets of any size. */
+export const linearMeanSquaredError: Loss = { separable: true, evaluate: ofLogits };
+
+function ofSigmoid(runtime: Runtime, logits: Tensor, target: Tensor, share: number): LossValue {
+  const count = elementsOf(logits);
+  const c = new Arithmetic(runtime);
   const prediction = runtime.runOne('Sigmoid', FLOAT, [logits]);
-  const difference = runtime.runOne('Sub', FLOAT, [prediction, target]);
+  const difference = c.minus(prediction.keep(), target.keep());
   const halfSum = runtime.takeNumber(runtime.runOne('L2Loss', FLOAT, [difference]));
-  const slope = runtime.runOne('SigmoidGrad', FLOAT, [prediction, difference]);
-  prediction.free();
-  difference.free();
-  return { loss: (share * 2 * halfSum) / count, gradient: scaleAndFree(runtime, slope, (share * 2) / count) };
+  const slope = c.apply('SigmoidGrad', prediction, difference);
+  return { loss: (share * 2 * halfSum) / count, gradient: c.scale(slope, (share * 2) / count) };
+}
+
+function ofLogits(runtime: Runtime, logits: Tensor, target: Tensor, share: number): LossValue {
+  const count = elementsOf(logits);
+  const c = new Arithmetic(runtime);
+  const difference = c.minus(logits.keep(), target.keep());
+  const halfSum = runtime.takeNumber(runtime.runOne('L2Loss', FLOAT, [difference]));
+  return { loss: (share * 2 * halfSum) / count, gradient: c.scale(difference, (share * 2) / count) };
 }
