@@ -16,11 +16,14 @@ export function concatenateChannels(tape: Tape, first: Activation, second: Activ
   first.tensor.free();
   second.tensor.free();
   return tape.push(output, [], (gradient) => {
-    const [firstPart, secondPart] = splitTensor(runtime, gradient, [channels(first), channels(second)], CHANNEL_AXIS);
+    const parts = splitTensor(runtime, gradient, [channels(first), channels(second)], CHANNEL_AXIS);
     gradient.free();
-    invariant(firstPart && secondPart, 'a split has as many parts as sizes');
-    first.addGradient(firstPart);
-    second.addGradient(secondPart);
+    for (const [i, input] of [first, second].entries()) {
+      const part = parts[i];
+      invariant(part !== undefined, 'a split has as many parts as sizes');
+      if (input.wantsGradient) input.addGradient(part);
+      else part.free();
+    }
   });
 }
 

@@ -6,6 +6,10 @@ import { type Dense, pair, runLayer } from '../../../../test/fixtures/run-layer.
 import { openRuntime } from '../open-runtime.js';
 import { PUBLIC_ONLY, Runtime } from '../runtime/runtime.js';
 import { ShapeBinding } from '../shapes/shape-binding.js';
+import { globalAveragePool } from './average-pooling.js';
+import { addBias } from './bias.js';
+import { convolve } from './convolution.js';
+import { convolveTransposed } from './transposed-convolution.js';
 
 const native = openRuntime({ threads: 2 });
 const RUNTIMES = { native, public: new Runtime(native.binding) };
@@ -17,8 +21,16 @@ const RUNTIMES = { native, public: new Runtime(native.binding) };
 const BFLOAT16_TOLERANCE = 2 ** -7;
 const LAYERS: Readonly<Record<string, CheckedLayer>> = { ...CONVOLUTIONS, ...RESAMPLING, ...ELEMENTWISE };
 
+function filled(shape: readonly number[], value: number): Dense {
+  return { shape, values: new Float64Array(shape.reduce((product, side) => product * side, 1)).fill(value) };
+}
+
 function zeros(shape: readonly number[]): Dense {
-  return { shape, values: new Float64Array(shape.reduce((product, side) => product * side, 1)) };
+  return filled(shape, 0);
+}
+
+function waves(shape: readonly number[]): Dense {
+  return { shape, values: zeros(shape).values.map((_, i) => Math.sin(7 * i + 1)) };
 }
 
 describe.each(Object.entries(RUNTIMES))('layers with %s kernels', (_kind, runtime) => {
@@ -38,6 +50,47 @@ describe.each(Object.entries(RUNTIMES))('layers with %s kernels', (_kind, runtim
     expect(errors.gradients).toHaveLength(layer.inputs.length + layer.parameters.length);
     expect(Math.max(...errors.gradients)).toBeLessThan(BFLOAT16_TOLERANCE);
     expect(errors.leaked).toBe(0);
+  });
+
+  it.each(Object.keys(LAYERS))('%s: computes no gradient that its input does not want', (name) => {
+    const layer = LAYERS[name] as CheckedLayer;
+    const values = { inputs: layer.inputs.map(waves), parameters: layer.parameters.map(waves) };
+    const wanted = runLayer(runtime, layer.run, values, waves);
+    const unwanted = runLayer(runtime, layer.run, values, waves, 'f32', false);
+    expect(unwanted.gradients).toEqual(wanted.gradients.slice(layer.inputs.length));
+    expect(unwanted.leaked).toBe(0);
+  });
+});
+
+describe('sums over many voxels in bfloat16', () => {
+  const shape = [1, 32, 32, 16, 2];
+  const ones = filled(shape, 1);
+  const sumOfParameter = (parameter: readonly number[], run: CheckedLayer['run']): number[] => {
+    const { gradients } = runLayer(
+      native,
+      run,
+      { inputs: [ones], parameters: [filled(parameter, 1)] },
+      (at) => filled(at, 1),
+      'bf16',
+    );
+    return Array.from(new Set(gradients[1]));
+  };
+
+  // Summed in bfloat16 they would not pass 256.
+  it('are made in 32 bits', () => {
+    const pooled = runLayer(
+      native,
+      (tape, [input]) => globalAveragePool(tape, input),
+      { inputs: [ones], parameters: [] },
+      filled([1, 2], 1),
+      'bf16',
+    );
+    expect(Array.from(pooled.output)).toEqual([1, 1]);
+    expect(sumOfParameter([2], (tape, [input], [bias]) => addBias(tape, input, bias))).toEqual([32 * 32 * 16]);
+    expect(sumOfParameter([3, 2, 1, 1, 1], (tape, [input], [filter]) => convolve(tape, input, filter))).toEqual([32 * 32 * 16]);
+    expect(sumOfParameter([2, 3, 2, 2, 2], (tape, [input], [filter]) => convolveTransposed(tape, input, filter))).toEqual([
+      32 * 32 * 16,
+    ]);
   });
 });
 
