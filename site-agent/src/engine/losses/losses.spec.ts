@@ -12,6 +12,8 @@ import {
 } from '../../../../test/fixtures/loss-references.js';
 import type { Dense } from '../../../../test/fixtures/run-layer.js';
 import { openRuntime } from '../open-runtime.js';
+import { Runtime } from '../runtime/runtime.js';
+import { ShapeBinding } from '../shapes/shape-binding.js';
 import { createLoss } from './create-loss.js';
 import type { Loss } from './loss.js';
 import { LOSSES, type LossName } from './loss-named.js';
@@ -146,6 +148,17 @@ describe.each(Object.keys(CASES))('the loss %s', (name) => {
       expect(found.leaked).toBe(0);
     },
   );
+
+  it('runs on shapes alone, for forecasts', () => {
+    const shapes = new Runtime(new ShapeBinding());
+    const [logits, target] = [drawLogits([2, 3, 1, 2, 4]), drawTarget(CASES[name] as Case, [2, 3, 1, 2, 4])];
+    const [z, t] = [logits, target].map(({ shape, values }) => shapes.tensor(Float32Array.from(values), shape));
+    if (z === undefined || t === undefined) throw new Error('two tensors');
+    const { gradient } = loss.evaluate(shapes, z, t, 1);
+    expect(gradient.shape).toEqual(logits.shape);
+    for (const tensor of [z, t, gradient]) tensor.free();
+    expect(shapes.liveTensors() - shapes.constantCount).toBe(0);
+  });
 
   it('stays finite for very sure logits, right and wrong', () => {
     const logits = { shape: [1, 2, 1, 1, 4], values: Float64Array.of(200, -200, 90, -90, -1e4, 1e4, 0, 0) };

@@ -11,6 +11,7 @@ import { type LayerCall, type LayerResult, runLayer } from '../../../../test/fix
 import { openRuntime } from '../open-runtime.js';
 import { Parameter } from '../parameters.js';
 import { Runtime } from '../runtime/runtime.js';
+import { ShapeBinding } from '../shapes/shape-binding.js';
 import { Statistic } from '../statistic.js';
 import { Tape } from '../tape.js';
 import { add } from './addition.js';
@@ -85,6 +86,30 @@ function pass(runtime: Runtime, layer: LayerCall, shape: readonly number[], prec
   const parameters = [scattered([channels], 1), scattered([channels], 2)];
   return runLayer(runtime, layer, { inputs: [scattered(shape, 3)], parameters }, scattered(shape, 4), precision);
 }
+
+describe('norms on shapes alone', () => {
+  it.each(Object.keys(NORMS))('%s', (name) => {
+    const { run, inputs, parameters } = NORMS[name] as CheckedLayer;
+    const zeros = (shape: readonly number[]): ReturnType<typeof scattered> => scattered(shape, 0);
+    const shapes = new Runtime(new ShapeBinding(), native.native);
+    const values = { inputs: inputs.map(zeros), parameters: parameters.map(zeros) };
+    const { shape, leaked } = runLayer(shapes, run, values, zeros(inputs[0] ?? []));
+    expect([shape, leaked]).toEqual([inputs[0], 0]);
+  });
+
+  it('keep no marks of where the ReLU cut: input, output and statistics, no more', () => {
+    const binding = new ShapeBinding();
+    const shapes = new Runtime(binding, { ...native.native, normaliseRectify: true });
+    const shape = [1, 16, 16, 16, 8];
+    const tape = new Tape(shapes, true);
+    const [scale, offset] = [new Parameter(shapes, 'scale', [8]), new Parameter(shapes, 'offset', [8])];
+    for (const parameter of [scale, offset]) parameter.load(new Float32Array(8));
+    const input = tape.input(shapes.tensor(new Float32Array(16 ** 3 * 8), shape));
+    const before = binding.liveBytes;
+    normalise(tape, input, scale, offset, { over: 'batch', negativeSlope: 0 });
+    expect(binding.liveBytes - before).toBeLessThan(16 ** 3 * 8 * 4 + 1024);
+  });
+});
 
 describe('a norm that rectifies', () => {
   const SHAPES = [
