@@ -1,6 +1,5 @@
 import { invariant } from '@consilium/shared/kernel';
 import { Activation, type Held } from './activation.js';
-import { castTensor } from './cast-tensor.js';
 import type { Runtime } from './runtime/runtime.js';
 import { DATA_TYPE } from './runtime/tensorflow-binding.js';
 import type { Tensor } from './tensor.js';
@@ -62,12 +61,17 @@ export class Tape {
     return this.training && !this.replaying;
   }
 
-  /** The network's input in this tape's precision; it takes over the tensor. Only tests ask for its gradient. */
+  /** Element type of the activations. */
+  get dataType(): number {
+    return this.precision === 'f32' ? DATA_TYPE.float32 : DATA_TYPE.bfloat16;
+  }
+
+  /**
+   * The network's input, taken over, in 32 bits whatever the precision: rounding the image itself would cost more accuracy than
+   * all else together, and the first convolution is cheap. Only tests ask for its gradient.
+   */
   input(tensor: Tensor, wantsGradient = false): Activation {
-    if (this.precision === 'f32') return new Activation(this.runtime, tensor, wantsGradient);
-    const cast = castTensor(this.runtime, tensor, DATA_TYPE.bfloat16);
-    tensor.free();
-    return new Activation(this.runtime, cast, wantsGradient);
+    return new Activation(this.runtime, tensor, wantsGradient);
   }
 
   /**

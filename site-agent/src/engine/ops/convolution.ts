@@ -13,6 +13,7 @@ import { type ConvolutionGeometry, convolutionGeometry, type ConvolutionOptions 
 import { cropSides, padSides, type Sides } from './padding.js';
 
 const CHANNEL_AXIS = 4;
+const IMAGE_CHANNELS = 4;
 /** Of a filter [x, y, z, in, out]. */
 const FILTER_INPUT_AXIS = 3;
 
@@ -26,12 +27,29 @@ export function convolve(
   filter: Parameter,
   options: ConvolutionOptions = {},
 ): Activation {
-  const inputs: readonly Activation[] = 'tensor' in input ? [input] : input;
-  const pass = new Convolution(tape.runtime, filter, inputs, options);
-  if (pass.needs32Bits) {
-    const exact = inputs.map((each) => cast(tape, each, DATA_TYPE.float32));
-    return cast(tape, convolve(tape, exact, filter, options), DATA_TYPE.bfloat16);
-  }
+  const given: readonly Activation[] = 'tensor' in input ? [input] : input;
+  const [first] = given;
+  invariant(first !== undefined, 'a convolution has an input');
+  const geometry = convolutionGeometry(first.shape, filter.shape.slice(2) as unknown as Sides, options);
+  const dataType = isImage(first) ? first.dataType : tape.dataType;
+  const computed = geometry.needs32Bits ? DATA_TYPE.float32 : dataType;
+  return cast(tape, convolveAs(tape, given, filter, geometry, computed), dataType);
+}
+
+/** An image's few channels are read as they come: in 32 bits (see {@link Tape.input}). */
+function isImage({ shape }: Activation): boolean {
+  return (shape[CHANNEL_AXIS] as number) <= IMAGE_CHANNELS;
+}
+
+function convolveAs(
+  tape: Tape,
+  given: readonly Activation[],
+  filter: Parameter,
+  geometry: ConvolutionGeometry,
+  dataType: number,
+): Activation {
+  const inputs = given.map((each) => cast(tape, each, dataType));
+  const pass = new Convolution(tape.runtime, filter, inputs, geometry, dataType);
   const output = pass.forward();
   const held = inputs.map((each) => each.hold());
   return tape.push(output, held, (gradient) => {
@@ -43,8 +61,6 @@ export function convolve(
 
 /** One convolution on its way forward and back. */
 class Convolution {
-  private readonly geometry: ConvolutionGeometry;
-  private readonly dataType: number;
   /** Sides of the inputs, all alike. */
   private readonly shape: readonly number[];
   private readonly channels: readonly number[];
@@ -53,18 +69,11 @@ class Convolution {
     private readonly runtime: Runtime,
     private readonly filter: Parameter,
     private readonly inputs: readonly Activation[],
-    options: ConvolutionOptions,
+    private readonly geometry: ConvolutionGeometry,
+    private readonly dataType: number,
   ) {
-    const [first] = inputs;
-    invariant(first !== undefined, 'a convolution has an input');
-    this.dataType = first.dataType;
-    this.shape = first.shape;
+    this.shape = (inputs[0] as Activation).shape;
     this.channels = inputs.map(({ shape }) => shape[CHANNEL_AXIS] as number);
-    this.geometry = convolutionGeometry(first.shape, filter.shape.slice(2) as unknown as Sides, options);
-  }
-
-  get needs32Bits(): boolean {
-    return this.dataType === DATA_TYPE.bfloat16 && this.geometry.needs32Bits;
   }
 
   forward(): Tensor {

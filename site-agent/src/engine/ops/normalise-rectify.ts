@@ -37,7 +37,7 @@ const BFLOAT16_CHANNELS = 16;
 
 /**
  * ReLU(scale · (x − mean) / √(variance + 1e-5) + offset), statistics per channel over all voxels of all examples (batch norm),
- * or of each example by itself (instance norm).
+ * or of each example by itself (instance norm). The output is of the tape's type.
  */
 export function normaliseRectify(
   tape: Tape,
@@ -47,10 +47,10 @@ export function normaliseRectify(
   statisticsOver: 'batch' | 'instance',
 ): Activation {
   const { runtime } = tape;
-  const { dataType, shape } = input;
+  const { shape } = input;
   const { rows, groups } = takeGroups(runtime, input, statisticsOver);
   const passes = groups.map((group) => forward(runtime, group, scale, offset));
-  const whole = (parts: readonly Tensor[]): Tensor =>
+  const whole = (parts: readonly Tensor[], dataType = tape.dataType): Tensor =>
     castAndFree(runtime, reshapeAndFree(runtime, joinAndFree(runtime, parts, ROW_AXIS), shape), dataType);
   const output = whole(passes.map((pass) => pass.rectified));
   const remakes = tape.remakes(output);
@@ -64,13 +64,13 @@ export function normaliseRectify(
       const masked = runtime.runOne('ReluGrad', SAME_TYPE(gradient), [gradient, rectified]);
       gradient.free();
       rectified.free();
-      const slopes = takeRows(runtime, masked, rows, groups[0]?.dataType ?? dataType);
+      const slopes = takeRows(runtime, masked, rows, groups[0]?.dataType ?? input.dataType);
       const inputGradients = groups.map((group, i) => {
         const [slope, pass] = [slopes[i], passes[i]];
         invariant(slope && pass, 'each group has a gradient and its statistics');
         return backward(runtime, { group, slope, statistics: pass.statistics }, scale, offset);
       });
-      if (input.wantsGradient) input.addGradient(whole(inputGradients));
+      if (input.wantsGradient) input.addGradient(whole(inputGradients, input.dataType));
       else for (const part of inputGradients) part.free();
     },
     remakes ? remake : undefined,
