@@ -5,7 +5,6 @@
 import { invariant } from '@consilium/shared/kernel';
 import type { Activation } from '../activation.js';
 import type { Parameter } from '../parameters.js';
-import type { Runtime } from '../runtime/runtime.js';
 import type { Tape } from '../tape.js';
 import type { Tensor } from '../tensor.js';
 import { byOwnStatistics, type RunningStatistics } from './batch-statistics.js';
@@ -30,11 +29,14 @@ export interface NormOptions {
   readonly negativeSlope?: number;
 }
 
-/** [examples, …, channels] → the same shape; statistics and the gradients of `scale` and `offset` are 32-bit floats. */
+/**
+ * [examples, …, channels] → the same shape, in the tape's element type; statistics and the gradients of `scale` and `offset` are
+ * 32-bit floats.
+ */
 export function normalise(tape: Tape, input: Activation, scale: Parameter, offset: Parameter, options: NormOptions): Activation {
   const { tensor } = input;
   const { negativeSlope } = options;
-  const pass = new Normalisation(tape.runtime, tensor, chooseKernel(tape, scale, offset, options), options);
+  const pass = new Normalisation(tape, tensor, chooseKernel(tape, scale, offset, options), options);
   const { output, kept } = pass.forward(tape.gathersStatistics);
   const remakes = negativeSlope !== undefined && tape.remakes(output);
   const keepsOutput = tape.recording && negativeSlope !== undefined && !remakes;
@@ -46,7 +48,7 @@ export function normalise(tape: Tape, input: Activation, scale: Parameter, offse
     (gradient) => {
       const slope = negativeSlope === undefined ? gradient : pass.unrectify(gradient, remakes ? activation.reclaim() : output);
       const gradients = pass.backward(slope, kept);
-      if (input.wantsGradient) input.addGradient(pass.join(gradients));
+      if (input.wantsGradient) input.addGradient(pass.join(gradients, input.dataType));
       else for (const part of gradients) part.free();
     },
     remake,
@@ -60,7 +62,7 @@ class Normalisation {
   private readonly negativeSlope: number;
 
   constructor(
-    private readonly runtime: Runtime,
+    private readonly tape: Tape,
     private readonly input: Tensor,
     private readonly kernel: NormKernel,
     { over, negativeSlope = 0 }: NormOptions,
@@ -77,7 +79,7 @@ class Normalisation {
       return pass;
     });
     const parts = passes.map(({ normalised }) => (this.negativeSlope === 0 ? normalised : this.leak(normalised)));
-    return { output: this.join(parts), kept: passes.map(({ kept }) => kept) };
+    return { output: this.join(parts, this.tape.dataType), kept: passes.map(({ kept }) => kept) };
   }
 
   /** The same operations on the same values: the same bits. */
@@ -89,7 +91,7 @@ class Normalisation {
 
   /** The gradient before the ReLU, from that behind it and the output; frees both. */
   unrectify(gradient: Tensor, output: Tensor): Tensor {
-    const slope = rectifiedGradient(this.runtime, gradient, output, this.negativeSlope);
+    const slope = rectifiedGradient(this.tape.runtime, gradient, output, this.negativeSlope);
     gradient.free();
     output.free();
     return slope;
@@ -103,18 +105,18 @@ class Normalisation {
     return parts.map((part, i) => this.kernel.backward(part, slopes[i] as Tensor, kept[i] as readonly Tensor[]));
   }
 
-  /** The whole in the input's shape and element type; frees the parts. */
-  join(parts: readonly Tensor[]): Tensor {
-    return joinRows(this.runtime, parts, this.input.shape, this.input.dataType);
+  /** The whole in the input's shape; frees the parts. */
+  join(parts: readonly Tensor[], dataType: number): Tensor {
+    return joinRows(this.tape.runtime, parts, this.input.shape, dataType);
   }
 
   private cut(tensor: Tensor): Tensor[] {
     const type = this.kernel.rowType(this.input.dataType, this.rows.channels);
-    return cutRows(this.runtime, tensor, this.rows, type);
+    return cutRows(this.tape.runtime, tensor, this.rows, type);
   }
 
   private leak(part: Tensor): Tensor {
-    const leaky = rectified(this.runtime, part, this.negativeSlope);
+    const leaky = rectified(this.tape.runtime, part, this.negativeSlope);
     part.free();
     return leaky;
   }

@@ -11,11 +11,13 @@ import { type LayerCall, type LayerResult, runLayer } from '../../../../test/fix
 import { openRuntime } from '../open-runtime.js';
 import { Parameter } from '../parameters.js';
 import { Runtime } from '../runtime/runtime.js';
+import { DATA_TYPE } from '../runtime/tensorflow-binding.js';
 import { ShapeBinding } from '../shapes/shape-binding.js';
 import { Statistic } from '../statistic.js';
 import { Tape } from '../tape.js';
 import { add } from './addition.js';
 import type { RunningStatistics } from './batch-statistics.js';
+import { cast } from './cast.js';
 import { gelu } from './gelu.js';
 import { normalise, normaliseLeaky, type NormOptions } from './normalise.js';
 import { normaliseRectify } from './normalise-rectify.js';
@@ -162,6 +164,27 @@ describe('norms in bfloat16', () => {
     expect(relativeDifference(coarse.gradients[2] ?? [], exact.gradients[2] ?? [])).toBeLessThan(2 ** -12); // roundings average out
     const sums = largestDifference(coarse.gradients[1] ?? [], exact.gradients[1] ?? []);
     expect(sums / 4096).toBeLessThan(2 ** -12); // of terms about 1
+  });
+});
+
+describe('a norm of 32 bits on a bfloat16 tape', () => {
+  it.each([undefined, 0, 0.1])('has an output of the tape’s type and a gradient of its input’s, slope %s', (negativeSlope) => {
+    const types: number[] = [];
+    const layer: LayerCall = (tape, [x], [scale, offset]) => {
+      const exact = cast(tape, x, DATA_TYPE.float32);
+      const options = { over: 'instance', ...(negativeSlope === undefined ? {} : { negativeSlope }) } as const;
+      const output = normalise(tape, exact, scale, offset, options);
+      types.push(exact.dataType, output.dataType);
+      const addGradient = exact.addGradient.bind(exact);
+      exact.addGradient = (gradient) => {
+        types.push(gradient.dataType);
+        addGradient(gradient);
+      };
+      return output;
+    };
+    const { leaked } = pass(native, layer, [2, 3, 4, 5, 3], 'bf16');
+    expect(types).toEqual([DATA_TYPE.float32, DATA_TYPE.bfloat16, DATA_TYPE.float32]);
+    expect(leaked).toBe(0);
   });
 });
 
