@@ -9,6 +9,6 @@
  */
 import { compareInference } from './compare-inference.mjs';
 import { INFERENCE_DEFAULTS, INFERENCE_OPTIONS, readOptions } from './options.mjs';
+import { printResult } from './print-result.mjs';
 
-const options = readOptions(process.argv.slice(2), INFERENCE_OPTIONS, INFERENCE_DEFAULTS);
-console.log(JSON.stringify(await compareInference(options)));
+await printResult(() => compareInference(readOptions(process.argv.slice(2), INFERENCE_OPTIONS, INFERENCE_DEFAULTS)));

@@ -9,5 +9,6 @@
  */
 import { compareSteps } from './compare-steps.mjs';
 import { readOptions } from './options.mjs';
+import { printResult } from './print-result.mjs';
 
-console.log(JSON.stringify(await compareSteps(readOptions(process.argv.slice(2)))));
+await printResult(() => compareSteps(readOptions(process.argv.slice(2))));

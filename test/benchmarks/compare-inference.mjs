@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { machineFacts } from './machine-facts.mjs';
 import { toArguments, toEngineArguments } from './options.mjs';
 import { median, ratio, round } from './statistics.mjs';
-import { TurnTaker } from './turn-taker.mjs';
+import { startsOf, TurnTaker, withSides } from './turn-taker.mjs';
 
 /** Windows of one turn: divisible by every batch of windows that is tried. */
 const WINDOWS_PER_TURN = 4;
@@ -15,10 +15,8 @@ const MEAN_TOLERANCE = { alone: 1e-4, together: 1e-2 };
 /** A whole volume by sliding windows on both sides, in turns: see README.md for what the fields mean. */
 export async function compareInference(options) {
   const windowsPerBatch = await quickestBatch(options);
-  const sides = await startSides(options, windowsPerBatch);
-  try {
-    const results = await takeTurns(sides);
-    const { ours, reference } = results;
+  return withSides(sidesOf(options, windowsPerBatch), async (sides) => {
+    const { ours, reference } = await takeTurns(sides);
     return {
       secondsRatio: ratio(ours.seconds, reference?.seconds),
       turnRatio: ratio(ours.medianTurnSeconds, reference?.medianTurnSeconds),
@@ -27,15 +25,11 @@ export async function compareInference(options) {
       sameWork: reference === undefined ? null : sameWork(ours, reference, windowsPerBatch),
       ours,
       reference: reference ?? null,
-      starts: Object.fromEntries(
-        sides.map(({ name, facts }) => [name, { ...facts, startSeconds: round(facts.startSeconds, 2) }]),
-      ),
+      starts: startsOf(sides),
       case: { ...options, overlap: 0.5, blending: 'mean', windowsPerTurn: WINDOWS_PER_TURN },
       machine: machineFacts(),
     };
-  } finally {
-    await Promise.all(sides.map((side) => side.end()));
-  }
+  });
 }
 
 function sameWork(ours, reference, windowsPerBatch) {
@@ -43,16 +37,14 @@ function sameWork(ours, reference, windowsPerBatch) {
   return Math.abs(ours.mean - reference.mean) <= tolerance * reference.mean;
 }
 
-async function startSides(options, windowsPerBatch) {
-  const given = [...toArguments(options), '--volume', options.volume];
+function sidesOf(options, windowsPerBatch) {
   const program = join(import.meta.dirname, 'engine-inference.mjs');
-  const sides = [new TurnTaker('ours', process.execPath, [program, ...given, ...toEngineArguments(options)])];
-  if (windowsPerBatch !== undefined) sides.push(startReference(options, windowsPerBatch));
-  for (const side of sides) side.facts = await side.ready();
-  return sides;
+  const given = [...toArguments(options), '--volume', options.volume, ...toEngineArguments(options)];
+  const ours = new TurnTaker('ours', process.execPath, [program, ...given]);
+  return windowsPerBatch === undefined ? [ours] : [ours, referenceSide(options, windowsPerBatch)];
 }
 
-function startReference(options, windowsPerBatch) {
+function referenceSide(options, windowsPerBatch) {
   const program = join(import.meta.dirname, 'reference_inference.py');
   const given = [...toArguments(options), '--volume', options.volume, '--windows-per-batch', String(windowsPerBatch)];
   return new TurnTaker('reference', options.reference, [program, ...given]);
@@ -62,16 +54,17 @@ function startReference(options, windowsPerBatch) {
 async function quickestBatch(options) {
   if (options.reference === undefined) return undefined;
   if (options['windows-per-batch'] !== undefined) return Number(options['windows-per-batch']);
-  const candidates = BATCHES_TRIED.map((count) => ({ count, side: startReference(options, count), seconds: Infinity }));
-  for (const { side } of candidates) await side.ready();
-  for (let round = 0; round < ROUNDS_TRIED; round++) {
-    for (const candidate of candidates) {
-      const { seconds } = await candidate.side.ask(`windows ${WINDOWS_PER_TURN}`);
-      candidate.seconds = Math.min(candidate.seconds, seconds);
+  const candidates = BATCHES_TRIED.map((count) => referenceSide(options, count));
+  return withSides(candidates, async (sides) => {
+    const quickest = sides.map(() => Infinity);
+    for (let round = 0; round < ROUNDS_TRIED; round++) {
+      for (const [index, side] of sides.entries()) {
+        const { seconds } = await side.ask(`windows ${WINDOWS_PER_TURN}`);
+        quickest[index] = Math.min(quickest[index], seconds);
+      }
     }
-  }
-  for (const { side } of candidates) await side.end();
-  return candidates.reduce((best, each) => (each.seconds < best.seconds ? each : best)).count;
+    return BATCHES_TRIED[quickest.indexOf(Math.min(...quickest))];
+  });
 }
 
 async function takeTurns(sides) {

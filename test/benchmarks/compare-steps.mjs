@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { machineFacts } from './machine-facts.mjs';
 import { toArguments, toEngineArguments } from './options.mjs';
 import { median, ratio, round } from './statistics.mjs';
-import { TurnTaker } from './turn-taker.mjs';
+import { startsOf, TurnTaker, withSides } from './turn-taker.mjs';
 
 /** First losses of equal work differ by no more than rounding. */
 const LOSS_TOLERANCE = { f32: 1e-4, bf16: 0.02 };
@@ -11,21 +11,17 @@ const LOSS_TOLERANCE = { f32: 1e-4, bf16: 0.02 };
 const QUIET_SPREAD = 1.15;
 
 /** One case, measured: see README.md for what the fields mean. */
-export async function compareSteps(options) {
-  const sides = await startSides(options);
-  try {
+export function compareSteps(options) {
+  return withSides(sidesOf(options), async (sides) => {
     const turns = await takeTurns(sides, options);
-    const facts = new Map();
-    for (const side of sides) facts.set(side.name, await side.ask('facts'));
-    const results = Object.fromEntries(sides.map(({ name }) => [name, summarise(turns.get(name), facts.get(name), options)]));
+    const results = {};
+    for (const side of sides) results[side.name] = summarise(turns.get(side.name), await side.ask('facts'), options);
     return report(options, sides, results);
-  } finally {
-    await Promise.all(sides.map((side) => side.end()));
-  }
+  });
 }
 
 /** Ours; with `--reference` PyTorch with the same norm, and for other norms than batch also PyTorch with batch norm. */
-async function startSides(options) {
+function sidesOf(options) {
   const given = toArguments(options);
   const here = import.meta.dirname;
   const sides = [
@@ -40,7 +36,6 @@ async function startSides(options) {
     python('reference', options.norm);
     if (options.norm !== 'batch') python('referenceBatchNorm', 'batch');
   }
-  for (const side of sides) side.facts = await side.ready(); // one after the other: starts do not disturb each other
   return sides;
 }
 
@@ -85,7 +80,7 @@ function report({ reference: _, ...options }, sides, { ours, reference, referenc
     ours,
     reference: reference ?? null,
     ...(referenceBatchNorm === undefined ? {} : { referenceBatchNorm }),
-    starts: Object.fromEntries(sides.map(({ name, facts }) => [name, { ...facts, startSeconds: round(facts.startSeconds, 2) }])),
+    starts: startsOf(sides),
     case: options,
     machine: machineFacts(),
   };

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { toArguments, toEngineArguments } from './options.mjs';
-import { TurnTaker } from './turn-taker.mjs';
+import { TurnTaker, withSides } from './turn-taker.mjs';
 
 const OVERHEAD_STEPS = 7;
 const GROWTH_STEPS = 200;
 
 /** JavaScript's share of a step, and what many steps leave behind: see measure-overhead.mjs and measure-growth.mjs. */
-export async function measureEngineAlone(options) {
+export function measureEngineAlone(options) {
   const program = join(import.meta.dirname, 'engine-step.mjs');
   const engine = new TurnTaker('ours', process.execPath, [
     '--expose-gc',
@@ -14,11 +14,8 @@ export async function measureEngineAlone(options) {
     ...toArguments(options),
     ...toEngineArguments(options),
   ]);
-  try {
-    await engine.ready();
+  return withSides([engine], async () => {
     const overhead = await engine.ask(`overhead ${OVERHEAD_STEPS}`);
     return { overhead, growth: await engine.ask(`growth ${GROWTH_STEPS}`) };
-  } finally {
-    await engine.end();
-  }
+  });
 }

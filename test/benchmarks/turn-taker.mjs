@@ -9,26 +9,33 @@ import { createInterface } from 'node:readline';
 const ENVIRONMENT = { KMP_BLOCKTIME: '1', TF_CPP_MIN_LOG_LEVEL: '2' };
 
 export class TurnTaker {
+  /** What the program said when it was ready. */
+  facts;
+  #command;
+  #args;
   #child;
   #answers;
   #complaints = '';
-  #exit;
+  #ended;
 
-  /** Starts the program; its first line says that it is ready. */
   constructor(name, command, args) {
     this.name = name;
-    this.startedAt = performance.now();
-    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...ENVIRONMENT } });
-    this.#child.stdin.on('error', () => undefined); // told by the exit code
-    this.#child.stderr.on('data', (text) => (this.#complaints = (this.#complaints + text).slice(-4000)));
-    this.#exit = new Promise((resolve) => this.#child.once('close', resolve).once('error', resolve));
-    this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    this.#command = command;
+    this.#args = args;
   }
 
-  /** What the program says once it is ready; `startSeconds` is the time since it was started. */
-  async ready() {
+  /** Starts the program; its first line says that it is ready. `startSeconds` is the time that took. */
+  async start() {
+    const startedAt = performance.now();
+    this.#child = spawn(this.#command, this.#args, { stdio: 'pipe', env: { ...process.env, ...ENVIRONMENT } });
+    this.#child.stdin.on('error', () => undefined); // told by the exit code
+    this.#child.stderr.on('data', (text) => (this.#complaints = (this.#complaints + text).slice(-4000)));
+    this.#child.on('error', ({ message }) => (this.#complaints += `Error: ${message}`));
+    this.#ended = new Promise((resolve) => this.#child.once('close', resolve));
+    this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
     const facts = await this.#answer();
-    return { ...facts, startSeconds: (performance.now() - this.startedAt) / 1000 };
+    this.facts = { ...facts, startSeconds: (performance.now() - startedAt) / 1000 };
+    return this.facts;
   }
 
   async ask(line) {
@@ -36,16 +43,35 @@ export class TurnTaker {
     return this.#answer();
   }
 
-  /** Hangs up and waits for the end. */
+  /** Hangs up and waits for the end; nothing if it was never started. */
   async end() {
-    this.#child.stdin.end();
-    await this.#exit;
+    this.#child?.stdin.end();
+    await this.#ended;
   }
 
   async #answer() {
     const { value, done } = await this.#answers.next();
     if (!done) return JSON.parse(value);
-    await this.#exit;
-    throw new Error(`${this.name} ended (${this.#child.exitCode ?? this.#child.signalCode}):\n${this.#complaints}`);
+    await this.#ended;
+    const words = this.#complaints.split('\n').filter((line) => /^\w*Error: /.test(line));
+    const ending = this.#child.exitCode ?? this.#child.signalCode;
+    throw new Error(`${this.name} ended (${ending}): ${words.join(' | ') || this.#complaints || 'without a word'}`);
   }
+}
+
+/** Starts all sides, one after the other so that starts do not disturb each other, and ends them after the work. */
+export async function withSides(sides, work) {
+  try {
+    for (const side of sides) await side.start();
+    return await work(sides);
+  } finally {
+    await Promise.all(sides.map((side) => side.end()));
+  }
+}
+
+/** What the sides said when they were ready. */
+export function startsOf(sides) {
+  return Object.fromEntries(
+    sides.map(({ name, facts }) => [name, { ...facts, startSeconds: Math.round(facts.startSeconds * 100) / 100 }]),
+  );
 }
