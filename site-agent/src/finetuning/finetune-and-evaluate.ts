@@ -34,6 +34,8 @@ export interface TrainedModel {
   readonly bestStep: number;
   readonly bestValidationDice: number | null;
   readonly trainingMs: number;
+  /** The most memory that the training process held. */
+  readonly peakResidentBytes: number | undefined;
   readonly loadedParameters: number;
   readonly freshParameters: readonly string[];
   /** On the test cases; null when the task lists none. */
@@ -88,6 +90,7 @@ async function trainModel(
 
 function pick(result: FinetuneResult): Omit<TrainedModel, 'test'> {
   const { startedFrom, modelPath, historyPath, digest, bytes, steps, stopped, bestStep, bestValidationDice, trainingMs } = result;
+  const { peakResidentBytes } = result;
   const parameters = { loadedParameters: result.loadedParameters.length, freshParameters: result.freshParameters };
   return {
     startedFrom,
@@ -100,6 +103,7 @@ function pick(result: FinetuneResult): Omit<TrainedModel, 'test'> {
     bestStep,
     bestValidationDice,
     trainingMs,
+    peakResidentBytes,
     ...parameters,
   };
 }

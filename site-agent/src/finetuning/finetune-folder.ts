@@ -13,6 +13,8 @@ export interface FinetuneFolder {
   /** Checkpoints and the best weights so far; empty once the model is written. */
   readonly workFolder: string;
   readonly bestFile: string;
+  /** The passes that steps are computed in, where memory is scarce. */
+  readonly memoryFile: string;
   /** The scratch run of the same schedule, where one was asked for. */
   readonly scratchFolder: string;
 }
@@ -26,6 +28,7 @@ export function finetuneFolder(path: string): FinetuneFolder {
     summaryFile: join(path, 'summary.json'),
     workFolder: join(path, 'work'),
     bestFile: join(path, 'work', 'best.safetensors'),
+    memoryFile: join(path, 'work', 'memory.json'),
     scratchFolder: join(path, 'scratch'),
   };
 }

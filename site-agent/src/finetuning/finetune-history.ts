@@ -26,6 +26,8 @@ const outcomeSchema = z.object({
   trainingMs: z.number(),
   digest: digestField,
   bytes: z.int(),
+  /** The most memory that the training process held. */
+  peakResidentBytes: z.number().optional(),
 });
 export type FinetuneOutcome = z.infer<typeof outcomeSchema>;
 

@@ -3,10 +3,12 @@ import { rm } from 'node:fs/promises';
 import { type Digest, digestOfFile, digestOfJson } from '@consilium/shared/kernel';
 import { manifestOf, type ModelSpec, type VoxelModelSpec } from '@consilium/shared/models';
 import { inManifestOrder, readSafetensors, type WeightSet } from '@consilium/shared/weights';
+import { peakResidentBytes } from '../trainer/memory-limit.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { FinetuneOrder, FinetuneResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
 import { CheckpointStore } from '../training/checkpoint.js';
+import { chooseMemory } from '../training/choose-memory.js';
 import { Learner } from '../training/learner.js';
 import { prepareFolder } from '../training/round-folder.js';
 import { type FinetuneFolder, finetuneFolder, makeFolder } from './finetune-folder.js';
@@ -30,11 +32,11 @@ export async function executeFinetune(order: FinetuneOrder, context: OrderContex
   if (known?.outcome && (await isIntact(folder, known.outcome))) return asResult(folder, start, known, known.outcome);
 
   await prepareFolder(folder.workFolder);
-  const learner = createLearner(order, start);
+  const cases = await loadLists(order.task, context);
+  const learner = await createLearner(order, start, folder, context);
   try {
     learner.loadWeights(start.weights);
     const checkpoints = new CheckpointStore(folder.workFolder, work, (text) => context.warn(text));
-    const cases = await loadLists(order.task, context);
     const trained = await trainSegmentation(
       { task: order.task, context, folder, learner, checkpoints, cases },
       known ?? newHistory(order.task, work, start),
@@ -95,9 +97,21 @@ function newHistory(task: SegmentationTask, work: Digest, { digest, loaded, fres
   };
 }
 
-function createLearner({ task: { training }, limits }: FinetuneOrder, { spec }: Start): Learner {
-  const optimizer = { kind: 'adam', learningRate: training.learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
-  return Learner.create({ runtime: openTrainerRuntime(limits), spec, optimizer, loss: training.loss });
+async function createLearner(
+  { task, limits }: FinetuneOrder,
+  { spec }: Start,
+  { memoryFile }: FinetuneFolder,
+  context: OrderContext,
+): Promise<Learner> {
+  const { learningRate, loss, batchSize } = task.training;
+  const optimizer = { kind: 'adam', learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
+  const runtime = openTrainerRuntime(limits, context);
+  const options = { spec, optimizer, loss };
+  const memory = await chooseMemory(
+    { ...options, patches: batchSize, sizeVoxels: task.patchSizeVoxels },
+    { runtime, context, batchThreads: 0, limitBytes: limits.memoryBytes, recordFile: memoryFile },
+  );
+  return Learner.create({ ...options, ...memory, runtime });
 }
 
 async function loadLists(task: SegmentationTask, context: OrderContext): Promise<Finetuning['cases']> {
@@ -133,6 +147,7 @@ async function deliver(
     trainingMs: Math.round(state.trainingMs),
     digest,
     bytes,
+    peakResidentBytes: peakResidentBytes(),
   };
   const finished = { ...history, outcome };
   await writeHistory(folder.historyFile, finished);

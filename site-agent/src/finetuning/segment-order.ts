@@ -18,7 +18,7 @@ import { segment } from './validate-cases.js';
 export async function executeSegment(order: SegmentOrder, context: OrderContext): Promise<SegmentResult> {
   const model = await readModelFile(order.modelPath);
   const facts = requireSegmentation(model);
-  const learner = Learner.create({ runtime: openTrainerRuntime(order.limits), spec: model.spec });
+  const learner = Learner.create({ runtime: openTrainerRuntime(order.limits, context), spec: model.spec });
   try {
     learner.loadWeights(model.weights);
     const images: SegmentedImage[] = [];

@@ -4,7 +4,9 @@ export interface OrderContext {
   readonly stop: AbortSignal;
   /** Thinned to a few messages a second; `loss` is averaged over the steps in between. */
   report(phase: string, step: number, steps: number, loss?: number): void;
-  /** One line for the site's own log; never leaves the site. */
+  /** A choice that was made for the site, in one line for its own log: the device, say. Never leaves the site. */
+  announce(text: string): void;
+  /** A line about something that is not as it should be; never leaves the site either. */
   warn(text: string): void;
   nowMs(): number;
 }

@@ -2,6 +2,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import { executeFinetune } from '../finetuning/finetune-order.js';
 import { executeSegment } from '../finetuning/segment-order.js';
 import { executePretrain } from '../training/pretrain-round.js';
+import { executeProfile } from '../training/profile-order.js';
 import { executeScore } from '../training/score-order.js';
 import type { OrderContext } from './order-context.js';
 import type { TrainerOrder, TrainerResult } from './trainer-messages.js';
@@ -18,6 +19,7 @@ const ORDERS: { readonly [Kind in TrainerOrder['kind']]: Execute<Kind> } = {
   score: executeScore,
   finetune: executeFinetune,
   segment: executeSegment,
+  profile: executeProfile,
 };
 
 /** Does one order; MESSAGE_REFUSED when this program does not know its kind. */

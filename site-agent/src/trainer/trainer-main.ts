@@ -3,14 +3,16 @@
  * TensorFlow and blocks while a step runs; between steps it sees signals and the channel to the agent.
  */
 import process from 'node:process';
-import { FederationError, systemClock } from '@consilium/shared/kernel';
+import { systemClock } from '@consilium/shared/kernel';
+import { asTrainingError, failureMessage } from './failure-message.js';
+import { preferToBeKilled } from './kill-preference.js';
 import type { OrderContext } from './order-context.js';
 import { executeOrder } from './orders.js';
 import { ProgressMeter } from './progress-meter.js';
-import { outOfMemory, speaksOfMemory } from './trainer-exit.js';
 import type { TrainerMessage, TrainerOrder } from './trainer-messages.js';
 
 const stop = new AbortController();
+preferToBeKilled();
 
 // The agent decides when to stop: Ctrl-C reaches its whole process group, this process included.
 process.on('SIGINT', () => undefined);
@@ -28,16 +30,11 @@ async function work(order: TrainerOrder): Promise<void> {
     },
     async (thrown: unknown) => {
       const error = asTrainingError(thrown);
-      await post(failure(error));
+      await post(failureMessage(error));
       return error.exitCode;
     },
   );
   process.exit(exitCode);
-}
-
-/** Local, so the whole message goes: what crosses the wire is the agent's to decide. */
-function failure({ code, message, retryable, details, remedy }: FederationError): TrainerMessage {
-  return { kind: 'failed', error: { code, message, retryable, details }, remedy };
 }
 
 function context(): OrderContext {
@@ -48,6 +45,7 @@ function context(): OrderContext {
   return {
     stop: stop.signal,
     report: (phase, step, steps, loss) => meter.report(phase, step, steps, loss),
+    announce: (text) => void post({ kind: 'announcement', text }),
     warn: (text) => void post({ kind: 'warning', text }),
     nowMs: () => performance.now(),
   };
@@ -59,10 +57,4 @@ function post(message: TrainerMessage): Promise<void> {
     if (process.send === undefined) return resolve();
     process.send(message, undefined, undefined, () => resolve());
   });
-}
-
-function asTrainingError(thrown: unknown): FederationError {
-  const error = FederationError.from(thrown, 'INVARIANT');
-  const outOfPlace = error.code === 'OPERATION_FAILED' || error.code === 'INVARIANT';
-  return outOfPlace && speaksOfMemory(error.message) ? outOfMemory({}, error.message) : error;
 }

@@ -1,14 +1,24 @@
 import type { Digest, ErrorCode, ErrorReport } from '@consilium/shared/kernel';
 import type { VoxelModelSpec } from '@consilium/shared/models';
 import type { ProbeScore, RoundPlan, ScorePlan, UpdateReport } from '@consilium/shared/wire';
+import type { StepRecord } from '../engine/profile/operation-record.js';
+import type { StepProfile } from '../engine/profile/step-profile.js';
+import type { NativeKernels } from '../engine/runtime/runtime.js';
 import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
 import type { OverlapCounts } from '../finetuning/metrics.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
+import type { ProfiledTraining } from '../training/profile-training.js';
 
 /** Limits a site puts on its trainer process. */
 export interface TrainerLimits {
   /** TensorFlow and batch threads; all cores when left out. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
+  /** What to compute on, as in the site's settings; `auto` when left out. */
+  readonly device?: string | undefined;
+  /** False switches TensorFloat-32 off on cards that have it. */
+  readonly tf32?: boolean | undefined;
+  /** What the process may come to in memory; what is free on the machine when left out. */
+  readonly memoryBytes?: number | undefined;
 }
 
 /** Local training of one round: base weights in, update file out. Repeating the order resumes from its checkpoint. */
@@ -28,6 +38,8 @@ export interface PretrainResult {
   readonly digest: Digest;
   readonly bytes: number;
   readonly report: UpdateReport;
+  /** The most memory that the process held; it never leaves the site. */
+  readonly peakResidentBytes?: number | undefined;
 }
 
 /** Scores one version on the site's frozen probe. */
@@ -98,9 +110,29 @@ export interface SegmentResult {
   readonly images: readonly SegmentedImage[];
 }
 
+/** Real training steps on random patches, recorded call by call. */
+export interface ProfileOrder {
+  readonly kind: 'profile';
+  readonly limits: TrainerLimits;
+  readonly training: ProfiledTraining;
+  /** Every call of every step comes back too: for a trace. */
+  readonly keepRecords: boolean;
+}
+
+export interface ProfileResult {
+  readonly kind: 'profile';
+  readonly profile: StepProfile;
+  readonly records?: readonly StepRecord[];
+  /** Of the process, from its start. */
+  readonly peakResidentBytes: number;
+  readonly library: string;
+  readonly onGpu: boolean;
+  readonly nativeKernels: NativeKernels;
+}
+
 /** What the starting process sends to a trainer process: one order per process, then it ends. */
-export type TrainerOrder = PretrainOrder | ScoreOrder | FinetuneOrder | SegmentOrder;
-export type TrainerResult = PretrainResult | ScoreResult | FinetuneResult | SegmentResult;
+export type TrainerOrder = PretrainOrder | ScoreOrder | FinetuneOrder | SegmentOrder | ProfileOrder;
+export type TrainerResult = PretrainResult | ScoreResult | FinetuneResult | SegmentResult | ProfileResult;
 
 export interface TrainerProgress {
   readonly kind: 'progress';
@@ -114,6 +146,7 @@ export interface TrainerProgress {
 /** What a trainer process sends back. */
 export type TrainerMessage =
   | TrainerProgress
+  | { readonly kind: 'announcement'; readonly text: string }
   | { readonly kind: 'warning'; readonly text: string }
   | { readonly kind: 'result'; readonly result: TrainerResult }
   | { readonly kind: 'failed'; readonly error: ErrorReport; readonly remedy?: string };

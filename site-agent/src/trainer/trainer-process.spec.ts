@@ -27,16 +27,19 @@ describe('TrainerProcess', () => {
 
   it('delivers the order, progress, warnings and the result', async () => {
     const warnings: string[] = [];
+    const announcements: string[] = [];
     const handle = start(
       `process.once('message', (order) => {
         process.send({ kind: 'warning', text: order.kind });
+        process.send({ kind: 'announcement', text: 'on the processor' });
         process.send({ kind: 'progress', phase: 'scoring', step: 1, steps: 2 });
         process.send({ kind: 'result', result: { kind: 'score', score: ${JSON.stringify(score)} } }, () => process.exit(0));
       });`,
-      { onWarning: (text) => void warnings.push(text) },
+      { onWarning: (text) => void warnings.push(text), onAnnouncement: (text) => void announcements.push(text) },
     );
     expect(await handle.finished).toEqual({ kind: 'score', score });
     expect(warnings).toEqual(['score']);
+    expect(announcements).toEqual(['on the processor']);
     expect(progress).toEqual([{ kind: 'progress', phase: 'scoring', step: 1, steps: 2 }]);
   });
 

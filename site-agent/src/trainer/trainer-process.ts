@@ -5,6 +5,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import { inheritedEnvironment } from '../config/inherited-environment.js';
 import { runtimeSearch } from '../config/runtime-search.js';
 import { locateRuntime, runtimeEnvironment } from '../engine/runtime/locate-runtime.js';
+import { rebuildFailure } from './failure-message.js';
 import { LastWords } from './last-words.js';
 import { countMemoryKills, explainExit } from './trainer-exit.js';
 import type { TrainerMessage, TrainerOrder, TrainerProgress, TrainerResult } from './trainer-messages.js';
@@ -27,6 +28,8 @@ export interface Trainer {
 }
 
 export interface TrainerProcessOptions {
+  /** Choices that the trainer made, such as its device. */
+  readonly onAnnouncement?: (text: string) => void;
   readonly onWarning?: (text: string) => void;
   /** Time between asking to stop and killing. */
   readonly stopGraceMs?: number;
@@ -105,6 +108,8 @@ class RunningTrainer implements TrainerHandle {
     switch (message.kind) {
       case 'progress':
         return this.onProgress(message);
+      case 'announcement':
+        return this.options.onAnnouncement?.(message.text);
       case 'warning':
         return this.options.onWarning?.(message.text);
       case 'result':
@@ -136,10 +141,6 @@ class RunningTrainer implements TrainerHandle {
       memoryKill: countMemoryKills() > this.memoryKillsBefore,
     });
   }
-}
-
-function rebuildFailure({ error, remedy }: Extract<TrainerMessage, { kind: 'failed' }>): FederationError {
-  return new FederationError(error.code, error.message, { details: error.details, retryable: error.retryable, remedy });
 }
 
 function once(process: ChildProcess, event: 'close' | 'disconnect'): Promise<void> {

@@ -1,10 +1,61 @@
+import { FederationError } from '@consilium/shared/kernel';
+import { inheritedEnvironment } from '../config/inherited-environment.js';
 import { runtimeSearch } from '../config/runtime-search.js';
+import { chooseDevices, describeDevice, type Device } from '../engine/devices/choose-devices.js';
+import { parseDeviceChoice } from '../engine/devices/device-choice.js';
+import { describeArithmetic, deviceEnvironment } from '../engine/devices/device-environment.js';
+import { readGpuFacts } from '../engine/devices/gpu-facts.js';
+import { shareThreads } from '../engine/devices/share-threads.js';
 import { openRuntime } from '../engine/open-runtime.js';
 import { locateRuntime } from '../engine/runtime/locate-runtime.js';
 import type { Runtime } from '../engine/runtime/runtime.js';
+import type { OrderContext } from './order-context.js';
 import type { TrainerLimits } from './trainer-messages.js';
 
-/** Opens TensorFlow for this process, from where the site's environment says it lies, within the site's limits. */
-export function openTrainerRuntime(limits: TrainerLimits): Runtime {
-  return openRuntime({ threads: limits.threads, located: locateRuntime(runtimeSearch()) });
+/** TensorFlow on this process's device, and the devices that further processes may take. */
+export interface TrainerDevices {
+  readonly runtime: Runtime;
+  readonly others: readonly Device[];
+  /** Each process's share of the site's threads. */
+  readonly threads: number | undefined;
+}
+
+type Announcer = Pick<OrderContext, 'announce'>;
+
+/** Opens TensorFlow for this process alone; further devices stay idle, which is announced. */
+export function openTrainerRuntime(limits: TrainerLimits, context: Announcer): Runtime {
+  const { runtime, others } = openTrainerDevices(limits, context, 1);
+  if (others.length > 0) context.announce(`this work takes one device; idle meanwhile: ${others.map(describeDevice).join(', ')}`);
+  return runtime;
+}
+
+/**
+ * Decides what to compute on, announces it and opens TensorFlow there, within the site's limits; the threads are shared by at
+ * most `trainers` processes. Throws DEVICE_UNAVAILABLE when a card that was asked for cannot be used.
+ */
+export function openTrainerDevices(limits: TrainerLimits, context: Announcer, trainers = Infinity): TrainerDevices {
+  const located = locateRuntime(runtimeSearch());
+  const setting = limits.device ?? 'auto';
+  const plan = chooseDevices(parseDeviceChoice(setting), () => readGpuFacts(located, inheritedEnvironment()));
+  const [device, ...others] = plan.devices;
+  const threads = shareThreads(limits.threads, Math.min(trainers, plan.devices.length));
+  const runtime = openRuntime({ threads, located, settings: { environment: deviceEnvironment(device, limits) } });
+  if (setting === 'auto' && device.kind === 'gpu' && !runtime.binding.isUsingGpuDevice()) {
+    context.announce(
+      `computing on the processor, for TensorFlow does not accept ${describeDevice(device)}: ask "site-agent doctor"`,
+    );
+    return { runtime, others: [], threads };
+  }
+  requireDevice(runtime, device);
+  const arithmetic = describeArithmetic(device, limits);
+  context.announce(`computing on ${describeDevice(device)}, ${plan.reason}${arithmetic === undefined ? '' : `; ${arithmetic}`}`);
+  return { runtime, others, threads };
+}
+
+/** Throws DEVICE_UNAVAILABLE unless TensorFlow really computes on the device. */
+export function requireDevice(runtime: Runtime, device: Device): void {
+  if (runtime.binding.isUsingGpuDevice() === (device.kind === 'gpu')) return;
+  throw new FederationError('DEVICE_UNAVAILABLE', `TensorFlow does not compute on ${describeDevice(device)}`, {
+    remedy: 'Ask "site-agent doctor", which gives its reasons, or set device to auto or cpu.',
+  });
 }

@@ -1,16 +1,19 @@
 import { availableParallelism } from 'node:os';
 import type { TrainingPair } from '../objectives/models-genesis.js';
+import type { BatchShare } from './data-parallel/batch-share.js';
 import { PairThreads } from './batch-threads.js';
 import type { BatchSource, PatchBatch, PatchSize } from './patch-batch.js';
 import { type PairMaker, PatchStream, type PatchStreamOptions } from './patch-stream.js';
 
 export interface PretrainFeedOptions extends PatchStreamOptions {
   readonly batchSize: number;
+  /** The examples of each batch to make; all when left out. */
+  readonly share?: BatchShare | undefined;
   /**
    * Threads that make batches ahead of the steps; 0 makes each batch when it is asked for. Left out: one, and one more for
    * each eight further processors. The bytes are the same for any number.
    */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** The step that will be asked for first, so that making ahead begins there. */
   readonly firstStep?: number;
 }
@@ -21,7 +24,10 @@ const MOST_THREADS = 16;
 /** Threads load compiled code; under a test runner that runs the sources there is none, and batches are made in-process. */
 const IS_COMPILED = import.meta.url.endsWith('.js');
 
-/** The batches of local training: step s (0, 1, …) holds pairs s·B … s·B + B − 1 of the stream. Close it when done. */
+/**
+ * The batches of local training, or one device's share of them: step s (0, 1, …) holds pairs s·B … s·B + B − 1 of the stream.
+ * Close it when done.
+ */
 export function openPretrainFeed(options: PretrainFeedOptions): BatchSource {
   const threads = Math.min(options.threads ?? defaultThreads(), MOST_THREADS, options.batchSize * (BATCHES_AHEAD + 1));
   const stream = new PatchStream(options); // also refuses an empty collection at once
@@ -81,8 +87,9 @@ class BatchFeed implements BatchSource {
   }
 
   private async make(step: number): Promise<PatchBatch> {
-    const { batchSize, patch } = this.options;
-    const pairs = Array.from({ length: batchSize }, (_, index) => this.maker.pair(step * batchSize + index));
+    const { batchSize, patch, share = { first: 0, count: batchSize } } = this.options;
+    const first = step * batchSize + share.first;
+    const pairs = Array.from({ length: share.count }, (_, index) => this.maker.pair(first + index));
     return assemble(await Promise.all(pairs), patch.sizeVoxels);
   }
 }

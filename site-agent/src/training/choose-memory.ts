@@ -13,6 +13,8 @@ export interface TrainingPlace {
   readonly runtime: Runtime;
   /** Where the choice is told. */
   readonly context: { announce(text: string): void };
+  /** Threads that make batches beside this one. */
+  readonly batchThreads: number;
   /** The site's own limit, if it set one. */
   readonly limitBytes: number | undefined;
   /** Keeps the passes that an attempt chose, for its continuation. */
@@ -20,6 +22,11 @@ export interface TrainingPlace {
 }
 
 const recordSchema = z.object({ patchesPerPass: z.int().min(1) });
+
+const MIB = 2 ** 20;
+/** JavaScript at work: its heap, files on their way, results. Measured, as are the threads. */
+const PROGRAM_BYTES = 40 * MIB;
+const BATCH_THREAD_BYTES = 35 * MIB;
 
 const ORIGINS: Readonly<Record<MemoryLimit['from'], string>> = {
   setting: '(memoryLimit)',
@@ -32,7 +39,7 @@ const ORIGINS: Readonly<Record<MemoryLimit['from'], string>> = {
  * are loaded, for they count. On a GPU tensors lie in the card's own memory: there the library decides.
  */
 export async function chooseMemory(step: PlannedStep, place: TrainingPlace): Promise<MemoryChoice> {
-  const { runtime, context, limitBytes, recordFile } = place;
+  const { runtime, context, batchThreads, limitBytes, recordFile } = place;
   if (runtime.binding.isUsingGpuDevice()) return {};
   const before = await readRecord(recordFile, recordSchema);
   const limit = memoryLimit(limitBytes);
@@ -41,7 +48,7 @@ export async function chooseMemory(step: PlannedStep, place: TrainingPlace): Pro
     {
       limitBytes: limit.bytes,
       limitOrigin: ORIGINS[limit.from],
-      heldBytes: process.memoryUsage.rss(),
+      heldBytes: process.memoryUsage.rss() + PROGRAM_BYTES + batchThreads * BATCH_THREAD_BYTES,
       patchesPerPass: before?.patchesPerPass,
     },
   );

@@ -12,7 +12,7 @@ export interface MemoryBudget {
   readonly limitBytes: number;
   /** Where that limit comes from, in words: "(memoryLimit)". */
   readonly limitOrigin: string;
-  /** What it holds already: library, volumes, weights. */
+  /** What it holds already, and what it will hold beside steps: library, volumes, weights, batch threads. */
   readonly heldBytes: number;
   /** The passes of an earlier attempt at the same work: kept, so that its continuation gives the same bits. */
   readonly patchesPerPass?: number | undefined;
@@ -77,19 +77,20 @@ function fits({ needBytes }: Candidate, { limitBytes }: MemoryBudget): boolean {
 
 const MIB = 2 ** 20;
 
-/**
- * What a process holds beyond its tensors: kernels and their scratch memory, holes that freed tensors left. Measured (see
- * docs/guides/memory.md); a little more than the mean, so that most steps come out below.
- */
+/** What TensorFlow holds beyond the tensors: kernels and their scratch memory, holes that freed tensors left. Measured: see
+ * docs/guides/memory.md. */
 const BESIDE_TENSORS = {
   f32: { fixedBytes: 50 * MIB, share: 0.12 },
   bf16: { fixedBytes: 100 * MIB, share: 0.3 },
 } as const;
 
-/** Memory that training adds to what the process holds: tensors, what the library needs beside them, copies for checkpoints. */
+/** Copies of weights and slots in JavaScript: one on the way into a checkpoint, one that awaits its garbage collection. */
+const COPIES = 2;
+
+/** What training adds to what the process holds: tensors, what the library needs beside them, copies for checkpoints. */
 export function residentBytesOf({ peakBytes, steadyBytes }: StepForecast, precision: 'f32' | 'bf16'): number {
   const { fixedBytes, share } = BESIDE_TENSORS[precision];
-  return Math.round(peakBytes * (1 + share) + fixedBytes + steadyBytes);
+  return Math.round(peakBytes * (1 + share) + fixedBytes + COPIES * steadyBytes);
 }
 
 function announceUnchanged(step: PlannedStep, { needBytes, patchesPerPass }: Candidate, budget: MemoryBudget): string {

@@ -8,13 +8,20 @@ import { federatedPart, firstNonFinite, subtractWeights, type WeightSet, writeSa
 import { digestField, type ProbeScore, probeScoreSchema, updateReportSchema } from '@consilium/shared/wire';
 import { z } from 'zod';
 import { siteFolder } from '../config/site-folder.js';
+import type { Device } from '../engine/devices/choose-devices.js';
+import { peakResidentBytes } from '../trainer/memory-limit.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PretrainOrder, PretrainResult } from '../trainer/trainer-messages.js';
-import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
+import { openTrainerDevices } from '../trainer/trainer-runtime.js';
 import { readVersion } from './base-weights.js';
-import { openPretrainFeed, openProbe } from './batch-feed.js';
+import { openProbe } from './batch-feed.js';
 import { CheckpointStore } from './checkpoint.js';
+import { chooseMemory } from './choose-memory.js';
+import { shareBatch } from './data-parallel/batch-share.js';
+import { StepLeader } from './data-parallel/lead-steps.js';
+import { ReplicaTeam, type TeamOrder } from './data-parallel/replica-team.js';
 import { Learner } from './learner.js';
+import { batchThreadsFor, openRoundFeed } from './round-feed.js';
 import { prepareFolder, readRecord, type RoundFolder, roundFolder, writeRecord } from './round-folder.js';
 import { rateInRound } from './schedules/round-rate.js';
 import { probeStream } from './score-order.js';
@@ -27,6 +34,7 @@ const resultSchema = z.object({
   digest: digestField,
   bytes: z.int(),
   report: updateReportSchema,
+  peakResidentBytes: z.number().optional(),
 });
 
 const baseScoreSchema = z.object({ work: z.string(), score: probeScoreSchema });
@@ -40,6 +48,10 @@ interface Round {
   readonly base: WeightSet;
   readonly collection: SiteCollection;
   readonly learner: Learner;
+  /** TensorFlow's, in this process. */
+  readonly threads: number | undefined;
+  /** Trains together with this learner; undefined when one device does it all. */
+  readonly team: ReplicaTeam | undefined;
   readonly checkpoints: CheckpointStore;
   /** Names what is trained: the plan and the collection. Work on anything else is not continued. */
   readonly work: Digest;
@@ -59,12 +71,47 @@ export async function executePretrain(order: PretrainOrder, context: OrderContex
   const work = digestOfJson({ planDigest, collection: collection.digest });
   const checkpoints = new CheckpointStore(folder.path, work, (text) => context.warn(text));
   const { model: spec, training } = order.plan;
-  const learner = Learner.create({ runtime: openTrainerRuntime(order.limits), spec, optimizer: training.optimizer, loss: 'mse' });
+  const { runtime, others, threads } = openTrainerDevices(order.limits, context);
+  const options = { spec, optimizer: training.optimizer, loss: 'mse' } as const;
+  const memory = await chooseMemory(
+    {
+      ...options,
+      patches: shareBatch(training.batchSize, others.length + 1)[0]?.count ?? 1,
+      sizeVoxels: order.plan.patch.sizeVoxels,
+    },
+    {
+      runtime,
+      context,
+      batchThreads: batchThreadsFor(threads),
+      limitBytes: order.limits.memoryBytes,
+      recordFile: folder.memoryFile,
+    },
+  );
+  const learner = Learner.create({ ...options, ...memory, runtime });
+  const team = startTeam({ order, context, collection, others, threads, learner: { ...options, ...memory } });
   try {
-    return await trainRound({ order, context, folder, planDigest, base, collection, learner, checkpoints, work });
+    return await trainRound({ order, context, folder, planDigest, base, collection, learner, threads, team, checkpoints, work });
   } finally {
+    await team?.close();
     learner.dispose();
   }
+}
+
+interface TeamParts {
+  readonly order: PretrainOrder;
+  readonly context: OrderContext;
+  readonly collection: SiteCollection;
+  readonly others: readonly Device[];
+  readonly threads: number | undefined;
+  readonly learner: TeamOrder['learner'];
+}
+
+/** The trainers of the site's further devices; undefined with one device, which then costs nothing. */
+function startTeam({ order, context, collection, others, threads, learner }: TeamParts): ReplicaTeam | undefined {
+  if (others.length === 0) return undefined;
+  const { home, plan, limits } = order;
+  const teamOrder: TeamOrder = { home, plan, collection: collection.digest, learner, tf32: limits.tf32, threads };
+  return ReplicaTeam.start(teamOrder, others, (text) => context.announce(text));
 }
 
 async function trainRound(round: Round): Promise<PretrainResult> {
@@ -100,35 +147,31 @@ async function resume({ learner, checkpoints, context, order }: Round): Promise<
 }
 
 async function trainSteps(round: Round, from: TrainingState): Promise<TrainingState> {
-  const { order, context, collection, learner, checkpoints } = round;
-  const { plan, limits } = order;
+  const { order, context, collection, learner, checkpoints, threads, team } = round;
+  const { plan } = order;
   const { steps, batchSize, checkpointEverySteps } = plan.training;
-  const source = openPretrainFeed({
-    volumes: collection.volumes,
-    patch: plan.patch,
-    objective: plan.objective,
-    batchSize,
-    streamName: `${plan.seed}/round-${plan.roundNumber}`,
-    // A step costs many times its patches: one batch thread feeds several of TensorFlow's.
-    threads: limits.threads === undefined ? undefined : Math.ceil(limits.threads / 8),
-    firstStep: from.step,
-  });
+  const { volumes } = collection;
+  const source = openRoundFeed({ plan, volumes, threads, firstStep: from.step, share: team?.leaderShare });
+  const leader = team && new StepLeader({ learner, source, ofPatches: batchSize, followers: team });
   try {
-    return await train(
+    await leader?.align(from.step);
+    const state = await train(
       {
-        trainee: learner,
-        source,
+        trainee: leader ?? learner,
+        source: leader ?? source,
         steps,
         learningRateAt: (step) => rateInRound(plan, step),
         checkpointEverySteps,
-        saveCheckpoint: (state) =>
-          checkpoints.save({ state, parameters: learner.readWeights(), optimizer: learner.readOptimizerState() }),
+        saveCheckpoint: (reached) =>
+          checkpoints.save({ state: reached, parameters: learner.readWeights(), optimizer: learner.readOptimizerState() }),
         onStep: ({ step, lastLoss }) => context.report('training', step, steps, lastLoss),
         stop: context.stop,
         nowMs: () => context.nowMs(),
       },
       from,
     );
+    await leader?.confirm();
+    return state;
   } finally {
     await source.close();
   }
@@ -158,8 +201,9 @@ async function deliver(round: Round, state: TrainingState, baseScore: ProbeScore
     volumes: collection.volumes.length,
     baseScore,
   };
-  await writeRecord(folder.resultFile, { planDigest, digest, bytes, report });
-  return { kind: 'pretrain', updatePath: folder.updateFile, digest, bytes, report };
+  const made = { digest, bytes, report, peakResidentBytes: peakResidentBytes() };
+  await writeRecord(folder.resultFile, { planDigest, ...made });
+  return { kind: 'pretrain', updatePath: folder.updateFile, ...made };
 }
 
 /** trained − base of the federated tensors, in the manifest's order. Throws TRAINING_DIVERGED unless all is finite. */
@@ -178,5 +222,6 @@ async function readFinished(folder: RoundFolder, planDigest: string): Promise<Pr
   if (record === undefined || record.planDigest !== planDigest) return undefined;
   const actual = await digestOfFile(folder.updateFile).catch(() => undefined);
   if (actual !== record.digest) return undefined;
-  return { kind: 'pretrain', updatePath: folder.updateFile, digest: actual, bytes: record.bytes, report: record.report };
+  const { bytes, report, peakResidentBytes: peak } = record;
+  return { kind: 'pretrain', updatePath: folder.updateFile, digest: actual, bytes, report, peakResidentBytes: peak };
 }

@@ -12,6 +12,8 @@ export interface RoundFolder {
   /** Written last: its presence says that the update is whole. */
   readonly resultFile: string;
   readonly baseScoreFile: string;
+  /** The passes that steps are computed in, where memory is scarce. */
+  readonly memoryFile: string;
 }
 
 /** The participation's folder below the rounds folder; MESSAGE_REFUSED when the identifier could name anything else. */
@@ -25,6 +27,7 @@ export function roundFolder(roundsFolder: string, participationId: string): Roun
     updateFile: join(path, 'update.safetensors'),
     resultFile: join(path, 'result.json'),
     baseScoreFile: join(path, 'base-score.json'),
+    memoryFile: join(path, 'memory.json'),
   };
 }
 

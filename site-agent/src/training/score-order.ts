@@ -20,7 +20,7 @@ export async function executeScore(order: ScoreOrder, context: OrderContext): Pr
     patches: plan.probe.patches,
     streamName: probeStream(plan.seed),
   });
-  const learner = Learner.create({ runtime: openTrainerRuntime(order.limits), spec: plan.model });
+  const learner = Learner.create({ runtime: openTrainerRuntime(order.limits, context), spec: plan.model });
   try {
     learner.loadWeights(weights);
     const score = await scoreProbe(learner, probe, context.stop, (done) => context.report('scoring', done, probe.length));

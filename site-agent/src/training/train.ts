@@ -5,7 +5,7 @@ import type { BatchSource, PatchBatch } from './patch-batch.js';
 export interface Trainee {
   setLearningRate(rate: number): void;
   /** Forward, loss, backward, update; the batch's loss. */
-  step(batch: PatchBatch): number;
+  step(batch: PatchBatch): number | Promise<number>;
 }
 
 /** Where training stands after `step` steps; the whole of what resuming needs beside weights and optimizer slots. */
@@ -47,7 +47,7 @@ export async function train(training: Training, from: TrainingState = UNTRAINED)
     const batch = await training.source.batch(state.step);
     if (!training.stop.aborted) {
       training.trainee.setLearningRate(training.learningRateAt(state.step));
-      const loss = training.trainee.step(batch);
+      const loss = await training.trainee.step(batch);
       requireFinite(loss, state.step);
       state = advance(state, loss, training.nowMs() - startedMs);
       training.onStep?.(state);
