@@ -43,6 +43,11 @@ describe('activations', () => {
     expect([...output, ...gradient].every(Number.isFinite)).toBe(true);
   });
 
+  it('keep their digits where little is left: GELU of −5', () => {
+    const [value] = through(gelu, [-5]).output;
+    expect(Math.abs(Number(value) / -1.4332578593959731e-6 - 1)).toBeLessThan(2e-6);
+  });
+
   it('pass no gradient where PyTorch passes none: at zero', () => {
     expect(through(rectify, [0, -0, -1, 1]).gradient).toEqual(Float32Array.of(0, 0, 0, 1));
     expect(through(leakyRectify, [0, -0, -1, 1]).gradient).toEqual(Float32Array.of(0.01, 0.01, 0.01, 1));

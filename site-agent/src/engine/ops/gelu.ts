@@ -9,9 +9,6 @@ import type { Tensor } from '../tensor.js';
 /** By the error function, exactly (PyTorch's default), or by the authors' approximation with tanh. */
 export type GeluForm = 'erf' | 'tanh';
 
-const CUBIC = 0.044715;
-const TANH_SCALE = Math.sqrt(2 / Math.PI);
-
 /** Computed in 32 bits; keeps its input. */
 export function gelu(tape: Tape, input: Activation, form: GeluForm = 'erf'): Activation {
   const { runtime } = tape;
@@ -38,29 +35,27 @@ interface Form {
 }
 
 const EXACT: Form = {
-  share: (c, x) => half(c, c.apply('Erf', c.scale(x, Math.SQRT1_2))),
+  // The complement has all its digits where Φ is small.
+  share: (c, x) => c.scale(c.apply('Erfc', c.scale(x, -Math.SQRT1_2)), 0.5),
   slope: (c, x) => {
     const density = c.scale(c.apply('Exp', c.scale(c.apply('Square', x.keep()), -0.5)), 1 / Math.sqrt(2 * Math.PI));
     return c.plus(c.times(density, x.keep()), EXACT.share(c, x));
   },
 };
 
+// (1 + tanh u) / 2 is the sigmoid of 2u, here of LINEAR · x + CUBIC · x³.
+const LINEAR = 2 * Math.sqrt(2 / Math.PI);
+const CUBIC = 0.044715 * LINEAR;
+
 const APPROXIMATE: Form = {
-  share: (c, x) => half(c, tanhOf(c, x)),
+  share: (c, x) => c.apply('Sigmoid', polynomial(c, x, CUBIC)),
   slope: (c, x) => {
-    const tanh = tanhOf(c, x.keep());
-    const inner = c.scale(c.shift(c.scale(c.apply('Square', x.keep()), 3 * CUBIC), 1), TANH_SCALE / 2);
-    const flatness = c.shift(c.apply('Neg', c.apply('Square', tanh.keep())), 1);
-    return c.plus(c.times(c.times(x, inner), flatness), half(c, tanh));
+    const share = APPROXIMATE.share(c, x.keep());
+    return c.plus(c.apply('SigmoidGrad', share.keep(), polynomial(c, x, 3 * CUBIC)), share);
   },
 };
 
-function tanhOf(c: Arithmetic, x: Tensor): Tensor {
-  const factor = c.scale(c.shift(c.scale(c.apply('Square', x.keep()), CUBIC), 1), TANH_SCALE);
-  return c.apply('Tanh', c.times(x, factor));
-}
-
-/** (1 + x) / 2 */
-function half(c: Arithmetic, x: Tensor): Tensor {
-  return c.scale(c.shift(x, 1), 0.5);
+/** LINEAR · x + cubic · x³ */
+function polynomial(c: Arithmetic, x: Tensor, cubic: number): Tensor {
+  return c.times(x, c.shift(c.scale(c.apply('Square', x.keep()), cubic), LINEAR));
 }
