@@ -1,30 +1,13 @@
 import { Random } from '@consilium/shared/kernel';
-import { initialWeights, type ModelSpec } from '@consilium/shared/models';
+import { initialWeights } from '@consilium/shared/models';
 import { elementCount } from '@consilium/shared/weights';
-import type { OptimizerPlan } from '@consilium/shared/wire';
 import type { StepRecord } from '../engine/profile/operation-record.js';
 import { StepRecorder } from '../engine/profile/step-recorder.js';
 import type { Runtime } from '../engine/runtime/runtime.js';
-import type { MemoryUse, Precision } from '../engine/tape.js';
 import { buildNetwork } from '../networks/build-network.js';
 import { Learner } from './learner.js';
-import type { PatchBatch, PatchSize } from './patch-batch.js';
-
-/** The training that a profile looks at. */
-export interface ProfiledTraining {
-  readonly spec: ModelSpec;
-  readonly patches: number;
-  readonly sizeVoxels: PatchSize;
-  readonly optimizer: OptimizerPlan;
-  readonly precision: Precision;
-  /** The learner's own choice when left out. */
-  readonly memory?: MemoryUse | undefined;
-  /** Steps that are recorded, after {@link WARM_UP_STEPS}. */
-  readonly steps: number;
-}
-
-/** The first steps also fill caches: TensorFlow's kernels and JavaScript's compiler. */
-export const WARM_UP_STEPS = 2;
+import type { PatchBatch } from './patch-batch.js';
+import { type ProfiledTraining, WARM_UP_STEPS } from './profiled-training.js';
 
 /**
  * Trains on random patches from random weights and records the steps; `onStep` is told of each, the warm-up included, and ends
@@ -55,9 +38,9 @@ export async function recordTraining(
 }
 
 function randomBatch({ spec, patches, sizeVoxels }: ProfiledTraining): PatchBatch {
-  const { inputChannels, outputs, outputSides } = buildNetwork(spec);
+  const network = buildNetwork(spec);
   const random = new Random('profile');
   const fill = (...sides: readonly number[]): Float32Array => new Float32Array(elementCount(sides)).map(() => random.uniform24());
-  const input = fill(patches, ...sizeVoxels, inputChannels);
-  return { patches, sizeVoxels, input, target: fill(patches, ...(outputSides(sizeVoxels) ?? []), outputs) };
+  const input = fill(patches, ...sizeVoxels, network.inputChannels);
+  return { patches, sizeVoxels, input, target: fill(patches, ...(network.outputSides(sizeVoxels) ?? []), network.outputs) };
 }
