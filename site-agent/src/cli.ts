@@ -10,6 +10,7 @@ import { indexCommand } from './commands/index.js';
 import { joinCommand } from './commands/join.js';
 import { modelCommand } from './commands/model.js';
 import { predictCommand } from './commands/predict.js';
+import { profileCommand } from './commands/profile.js';
 import { startCommand } from './commands/start.js';
 import { statusCommand } from './commands/status.js';
 import { defaultHome } from './config/agent-config.js';
@@ -38,7 +39,7 @@ First steps:
 
 const federation = [indexCommand(), joinCommand(), startCommand(), statusCommand(), modelCommand()];
 const own = [finetuneCommand(), evaluateCommand(), predictCommand(), exportCommand()];
-for (const command of [...federation, ...own, doctorCommand(), configCommand()]) program.addCommand(command);
+for (const command of [...federation, ...own, doctorCommand(), profileCommand(), configCommand()]) program.addCommand(command);
 leaveExitToUs(program);
 
 onOutputClosed(() => undefined); // work goes on unread

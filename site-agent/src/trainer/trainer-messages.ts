@@ -7,7 +7,7 @@ import type { NativeKernels } from '../engine/runtime/runtime.js';
 import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
 import type { OverlapCounts } from '../finetuning/metrics.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
-import type { ProfiledTraining } from '../training/profile-training.js';
+import type { ProfiledTraining } from '../training/profiled-training.js';
 
 /** Limits a site puts on its trainer process. */
 export interface TrainerLimits {
