@@ -70,7 +70,7 @@ describe('the site agent’s link and the coordinator', () => {
       initialStatus({ siteName: name, coordinatorUrl: proxy.url, startedAtMs: 0, volumes: 1, versions }),
     );
     const transfer = httpWeightTransfer(proxy.url, credential, BACKOFF);
-    const parts = { link, transfer, trainer, journal, folder: home, threads: 1, board, log: silentLog };
+    const parts = { link, transfer, trainer, journal, folder: home, limits: { threads: 1 }, board, log: silentLog };
     const agent = new Agent(parts, { syncEveryMs: 500, trainerRestarts: 1, countVolumes: () => 1, retry: BACKOFF });
     const stopping = new AbortController();
     const finished = agent.run(stopping.signal);

@@ -115,7 +115,7 @@ function startAgent(scripts: readonly Script[] = [], prepare: (link: MemoryLink)
   const board = new StatusBoard(
     initialStatus({ siteName: 'aare', coordinatorUrl: 'http://x', startedAtMs: 0, volumes: 2, versions }),
   );
-  const parts = { link, transfer, trainer, journal, folder: siteFolder(home), threads: 1, board, log: silentLog };
+  const parts = { link, transfer, trainer, journal, folder: siteFolder(home), limits: { threads: 1 }, board, log: silentLog };
   const retry = { firstMs: 5, capMs: 20, floorMs: 1 };
   const agent = new Agent(parts, { syncEveryMs: 10_000, trainerRestarts: 2, countVolumes: () => 2, retry });
   const stopping = new AbortController();

@@ -5,7 +5,7 @@ import type { Progress } from '@consilium/shared/wire';
 import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import type { Log } from '@consilium/shared/terminal';
-import type { TrainerOrder, TrainerProgress, TrainerResult } from '../trainer/trainer-messages.js';
+import type { TrainerLimits, TrainerOrder, TrainerProgress, TrainerResult } from '../trainer/trainer-messages.js';
 import type { Trainer } from '../trainer/trainer-process.js';
 import type { AgentJournal } from './agent-journal.js';
 import { AGENT_PHASES, type AgentPhase, type StatusBoard } from './agent-status.js';
@@ -20,7 +20,7 @@ export interface AgentParts {
   readonly trainer: Trainer;
   readonly journal: AgentJournal;
   readonly folder: SiteFolder;
-  readonly threads: number | undefined;
+  readonly limits: TrainerLimits;
   readonly board: StatusBoard;
   readonly log: Log;
 }
@@ -103,11 +103,11 @@ export class StepWork {
   }
 
   private async train({ record }: StepOf<'train'>, signal: AbortSignal): Promise<void> {
-    const { folder, journal, log, threads } = this.parts;
+    const { folder, journal, log, limits } = this.parts;
     const { participationId, plan } = record;
     log.info(`round ${plan.roundNumber}: training ${plan.training.steps} steps`);
     const basePath = modelFile(folder, plan.base.digest);
-    const order = { kind: 'pretrain', home: folder.home, limits: { threads }, participationId, plan, basePath } as const;
+    const order = { kind: 'pretrain', home: folder.home, limits, participationId, plan, basePath } as const;
     const result = await this.compute(order, signal, (progress) => {
       const isTraining = progress.phase === 'training';
       const step = isTraining ? progress.step : 0;
@@ -115,12 +115,13 @@ export class StepWork {
       this.report({ participationId, phase: 'training', step, steps, loss: progress.loss, share: Math.min(1, step / steps) });
     });
     invariant(result.kind === 'pretrain', 'the trainer answered another order');
-    const { updatePath: path, digest, bytes, report } = result;
+    const { updatePath: path, digest, bytes, report, peakResidentBytes } = result;
     journal.change(participationId, { phase: 'trained', update: { path, digest, bytes, report } });
     const { baseScore, meanLoss, trainingMs } = report;
     log.info(
       `round ${plan.roundNumber}: trained in ${formatDuration(trainingMs)}, mean loss ${meanLoss.toFixed(4)}, ` +
-        `skill of the base ${baseScore.skill.toFixed(3)}`,
+        `skill of the base ${baseScore.skill.toFixed(3)}` +
+        (peakResidentBytes === undefined ? '' : `, at most ${formatBytes(peakResidentBytes)} of memory`),
     );
   }
 
@@ -152,9 +153,9 @@ export class StepWork {
   }
 
   private async score({ plan }: StepOf<'score'>, signal: AbortSignal): Promise<void> {
-    const { folder, journal, threads } = this.parts;
+    const { folder, journal, limits } = this.parts;
     const versionPath = modelFile(folder, plan.version.digest);
-    const order = { kind: 'score', home: folder.home, limits: { threads }, plan, versionPath } as const;
+    const order = { kind: 'score', home: folder.home, limits, plan, versionPath } as const;
     const result = await this.compute(order, signal, () => undefined);
     invariant(result.kind === 'score', 'the trainer answered another order');
     journal.noteScore(plan, result.score);

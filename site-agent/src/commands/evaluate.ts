@@ -10,6 +10,7 @@ import type { EvaluationReport } from '../finetuning/report.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 import { readTaskFile } from '../finetuning/task-file.js';
 import { formatTable } from '@consilium/shared/terminal';
+import { trainerLimits } from '../trainer/trainer-limits.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
 interface EvaluateOptions {
@@ -17,6 +18,7 @@ interface EvaluateOptions {
   readonly model?: string;
   readonly output?: string;
   readonly threads?: string;
+  readonly device?: string;
   readonly json?: boolean;
 }
 
@@ -28,6 +30,7 @@ export function evaluateCommand(): Command {
     .option('--model <file>', 'model file or folder')
     .option('--output <folder>', 'where results.json and results.csv go (default: beside the model)')
     .option('--threads <count>', 'processor threads; all cores when left out')
+    .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
     .option('--json', 'print the results as JSON')
     .addHelpText(
       'after',
@@ -54,9 +57,10 @@ async function evaluate(paths: readonly string[], options: EvaluateOptions): Pro
   const task = readTaskFile(taskFile ?? ownTaskFile(model));
   requireSameClasses(task, model);
   const outputFolder = resolve(options.output ?? dirname(model.path));
-  const { threads } = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads: options.threads } });
+  const { threads, device } = options;
+  const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device } });
   const subject = { modelPath: resolve(model.path), digest: model.digest };
-  const report = await evaluateModel(task, subject, outputFolder, { threads }, openTrainerDesk());
+  const report = await evaluateModel(task, subject, outputFolder, trainerLimits(config), openTrainerDesk());
   if (report === null) {
     throw new FederationError('TASK_INVALID', 'cases.test: the task lists no test case', {
       remedy: 'List labelled cases that the model was not trained on.',

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { FederationError, formatDuration } from '@consilium/shared/kernel';
+import { FederationError, formatBytes, formatDuration } from '@consilium/shared/kernel';
 import { defaultHome, loadAgentConfig } from '../config/agent-config.js';
 import { finetuneAndEvaluate, type FinetuneSummary, type TrainedModel } from '../finetuning/finetune-and-evaluate.js';
 import { finetuneFolder } from '../finetuning/finetune-folder.js';
@@ -8,6 +8,7 @@ import { readModelFile } from '../finetuning/model-file.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 import { readTaskFile, SCRATCH } from '../finetuning/task-file.js';
 import { formatTable } from '@consilium/shared/terminal';
+import { trainerLimits } from '../trainer/trainer-limits.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
 interface FinetuneOptions {
@@ -16,6 +17,8 @@ interface FinetuneOptions {
   readonly output?: string;
   readonly compareScratch?: boolean;
   readonly threads?: string;
+  readonly device?: string;
+  readonly memoryLimit?: string;
   readonly json?: boolean;
 }
 
@@ -28,6 +31,8 @@ export function finetuneCommand(): Command {
     .option('--output <folder>', 'where the model goes (default: finetuned/NAME)')
     .option('--compare-scratch', 'also train the same schedule from scratch and report both')
     .option('--threads <count>', 'processor threads; all cores when left out')
+    .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
+    .option('--memory-limit <size>', 'memory that training may come to, such as 2GiB; what is free when left out')
     .option('--json', 'print the summary as JSON')
     .addHelpText(
       'after',
@@ -52,9 +57,10 @@ async function finetune(taskFile: string, options: FinetuneOptions): Promise<voi
       remedy: 'Name a model with --from, or leave --compare-scratch out.',
     });
   }
-  const { threads } = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads: options.threads } });
+  const { threads, device, memoryLimit } = options;
+  const limits = trainerLimits(loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device, memoryLimit } }));
   const outputFolder = resolve(options.output ?? `finetuned/${task.name}`);
-  const summary = await finetuneAndEvaluate({ task, outputFolder, compareScratch, limits: { threads } }, openTrainerDesk());
+  const summary = await finetuneAndEvaluate({ task, outputFolder, compareScratch, limits }, openTrainerDesk());
   if (options.json === true) console.log(JSON.stringify(summary, null, 2));
   else console.log(describeSummary(summary, outputFolder));
 }
@@ -70,7 +76,7 @@ function describeSummary(summary: FinetuneSummary, outputFolder: string): string
   const { model, scratch, cases } = summary;
   const rows = [['from the model', model], ...(scratch === null ? [] : [['from scratch', scratch] as const])] as const;
   const table = formatTable(
-    ['start', 'steps', 'best step', 'validation Dice', `Dice on ${cases.test} test cases`, 'training'],
+    ['start', 'steps', 'best step', 'validation Dice', `Dice on ${cases.test} test cases`, 'training', 'peak memory'],
     rows.map(([name, trained]) => describeRow(model.startedFrom === SCRATCH ? 'from scratch' : name, trained)),
   );
   const folder = finetuneFolder(outputFolder);
@@ -87,9 +93,11 @@ function describeSummary(summary: FinetuneSummary, outputFolder: string): string
   ].join('\n');
 }
 
-function describeRow(name: string, { steps, bestStep, bestValidationDice, test, trainingMs }: TrainedModel): (string | number)[] {
+function describeRow(name: string, trained: TrainedModel): (string | number)[] {
+  const { steps, bestStep, bestValidationDice, test, trainingMs, peakResidentBytes } = trained;
   const interval = test?.meanDiceInterval;
   const range = interval ? ` (${interval.low.toFixed(3)}–${interval.high.toFixed(3)})` : '';
   const testDice = typeof test?.meanDice === 'number' ? test.meanDice.toFixed(3) + range : '–';
-  return [name, steps, bestStep, bestValidationDice?.toFixed(3) ?? '–', testDice, formatDuration(trainingMs)];
+  const peak = peakResidentBytes === undefined ? '–' : formatBytes(peakResidentBytes);
+  return [name, steps, bestStep, bestValidationDice?.toFixed(3) ?? '–', testDice, formatDuration(trainingMs), peak];
 }

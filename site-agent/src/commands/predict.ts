@@ -7,6 +7,7 @@ import { imagesToSegment } from '../finetuning/images-to-segment.js';
 import { readModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';
 import { formatTable } from '@consilium/shared/terminal';
 import type { SegmentedImage } from '../trainer/trainer-messages.js';
+import { trainerLimits } from '../trainer/trainer-limits.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
 interface PredictOptions {
@@ -14,6 +15,7 @@ interface PredictOptions {
   readonly model: string;
   readonly output: string;
   readonly threads?: string;
+  readonly device?: string;
   readonly json?: boolean;
 }
 
@@ -25,6 +27,7 @@ export function predictCommand(): Command {
     .requiredOption('--model <file>', 'model file or folder of "finetune"')
     .requiredOption('--output <folder>', 'where the masks go')
     .option('--threads <count>', 'processor threads; all cores when left out')
+    .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
@@ -50,8 +53,9 @@ async function predict(inputs: readonly string[], options: PredictOptions): Prom
     });
   }
   for (const { maskPath } of images) await makeFolder(dirname(maskPath ?? options.output));
-  const { threads } = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads: options.threads } });
-  const order = { kind: 'segment', limits: { threads }, modelPath: resolve(model.path), images } as const;
+  const { threads, device } = options;
+  const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device } });
+  const order = { kind: 'segment', limits: trainerLimits(config), modelPath: resolve(model.path), images } as const;
   const result = await openTrainerDesk().segment(order, 'segmenting');
   if (options.json === true) console.log(JSON.stringify({ model: model.digest, images: result.images }, null, 2));
   else console.log(describeMasks(result.images, facts));

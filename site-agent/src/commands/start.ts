@@ -13,6 +13,8 @@ import { AGENT_VERSION } from '../config/agent-version.js';
 import { requireIdentity, type SiteIdentity } from '../config/site-identity.js';
 import { SocketLink } from '../link/socket-link.js';
 import { createLog, type Log } from '@consilium/shared/terminal';
+import { requireDevices } from '../trainer/plan-devices.js';
+import { trainerLimits } from '../trainer/trainer-limits.js';
 import { TrainerProcess } from '../trainer/trainer-process.js';
 import { VolumeIndex } from '../volumes/volume-index.js';
 import { watchTraining } from './watch-training.js';
@@ -21,6 +23,8 @@ interface StartOptions {
   readonly home: string;
   readonly coordinator?: string;
   readonly threads?: string;
+  readonly device?: string;
+  readonly memoryLimit?: string;
   readonly logLevel?: string;
   readonly syncEvery?: string;
   readonly statusPort?: string;
@@ -35,6 +39,8 @@ export function startCommand(): Command {
     .description('take part: wait for rounds, train on this site’s scans, deliver updates')
     .option('--coordinator <url>', 'another address of the coordinator than the one that was joined')
     .option('--threads <count>', 'processor threads for training; all cores when left out')
+    .option('--device <device>', 'auto, cpu, gpu, gpu:0, or gpu:0,1 for two cards at once; auto when left out')
+    .option('--memory-limit <size>', 'memory that training may come to, such as 2GiB; what is free when left out')
     .option('--log-level <level>', 'debug, info, warn, error or silent')
     .option('--sync-every <duration>', 'how often to ask for work when nobody nudges, such as 20s')
     .option('--status-port <port>', 'loopback port of the status page; 0 picks a free one')
@@ -52,9 +58,10 @@ Examples:
 }
 
 async function start({ home, ...flags }: StartOptions): Promise<void> {
-  const { coordinator, threads, logLevel, syncEvery, statusPort } = flags;
-  const config = loadAgentConfig({ home, flags: { coordinator, threads, logLevel, syncEvery, statusPort } });
+  const { coordinator, threads, device, memoryLimit, logLevel, syncEvery, statusPort } = flags;
+  const config = loadAgentConfig({ home, flags: { coordinator, threads, device, memoryLimit, logLevel, syncEvery, statusPort } });
   const identity = requireIdentity(config.folder);
+  requireDevices(config.device);
   const release = lockHome(config.folder);
   try {
     await runAgent(config, identity);
@@ -107,9 +114,13 @@ function createAgent(made: {
     {
       link: new SocketLink({ coordinatorUrl, credential, agentVersion: AGENT_VERSION }),
       transfer: httpWeightTransfer(coordinatorUrl, credential),
-      trainer: new TrainerProcess({ onWarning: (text) => log.warn(text), stopGraceMs: TRAINER_GRACE_MS }),
+      trainer: new TrainerProcess({
+        onAnnouncement: onceEach((text) => log.info(text)),
+        onWarning: (text) => log.warn(text),
+        stopGraceMs: TRAINER_GRACE_MS,
+      }),
       folder: config.folder,
-      threads: config.threads,
+      limits: trainerLimits(config),
       journal,
       board,
       log,
@@ -128,6 +139,15 @@ function requireVolumes(index: VolumeIndex, { folder }: AgentConfig): number {
   throw new FederationError('COLLECTION_EMPTY', 'this site has no usable volume yet', {
     remedy: `Name the folder with your NIfTI scans: site-agent --home ${folder.home} index FOLDER`,
   });
+}
+
+/** Each choice is told once: most are the same in every round. */
+function onceEach(tell: (text: string) => void): (text: string) => void {
+  const told = new Set<string>();
+  return (text) => {
+    if (!told.has(text)) tell(text);
+    told.add(text);
+  };
 }
 
 /** Aborted by the first Ctrl-C or SIGTERM; a second one ends the process at once. */

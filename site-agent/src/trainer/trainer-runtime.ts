@@ -1,20 +1,20 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { inheritedEnvironment } from '../config/inherited-environment.js';
 import { runtimeSearch } from '../config/runtime-search.js';
-import { chooseDevices, describeDevice, type Device } from '../engine/devices/choose-devices.js';
-import { parseDeviceChoice } from '../engine/devices/device-choice.js';
+import { describeDevice, type Device } from '../engine/devices/choose-devices.js';
 import { describeArithmetic, deviceEnvironment } from '../engine/devices/device-environment.js';
-import { readGpuFacts } from '../engine/devices/gpu-facts.js';
 import { shareThreads } from '../engine/devices/share-threads.js';
 import { openRuntime } from '../engine/open-runtime.js';
 import { locateRuntime } from '../engine/runtime/locate-runtime.js';
 import type { Runtime } from '../engine/runtime/runtime.js';
 import type { OrderContext } from './order-context.js';
+import { planDevices } from './plan-devices.js';
 import type { TrainerLimits } from './trainer-messages.js';
 
 /** TensorFlow on this process's device, and the devices that further processes may take. */
 export interface TrainerDevices {
   readonly runtime: Runtime;
+  /** What this process computes on. */
+  readonly device: Device;
   readonly others: readonly Device[];
   /** Each process's share of the site's threads. */
   readonly threads: number | undefined;
@@ -36,7 +36,7 @@ export function openTrainerRuntime(limits: TrainerLimits, context: Announcer): R
 export function openTrainerDevices(limits: TrainerLimits, context: Announcer, trainers = Infinity): TrainerDevices {
   const located = locateRuntime(runtimeSearch());
   const setting = limits.device ?? 'auto';
-  const plan = chooseDevices(parseDeviceChoice(setting), () => readGpuFacts(located, inheritedEnvironment()));
+  const plan = planDevices(setting, located);
   const [device, ...others] = plan.devices;
   const threads = shareThreads(limits.threads, Math.min(trainers, plan.devices.length));
   const runtime = openRuntime({ threads, located, settings: { environment: deviceEnvironment(device, limits) } });
@@ -44,12 +44,12 @@ export function openTrainerDevices(limits: TrainerLimits, context: Announcer, tr
     context.announce(
       `computing on the processor, for TensorFlow does not accept ${describeDevice(device)}: ask "site-agent doctor"`,
     );
-    return { runtime, others: [], threads };
+    return { runtime, device: { kind: 'cpu' }, others: [], threads };
   }
   requireDevice(runtime, device);
   const arithmetic = describeArithmetic(device, limits);
   context.announce(`computing on ${describeDevice(device)}, ${plan.reason}${arithmetic === undefined ? '' : `; ${arithmetic}`}`);
-  return { runtime, others, threads };
+  return { runtime, device, others, threads };
 }
 
 /** Throws DEVICE_UNAVAILABLE unless TensorFlow really computes on the device. */

@@ -58,6 +58,7 @@ describe('why a card is not used', () => {
     ['nothing stands in the way', {}, []],
     ['no driver', { driver: false, cards: [] }, ['no-driver']],
     ['a driver without cards', { cards: [] }, ['no-card']],
+    ['neither driver nor the GPU variant', { driver: false, cards: [], variant: 'cpu' }, ['no-driver', 'cpu-variant']],
     ['the CPU variant', { variant: 'cpu', missingLibraries: ['libcudnn.so.9'] }, ['cpu-variant']],
     ['no cuDNN', { missingLibraries: ['libcudnn.so.9'] }, ['libraries-missing']],
     ['an old card', { cards: [card(0, { capability: '5.2' })] }, ['card-too-old']],

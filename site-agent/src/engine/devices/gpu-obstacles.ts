@@ -59,8 +59,7 @@ export function gpuCautions(facts: GpuFacts): GpuCaution[] {
 }
 
 function generalObstacles({ cards, driver, variant, missingLibraries, lookedIn }: GpuFacts): GpuObstacle[] {
-  if (cards.length === 0) return [driver ? NO_CARD : NO_DRIVER];
-  const obstacles: GpuObstacle[] = [];
+  const obstacles: GpuObstacle[] = cards.length > 0 ? [] : [driver ? NO_CARD : NO_DRIVER];
   if (variant === 'cpu') obstacles.push(CPU_VARIANT);
   else if (missingLibraries.length > 0) obstacles.push(librariesMissing(missingLibraries, lookedIn));
   return obstacles;
