@@ -108,7 +108,7 @@ async function createLearner(
   const runtime = openTrainerRuntime(limits, context);
   const options = { spec, optimizer, loss };
   const memory = await chooseMemory(
-    { ...options, patches: batchSize, sizeVoxels: task.patchSizeVoxels },
+    { ...options, patches: batchSize, predictedPatches: 1, sizeVoxels: task.patchSizeVoxels },
     { runtime, context, batchThreads: 0, limitBytes: limits.memoryBytes, recordFile: memoryFile },
   );
   return Learner.create({ ...options, ...memory, runtime });

@@ -21,6 +21,8 @@ export interface PretrainFeedOptions extends PatchStreamOptions {
 /** Batches kept ready beyond the one asked for. */
 const BATCHES_AHEAD = 3;
 const MOST_THREADS = 16;
+/** Patches that a version is scored on at once. */
+export const PROBE_BATCH_PATCHES = 4;
 /** Threads load compiled code; under a test runner that runs the sources there is none, and batches are made in-process. */
 const IS_COMPILED = import.meta.url.endsWith('.js');
 
@@ -38,7 +40,7 @@ export function openPretrainFeed(options: PretrainFeedOptions): BatchSource {
 /** The frozen probe: the first pairs of a stream, in batches of at most `batchSize`. The same for every model version. */
 export async function openProbe(options: PatchStreamOptions & { patches: number; batchSize?: number }): Promise<PatchBatch[]> {
   const stream = new PatchStream(options);
-  const { patches, batchSize = 4, patch } = options;
+  const { patches, batchSize = PROBE_BATCH_PATCHES, patch } = options;
   const batches: PatchBatch[] = [];
   for (let first = 0; first < patches; first += batchSize) {
     const pairs = Array.from({ length: Math.min(batchSize, patches - first) }, (_, index) => stream.pair(first + index));

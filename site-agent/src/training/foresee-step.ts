@@ -8,12 +8,10 @@ import type { PatchBatch, PatchSize } from './patch-batch.js';
 
 /** What a step needs, found without computing anything. */
 export interface StepForecast {
-  /** The most bytes of tensors alive at once, weights and the optimizer's slots included. */
+  /** The most bytes of tensors alive at once, weights and slots included: of the step or of a prediction beside it. */
   readonly peakBytes: number;
   /** Bytes that stay between two steps: weights and slots. */
   readonly steadyBytes: number;
-  /** The most bytes that one convolution reads and writes: what the library's scratch memory grows with. */
-  readonly widestProductBytes: number;
   /** Operations that TensorFlow is asked for. */
   readonly operations: number;
   /** Multiplications with additions in convolutions and matrix products. */
@@ -23,20 +21,24 @@ export interface StepForecast {
 export interface ForeseenStep extends Omit<LearnerOptions, 'runtime'> {
   readonly patches: number;
   readonly sizeVoxels: PatchSize;
+  /** Patches that are predicted at once between the steps (scores, validation); none by default. */
+  readonly predictedPatches?: number | undefined;
   /** The private kernels that the machine has; none by default. */
   readonly native?: NativeKernels | undefined;
 }
 
 /** Goes through one training step on the shape-only backend: some milliseconds, and no memory but one batch. */
-export function foreseeStep({ patches, sizeVoxels, native, ...options }: ForeseenStep): StepForecast {
+export function foreseeStep({ patches, sizeVoxels, predictedPatches = 0, native, ...options }: ForeseenStep): StepForecast {
   const shapes = new ShapeBinding();
   const learner = Learner.create({ runtime: new Runtime(shapes, native ?? PUBLIC_ONLY), ...options });
   const steadyBytes = shapes.liveBytes;
   shapes.resetCounts();
   learner.step(emptyBatch(options, patches, sizeVoxels));
   const operations = [...shapes.operations.values()].reduce((sum, count) => sum + count, 0);
-  const { peakBytes, widestProductBytes, multiplyAdds } = shapes;
-  return { peakBytes, steadyBytes, widestProductBytes, operations, multiplyAdds };
+  const { multiplyAdds } = shapes;
+  if (predictedPatches > 0)
+    learner.predict(emptyBatch(options, predictedPatches, sizeVoxels).input, predictedPatches, sizeVoxels);
+  return { peakBytes: shapes.peakBytes, steadyBytes, operations, multiplyAdds };
 }
 
 function emptyBatch({ spec, loss }: Omit<LearnerOptions, 'runtime'>, patches: number, sizeVoxels: PatchSize): PatchBatch {

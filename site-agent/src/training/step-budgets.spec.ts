@@ -61,6 +61,15 @@ describe('one step stays within its budget', () => {
     expect(forecast.multiplyAdds / 1e9).toBeCloseTo(91.7, 0);
   });
 
+  it('needs more for a prediction only when that is the larger part', () => {
+    const one = { spec: spec(8, 'batch'), optimizer: SGD, patches: 1, sizeVoxels: [32, 32, 32] } as const;
+    const alone = foreseeStep(one);
+    expect(foreseeStep({ ...one, predictedPatches: 1 })).toEqual(alone);
+    const beside = foreseeStep({ ...one, predictedPatches: 16 });
+    expect(beside.peakBytes).toBeGreaterThan(alone.peakBytes);
+    expect(beside.operations).toBe(alone.operations);
+  });
+
   it('keeps weights and one slot each between two steps', () => {
     const forecast = foreseeStep({ spec: spec(8, 'batch'), optimizer: SGD, patches: 1, sizeVoxels: [16, 16, 16] });
     expect(forecast.steadyBytes / (2 * 4 * 1_193_761)).toBeCloseTo(1, 2);

@@ -21,7 +21,6 @@ export class ShapeBinding implements TensorflowBinding {
   private readonly counts = new Map<string, number>();
   private nextId = 1;
   private products = 0;
-  private widest = 0;
 
   /** Bytes of the live tensors and variables; shared memory counts once. */
   get liveBytes(): number {
@@ -43,11 +42,6 @@ export class ShapeBinding implements TensorflowBinding {
     return this.products;
   }
 
-  /** The most bytes that one convolution or matrix product read and wrote: what its scratch memory grows with. */
-  get widestProductBytes(): number {
-    return this.widest;
-  }
-
   resetPeak(): void {
     this.ledger.resetPeak();
   }
@@ -56,7 +50,6 @@ export class ShapeBinding implements TensorflowBinding {
   resetCounts(): void {
     this.counts.clear();
     this.products = 0;
-    this.widest = 0;
     this.resetPeak();
   }
 
@@ -102,10 +95,7 @@ export class ShapeBinding implements TensorflowBinding {
     const outcomes = rule.infer(call);
     call.require(outcomes.length === outputCount, `has ${outcomes.length} results, not ${outputCount}`);
     this.counts.set(operation, (this.counts.get(operation) ?? 0) + 1);
-    if (rule.multiplyAdds !== undefined) {
-      this.products += rule.multiplyAdds(call, outcomes);
-      this.widest = Math.max(this.widest, bytesOfAll(inputs) + bytesOfAll(outcomes));
-    }
+    this.products += rule.multiplyAdds?.(call, outcomes) ?? 0;
     return outcomes.map((outcome) => {
       return { id: this.register(outcome), shape: [...outcome.shape], dtype: outcome.dataType };
     });
@@ -132,8 +122,4 @@ export class ShapeBinding implements TensorflowBinding {
     invariant(tensor !== undefined, `tensor ${id} is used only while it lives`);
     return tensor;
   }
-}
-
-function bytesOfAll(tensors: readonly Outcome[]): number {
-  return tensors.reduce((sum, { shape, dataType }) => sum + bytesOf(shape, dataType), 0);
 }
