@@ -66,7 +66,7 @@ const sharedFields = {
     .gt(0)
     .lt(1)
     .optional()
-    .describe('keeps a moving average of the weights; the share of its old value that stays in each step, 0.999 for example'),
+    .describe('delivers a moving average of the weights; the share of its old value that stays in each step, 0.99 for example'),
   groups: z.array(parameterGroupSchema).min(1).max(1000).optional(),
 };
 
@@ -170,6 +170,11 @@ export const localTrainingSchema = z.strictObject({
   checkpointEverySteps: positiveInteger.default(10),
 });
 export type LocalTraining = z.infer<typeof localTrainingSchema>;
+
+/** Patches whose gradients make one step, over all batches and devices of a site. */
+export function patchesPerStep({ batchSize, accumulateBatches = 1 }: LocalTraining): number {
+  return batchSize * accumulateBatches;
+}
 
 /** The frozen, label-free probe on which each site scores each model version. */
 export const probePlanSchema = z.strictObject({

@@ -54,11 +54,14 @@ export class BatchComputation {
     }
   }
 
-  /** The network's answers after the sigmoid, one patch after the other, as in evaluation: no dropout, running statistics. */
+  /**
+   * The network's answers after the sigmoid, one patch after the other, as in evaluation: no dropout, running statistics, and
+   * in 32 bits whatever the training's precision.
+   */
   predict(input: Float32Array, patches: number, size: PatchSize): Float32Array {
     this.requireFittingInput(input, patches, size);
     const answers = passesOf(patches, size, this.limits).map((pass) => {
-      const tape = new Tape(this.runtime, false, this.settings);
+      const tape = new Tape(this.runtime, false);
       const logits = this.forward(tape, input, pass, size);
       const sigmoid = this.runtime.runOne('Sigmoid', FLOAT, [logits.tensor]);
       logits.tensor.free();

@@ -5,23 +5,20 @@
 import { type Digest, digestOfFile, digestOfJson } from '@consilium/shared/kernel';
 import { manifestOf } from '@consilium/shared/models';
 import { federatedPart, firstNonFinite, subtractWeights, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
-import { digestField, type ProbeScore, probeScoreSchema, updateReportSchema } from '@consilium/shared/wire';
+import { digestField, patchesPerStep, type ProbeScore, probeScoreSchema, updateReportSchema } from '@consilium/shared/wire';
 import { z } from 'zod';
 import { siteFolder } from '../config/site-folder.js';
-import type { Device } from '../engine/devices/choose-devices.js';
 import { peakResidentBytes } from '../trainer/memory-limit.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PretrainOrder, PretrainResult } from '../trainer/trainer-messages.js';
-import { openTrainerDevices } from '../trainer/trainer-runtime.js';
 import { readVersion } from './base-weights.js';
 import { openProbe } from './batch-feed.js';
 import { CheckpointStore } from './checkpoint.js';
-import { chooseMemory } from './choose-memory.js';
-import { shareBatch } from './data-parallel/batch-share.js';
 import { StepLeader } from './data-parallel/lead-steps.js';
-import { ReplicaTeam, type TeamOrder } from './data-parallel/replica-team.js';
-import { Learner } from './learner.js';
-import { batchThreadsFor, openRoundFeed } from './round-feed.js';
+import type { ReplicaTeam } from './data-parallel/replica-team.js';
+import type { Learner } from './learner.js';
+import { openRoundLearner } from './open-round-learner.js';
+import { openRoundFeed } from './round-feed.js';
 import { prepareFolder, readRecord, type RoundFolder, roundFolder, writeRecord } from './round-folder.js';
 import { rateInRound } from './schedules/round-rate.js';
 import { probeStream } from './score-order.js';
@@ -70,48 +67,13 @@ export async function executePretrain(order: PretrainOrder, context: OrderContex
   const collection = await loadCollection(site, context);
   const work = digestOfJson({ planDigest, collection: collection.digest });
   const checkpoints = new CheckpointStore(folder.path, work, (text) => context.warn(text));
-  const { model: spec, training } = order.plan;
-  const { runtime, others, threads } = openTrainerDevices(order.limits, context);
-  const options = { spec, optimizer: training.optimizer, loss: 'mse' } as const;
-  const memory = await chooseMemory(
-    {
-      ...options,
-      patches: shareBatch(training.batchSize, others.length + 1)[0]?.count ?? 1,
-      sizeVoxels: order.plan.patch.sizeVoxels,
-    },
-    {
-      runtime,
-      context,
-      batchThreads: batchThreadsFor(threads),
-      limitBytes: order.limits.memoryBytes,
-      recordFile: folder.memoryFile,
-    },
-  );
-  const learner = Learner.create({ ...options, ...memory, runtime });
-  const team = startTeam({ order, context, collection, others, threads, learner: { ...options, ...memory } });
+  const { learner, threads, team } = await openRoundLearner(order, context, collection, folder.memoryFile);
   try {
     return await trainRound({ order, context, folder, planDigest, base, collection, learner, threads, team, checkpoints, work });
   } finally {
     await team?.close();
     learner.dispose();
   }
-}
-
-interface TeamParts {
-  readonly order: PretrainOrder;
-  readonly context: OrderContext;
-  readonly collection: SiteCollection;
-  readonly others: readonly Device[];
-  readonly threads: number | undefined;
-  readonly learner: TeamOrder['learner'];
-}
-
-/** The trainers of the site's further devices; undefined with one device, which then costs nothing. */
-function startTeam({ order, context, collection, others, threads, learner }: TeamParts): ReplicaTeam | undefined {
-  if (others.length === 0) return undefined;
-  const { home, plan, limits } = order;
-  const teamOrder: TeamOrder = { home, plan, collection: collection.digest, learner, tf32: limits.tf32, threads };
-  return ReplicaTeam.start(teamOrder, others, (text) => context.announce(text));
 }
 
 async function trainRound(round: Round): Promise<PretrainResult> {
@@ -149,10 +111,10 @@ async function resume({ learner, checkpoints, context, order }: Round): Promise<
 async function trainSteps(round: Round, from: TrainingState): Promise<TrainingState> {
   const { order, context, collection, learner, checkpoints, threads, team } = round;
   const { plan } = order;
-  const { steps, batchSize, checkpointEverySteps } = plan.training;
+  const { steps, checkpointEverySteps } = plan.training;
   const { volumes } = collection;
   const source = openRoundFeed({ plan, volumes, threads, firstStep: from.step, share: team?.leaderShare });
-  const leader = team && new StepLeader({ learner, source, ofPatches: batchSize, followers: team });
+  const leader = team && new StepLeader({ learner, source, ofPatches: patchesPerStep(plan.training), followers: team });
   try {
     await leader?.align(from.step);
     const state = await train(
@@ -181,7 +143,7 @@ async function trainSteps(round: Round, from: TrainingState): Promise<TrainingSt
 async function deliver(round: Round, state: TrainingState, baseScore: ProbeScore): Promise<PretrainResult> {
   const { order, folder, planDigest, collection } = round;
   const { plan } = order;
-  const patches = state.step * plan.training.batchSize;
+  const patches = state.step * patchesPerStep(plan.training);
   const update = federatedUpdate(round, state.step);
   const metadata = {
     format: 'pt',
@@ -206,10 +168,10 @@ async function deliver(round: Round, state: TrainingState, baseScore: ProbeScore
   return { kind: 'pretrain', updatePath: folder.updateFile, ...made };
 }
 
-/** trained − base of the federated tensors, in the manifest's order. Throws TRAINING_DIVERGED unless all is finite. */
+/** trained (or its moving average, where the plan asks for one) − base of the federated tensors, in the manifest's order. Throws TRAINING_DIVERGED unless all is finite. */
 function federatedUpdate({ order, base, learner }: Round, step: number): WeightSet {
   const federated = new Set(federatedPart(manifestOf(order.plan.model)).tensors.map(({ name }) => name));
-  const trained = learner.readWeights().filter(({ name }) => federated.has(name));
+  const trained = (learner.readAverage() ?? learner.readWeights()).filter(({ name }) => federated.has(name));
   const update = subtractWeights(trained, base);
   const broken = firstNonFinite(update);
   if (broken !== undefined) throw diverged(step, `the tensor ${broken} is no longer finite`);

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { RoundPlan } from '@consilium/shared/wire';
+import { patchesPerStep, type RoundPlan } from '@consilium/shared/wire';
 import type { PreparedVolume } from '../preprocessing/prepared-volume.js';
 import { openPretrainFeed } from './batch-feed.js';
 import type { BatchShare } from './data-parallel/batch-share.js';
@@ -25,7 +25,7 @@ export function openRoundFeed({ plan, volumes, threads, firstStep, share }: Roun
     volumes,
     patch: plan.patch,
     objective: plan.objective,
-    batchSize: plan.training.batchSize,
+    batchSize: patchesPerStep(plan.training),
     share,
     streamName: `${plan.seed}/round-${plan.roundNumber}`,
     threads: threads === undefined ? undefined : batchThreadsFor(threads),

@@ -5,6 +5,7 @@
 import { Socket } from 'node:net';
 import process from 'node:process';
 import { FederationError } from '@consilium/shared/kernel';
+import { patchesPerStep } from '@consilium/shared/wire';
 import { runtimeSearch } from '../../config/runtime-search.js';
 import { siteFolder } from '../../config/site-folder.js';
 import { deviceEnvironment } from '../../engine/devices/device-environment.js';
@@ -54,7 +55,7 @@ async function follow({ home, plan, collection, learner, share, device, tf32, th
   return followLeader({
     learner: Learner.create({ ...learner, runtime }),
     openSource: (firstStep) => openRoundFeed({ plan, volumes, threads, firstStep, share }),
-    ofPatches: plan.training.batchSize,
+    ofPatches: patchesPerStep(plan.training),
     leader: new FrameChannel(new Socket({ fd: FRAMES_DESCRIPTOR, readable: true, writable: true })),
   });
 }

@@ -1,3 +1,4 @@
+import { patchesPerStep } from '@consilium/shared/wire';
 import { describeDevice, type Device } from '../../engine/devices/choose-devices.js';
 import { shareBatch, type BatchShare } from './batch-share.js';
 import type { Followers } from './lead-steps.js';
@@ -29,8 +30,7 @@ export class ReplicaTeam implements Followers {
    * the meantime: whether one failed shows when the leader first needs it.
    */
   static start(order: TeamOrder, devices: readonly Device[], announce: (text: string) => void): ReplicaTeam | undefined {
-    const { batchSize } = order.plan.training;
-    const shares = shareBatch(batchSize, devices.length + 1);
+    const shares = shareBatch(patchesPerStep(order.plan.training), devices.length + 1);
     const [, ...others] = shares;
     for (const line of announcements(order, devices, shares)) announce(line);
     if (others.length === 0) return undefined;
@@ -47,12 +47,12 @@ export class ReplicaTeam implements Followers {
 }
 
 function announcements({ plan }: TeamOrder, devices: readonly Device[], shares: readonly BatchShare[]): string[] {
+  const patches = patchesPerStep(plan.training);
   const idle = devices.slice(shares.length - 1).map(describeDevice);
   const counts = shares.map(({ count }) => count).join(' + ');
   const lines: string[] = [];
-  if (shares.length > 1)
-    lines.push(`${shares.length} devices train together: each batch of ${plan.training.batchSize} is shared as ${counts}`);
-  if (idle.length > 0) lines.push(`a batch of ${plan.training.batchSize} leaves idle: ${idle.join(', ')}`);
+  if (shares.length > 1) lines.push(`${shares.length} devices train together: each batch of ${patches} is shared as ${counts}`);
+  if (idle.length > 0) lines.push(`a batch of ${patches} leaves idle: ${idle.join(', ')}`);
   if (shares.length > 1 && plan.model.norm === 'batch')
     lines.push('batch norm takes its statistics from each device’s share, not from the whole batch');
   return lines;

@@ -1,0 +1,87 @@
+import { patchesPerStep } from '@consilium/shared/wire';
+import type { OrderContext } from '../trainer/order-context.js';
+import type { PretrainOrder } from '../trainer/trainer-messages.js';
+import { openTrainerDevices, type TrainerDevices } from '../trainer/trainer-runtime.js';
+import { PROBE_BATCH_PATCHES } from './batch-feed.js';
+import { chooseMemory } from './choose-memory.js';
+import { choosePrecision } from './choose-precision.js';
+import { shareBatch } from './data-parallel/batch-share.js';
+import { ReplicaTeam, type TeamOrder } from './data-parallel/replica-team.js';
+import { Learner, type LearnerOptions } from './learner.js';
+import { batchThreadsFor } from './round-feed.js';
+import type { SiteCollection } from './site-collection.js';
+
+/** What trains a round on this site's devices. */
+export interface RoundLearner {
+  readonly learner: Learner;
+  /** TensorFlow's, in this process. */
+  readonly threads: number | undefined;
+  /** Trains together with this learner; undefined when one device does it all. */
+  readonly team: ReplicaTeam | undefined;
+}
+
+/**
+ * Chooses devices, precision and the use of memory, announces each choice that a reader would want to know, and opens the
+ * learner. Call it when the collection is loaded, for it counts. `memoryFile` keeps what an attempt chose for its continuation.
+ */
+export async function openRoundLearner(
+  order: PretrainOrder,
+  context: OrderContext,
+  collection: SiteCollection,
+  memoryFile: string,
+): Promise<RoundLearner> {
+  const devices = openTrainerDevices(order.limits, context);
+  const { precision, announcement } = choosePrecision(order.plan.training.precision, devices.device);
+  if (announcement !== undefined) context.announce(announcement);
+  const options = await fitIntoMemory(order, context, devices, { ...learnerOptions(order, precision), memoryFile });
+  const learner = Learner.create({ ...options, runtime: devices.runtime });
+  const team = startTeam(order, context, collection, devices, options);
+  return { learner, threads: devices.threads, team };
+}
+
+type TeamLearner = TeamOrder['learner'];
+
+/** Several batches a step are one large batch that is computed in passes of one batch. */
+function learnerOptions({ plan: { model, training } }: PretrainOrder, precision: LearnerOptions['precision']): TeamLearner {
+  const accumulates = patchesPerStep(training) > training.batchSize;
+  const patchesPerPass = accumulates ? training.batchSize : undefined;
+  return { spec: model, optimizer: training.optimizer, loss: 'mse', precision, patchesPerPass };
+}
+
+async function fitIntoMemory(
+  { plan, limits }: PretrainOrder,
+  context: OrderContext,
+  { runtime, others, threads }: TrainerDevices,
+  { memoryFile, patchesPerPass, ...options }: TeamLearner & { readonly memoryFile: string },
+): Promise<TeamLearner> {
+  const share = shareBatch(patchesPerStep(plan.training), others.length + 1)[0]?.count ?? 1;
+  const chosen = await chooseMemory(
+    {
+      ...options,
+      patches: Math.min(share, plan.training.batchSize),
+      predictedPatches: PROBE_BATCH_PATCHES,
+      sizeVoxels: plan.patch.sizeVoxels,
+    },
+    {
+      runtime,
+      context,
+      batchThreads: batchThreadsFor(threads),
+      limitBytes: limits.memoryBytes,
+      recordFile: memoryFile,
+    },
+  );
+  return { ...options, memory: chosen.memory, patchesPerPass: chosen.patchesPerPass ?? patchesPerPass };
+}
+
+/** The trainers of the site's further devices; undefined with one device, which then costs nothing. */
+function startTeam(
+  { home, plan, limits }: PretrainOrder,
+  context: OrderContext,
+  collection: SiteCollection,
+  { others, threads }: TrainerDevices,
+  learner: TeamLearner,
+): ReplicaTeam | undefined {
+  if (others.length === 0) return undefined;
+  const order: TeamOrder = { home, plan, collection: collection.digest, learner, tf32: limits.tf32, threads };
+  return ReplicaTeam.start(order, others, (text) => context.announce(text));
+}
