@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSafetensors } from '@consilium/shared/weights';
 import type { RoundPlan } from '@consilium/shared/wire';
 import type { SiteFolder } from '../../site-agent/src/config/site-folder.js';
 import { roundFolder } from '../../site-agent/src/training/round-folder.js';
 import type { PretrainOrder } from '../../site-agent/src/trainer/trainer-messages.js';
+import { cosine, updateValues } from '../fixtures/compare-updates.js';
 import { asPretrainResult, eventually, pretrain, requireTrainer, startTrainer, TrainerWorld } from '../fixtures/trainer-site.js';
 
 /** Two trainers on the processor stand for two cards. */
@@ -47,7 +47,7 @@ describe('two trainers of one site that train together', () => {
     expect(first.warnings).toEqual([]);
     expect((await pretrain(orderFor(plan, 'again', 'cpu:0,1'))).digest).toBe(together.digest);
     expect(together.report.lastLoss).toBeCloseTo(alone.report.lastLoss, 5);
-    expect(cosine(await valuesOf(together.updatePath), await valuesOf(alone.updatePath))).toBeGreaterThan(0.9999);
+    expect(cosine(await updateValues(together), await updateValues(alone))).toBeGreaterThan(0.9999);
   }, 120_000);
 
   it('report the kill of one of them, leave no process behind, and resume to the same bits', async () => {
@@ -98,13 +98,3 @@ describe('two trainers of one site that train together', () => {
     expect(progress.filter(({ phase }) => phase === 'training')).toEqual([]);
   }, 120_000);
 });
-
-async function valuesOf(path: string): Promise<number[]> {
-  return (await readSafetensors(path)).weights.flatMap(({ values }) => [...values]);
-}
-
-function cosine(a: readonly number[], b: readonly number[]): number {
-  const dot = (x: readonly number[], y: readonly number[]): number =>
-    x.reduce((sum, value, i) => sum + value * (y[i] as number), 0);
-  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
-}

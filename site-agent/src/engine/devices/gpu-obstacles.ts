@@ -51,7 +51,7 @@ export function gpuCautions(facts: GpuFacts): GpuCaution[] {
       cautions.push({ kind: 'memory-in-use', card: index, reason });
     }
     if (Number(capability) < OLDEST_TUNED_CAPABILITY) {
-      const reason = `GPU ${index} (${name}): newer cuDNN releases leave out cards of compute capability ${capability}`;
+      const reason = `GPU ${index} (${name}): newer cuDNN releases may leave out cards of compute capability ${capability}`;
       cautions.push({ kind: 'old-for-cudnn', card: index, reason });
     }
     return cautions;
