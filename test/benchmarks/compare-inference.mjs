@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { machineFacts } from './machine-facts.mjs';
+import { machineFacts, watchOthers } from './machine-facts.mjs';
 import { toArguments, toEngineArguments } from './options.mjs';
 import { median, ratio, round } from './statistics.mjs';
 import { startsOf, TurnTaker, withSides } from './turn-taker.mjs';
@@ -9,6 +9,8 @@ const WINDOWS_PER_TURN = 4;
 const BATCHES_TRIED = [1, 2, 4];
 /** The first round warms up. */
 const ROUNDS_TRIED = 3;
+/** Other programs may take this share of the machine. */
+const QUIET_SHARE = 0.05;
 /** Means of the answers: windows of one batch share their statistics with batch norm. */
 const MEAN_TOLERANCE = { alone: 1e-4, together: 1e-2 };
 
@@ -16,13 +18,17 @@ const MEAN_TOLERANCE = { alone: 1e-4, together: 1e-2 };
 export async function compareInference(options) {
   const windowsPerBatch = await quickestBatch(options);
   return withSides(sidesOf(options, windowsPerBatch), async (sides) => {
+    const watched = watchOthers();
     const { ours, reference } = await takeTurns(sides);
+    const othersShare = watched(ours.processorSeconds + (reference?.processorSeconds ?? 0));
     return {
       secondsRatio: ratio(ours.seconds, reference?.seconds),
       turnRatio: ratio(ours.medianTurnSeconds, reference?.medianTurnSeconds),
       rssRatio: ratio(ours.peakRssMiB, reference?.peakRssMiB),
       processorRatio: ratio(ours.processorSeconds, reference?.processorSeconds),
       sameWork: reference === undefined ? null : sameWork(ours, reference, windowsPerBatch),
+      disturbed: othersShare > QUIET_SHARE,
+      othersShare,
       ours,
       reference: reference ?? null,
       starts: startsOf(sides),

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { machineFacts } from './machine-facts.mjs';
+import { machineFacts, watchOthers } from './machine-facts.mjs';
 import { toArguments, toEngineArguments } from './options.mjs';
 import { median, ratio, round } from './statistics.mjs';
 import { startsOf, TurnTaker, withSides } from './turn-taker.mjs';
@@ -9,14 +9,18 @@ const LOSS_TOLERANCE = { f32: 1e-4, bf16: 0.02 };
 
 /** A side whose median step took this much longer than its quickest was disturbed by other programs. */
 const QUIET_SPREAD = 1.15;
+/** Other programs may take this share of the machine. */
+const QUIET_SHARE = 0.05;
 
 /** One case, measured: see README.md for what the fields mean. */
 export function compareSteps(options) {
   return withSides(sidesOf(options), async (sides) => {
+    const othersShare = watchOthers();
     const turns = await takeTurns(sides, options);
+    const others = othersShare(ownSeconds(turns));
     const results = {};
     for (const side of sides) results[side.name] = summarise(turns.get(side.name), await side.ask('facts'), options);
-    return report(options, sides, results);
+    return report(options, sides, results, others);
   });
 }
 
@@ -62,7 +66,7 @@ function summarise(turns, { peakRssMiB }, { warmup }) {
   };
 }
 
-function report({ reference: _, ...options }, sides, { ours, reference, referenceBatchNorm }) {
+function report({ reference: _, ...options }, sides, { ours, reference, referenceBatchNorm }, othersShare) {
   const beside = (name) => ratio(ours[name], reference?.[name]);
   return {
     stepRatio: beside('medianSeconds'),
@@ -76,7 +80,8 @@ function report({ reference: _, ...options }, sides, { ours, reference, referenc
           rssRatioToBatchNorm: ratio(ours.peakRssMiB, referenceBatchNorm?.peakRssMiB),
         }),
     sameWork: reference === undefined ? null : sameWork(options, sides, ours, reference),
-    disturbed: [ours, reference ?? ours].some(({ medianSeconds, minSeconds }) => medianSeconds > QUIET_SPREAD * minSeconds),
+    disturbed: othersShare > QUIET_SHARE || [ours, reference ?? ours].some(isSpread),
+    othersShare,
     ours,
     reference: reference ?? null,
     ...(referenceBatchNorm === undefined ? {} : { referenceBatchNorm }),
@@ -84,6 +89,14 @@ function report({ reference: _, ...options }, sides, { ours, reference, referenc
     case: options,
     machine: machineFacts(),
   };
+}
+
+function isSpread({ medianSeconds, minSeconds }) {
+  return medianSeconds > QUIET_SPREAD * minSeconds;
+}
+
+function ownSeconds(turns) {
+  return [...turns.values()].flat().reduce((sum, turn) => sum + turn.processorSeconds + turn.idleProcessorSeconds, 0);
 }
 
 /** The same number of parameters, and the same loss from the same weights and data. */
