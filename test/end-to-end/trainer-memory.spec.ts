@@ -42,7 +42,7 @@ describe('the memory of a trainer process', () => {
     await expect(handle.finished).rejects.toMatchObject({
       code: 'OUT_OF_MEMORY',
       message: expect.stringMatching(
-        /needs at least about [\d.]+ MiB of memory, but there is 200.0 MiB \(memoryLimit\)/,
+        /needs at least about [\d.]+ MiB of memory, but there is 200 MiB \(memoryLimit\)/,
       ) as string,
       details: { limitMib: 200 },
     });

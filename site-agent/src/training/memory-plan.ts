@@ -95,7 +95,7 @@ export function residentBytesOf({ peakBytes, steadyBytes }: StepForecast, precis
 
 function announceUnchanged(step: PlannedStep, { needBytes, patchesPerPass }: Candidate, budget: MemoryBudget): string {
   const same = patchesPerPass === undefined ? 'nothing changed' : `as in the attempt before, ${inPasses(step, patchesPerPass)}`;
-  return `memory: training needs about ${formatBytes(needBytes)} of ${describeLimit(budget)}; ${same}`;
+  return `memory: training needs about ${amount(needBytes)} of ${describeLimit(budget)}; ${same}`;
 }
 
 function announceChange(step: PlannedStep, wanted: Candidate, chosen: Candidate, budget: MemoryBudget): string {
@@ -106,8 +106,8 @@ function announceChange(step: PlannedStep, wanted: Candidate, chosen: Candidate,
       : 'blocks are computed again on the way back (the same result, about a third more time)';
   const passes = patchesPerPass === undefined ? '' : `, and ${inPasses(step, patchesPerPass)}`;
   return (
-    `memory: training would need about ${formatBytes(wanted.needBytes)} of ${describeLimit(budget)}; ` +
-    `${again}${passes}: about ${formatBytes(needBytes)}`
+    `memory: training would need about ${amount(wanted.needBytes)} of ${describeLimit(budget)}; ` +
+    `${again}${passes}: about ${amount(needBytes)}`
   );
 }
 
@@ -118,12 +118,17 @@ function inPasses({ spec, patches }: PlannedStep, patchesPerPass: number): strin
     : `${passes} (batch norm then sees ${patchesPerPass} instead of ${patches} patches: ANOTHER RESULT)`;
 }
 
+/** In mebibytes as long as that reads well: need and limit may lie close together. */
+function amount(bytes: number): string {
+  return bytes < 10 * 1024 * MIB ? `${Math.round(bytes / MIB)} MiB` : formatBytes(bytes);
+}
+
 function describeLimit({ limitBytes, limitOrigin }: MemoryBudget): string {
-  return `${formatBytes(limitBytes)} ${limitOrigin}`;
+  return `${amount(limitBytes)} ${limitOrigin}`;
 }
 
 function tooLittle(smallest: number, wanted: number, budget: MemoryBudget): FederationError {
-  const message = `training needs at least about ${formatBytes(smallest)} of memory, but there is ${describeLimit(budget)}`;
+  const message = `training needs at least about ${amount(smallest)} of memory, but there is ${describeLimit(budget)}`;
   return new FederationError('OUT_OF_MEMORY', message, {
     details: {
       neededMib: Math.ceil(smallest / MIB),
