@@ -49,17 +49,12 @@ describe('the memory of a trainer process', () => {
     expect(progress.some(({ phase }) => phase === 'training')).toBe(false);
   }, 60_000);
 
-  const memoryKillsFirst = existsSync('/proc/self/oom_score_adj') ? it : it.skip;
-  memoryKillsFirst(
-    'makes the kernel kill the trainer rather than the agent',
-    async () => {
-      const plan = await world.plan({ steps: 200 });
-      const { handle, progress } = startTrainer(world.order(site, plan, 'first'));
-      await eventually(() => progress.length > 0);
-      const file = `/proc/${handle.pid}/oom_score_adj`; // Linux only
+  it('makes the kernel kill the trainer rather than the agent', async () => {
+    const plan = await world.plan({ steps: 200 });
+    const { handle, progress } = startTrainer(world.order(site, plan, 'first'));
+    await eventually(() => progress.length > 0);
+    const file = `/proc/${handle.pid}/oom_score_adj`; // Linux only
     expect(existsSync(file) ? Number(readFileSync(file, 'utf8')) : 500).toBe(500);
-      await handle.stop();
-    },
-    60_000,
-  );
+    await handle.stop();
+  }, 60_000);
 });
