@@ -1,6 +1,6 @@
 import { Parameter } from './parameters.js';
 import { maxPool, type MaxPoolOptions } from './ops/max-pooling.js';
-import { normaliseRectify } from './ops/normalise-rectify.js';
+import { normaliseLeaky } from './ops/normalise.js';
 import { type NativeKernels, PUBLIC_ONLY, Runtime } from './runtime/runtime.js';
 import type { TensorflowBinding } from './runtime/tensorflow-binding.js';
 import { Tape } from './tape.js';
@@ -25,7 +25,7 @@ export function probeNativeKernels(binding: TensorflowBinding): NativeKernels {
       const [scale, offset] = [new Parameter(runtime, 'scale', [SHAPE[4]]), new Parameter(runtime, 'offset', [SHAPE[4]])];
       scale.load(Float32Array.of(1.5, 0.5, 1));
       offset.load(Float32Array.of(0.1, -0.2, 0));
-      const output = normaliseRectify(tape, input, scale, offset, 'batch');
+      const output = normaliseLeaky(tape, input, scale, offset, 0, { over: 'batch' });
       return { output, dispose: () => [scale, offset].map((parameter) => parameter.dispose()) };
     }),
   };

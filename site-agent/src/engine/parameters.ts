@@ -92,8 +92,8 @@ export class ParameterSet {
   ) {
     for (const { name, shape } of manifest.tensors) {
       if (idle.has(name)) this.idle.set(name, new Float32Array(elementCount(shape)));
-      else if (statistics.has(name)) this.statistics.set(name, newStatistic(runtime, name, shape));
-      else this.active.set(name, newZero(runtime, name, shape));
+      else if (statistics.has(name)) this.statistics.set(name, new Statistic(runtime, name, shape));
+      else this.active.set(name, new Parameter(runtime, name, shape));
     }
   }
 
@@ -154,16 +154,4 @@ export class ParameterSet {
       values: valuesOf(entry.name, entry),
     }));
   }
-}
-
-function newZero(runtime: Runtime, name: string, shape: readonly number[]): Parameter {
-  const parameter = new Parameter(runtime, name, shape);
-  parameter.load(new Float32Array(elementCount(shape)));
-  return parameter;
-}
-
-function newStatistic(runtime: Runtime, name: string, shape: readonly number[]): Statistic {
-  const statistic = new Statistic(runtime, name, shape);
-  statistic.load(new Float32Array(elementCount(shape)));
-  return statistic;
 }

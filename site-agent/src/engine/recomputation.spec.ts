@@ -10,7 +10,7 @@ import { dropout, spatialDropout } from './ops/dropout.js';
 import { linear } from './ops/linear.js';
 import { maxPool } from './ops/max-pooling.js';
 import { upsampleNearest } from './ops/nearest-upsampling.js';
-import { normaliseRectify } from './ops/normalise-rectify.js';
+import { normaliseLeaky } from './ops/normalise.js';
 import { convolveTransposed } from './ops/transposed-convolution.js';
 import { upsampleTrilinear } from './ops/trilinear-upsampling.js';
 import { Runtime } from './runtime/runtime.js';
@@ -26,12 +26,13 @@ const INPUT = [2, 6, 4, 8, 3];
 const BLOCKS: Readonly<Record<string, { parameters: readonly (readonly number[])[]; joined?: boolean; block: Block }>> = {
   'convolution and norm': {
     parameters: [[3, 3, 3, 3, 3], [3]],
-    block: (tape, [input], [filter, scale]) => normaliseRectify(tape, convolve(tape, input, filter), scale, scale, 'instance'),
+    block: (tape, [input], [filter, scale]) =>
+      normaliseLeaky(tape, convolve(tape, input, filter), scale, scale, 0, { over: 'instance' }),
   },
   'a residual unit with dropout': {
     parameters: [[3, 3, 3, 3, 3], [3]],
     block: (tape, [input], [filter, scale]) => {
-      const inside = normaliseRectify(tape, convolve(tape, input.keep(), filter), scale, scale, 'batch');
+      const inside = normaliseLeaky(tape, convolve(tape, input.keep(), filter), scale, scale, 0, { over: 'batch' });
       return add(tape, dropout(tape, inside, 0.4), input);
     },
   },
@@ -39,7 +40,9 @@ const BLOCKS: Readonly<Record<string, { parameters: readonly (readonly number[])
     parameters: [[2, 6, 3, 3, 3], [2]],
     joined: true,
     block: (tape, [first, second], [filter, scale]) =>
-      normaliseRectify(tape, convolve(tape, [spatialDropout(tape, first, 0.5), second], filter), scale, scale, 'batch'),
+      normaliseLeaky(tape, convolve(tape, [spatialDropout(tape, first, 0.5), second], filter), scale, scale, 0, {
+        over: 'batch',
+      }),
   },
   'pooling and both up-samplings': {
     parameters: [[3, 3, 2, 2, 2], [3]],

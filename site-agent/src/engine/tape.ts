@@ -131,7 +131,7 @@ export class Tape {
     return this.push(output.tensor, kept, (gradient) => {
       const again = this.inner(true);
       again.draws = drawsBefore;
-      again.replaying = true;
+      again.replaying = true; // the block has gathered its statistics
       const sources = inputs.map((input) => new Activation(this.runtime, input.tensor, input.wantsGradient));
       const result = block(again, sources);
       result.tensor.free();
@@ -158,6 +158,7 @@ export class Tape {
     const { runtime, training, memory, precision, seed } = this;
     const tape = new Tape(runtime, recording, { training, memory, precision, seed });
     tape.draws = this.draws;
+    tape.replaying = this.replaying;
     return tape;
   }
 }

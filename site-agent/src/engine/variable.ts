@@ -1,4 +1,5 @@
 import { dimensions, elementType, text } from './attributes.js';
+import { DATA_TYPE } from './runtime/tensorflow-binding.js';
 import type { Runtime } from './runtime/runtime.js';
 import type { Tensor } from './tensor.js';
 
@@ -7,16 +8,25 @@ const ANONYMOUS = 'cd2c89b7-88b7-44c8-ad83-06c2a9158347';
 
 const VALUE_TYPE = [elementType('dtype')];
 
-/** A 32-bit float tensor inside TensorFlow that optimizers change in place. */
+const FILL = [elementType('T'), elementType('index_type', DATA_TYPE.int32)];
+
+/** A 32-bit float tensor inside TensorFlow that optimizers change in place; zeros, which take no memory, until it is set. */
 export class Variable {
-  readonly handle: Tensor;
+  private readonly resource: Tensor;
+  private isSet = false;
 
   constructor(
     private readonly runtime: Runtime,
     readonly shape: readonly number[],
   ) {
     const attributes = [elementType('dtype'), dimensions('shape', shape), text('container', ''), text('shared_name', ANONYMOUS)];
-    this.handle = runtime.runOne('VarHandleOp', attributes, []);
+    this.resource = runtime.runOne('VarHandleOp', attributes, []);
+  }
+
+  /** For operations that change the value in place. */
+  get handle(): Tensor {
+    this.requireValue();
+    return this.resource;
   }
 
   /** Sets the value; takes over `values`, for the variable may go on to live in that very memory. */
@@ -26,8 +36,9 @@ export class Variable {
 
   /** Sets the value to a tensor of the variable's shape, which is taken over. */
   take(tensor: Tensor): void {
-    this.runtime.run('AssignVariableOp', VALUE_TYPE, [this.handle, tensor], 0);
+    this.runtime.run('AssignVariableOp', VALUE_TYPE, [this.resource, tensor], 0);
     tensor.free();
+    this.isSet = true;
   }
 
   /** A view, not a copy: free it before the variable is updated, or the update must copy. */
@@ -43,6 +54,13 @@ export class Variable {
   }
 
   dispose(): void {
-    this.handle.free();
+    this.resource.free();
+  }
+
+  private requireValue(): void {
+    if (this.isSet) return;
+    const zero = this.runtime.scalar(0);
+    this.take(this.runtime.runOne('Fill', FILL, [this.runtime.integers(this.shape), zero]));
+    zero.free();
   }
 }

@@ -5,7 +5,6 @@ import { convolve } from '../engine/ops/convolution.js';
 import type { ConvolutionOptions } from '../engine/ops/convolution-geometry.js';
 import { linear } from '../engine/ops/linear.js';
 import { normalise, normaliseLeaky, type NormOptions } from '../engine/ops/normalise.js';
-import { normaliseRectify } from '../engine/ops/normalise-rectify.js';
 import { convolveTransposed } from '../engine/ops/transposed-convolution.js';
 import type { ParameterSet } from '../engine/parameters.js';
 import type { Tape } from '../engine/tape.js';
@@ -58,10 +57,7 @@ export function normalised(pass: NetworkPass, name: string, input: Activation): 
 export function normalisedRectified(pass: NetworkPass, name: string, input: Activation): Activation {
   const { tape, parameters } = pass;
   const [scale, offset] = [parameters.get(`${name}.weight`), parameters.get(`${name}.bias`)];
-  const options = optionsOf(pass, name, input);
-  const { over, running } = options;
-  if (running !== undefined || typeof over === 'object') return normaliseLeaky(tape, input, scale, offset, 0, options);
-  return normaliseRectify(tape, input, scale, offset, over);
+  return normaliseLeaky(tape, input, scale, offset, 0, optionsOf(pass, name, input));
 }
 
 /** Norm NAME, then leaky ReLU. */

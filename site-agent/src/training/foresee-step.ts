@@ -1,4 +1,4 @@
-import { LOSSES } from '../engine/losses/loss-named.js';
+import { createLoss } from '../engine/losses/create-loss.js';
 import { type NativeKernels, PUBLIC_ONLY, Runtime } from '../engine/runtime/runtime.js';
 import { ShapeBinding } from '../engine/shapes/shape-binding.js';
 import { buildNetwork } from '../networks/build-network.js';
@@ -31,9 +31,11 @@ export interface ForeseenStep extends Omit<LearnerOptions, 'runtime'> {
 export function foreseeStep({ patches, sizeVoxels, predictedPatches = 0, native, ...options }: ForeseenStep): StepForecast {
   const shapes = new ShapeBinding();
   const learner = Learner.create({ runtime: new Runtime(shapes, native ?? PUBLIC_ONLY), ...options });
+  const batch = emptyBatch(options, patches, sizeVoxels);
+  learner.step(batch); // makes what stays: the optimizer's slots
   const steadyBytes = shapes.liveBytes;
   shapes.resetCounts();
-  learner.step(emptyBatch(options, patches, sizeVoxels));
+  learner.step(batch);
   const operations = [...shapes.operations.values()].reduce((sum, count) => sum + count, 0);
   const { multiplyAdds } = shapes;
   if (predictedPatches > 0)
@@ -45,6 +47,6 @@ function emptyBatch({ spec, loss }: Omit<LearnerOptions, 'runtime'>, patches: nu
   const network = buildNetwork(spec);
   const input = new Float32Array(patches * voxelsOf(sizeVoxels) * network.inputChannels);
   const answers = network.outputSides(sizeVoxels)?.reduce((product, side) => product * side, 1) ?? 1;
-  const channels = LOSSES[loss ?? 'mse'].targetChannels ?? network.outputs;
+  const channels = createLoss(loss ?? 'mse').targetChannels ?? network.outputs;
   return { patches, sizeVoxels, input, target: new Float32Array(patches * answers * channels) };
 }

@@ -5,7 +5,7 @@ import { initialWeights, manifestOf, type ModelSpec, modelSpecSchema, unet3dSpec
 import { readSafetensors, subtractWeights, type WeightSet } from '@consilium/shared/weights';
 import { Random } from '@consilium/shared/kernel';
 import { PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
-import type { LossName } from '../engine/losses/loss-named.js';
+import type { LossName } from '../engine/losses/loss-plan.js';
 import { openRuntime } from '../engine/open-runtime.js';
 import { Runtime } from '../engine/runtime/runtime.js';
 import { Learner } from './learner.js';

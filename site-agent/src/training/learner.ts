@@ -3,7 +3,8 @@ import { manifestOf, type ModelSpec, statisticNames } from '@consilium/shared/mo
 import type { WeightSet } from '@consilium/shared/weights';
 import type { OptimizerPlan } from '@consilium/shared/wire';
 import { addFlatGradients, flatLength, takeFlatGradients } from '../engine/flat-gradients.js';
-import { type LossName, LOSSES } from '../engine/losses/loss-named.js';
+import { createLoss } from '../engine/losses/create-loss.js';
+import type { LossChoice, LossName } from '../engine/losses/loss-plan.js';
 import { createOptimizer } from '../engine/optimizers/create-optimizer.js';
 import type { Optimizer } from '../engine/optimizers/optimizer.js';
 import { ParameterSet } from '../engine/parameters.js';
@@ -19,7 +20,7 @@ export interface LearnerOptions {
   /** Left out for a learner that only predicts or gives gradients. Its learning rate is the one to start with. */
   readonly optimizer?: OptimizerPlan | undefined;
   /** Mean squared error by default. */
-  readonly loss?: LossName | undefined;
+  readonly loss?: LossChoice | LossName | undefined;
   /** Voxels computed at once where examples do not mix (instance norm): less needs less memory, more is a little faster. */
   readonly voxelsPerPass?: number | undefined;
   /** Patches computed at once, the gradients added up; with batch norm these patches share their statistics. */
@@ -56,7 +57,8 @@ export class Learner {
     const network = buildNetwork(spec);
     const parameters = new ParameterSet(runtime, manifestOf(spec), network.idleParameters, statisticNames(spec));
     const memory = options.memory ?? (precision === 'f32' ? 'lean' : 'plain');
-    const settings = { loss: LOSSES[options.loss ?? 'mse'], voxelsPerPass, patchesPerPass, precision, memory };
+    const { loss = 'mse' } = options;
+    const settings = { loss: createLoss(loss), voxelsPerPass, patchesPerPass, precision, memory };
     const computation = new BatchComputation(runtime, network, parameters, settings);
     const optimizer = options.optimizer && createOptimizer(runtime, parameters.all(), options.optimizer);
     return new Learner(runtime, parameters, computation, optimizer, options.optimizer?.learningRate ?? 0);
@@ -123,7 +125,7 @@ export class Learner {
     this.requireOptimizer().apply(this.parameters.all(), this.rate);
   }
 
-  /** The loss and all gradients in PyTorch's layout and the manifest's order; changes nothing. */
+  /** The loss and all gradients in PyTorch's layout and the manifest's order; changes nothing but running statistics. */
   lossAndGradients(batch: PatchBatch): { loss: number; gradients: WeightSet } {
     const loss = Math.fround(this.computation.backward(batch, batch.patches, this.stepsDone));
     return { loss, gradients: this.parameters.takeGradients() };

@@ -33,3 +33,5 @@ export const lossPlanSchema = z.discriminatedUnion('kind', [
 export type LossPlan = z.infer<typeof lossPlanSchema>;
 /** As a human writes it: defaults left out. */
 export type LossChoice = z.input<typeof lossPlanSchema>;
+
+export type LossName = LossChoice['kind'];

@@ -20,7 +20,6 @@ import type { RunningStatistics } from './batch-statistics.js';
 import { cast } from './cast.js';
 import { gelu } from './gelu.js';
 import { normalise, normaliseLeaky, type NormOptions } from './normalise.js';
-import { normaliseRectify } from './normalise-rectify.js';
 import { leakyRectify } from './rectify.js';
 
 const native = openRuntime({ threads: 2 });
@@ -114,25 +113,6 @@ describe('norms on shapes alone', () => {
 });
 
 describe('a norm that rectifies', () => {
-  const SHAPES = [
-    [2, 3, 4, 5, 3],
-    [2, 4, 3, 2, 16],
-  ];
-  it.each(
-    Object.keys(RUNTIMES).flatMap((kind) =>
-      (['batch', 'instance'] as const).flatMap((over) =>
-        (['f32', 'bf16'] as const).map((precision) => [kind, over, precision] as const),
-      ),
-    ),
-  )('has the bits of the fused layer: %s kernels, %s, %s', (kind, over, precision) => {
-    const runtime = RUNTIMES[kind as keyof typeof RUNTIMES];
-    for (const shape of SHAPES) {
-      const fused: LayerCall = (tape, [x], [scale, offset]) => normaliseRectify(tape, x, scale, offset, over);
-      const general: LayerCall = (tape, [x], [scale, offset]) => normalise(tape, x, scale, offset, { over, negativeSlope: 0 });
-      expect(pass(runtime, general, shape, precision)).toEqual(pass(runtime, fused, shape, precision));
-    }
-  });
-
   it.each([0, 0.01])('has the values of a norm and a leaky ReLU of slope %d', (slope) => {
     const fused: LayerCall = (tape, [x], [scale, offset]) => normaliseLeaky(tape, x, scale, offset, slope, { over: 'instance' });
     const apart: LayerCall = (tape, [x], [scale, offset]) =>

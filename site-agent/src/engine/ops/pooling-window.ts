@@ -16,7 +16,7 @@ export interface PoolingGeometry {
   readonly voxels: number;
   /** Voxels that TensorFlow's own padding cannot add alike on both sides, so that they are added by hand; else undefined. */
   readonly padding: Sides | undefined;
-  attributes(type: number): readonly OperationAttribute[];
+  readonly attributes: (type: number) => readonly OperationAttribute[];
 }
 
 /**

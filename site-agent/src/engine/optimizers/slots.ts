@@ -1,4 +1,4 @@
-import { elementCount, inManifestOrder, type Manifest, type WeightSet } from '@consilium/shared/weights';
+import { inManifestOrder, type Manifest, type WeightSet } from '@consilium/shared/weights';
 import { invariant } from '@consilium/shared/kernel';
 import { Parameter } from '../parameters.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -13,12 +13,11 @@ export class Slots {
   private readonly slots = new Map<string, Parameter>();
   private readonly manifest: Manifest;
 
-  /** All slots start at zero. */
+  /** All slots start at zero, and take no memory until they are needed. */
   constructor(runtime: Runtime, parameters: readonly Parameter[], kinds: readonly string[]) {
     for (const kind of kinds) {
       for (const { name, shape } of parameters) {
         const slot = new Parameter(runtime, `${kind}.${name}`, shape);
-        slot.load(new Float32Array(elementCount(shape)));
         this.slots.set(slot.name, slot);
       }
     }
