@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { machineFacts, watchOthers } from './machine-facts.mjs';
 import { toArguments, toEngineArguments } from './options.mjs';
 import { median, ratio, round } from './statistics.mjs';
-import { startsOf, TurnTaker, withSides } from './turn-taker.mjs';
+import { engineTaker, startsOf, TurnTaker, withSides } from './turn-taker.mjs';
 
 /** Windows of one turn: divisible by every batch of windows that is tried. */
 const WINDOWS_PER_TURN = 4;
@@ -46,7 +46,7 @@ function sameWork(ours, reference, windowsPerBatch) {
 function sidesOf(options, windowsPerBatch) {
   const program = join(import.meta.dirname, 'engine-inference.mjs');
   const given = [...toArguments(options), '--volume', options.volume, ...toEngineArguments(options)];
-  const ours = new TurnTaker('ours', process.execPath, [program, ...given]);
+  const ours = engineTaker([program, ...given]);
   return windowsPerBatch === undefined ? [ours] : [ours, referenceSide(options, windowsPerBatch)];
 }
 

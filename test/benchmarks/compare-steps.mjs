@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { machineFacts, watchOthers } from './machine-facts.mjs';
 import { toArguments, toEngineArguments } from './options.mjs';
 import { median, ratio, round } from './statistics.mjs';
-import { startsOf, TurnTaker, withSides } from './turn-taker.mjs';
+import { engineTaker, startsOf, TurnTaker, withSides } from './turn-taker.mjs';
 
 /** First losses of equal work differ by no more than rounding. */
 const LOSS_TOLERANCE = { f32: 1e-4, bf16: 0.02 };
@@ -28,12 +28,7 @@ export function compareSteps(options) {
 function sidesOf(options) {
   const given = toArguments(options);
   const here = import.meta.dirname;
-  const sides = [
-    new TurnTaker('ours', process.execPath, [
-      ...['--expose-gc', join(here, 'engine-step.mjs')],
-      ...[...given, ...toEngineArguments(options)],
-    ]),
-  ];
+  const sides = [engineTaker(['--expose-gc', join(here, 'engine-step.mjs'), ...given, ...toEngineArguments(options)])];
   if (options.reference !== undefined) {
     const python = (name, norm) =>
       sides.push(new TurnTaker(name, options.reference, [join(here, 'reference_step.py'), ...given, '--norm', norm]));

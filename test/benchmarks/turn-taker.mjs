@@ -1,6 +1,7 @@
 /** The parent's end: starts a process that waits for its turns, and asks it. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { locateRuntime, runtimeEnvironment } from '../../site-agent/dist/engine/runtime/locate-runtime.js';
 
 /**
  * The same for both sides. A thread that waits for work may spin; these bounds let it spin within a step (PyTorch's OpenMP is
@@ -8,26 +9,36 @@ import { createInterface } from 'node:readline';
  */
 const ENVIRONMENT = { KMP_BLOCKTIME: '1', TF_CPP_MIN_LOG_LEVEL: '2' };
 
+/** Our side, in the environment that a site's trainer is started in. */
+export function engineTaker(args) {
+  return new TurnTaker('ours', process.execPath, args, runtimeEnvironment(locateRuntime()));
+}
+
 export class TurnTaker {
   /** What the program said when it was ready. */
   facts;
   #command;
   #args;
+  #environment;
   #child;
   #answers;
   #complaints = '';
   #ended;
 
-  constructor(name, command, args) {
+  constructor(name, command, args, environment = {}) {
     this.name = name;
     this.#command = command;
     this.#args = args;
+    this.#environment = environment;
   }
 
   /** Starts the program; its first line says that it is ready. `startSeconds` is the time that took. */
   async start() {
     const startedAt = performance.now();
-    this.#child = spawn(this.#command, this.#args, { stdio: 'pipe', env: { ...process.env, ...ENVIRONMENT } });
+    this.#child = spawn(this.#command, this.#args, {
+      stdio: 'pipe',
+      env: { ...process.env, ...ENVIRONMENT, ...this.#environment },
+    });
     this.#child.stdin.on('error', () => undefined); // told by the exit code
     this.#child.stderr.on('data', (text) => (this.#complaints = (this.#complaints + text).slice(-4000)));
     this.#child.on('error', ({ message }) => (this.#complaints += `Error: ${message}`));

@@ -65,13 +65,20 @@ export function locateRuntime(search: RuntimeSearch = {}): LocatedRuntime {
 }
 
 /**
- * The environment entries a process that loads the GPU variant must be started with: the loader reads LD_LIBRARY_PATH only
- * once, before Node runs. Empty for the CPU variant.
+ * Blocks as large go back to the system when they are freed. Left to itself, the C library raises this bound to 32 MiB and
+ * keeps more holes between the tensors: up to a tenth of the peak memory, for one per cent of the time.
+ */
+const RETURNED_BLOCK_BYTES = 24 * 2 ** 20;
+
+/**
+ * The environment entries that a process which loads TensorFlow is started with, for they are read only once, before Node
+ * begins: where the GPU variant's libraries lie, and how the C library keeps memory.
  */
 export function runtimeEnvironment(runtime: LocatedRuntime, inheritedLibraryPath = ''): Record<string, string> {
   const folders = runtime.record.libraryFolders.map((folder) => join(runtime.folder, folder));
-  if (folders.length === 0) return {};
-  return { LD_LIBRARY_PATH: [...folders, ...inheritedLibraryPath.split(':').filter((part) => part !== '')].join(':') };
+  const memory = { MALLOC_MMAP_THRESHOLD_: String(RETURNED_BLOCK_BYTES) };
+  if (folders.length === 0) return memory;
+  return { ...memory, LD_LIBRARY_PATH: [...folders, ...inheritedLibraryPath.split(':').filter((part) => part !== '')].join(':') };
 }
 
 function locateConfigured(folder: string): LocatedRuntime {
