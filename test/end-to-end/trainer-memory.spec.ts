@@ -41,9 +41,7 @@ describe('the memory of a trainer process', () => {
     const { handle, progress } = startTrainer(order);
     await expect(handle.finished).rejects.toMatchObject({
       code: 'OUT_OF_MEMORY',
-      message: expect.stringMatching(
-        /needs at least about [\d.]+ MiB of memory, but there is 200 MiB \(memoryLimit\)/,
-      ) as string,
+      message: expect.stringMatching(/needs at least about [\d.]+ MiB of memory, but there is 200 MiB \(memoryLimit\)/) as string,
       details: { limitMib: 200 },
     });
     expect(progress.some(({ phase }) => phase === 'training')).toBe(false);
