@@ -57,7 +57,7 @@ function table(what: string, rows: readonly ProfileRow[], { stepMilliseconds, ja
   const small = rows.filter((row) => !isLarge(row));
   const shown = [...rows.filter(isLarge), ...(small.length === 0 ? [] : [summed(small)])];
   const cells = shown.map((row) => [
-    row.name === '' ? 'loss, update' : row.name,
+    row.name === '' ? 'other' : row.name,
     number(row.calls),
     row.milliseconds.toFixed(1),
     percent(row.timeShare),

@@ -1,7 +1,7 @@
 import { FederationError, invariant } from '@consilium/shared/kernel';
 import type { Activation } from '../engine/activation.js';
 import { FLOAT } from '../engine/attributes.js';
-import type { Loss } from '../engine/losses/loss.js';
+import type { Loss, LossValue } from '../engine/losses/loss.js';
 import { cast } from '../engine/ops/cast.js';
 import { joinAndFree, splitTensor } from '../engine/ops/concatenation.js';
 import type { ParameterSet } from '../engine/parameters.js';
@@ -79,7 +79,7 @@ export class BatchComputation {
       const tape = this.recordingTape(step, i);
       const logits = this.forward(tape, batch.input, pass, batch.sizeVoxels);
       const target = this.target(batch, pass, logits.shape);
-      const value = this.settings.loss.evaluate(this.runtime, logits.tensor, target, pass.count / ofPatches);
+      const value = this.evaluate(logits.tensor, target, pass.count / ofPatches);
       target.free();
       logits.tensor.free();
       tape.backward(logits, value.gradient);
@@ -100,7 +100,7 @@ export class BatchComputation {
       0,
     );
     const target = this.target(batch, { first: 0, count: batch.patches }, together.shape);
-    const value = this.settings.loss.evaluate(this.runtime, together, target, batch.patches / ofPatches);
+    const value = this.evaluate(together, target, batch.patches / ofPatches);
     together.free();
     target.free();
     const counts = passes.map(({ count }) => count);
@@ -112,6 +112,11 @@ export class BatchComputation {
       tape.backward(logits, gradient);
     }
     return value.loss;
+  }
+
+  private evaluate(logits: Tensor, target: Tensor, share: number): LossValue {
+    const { runtime } = this;
+    return runtime.within('loss', 'forward', () => this.settings.loss.evaluate(runtime, logits, target, share));
   }
 
   private recordingTape(step: number, pass: number): Tape {

@@ -100,7 +100,7 @@ export class Learner {
   /** One step of training: forward, loss, backward, update. Returns the loss before the update. */
   step(batch: PatchBatch): number {
     const loss = this.computation.backward(batch, batch.patches, this.stepsDone);
-    this.requireOptimizer().apply(this.parameters.all(), this.rate);
+    this.update();
     return Math.fround(loss);
   }
 
@@ -122,7 +122,7 @@ export class Learner {
   /** The update with the sum of all shares' gradients; leave the array unchanged meanwhile. */
   applyGradients(gradients: Float32Array): void {
     addFlatGradients(this.runtime, this.parameters.all(), gradients);
-    this.requireOptimizer().apply(this.parameters.all(), this.rate);
+    this.update();
   }
 
   /** The loss and all gradients in PyTorch's layout and the manifest's order; changes nothing but running statistics. */
@@ -148,6 +148,11 @@ export class Learner {
   dispose(): void {
     this.optimizer?.dispose();
     this.parameters.dispose();
+  }
+
+  private update(): void {
+    const optimizer = this.requireOptimizer();
+    this.runtime.within('update', 'forward', () => optimizer.apply(this.parameters.all(), this.rate));
   }
 
   private get stepsDone(): number {
