@@ -3,7 +3,7 @@ import { toArguments, toEngineArguments } from './options.mjs';
 import { engineTaker, withSides } from './turn-taker.mjs';
 
 const OVERHEAD_STEPS = 7;
-const GROWTH_STEPS = 200;
+const GROWTH_STEPS = 1000;
 
 /** JavaScript's share of a step, and what many steps leave behind: see measure-overhead.mjs and measure-growth.mjs. */
 export function measureEngineAlone(options) {

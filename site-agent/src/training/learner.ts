@@ -2,6 +2,7 @@ import { invariant } from '@consilium/shared/kernel';
 import { manifestOf, type ModelSpec, statisticNames } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
 import type { OptimizerPlan } from '@consilium/shared/wire';
+import { collectGarbage } from '../engine/collect-garbage.js';
 import { addFlatGradients, flatLength, takeFlatGradients } from '../engine/flat-gradients.js';
 import { createLoss } from '../engine/losses/create-loss.js';
 import type { LossChoice, LossName } from '../engine/losses/loss-plan.js';
@@ -40,6 +41,7 @@ const VOXELS_PER_PASS = 64 * 64 * 32;
  */
 export class Learner {
   private rate: number;
+  private isFresh = true;
 
   private constructor(
     private readonly runtime: Runtime,
@@ -99,6 +101,7 @@ export class Learner {
 
   /** One step of training: forward, loss, backward, update. Returns the loss before the update. */
   step(batch: PatchBatch): number {
+    this.makeRoom();
     const loss = this.computation.backward(batch, batch.patches, this.stepsDone);
     this.update();
     return Math.fround(loss);
@@ -114,6 +117,7 @@ export class Learner {
    * both weighted with the share. `gradients` gets all values one after the other as the engine lays them out.
    */
   shareOfStep(share: PatchBatch, ofPatches: number, gradients: Float32Array): number {
+    this.makeRoom();
     const loss = this.computation.backward(share, ofPatches, this.stepsDone);
     takeFlatGradients(this.runtime, this.parameters.all(), gradients);
     return loss;
@@ -136,6 +140,7 @@ export class Learner {
    * norm the patches given together share their statistics.
    */
   predict(input: Float32Array, patches: number, size: PatchSize): Float32Array {
+    this.makeRoom();
     return this.computation.predict(input, patches, size);
   }
 
@@ -148,6 +153,12 @@ export class Learner {
   dispose(): void {
     this.optimizer?.dispose();
     this.parameters.dispose();
+  }
+
+  /** Before the first large tensors: what brought the weights here is garbage by now. */
+  private makeRoom(): void {
+    if (this.isFresh) collectGarbage();
+    this.isFresh = false;
   }
 
   private update(): void {

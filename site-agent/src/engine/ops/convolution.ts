@@ -50,7 +50,8 @@ function convolveAs(
 ): Activation {
   const inputs = given.map((each) => cast(tape, each, dataType));
   const pass = new Convolution(tape.runtime, filter, inputs, geometry, dataType);
-  const output = pass.forward();
+  if (!tape.recording) return tape.push(pass.forward(false), [], () => {});
+  const output = pass.forward(true);
   const held = inputs.map((each) => each.hold());
   return tape.push(output, held, (gradient) => {
     filter.addGradient(pass.filterGradient(held, gradient));
@@ -76,10 +77,11 @@ class Convolution {
     this.channels = inputs.map(({ shape }) => shape[CHANNEL_AXIS] as number);
   }
 
-  forward(): Tensor {
+  /** Without a way back (`keeps` false) each input is given up as soon as its own part is computed. */
+  forward(keeps: boolean): Tensor {
     const { runtime, dataType } = this;
     const values = this.readable(
-      this.inputs.map(({ tensor }) => tensor.keep()),
+      this.inputs.map(({ tensor }) => (keeps ? tensor.keep() : tensor)),
       dataType,
     );
     const weights = this.weights(values.length);

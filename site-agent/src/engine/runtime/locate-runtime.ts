@@ -68,7 +68,7 @@ export function locateRuntime(search: RuntimeSearch = {}): LocatedRuntime {
  * Blocks as large go back to the system when they are freed. Left to itself, the C library raises this bound to 32 MiB and
  * keeps more holes between the tensors: up to a tenth of the peak memory, for one per cent of the time.
  */
-const RETURNED_BLOCK_BYTES = 24 * 2 ** 20;
+const RETURNED_BLOCK_BYTES = 12 * 2 ** 20;
 
 /**
  * The environment entries that a process which loads TensorFlow is started with, for they are read only once, before Node
