@@ -5,7 +5,8 @@ import type { RoundPlan } from '@consilium/shared/wire';
 import type { SiteFolder } from '../../site-agent/src/config/site-folder.js';
 import { roundFolder } from '../../site-agent/src/training/round-folder.js';
 import type { PretrainOrder } from '../../site-agent/src/trainer/trainer-messages.js';
-import { cosine, updateValues } from '../fixtures/compare-updates.js';
+import { updateValues } from '../fixtures/compare-updates.js';
+import { cosine } from '../fixtures/cosine.js';
 import { asPretrainResult, eventually, pretrain, requireTrainer, startTrainer, TrainerWorld } from '../fixtures/trainer-site.js';
 
 /** Two trainers on the processor stand for two cards. */
@@ -47,7 +48,7 @@ describe('two trainers of one site that train together', () => {
     expect(first.warnings).toEqual([]);
     expect((await pretrain(orderFor(plan, 'again', 'cpu:0,1'))).digest).toBe(together.digest);
     expect(together.report.lastLoss).toBeCloseTo(alone.report.lastLoss, 5);
-    expect(cosine(await updateValues(together), await updateValues(alone))).toBeGreaterThan(0.9999);
+    expect(cosine([await updateValues(together), await updateValues(alone)])).toBeGreaterThan(0.9999);
   }, 120_000);
 
   it('report the kill of one of them, leave no process behind, and resume to the same bits', async () => {

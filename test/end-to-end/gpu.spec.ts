@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { RoundPlan } from '@consilium/shared/wire';
 import type { SiteFolder } from '../../site-agent/src/config/site-folder.js';
 import type { PretrainOrder } from '../../site-agent/src/trainer/trainer-messages.js';
-import { cosine, updateValues } from '../fixtures/compare-updates.js';
+import { updateValues } from '../fixtures/compare-updates.js';
+import { cosine } from '../fixtures/cosine.js';
 import { describeWithGpu } from '../fixtures/describe-with-gpu.js';
 import { asPretrainResult, eventually, pretrain, requireTrainer, startTrainer, TrainerWorld } from '../fixtures/trainer-site.js';
 
@@ -17,9 +18,9 @@ describeWithGpu('training on a GPU', 1, () => {
     const gpu = asPretrainResult(await started.handle.finished);
     expect(started.announcements[0]).toMatch(/^computing on GPU \d+ /);
     expect(started.warnings).toEqual([]);
-    expect(cosine(await updateValues(gpu), await updateValues(processor))).toBeGreaterThan(0.999);
+    expect(cosine([await updateValues(gpu), await updateValues(processor)])).toBeGreaterThan(0.999);
     const rough = await pretrain(orderFor(plan, 'tf32', 'gpu', true));
-    expect(cosine(await updateValues(rough), await updateValues(processor))).toBeGreaterThan(0.99);
+    expect(cosine([await updateValues(rough), await updateValues(processor)])).toBeGreaterThan(0.99);
   }, 300_000);
 
   it('is taken by itself', async () => {
@@ -50,7 +51,7 @@ describeWithGpu('training on two GPUs at once', 2, ([first, second]) => {
     const started = startTrainer(orderFor(plan, 'two', both, false));
     const two = asPretrainResult(await started.handle.finished);
     expect(started.announcements).toContainEqual(expect.stringContaining('each batch of 4 is shared as 2 + 2'));
-    expect(cosine(await updateValues(two), await updateValues(one))).toBeGreaterThan(0.9999);
+    expect(cosine([await updateValues(two), await updateValues(one)])).toBeGreaterThan(0.9999);
     expect((await pretrain(orderFor(plan, 'again', both, false))).digest).toBe(two.digest);
   }, 300_000);
 });

@@ -52,7 +52,6 @@ export const parameterGroupSchema = z
     path: ['frozen'],
     message: 'frozen parameters have neither a rateFactor nor a weightDecay',
   });
-export type ParameterGroupPlan = z.infer<typeof parameterGroupSchema>;
 
 const weightDecay = z.number().min(0).describe('pull of each weight towards zero, per step and unit of learning rate');
 

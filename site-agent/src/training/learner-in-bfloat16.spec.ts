@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Random } from '@consilium/shared/kernel';
 import { initialWeights, unet3dSpecSchema } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
+import { cosine } from '../../../test/fixtures/cosine.js';
 import { madeFractions, madeWeights } from '../../../test/fixtures/made-network-values.js';
 import { PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
 import { openRuntime } from '../engine/open-runtime.js';
@@ -46,19 +47,6 @@ function named(weights: WeightSet): Gradients {
   return new Map(weights.map(({ name, values }) => [name, values]));
 }
 
-function cosine(pairs: readonly (readonly [Float32Array, Float32Array])[]): number {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (const [a, b] of pairs) {
-    for (let i = 0; i < b.length; i++) {
-      const [x, y] = [a[i] as number, b[i] as number];
-      ab += x * y;
-      aa += x * x;
-      bb += y * y;
-    }
-  }
-  return ab / Math.sqrt(aa * bb);
-}
-
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
@@ -73,7 +61,7 @@ describe.each(['batch', 'instance'] as const)('gradients in bfloat16 beside PyTo
       const pairs = Object.keys(expected.cosines).map(
         (name) => [half.gradients.get(name) as Float32Array, exact.gradients.get(name) as Float32Array] as const,
       );
-      return { expected, exact, half, together: cosine(pairs), each: pairs.map((pair) => cosine([pair])) };
+      return { expected, exact, half, together: cosine(...pairs), each: pairs.map((pair) => cosine(pair)) };
     });
 
   it('compute the same case', () => {

@@ -30,7 +30,6 @@ export const lossPlanSchema = z.discriminatedUnion('kind', [
     crossEntropyWeight: weight,
   }),
 ]);
-export type LossPlan = z.infer<typeof lossPlanSchema>;
 /** As a human writes it: defaults left out. */
 export type LossChoice = z.input<typeof lossPlanSchema>;
 
