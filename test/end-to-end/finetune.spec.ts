@@ -12,7 +12,7 @@ import type { EvaluationReport } from '../../site-agent/src/finetuning/report.js
 import { readTaskFile } from '../../site-agent/src/finetuning/task-file.js';
 import type { FinetuneOrder, FinetuneResult, TrainerProgress } from '../../site-agent/src/trainer/trainer-messages.js';
 import { TrainerProcess } from '../../site-agent/src/trainer/trainer-process.js';
-import { readNiftiVolume } from '../../site-agent/src/volumes/nifti-volume.js';
+import { readNiftiVolume } from '../../site-agent/src/volumes/nifti/nifti-volume.js';
 import { makeLabelledCase, makeTask } from '../fixtures/make-labelled-cases.js';
 import { makeNifti } from '../fixtures/make-volume.js';
 import { describeWithOracle, PROJECT_ROOT } from '../fixtures/reference-shelf.js';

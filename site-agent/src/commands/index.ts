@@ -2,12 +2,12 @@ import { Command, Option } from 'commander';
 import { FederationError, formatDuration } from '@consilium/shared/kernel';
 import { siteFolder } from '../config/site-folder.js';
 import { createProgress, formatTable, type ProgressLine } from '@consilium/shared/terminal';
-import { scanCollection, type ScanSummary } from '../volumes/scan-collection.js';
-import type { VolumeModality } from '../volumes/volume-index.js';
+import { scanCollection, type ScanSummary } from '../collection/scan-collection.js';
+import type { Modality } from '../volumes/volume.js';
 
 interface IndexOptions {
   readonly home: string;
-  readonly modality?: VolumeModality;
+  readonly modality?: Modality;
   readonly json?: boolean;
 }
 

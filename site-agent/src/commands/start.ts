@@ -16,7 +16,7 @@ import { createLog, type Log } from '@consilium/shared/terminal';
 import { requireDevices } from '../trainer/plan-devices.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
 import { TrainerProcess } from '../trainer/trainer-process.js';
-import { VolumeIndex } from '../volumes/volume-index.js';
+import { VolumeIndex } from '../collection/volume-index.js';
 import { watchTraining } from './watch-training.js';
 
 interface StartOptions {

@@ -8,7 +8,7 @@ import { requireHome, type SiteFolder } from '../config/site-folder.js';
 import { readIdentity } from '../config/site-identity.js';
 import { pause } from '../link/backoff.js';
 import { createLiveBlock, formatBar } from '@consilium/shared/terminal';
-import { type VolumeCounts, VolumeIndex } from '../volumes/volume-index.js';
+import { type VolumeCounts, VolumeIndex } from '../collection/volume-index.js';
 
 interface StatusOptions {
   readonly home: string;

@@ -2,7 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
 import type { ImageToSegment } from '../trainer/trainer-messages.js';
-import { isVolumeFileName } from '../volumes/nifti-pair.js';
+import { isVolumeFileName } from '../volumes/nifti/nifti-pair.js';
 import { caseName } from './task-file.js';
 
 const MASK_SUFFIX = '_mask.nii.gz';

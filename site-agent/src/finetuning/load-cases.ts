@@ -2,7 +2,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import { normaliseIntensity } from '../preprocessing/intensity.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
-import { readNiftiVolume } from '../volumes/nifti-volume.js';
+import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
 import type { Volume } from '../volumes/volume.js';
 import { type LabelledCase, requireSameGrid, toClassMap } from './labelled-case.js';
 import type { CaseFiles, SegmentationClass } from './segmentation-task.js';

@@ -6,8 +6,8 @@ import type { SegmentedImage, SegmentOrder, SegmentResult } from '../trainer/tra
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
 import { Learner } from '../training/learner.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
-import { readNiftiVolume } from '../volumes/nifti-volume.js';
-import { writeNiftiLike } from '../volumes/nifti-writer.js';
+import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
+import { writeNiftiLike } from '../volumes/nifti/nifti-writer.js';
 import type { Volume } from '../volumes/volume.js';
 import { requireSameGrid, toClassMap, toLabelValues } from './labelled-case.js';
 import { classMapOf, countOverlap, type OverlapCounts } from './metrics.js';

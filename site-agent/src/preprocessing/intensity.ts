@@ -1,7 +1,5 @@
-import type { Volume } from '../volumes/volume.js';
+import type { Modality, Volume } from '../volumes/volume.js';
 import { nonZero, percentilesOf } from './order-statistics.js';
-
-export type Modality = 'CT' | 'MR';
 
 /** Hounsfield units that become 0 and 1 (Models Genesis; spec A3). */
 export const CT_WINDOW_HU = [-1000, 1000] as const;

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makePhantom, writeNifti } from '../../../test/fixtures/make-volume.js';
-import { examineVolume } from '../volumes/examine-volume.js';
+import { examineVolume } from '../collection/examine-volume.js';
 import { loadPreparedVolume } from './prepared-volume.js';
 
 describe('loadPreparedVolume', () => {

@@ -1,10 +1,11 @@
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOfJson, FederationError, newId, shortDigest, type Digest } from '@consilium/shared/kernel';
-import { readNiftiVolume } from '../volumes/nifti-volume.js';
+import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
+import type { Modality } from '../volumes/volume.js';
 import { unsuitable } from '../volumes/volume-fault.js';
-import type { IndexedVolume } from '../volumes/volume-index.js';
-import { CT_WINDOW_HU, type Modality, MR_PERCENTILES, normaliseIntensity } from './intensity.js';
+import type { IndexedVolume } from '../collection/volume-index.js';
+import { CT_WINDOW_HU, MR_PERCENTILES, normaliseIntensity } from './intensity.js';
 
 /** A volume ready to draw patches from: RAS+ order, native grid, intensities 0…1. Its voxels may be read by any thread. */
 export interface PreparedVolume {

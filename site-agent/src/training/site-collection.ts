@@ -2,7 +2,7 @@ import { type Digest, digestOfJson, FederationError } from '@consilium/shared/ke
 import type { SiteFolder } from '../config/site-folder.js';
 import { loadPreparedVolume, type PreparedVolume } from '../preprocessing/prepared-volume.js';
 import type { OrderContext } from '../trainer/order-context.js';
-import { VolumeIndex } from '../volumes/volume-index.js';
+import { VolumeIndex } from '../collection/volume-index.js';
 import { letEventsIn, obeyStop } from './train.js';
 
 /** The site's usable volumes, prepared and in shared memory. */

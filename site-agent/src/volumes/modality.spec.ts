@@ -3,10 +3,10 @@ import { FederationError, Random } from '@consilium/shared/kernel';
 import { describeWithShelf } from '../../../test/fixtures/reference-shelf.js';
 import { measureValues } from './value-facts.js';
 import { decideModality } from './modality.js';
-import { readNiftiVolume } from './nifti-volume.js';
-import type { VolumeModality } from './volume-index.js';
+import { readNiftiVolume } from './nifti/nifti-volume.js';
+import type { Modality } from './volume.js';
 
-function decide(voxels: Float32Array, hint?: VolumeModality): string {
+function decide(voxels: Float32Array, hint?: Modality): string {
   try {
     return decideModality(voxels, measureValues(voxels), hint);
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { ValueFacts } from './value-facts.js';
 import { unsuitable } from './volume-fault.js';
-import type { VolumeModality } from './volume-index.js';
+import type { Modality } from './volume.js';
 
 /** Air in Hounsfield units lies below this; no tissue does. */
 const AIR_HU = -500;
@@ -22,7 +22,7 @@ const REMEDY = 'If you know it, index the folder with --modality CT or --modalit
  *   stored without its offset (whole numbers up to 5000, most of those above 500 between 924 and 1224);
  * - otherwise unknown: VOLUME_UNSUITABLE, with the remedy to give a hint. A wrong guess would poison the intensities.
  */
-export function decideModality(voxels: Float32Array, facts: ValueFacts, hint: VolumeModality | undefined): VolumeModality {
+export function decideModality(voxels: Float32Array, facts: ValueFacts, hint: Modality | undefined): Modality {
   const { minimum, maximum, highPercentile } = facts;
   if (hint === 'MR') return 'MR';
   if (hint === 'CT') {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
-import { readNiftiVolume } from './nifti-volume.js';
+import { readNiftiVolume } from './nifti/nifti-volume.js';
 import { closestOrientation } from './orientation.js';
 
 /** What nibabel's as_closest_canonical makes of a file; see make-goldens.py beside the data. */

@@ -4,10 +4,14 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { FederationError, newId } from '@consilium/shared/kernel';
 import { WRITTEN_DATATYPES } from './nifti-datatype.js';
-import { rasLayout } from './orientation.js';
-import type { StoredGeometry, Volume } from './volume.js';
+import { rasLayout, spacingOf } from '../orientation.js';
+import type { StoredGeometry, Volume } from '../volume.js';
 
 const compress = promisify(gzip);
+
+/** Codes of NIfTI's xyzt_units and sform_code. */
+const MILLIMETRES = 2;
+const SCANNER_COORDINATES = 1;
 
 /**
  * Writes voxels given in the RAS layout of {@link Volume.voxels} as a NIfTI file in the geometry the source was stored in:
@@ -15,17 +19,35 @@ const compress = promisify(gzip);
  * in ".gz". The file appears whole or not at all. Free text of the source header (it may name a person) is not copied.
  */
 export async function writeNiftiLike(path: string, source: Volume, voxels: Uint8Array | Float32Array): Promise<void> {
-  const { headerBytes } = source.source;
+  const headerBytes = source.source.headerBytes ?? headerOfAffine(source.source);
   const littleEndian = new DataView(headerBytes.buffer, headerBytes.byteOffset).getInt8(0) !== 0;
-  const header = headerLike(source.source, voxels instanceof Uint8Array ? 'uint8' : 'float32', littleEndian);
+  const header = headerLike(source.source, headerBytes, voxels instanceof Uint8Array ? 'uint8' : 'float32', littleEndian);
   const file = Buffer.concat([header, storedBytes(source.source, voxels, littleEndian)]);
   await writeWhole(path, path.endsWith('.gz') ? await compress(file, { level: 6 }) : file);
 }
 
-function headerLike(geometry: StoredGeometry, type: keyof typeof WRITTEN_DATATYPES, littleEndian: boolean): Uint8Array {
-  const version = geometry.headerBytes.byteLength === 540 ? 2 : 1;
-  const bytes = new Uint8Array(geometry.headerBytes.byteLength + 4); // four zeros: no extensions
-  bytes.set(geometry.headerBytes);
+/** A little-endian NIfTI-1 header whose sform (scanner coordinates) is the affine, for sources that are not NIfTI. */
+function headerOfAffine({ affine }: StoredGeometry): Uint8Array {
+  const bytes = new Uint8Array(348);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, 348, true);
+  view.setFloat32(76, 1, true);
+  spacingOf(affine).forEach((spacing, axis) => view.setFloat32(80 + 4 * axis, spacing, true));
+  view.setUint8(123, MILLIMETRES);
+  view.setInt16(254, SCANNER_COORDINATES, true);
+  affine.slice(0, 12).forEach((entry, index) => view.setFloat32(280 + 4 * index, entry, true));
+  return bytes;
+}
+
+function headerLike(
+  geometry: StoredGeometry,
+  headerBytes: Uint8Array,
+  type: keyof typeof WRITTEN_DATATYPES,
+  littleEndian: boolean,
+): Uint8Array {
+  const version = headerBytes.byteLength === 540 ? 2 : 1;
+  const bytes = new Uint8Array(headerBytes.byteLength + 4); // four zeros: no extensions
+  bytes.set(headerBytes);
   const view = new DataView(bytes.buffer);
   if (version === 1) fillNifti1(view, geometry, type, littleEndian);
   else fillNifti2(view, geometry, type, littleEndian);

@@ -1,14 +1,13 @@
+import type { Modality } from '../volumes/volume.js';
 import type { Digest } from '@consilium/shared/kernel';
 import { openSiteDatabase, type SqliteDatabase } from './database.js';
-
-export type VolumeModality = 'CT' | 'MR';
 
 /** One usable volume: what training needs to know without opening the file. Never a field of the patient. */
 export interface IndexedVolume {
   /** Of the file's bytes; of header and image together for a pair. */
   readonly digest: Digest;
   readonly path: string;
-  readonly modality: VolumeModality;
+  readonly modality: Modality;
   /** In RAS+ order. */
   readonly sizeVoxels: readonly [number, number, number];
   readonly spacingMm: readonly [number, number, number];
@@ -42,7 +41,7 @@ export interface VolumeCounts {
   readonly usable: number;
   readonly unusable: number;
   readonly duplicates: number;
-  readonly byModality: Readonly<Record<VolumeModality, number>>;
+  readonly byModality: Readonly<Record<Modality, number>>;
 }
 
 const TABLE = `
@@ -70,7 +69,7 @@ interface Row {
   modified_ms: number;
   examined_as: string;
   digest: Digest;
-  modality: VolumeModality;
+  modality: Modality;
   size_x: number;
   size_y: number;
   size_z: number;

@@ -1,7 +1,7 @@
 import { NIFTI1, NIFTI2 } from 'nifti-reader-js';
 import { affineOf } from './nifti-affine.js';
 import { datatypeOf, type NiftiDatatype } from './nifti-datatype.js';
-import { unreadable, unsuitable } from './volume-fault.js';
+import { unreadable, unsuitable } from '../volume-fault.js';
 
 /** What a header says, after every check that needs no voxel. */
 export interface NiftiHeader {

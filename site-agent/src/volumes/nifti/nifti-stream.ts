@@ -3,7 +3,7 @@ import { open, stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { LARGEST_HEADER_BYTES, type NiftiHeader, parseNiftiHeader } from './nifti-header.js';
 import { pairedImageFile } from './nifti-pair.js';
-import { unreadable, unsuitable } from './volume-fault.js';
+import { unreadable, unsuitable } from '../volume-fault.js';
 
 /** Deflate cannot compress better than this, so a file can be seen to be too short before memory is taken. */
 const BEST_GZIP_RATIO = 1032;

@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { type MadeVolume, writeNifti } from '../../../test/fixtures/make-volume.js';
-import { describeWithOracle, PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
+import { type MadeVolume, writeNifti } from '../../../../test/fixtures/make-volume.js';
+import { describeWithOracle, PROJECT_ROOT } from '../../../../test/fixtures/reference-shelf.js';
 import { readNiftiVolume } from './nifti-volume.js';
 import { writeNiftiLike } from './nifti-writer.js';
 

@@ -1,4 +1,4 @@
-import { unreadable, unsuitable } from './volume-fault.js';
+import { unreadable, unsuitable } from '../volume-fault.js';
 
 type NumberView = ArrayLike<number> | ArrayLike<bigint>;
 

@@ -1,14 +1,15 @@
+import type { Modality } from '../volumes/volume.js';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { type Digest, digestOfFile, finishDigest } from '@consilium/shared/kernel';
-import { decideModality } from './modality.js';
-import { filesOfVolume } from './nifti-pair.js';
-import { readNiftiVolume } from './nifti-volume.js';
-import type { Volume } from './volume.js';
-import { measureValues, type ValueFacts } from './value-facts.js';
-import { faultOf, unsuitable } from './volume-fault.js';
-import type { IndexedVolume, VolumeModality } from './volume-index.js';
+import { decideModality } from '../volumes/modality.js';
+import { filesOfVolume } from '../volumes/nifti/nifti-pair.js';
+import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
+import type { Volume } from '../volumes/volume.js';
+import { measureValues, type ValueFacts } from '../volumes/value-facts.js';
+import { faultOf, unsuitable } from '../volumes/volume-fault.js';
+import type { IndexedVolume } from './volume-index.js';
 
 /** Shorter than this along an axis, a volume holds no useful 3D patch. */
 export const SHORTEST_SIDE_VOXELS = 8;
@@ -19,7 +20,7 @@ const MOST_MASK_VALUES = 8;
  * Reads a whole file and decides whether training can use it. Throws VOLUME_UNREADABLE or VOLUME_UNSUITABLE with the file's
  * name and a one-line reason. Nothing but numbers about geometry and intensities is kept.
  */
-export async function examineVolume(path: string, hint: VolumeModality | undefined): Promise<IndexedVolume> {
+export async function examineVolume(path: string, hint: Modality | undefined): Promise<IndexedVolume> {
   const volume = await readNiftiVolume(path);
   try {
     requireThreeDimensions(volume);

@@ -4,7 +4,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import { parseWith } from '@consilium/shared/wire';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import type { VolumeModality } from './volume-index.js';
+import type { Modality } from '../volumes/volume.js';
 
 /** A file that a site may lay beside its scans to say what they are. */
 export const NOTES_FILE = 'collection.yaml';
@@ -21,7 +21,7 @@ export class NotesReader {
   private readonly notes = new Map<string, Promise<CollectionNotes>>();
 
   /** What the notes beside a scan say of it. */
-  async modalityOf(scan: string): Promise<VolumeModality | undefined> {
+  async modalityOf(scan: string): Promise<Modality | undefined> {
     const folder = dirname(scan);
     const known = this.notes.get(folder) ?? readNotes(join(folder, NOTES_FILE));
     this.notes.set(folder, known);

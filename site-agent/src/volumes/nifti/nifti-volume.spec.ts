@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { FederationError, Random } from '@consilium/shared/kernel';
-import { makeNifti, type MadeType, type MadeVolume, writeNifti } from '../../../test/fixtures/make-volume.js';
-import { describeWithShelf } from '../../../test/fixtures/reference-shelf.js';
+import { makeNifti, type MadeType, type MadeVolume, writeNifti } from '../../../../test/fixtures/make-volume.js';
+import { describeWithShelf } from '../../../../test/fixtures/reference-shelf.js';
 import { readNiftiVolume } from './nifti-volume.js';
-import type { Volume } from './volume.js';
+import type { Volume } from '../volume.js';
 
 let folder: string;
 beforeAll(() => {

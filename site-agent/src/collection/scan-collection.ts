@@ -1,19 +1,20 @@
+import type { Modality } from '../volumes/volume.js';
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { FederationError, shortDigest } from '@consilium/shared/kernel';
 import { NotesReader } from './collection-notes.js';
 import { examineVolume } from './examine-volume.js';
-import { filesOfVolume, isVolumeFileName } from './nifti-pair.js';
-import { faultOf, reasonOf } from './volume-fault.js';
-import { type FileStamp, type UnusableVolume, type VolumeCounts, VolumeIndex, type VolumeModality } from './volume-index.js';
+import { filesOfVolume, isVolumeFileName } from '../volumes/nifti/nifti-pair.js';
+import { faultOf, reasonOf } from '../volumes/volume-fault.js';
+import { type FileStamp, type UnusableVolume, type VolumeCounts, VolumeIndex } from './volume-index.js';
 
 export interface ScanOptions {
   readonly folders: readonly string[];
   /** The site's database file; made when it is missing. */
   readonly database: string;
   /** Holds for all folders of this scan; a collection.yaml beside the scans is more specific and wins. */
-  readonly modality?: VolumeModality;
+  readonly modality?: Modality;
   readonly onProgress?: (done: number, total: number, file: string) => void;
 }
 
@@ -56,7 +57,7 @@ class Scan {
 
   constructor(
     private readonly index: VolumeIndex,
-    private readonly hint: VolumeModality | undefined,
+    private readonly hint: Modality | undefined,
   ) {}
 
   async visit(path: string): Promise<void> {
@@ -88,7 +89,7 @@ class Scan {
     );
   }
 
-  private async examine(path: string, modality: VolumeModality | undefined, stamp: FileStamp): Promise<void> {
+  private async examine(path: string, modality: Modality | undefined, stamp: FileStamp): Promise<void> {
     this.examined++;
     this.index.remove(path);
     const volume = await examineVolume(path, modality);

@@ -3,7 +3,7 @@
  * (NIfTI-1 data format document, "3D image orientation and location in space").
  */
 import type { NIFTI1, NIFTI2 } from 'nifti-reader-js';
-import { unsuitable } from './volume-fault.js';
+import { unsuitable } from '../volume-fault.js';
 
 const HIGHEST_KNOWN_CODE = 5;
 

@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { unreadable } from './volume-fault.js';
+import { unreadable } from '../volume-fault.js';
 
 const HEADER_FILE = /\.hdr(\.gz)?$/i;
 const IMAGE_FILE = /\.img(\.gz)?$/i;

@@ -2,9 +2,9 @@ import { endianness } from 'node:os';
 import type { NiftiHeader } from './nifti-header.js';
 import { headerFileOf } from './nifti-pair.js';
 import { readStoredVoxels, type StoredVoxels } from './nifti-stream.js';
-import { closestOrientation, type Orientation, rasLayout, reorientAffine, spacingOf } from './orientation.js';
-import type { Volume } from './volume.js';
-import { faultOf, unsuitable } from './volume-fault.js';
+import { closestOrientation, type Orientation, rasLayout, reorientAffine, spacingOf } from '../orientation.js';
+import type { Volume } from '../volume.js';
+import { faultOf, unsuitable } from '../volume-fault.js';
 
 /**
  * Reads one 3D volume from .nii, .nii.gz or a .hdr/.img pair (NIfTI-1 and NIfTI-2, both byte orders, all real types),
@@ -32,7 +32,7 @@ function volumeOf({ header, bytes }: StoredVoxels): Volume {
     affine,
     voxels,
     repairedVoxels,
-    source: { sizeVoxels: header.sizeVoxels, ...orientation, headerBytes: header.bytes },
+    source: { sizeVoxels: header.sizeVoxels, affine: header.affine, ...orientation, headerBytes: header.bytes },
   };
 }
 
