@@ -1,4 +1,5 @@
 import type { Digest } from '@consilium/shared/kernel';
+import type { IntensityStatistics } from '../volumes/intensity-statistics.js';
 import type { ScanGeometry } from '../volumes/scan-header.js';
 import type { Modality } from '../volumes/volume.js';
 
@@ -49,16 +50,4 @@ export interface VolumeRecord {
   readonly repairedVoxels: number;
   /** PNG: the middle sagittal, coronal and axial plane side by side. */
   readonly thumbnail: Uint8Array | undefined;
-}
-
-/** Of a volume's values as read (Hounsfield units, or a scanner's own). */
-export interface IntensityStatistics {
-  readonly minimum: number;
-  readonly maximum: number;
-  readonly mean: number;
-  /** Percentiles 0.5 and 99.5 of the non-zero voxels. */
-  readonly lowPercentile: number;
-  readonly highPercentile: number;
-  /** Counts in 64 equal bins from minimum to maximum. */
-  readonly histogram: readonly number[];
 }
