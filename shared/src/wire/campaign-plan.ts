@@ -44,6 +44,10 @@ export const campaignPlanSchema = z
     const message = `the sides must be multiples of ${multiples.join(', ')} for this network`;
     context.addIssue({ code: 'custom', path: ['patch', 'sizeVoxels'], message });
   })
+  .refine(({ patch }) => patch.preparation?.intensity !== 'z-score', {
+    path: ['patch', 'preparation', 'intensity'],
+    message: 'models-genesis distorts intensities between 0 and 1: use "window"',
+  })
   .refine(({ training, rounds }) => (training.schedule?.warmUp?.steps ?? 0) < training.steps * rounds, {
     path: ['training', 'schedule', 'warmUp', 'steps'],
     message: 'the warm-up would not be over before the last step of the last round',

@@ -2,6 +2,7 @@ export * from './campaign-plan.js';
 export * from './fields.js';
 export * from './operator-events.js';
 export * from './parse.js';
+export * from './preparation-plan.js';
 export * from './protocol-version.js';
 export * from './reports.js';
 export * from './round-plan.js';

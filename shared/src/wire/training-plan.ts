@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fraction, positiveInteger } from './fields.js';
+import { preparationPlanSchema, scalesPlanSchema } from './preparation-plan.js';
 
 /**
  * Models Genesis transformations (Zhou et al., MedIA 2021; the defaults are the "v2" generation of the public code).
@@ -34,6 +35,8 @@ export const patchPlanSchema = z.strictObject({
     .default([64, 64, 32])
     .describe('x, y, z; a multiple of 8 because the network halves each side three times'),
   minimumForeground: fraction.default(0.1).describe('share of voxels that must lie above the air threshold'),
+  preparation: preparationPlanSchema.optional().describe('of the volumes; as published when left out'),
+  scales: scalesPlanSchema.optional().describe('crops of several sizes, resized to the patch; one of its own size when left out'),
 });
 export type PatchPlan = z.infer<typeof patchPlanSchema>;
 
