@@ -22,12 +22,17 @@ export class Activation {
 
   constructor(
     private readonly runtime: Runtime,
-    readonly tensor: Tensor,
+    private readonly made: Tensor | undefined,
     /** False for network inputs: no reader computes a gradient for them. */
     readonly wantsGradient: boolean,
     /** Makes the tensor again from what its layer kept; works until that layer's own gradient was computed. */
     private readonly remake?: () => Tensor,
   ) {}
+
+  get tensor(): Tensor {
+    invariant(this.made !== undefined, 'an activation has a tensor');
+    return this.made;
+  }
 
   get shape(): readonly number[] {
     return this.tensor.shape;

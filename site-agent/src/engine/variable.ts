@@ -41,6 +41,12 @@ export class Variable {
     this.isSet = true;
   }
 
+  /** Adds a tensor of the variable's shape, in place; frees it. */
+  addAndFree(tensor: Tensor): void {
+    this.runtime.run('AssignAddVariableOp', VALUE_TYPE, [this.handle, tensor], 0);
+    tensor.free();
+  }
+
   /** A view, not a copy: free it before the variable is updated, or the update must copy. */
   view(): Tensor {
     return this.runtime.runOne('ReadVariableOp', VALUE_TYPE, [this.handle]);

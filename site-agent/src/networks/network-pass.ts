@@ -4,6 +4,7 @@ import { addBias } from '../engine/ops/bias.js';
 import { convolve } from '../engine/ops/convolution.js';
 import type { ConvolutionOptions } from '../engine/ops/convolution-geometry.js';
 import { linear } from '../engine/ops/linear.js';
+import { raise } from '../engine/ops/raise.js';
 import { normalise, normaliseLeaky, type NormOptions } from '../engine/ops/normalise.js';
 import { convolveTransposed } from '../engine/ops/transposed-convolution.js';
 import type { ParameterSet } from '../engine/parameters.js';
@@ -40,6 +41,11 @@ export function biasedForNorm(pass: NetworkPass, name: string, input: Activation
 /** Transposed convolution NAME.weight with kernel = stride, without a bias. */
 export function transposed({ tape, parameters }: NetworkPass, name: string, input: Activation): Activation {
   return convolveTransposed(tape, input, parameters.get(`${name}.weight`));
+}
+
+/** Transposed convolution NAME with kernel = stride and its bias, as U-Nets go up. */
+export function raised({ tape, parameters }: NetworkPass, name: string, input: Activation): Activation {
+  return raise(tape, input, parameters.get(`${name}.weight`), parameters.get(`${name}.bias`));
 }
 
 /** Fully connected layer NAME: [examples, in] → [examples, out]. */

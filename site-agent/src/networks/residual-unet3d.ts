@@ -19,7 +19,7 @@ import { add } from '../engine/ops/addition.js';
 import { averagePool } from '../engine/ops/average-pooling.js';
 import { fork } from '../engine/ops/fork.js';
 import { leakyRectify } from '../engine/ops/rectify.js';
-import { biased, biasedForNorm, convolution, type NetworkPass, normalised, normalisedLeaky, transposed } from './network-pass.js';
+import { biased, biasedForNorm, convolution, type NetworkPass, normalised, normalisedLeaky, raised } from './network-pass.js';
 import type { Network } from './network.js';
 import { hidesBias, keepsExamplesApart, type NormPlan } from './norm-plan.js';
 
@@ -74,8 +74,8 @@ function decode(pass: NetworkPass, { decoder }: ResidualUnet3dPlan, outputs: Act
   return decoder.reduce((below, { transposed: raiser, unit }) => {
     const skip = outputs.pop();
     invariant(skip !== undefined, 'each decoder stage has a skip');
-    const raised = pass.tape.scope(raiser, () => biased(pass, raiser, transposed(pass, raiser, below)));
-    return pass.tape.block(unit, [raised, skip], (tape, read) => activeUnit({ ...pass, tape }, unit, read));
+    const above = pass.tape.scope(raiser, () => raised(pass, raiser, below));
+    return pass.tape.block(unit, [above, skip], (tape, read) => activeUnit({ ...pass, tape }, unit, read));
   }, bottleneck);
 }
 

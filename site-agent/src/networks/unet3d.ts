@@ -5,9 +5,9 @@
 import { sideMultiplesOf, type Unet3dSpec, unet3dBlocks, unet3dKeepsStatistics } from '@consilium/shared/models';
 import { invariant } from '@consilium/shared/kernel';
 import type { Activation } from '../engine/activation.js';
-import { upsampleNearest } from '../engine/ops/nearest-upsampling.js';
+import { raiseNearest } from '../engine/ops/raise.js';
 import { encode, idleBiases, unitPair } from './genesis-encoder.js';
-import { biased, convolution, transposed } from './network-pass.js';
+import { biased, convolution, raised } from './network-pass.js';
 import type { Network } from './network.js';
 import { keepsExamplesApart } from './norm-plan.js';
 
@@ -30,10 +30,10 @@ export function buildUnet3d(spec: Unet3dSpec): Network {
         invariant(skip !== undefined, 'each decoder block has a skip');
         const below = current;
         const name = `u${block.name.slice(1)}`; // d3 reads u3
-        const raised = tape.scope(name, () =>
-          spec.upsampling === 'nearest' ? upsampleNearest(tape, below) : biased(pass, name, transposed(pass, name, below)),
+        const above = tape.scope(name, () =>
+          spec.upsampling === 'nearest' ? raiseNearest(tape, below) : raised(pass, name, below),
         );
-        current = unitPair(pass, block, [raised, skip]);
+        current = unitPair(pass, block, [above, skip]);
       }
       return tape.scope('out', () => biased(pass, 'out', convolution(pass, 'out', current)));
     },

@@ -1,6 +1,9 @@
 import { type ModelSpec, modelSpecSchema } from '@consilium/shared/models';
+import { Runtime } from '../engine/runtime/runtime.js';
+import { ShapeBinding } from '../engine/shapes/shape-binding.js';
 import type { MemoryUse, Precision } from '../engine/tape.js';
 import { foreseeStep } from './foresee-step.js';
+import { Learner } from './learner.js';
 
 const SGD = { kind: 'sgd', learningRate: 0.1, momentum: 0.9 } as const;
 const ALL_NATIVE = { maxPooling: true, normaliseRectify: true };
@@ -68,6 +71,18 @@ describe('one step stays within its budget', () => {
     const beside = foreseeStep({ ...one, predictedPatches: 16 });
     expect(beside.peakBytes).toBeGreaterThan(alone.peakBytes);
     expect(beside.operations).toBe(alone.operations);
+  });
+
+  it.each([
+    { upsampling: 'transposed', peakMiB: 163 },
+    { upsampling: 'nearest', peakMiB: 150 },
+  ] as const)('predicts a patch, raised by $upsampling, within $peakMiB MiB, weights included', ({ upsampling, peakMiB }) => {
+    const shapes = new ShapeBinding();
+    const width32 = modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 32, norm: 'batch', upsampling });
+    const learner = Learner.create({ runtime: new Runtime(shapes, ALL_NATIVE), spec: width32 });
+    learner.predict(new Float32Array(64 * 64 * 32), 1, [64, 64, 32]);
+    expect(shapes.peakBytes / 2 ** 20).toBeLessThanOrEqual(peakMiB);
+    expect(shapes.peakBytes / 2 ** 20).toBeGreaterThan(0.9 * peakMiB);
   });
 
   it('keeps weights and one slot each between two steps', () => {

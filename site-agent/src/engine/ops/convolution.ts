@@ -3,6 +3,8 @@ import { invariant } from '@consilium/shared/kernel';
 import { type Activation, type Held, sumAndFree } from '../activation.js';
 import { castTensor } from '../cast-tensor.js';
 import type { Parameter } from '../parameters.js';
+import { PartedActivation } from '../parted-activation.js';
+import { RunningSum } from '../running-sum.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { DATA_TYPE } from '../runtime/tensorflow-binding.js';
 import type { Tape } from '../tape.js';
@@ -19,7 +21,8 @@ const FILTER_INPUT_AXIS = 3;
 
 /**
  * [examples, x, y, z, in] → [examples, x', y', z', out]. Several inputs of equal sides are read as if they lay side by side
- * along the channels: the output is the sum of their own convolutions, so that no joined copy is made or kept.
+ * along the channels: the output is the sum of their own convolutions, so that no joined copy is made or kept. An input that
+ * comes in parts is read part by part.
  */
 export function convolve(
   tape: Tape,
@@ -50,14 +53,19 @@ function convolveAs(
 ): Activation {
   const inputs = given.map((each) => cast(tape, each, dataType));
   const pass = new Convolution(tape.runtime, filter, inputs, geometry, dataType);
-  if (!tape.recording) return tape.push(pass.forward(false), [], () => {});
-  const output = pass.forward(true);
+  if (!tape.recording) return tape.push(pass.forwardOnly(), [], () => {});
+  for (const { tensor } of inputs) tensor.keep(); // for the way back
+  const output = pass.forward();
   const held = inputs.map((each) => each.hold());
   return tape.push(output, held, (gradient) => {
     filter.addGradient(pass.filterGradient(held, gradient));
     pass.giveInputGradients(gradient);
     gradient.free();
   });
+}
+
+function isParted(input: Activation): input is PartedActivation {
+  return input instanceof PartedActivation;
 }
 
 /** One convolution on its way forward and back. */
@@ -77,22 +85,31 @@ class Convolution {
     this.channels = inputs.map(({ shape }) => shape[CHANNEL_AXIS] as number);
   }
 
-  /** Without a way back (`keeps` false) each input is given up as soon as its own part is computed. */
-  forward(keeps: boolean): Tensor {
+  /** Takes over an ownership of each input, and gives it up as soon as its own convolution is computed. */
+  forward(): Tensor {
     const { runtime, dataType } = this;
     const values = this.readable(
-      this.inputs.map(({ tensor }) => (keeps ? tensor.keep() : tensor)),
+      this.inputs.map(({ tensor }) => tensor),
       dataType,
     );
-    const weights = this.weights(values.length);
-    const outputs = values.map((value, i) => {
-      const weight = weights[i] as Tensor;
-      const output = runtime.runOne('Conv3D', this.geometry.forward(dataType), [value, weight]);
-      value.free();
-      weight.free();
-      return output;
-    });
+    const weights = this.weights(values.length === 1 ? undefined : this.channels);
+    const outputs = values.map((value, i) => this.convolveAndFree(value, weights[i] as Tensor));
     return outputs.reduce((sum, output) => sumAndFree(runtime, sum, output));
+  }
+
+  /** As {@link forward}, without a way back: inputs in parts are made while they are read, after the others are gone. */
+  forwardOnly(): Tensor {
+    const { runtime, inputs, dataType } = this;
+    if (dataType !== DATA_TYPE.float32 || !inputs.some(isParted)) return this.forward();
+    const counts = inputs.map((input, i) => (isParted(input) ? input.channels : [this.channels[i] as number]));
+    const weights = this.weights(counts.flat());
+    const read = inputs.map((input, i) => ({ input, weights: weights.splice(0, counts[i]?.length) }));
+    const sum = new RunningSum(runtime);
+    for (const { input, weights } of read.toSorted((a, b) => Number(isParted(a.input)) - Number(isParted(b.input)))) {
+      const values = isParted(input) ? input.takeParts() : [input.tensor];
+      for (const value of values) sum.add(this.convolveAndFree(this.pad(value), weights.shift() as Tensor));
+    }
+    return sum.take();
   }
 
   /** The whole filter's gradient; takes the held inputs and frees them, so that they are gone before others as large are made. */
@@ -115,7 +132,7 @@ class Convolution {
   giveInputGradients(gradient: Tensor): void {
     const { runtime, geometry, shape } = this;
     if (!this.inputs.some(({ wantsGradient }) => wantsGradient)) return;
-    const weights = this.weights(this.inputs.length);
+    const weights = this.weights(this.channels);
     for (const [i, input] of this.inputs.entries()) {
       const weight = weights[i] as Tensor;
       if (input.wantsGradient) {
@@ -131,11 +148,18 @@ class Convolution {
     }
   }
 
-  /** The filter in the activations' type, whole or in one part per input. */
-  private weights(parts: number): Tensor[] {
+  private convolveAndFree(value: Tensor, weight: Tensor): Tensor {
+    const output = this.runtime.runOne('Conv3D', this.geometry.forward(this.dataType), [value, weight]);
+    value.free();
+    weight.free();
+    return output;
+  }
+
+  /** The filter in the activations' type, whole or cut for inputs of so many channels. */
+  private weights(channels: readonly number[] = []): Tensor[] {
     const whole = this.filter.view(this.dataType);
-    if (parts === 1) return [whole];
-    const split = splitTensor(this.runtime, whole, this.channels, FILTER_INPUT_AXIS);
+    if (channels.length <= 1) return [whole];
+    const split = splitTensor(this.runtime, whole, channels, FILTER_INPUT_AXIS);
     whole.free();
     return split;
   }
