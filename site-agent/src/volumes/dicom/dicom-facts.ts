@@ -67,6 +67,9 @@ export interface PixelFacts {
   readonly rows: number;
   readonly columns: number;
   readonly frames: number;
+  /** Size of one plane: that of the frame, or of one tile of a mosaic. */
+  readonly planeRows: number;
+  readonly planeColumns: number;
   readonly samplesPerPixel: number;
   readonly photometric: string;
   readonly bitsAllocated: number;
