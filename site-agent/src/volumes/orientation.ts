@@ -46,6 +46,23 @@ export function reorientAffine(affine: Affine, { rasAxis, flipped }: Orientation
   return result;
 }
 
+const TOWARDS = ['RL', 'AP', 'SI'] as const;
+
+/** Towards where the stored axes grow, such as "LPS". */
+export function orientationName({ rasAxis, flipped }: Orientation): string {
+  return rasAxis.map((axis, index) => TOWARDS[axis]?.[flipped[index] === true ? 1 : 0] ?? '?').join('');
+}
+
+/** The orientation that a name such as "LPS" or "asr" stands for; undefined when it names no three different axes. */
+export function orientationOf(name: string): Orientation | undefined {
+  const letters = [...name.toUpperCase()];
+  const axes = letters.map((letter) => TOWARDS.findIndex((pair) => pair.includes(letter)));
+  if (letters.length !== 3 || new Set(axes).size !== 3 || axes.includes(-1)) return undefined;
+  const [x = 0, y = 0, z = 0] = axes;
+  const isFlipped = (index: number): boolean => TOWARDS[axes[index] ?? 0]?.[1] === letters[index];
+  return { rasAxis: [x, y, z], flipped: [isFlipped(0), isFlipped(1), isFlipped(2)] };
+}
+
 /** Lengths of the affine's columns: millimetres between neighbouring voxels. */
 export function spacingOf(affine: Affine): Triple {
   const length = (column: number): number => Math.hypot(affine[column] ?? 0, affine[4 + column] ?? 0, affine[8 + column] ?? 0);

@@ -28,6 +28,7 @@ function sformOf(bytes: DataView, version: 1 | 2, littleEndian: boolean): number
 }
 
 function qformOf(header: NIFTI1 | NIFTI2, version: 1 | 2): number[] {
+  refuseVoxelSizes(header);
   const { quatern_b: b, quatern_c: c, quatern_d: d } = header;
   const square = 1 - (b * b + c * c + d * d);
   const rounding = version === 1 ? 3 * 2 ** -23 : 3 * 2 ** -52;
@@ -46,9 +47,20 @@ function qformOf(header: NIFTI1 | NIFTI2, version: 1 | 2): number[] {
 
 // Without orientation: x to the left, the origin in the middle of the grid.
 function voxelSizeAffine(header: NIFTI1 | NIFTI2): number[] {
+  refuseVoxelSizes(header);
   const [dx, dy, dz] = voxelSizes(header);
   const middle = (axis: number): number => (sizeAlong(header, axis) - 1) / 2;
   return [-dx, 0, 0, middle(1) * dx, 0, dy, 0, -middle(2) * dy, 0, 0, dz, -middle(3) * dz, 0, 0, 0, 1];
+}
+
+function refuseVoxelSizes(header: NIFTI1 | NIFTI2): void {
+  const wrong = unusableVoxelSize(header);
+  if (wrong !== undefined) throw unsuitable(`one voxel size is ${wrong}`);
+}
+
+/** A voxel size of an axis in use that is zero or not a number; the sform does without it. */
+export function unusableVoxelSize(header: NIFTI1 | NIFTI2): number | undefined {
+  return header.pixDims.slice(1, Math.min(header.dims[0] ?? 0, 3) + 1).find((size) => !Number.isFinite(size) || size === 0);
 }
 
 function voxelSizes(header: NIFTI1 | NIFTI2): [number, number, number] {

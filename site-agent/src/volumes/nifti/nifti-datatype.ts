@@ -1,6 +1,5 @@
+import type { StoredValues } from './stored-values.js';
 import { unreadable, unsuitable } from '../volume-fault.js';
-
-type NumberView = ArrayLike<number> | ArrayLike<bigint>;
 
 /** A voxel type that can be read as a real number. */
 export interface NiftiDatatype {
@@ -8,7 +7,7 @@ export interface NiftiDatatype {
   readonly name: string;
   readonly bytes: 1 | 2 | 4 | 8;
   /** A view of voxels in this machine's byte order. */
-  readonly view: (buffer: ArrayBuffer) => NumberView;
+  readonly view: (buffer: ArrayBuffer) => StoredValues;
 }
 
 const READABLE: readonly NiftiDatatype[] = [

@@ -1,4 +1,5 @@
 import { NIFTI1, NIFTI2 } from 'nifti-reader-js';
+import { remarksOn } from './header-remarks.js';
 import { affineOf } from './nifti-affine.js';
 import { datatypeOf, type NiftiDatatype } from './nifti-datatype.js';
 import { unreadable, unsuitable } from '../volume-fault.js';
@@ -11,6 +12,8 @@ export interface NiftiHeader {
   readonly pair: boolean;
   /** Sizes of the three spatial axes as stored; 1 where the file has fewer. */
   readonly sizeVoxels: readonly [number, number, number];
+  /** Volumes in the file: the product of all sizes beyond the third axis. The first of those axes runs fastest. */
+  readonly frames: number;
   readonly datatype: NiftiDatatype;
   /** Where the voxels begin in the file that holds them. */
   readonly voxelOffsetBytes: number;
@@ -19,6 +22,8 @@ export interface NiftiHeader {
   readonly intercept: number;
   /** 4×4, row-major, stored voxel index → millimetres. */
   readonly affine: readonly number[];
+  /** One line each: what a reader should know although the file can be read. */
+  readonly remarks: readonly string[];
   /** The header itself: 348 or 540 bytes, own copy. */
   readonly bytes: Uint8Array;
 }
@@ -27,6 +32,8 @@ export interface NiftiHeader {
 export const LARGEST_HEADER_BYTES = 540;
 /** A whole-body scan of 512 × 512 × 2048; what claims more is refused before any memory is taken. */
 export const MAXIMUM_VOXELS = 2 ** 29;
+/** More than the longest functional series has; a header could claim billions of tiny frames. */
+const MAXIMUM_FRAMES = 2 ** 16;
 
 const HEADER_BYTES = { 1: 348, 2: 540 } as const;
 const MAGIC = { 1: { at: 344, single: 'n+1', pair: 'ni1' }, 2: { at: 4, single: 'n+2', pair: 'ni2' } } as const;
@@ -37,29 +44,30 @@ const MAGIC = { 1: { at: 344, single: 'n+1', pair: 'ni1' }, 2: { at: 4, single: 
  */
 export function parseNiftiHeader(start: Uint8Array): NiftiHeader {
   const version = versionOf(start);
-  const bytes = start.slice(0, HEADER_BYTES[version]);
+  const bytes = new Uint8Array(start.subarray(0, HEADER_BYTES[version])); // a copy, also of a Buffer
   if (bytes.byteLength < HEADER_BYTES[version]) throw unreadable('the header is cut short');
   const magic = magicOf(bytes, version);
   const header = version === 1 ? new NIFTI1() : new NIFTI2();
   header.readHeader(bytes.buffer);
-  const sizeVoxels = sizesOf(header);
+  const sizes = sizesOf(header);
   const datatype = datatypeOf(header.datatypeCode);
   if (header.numBitsPerVoxel !== 8 * datatype.bytes) {
     throw unreadable(`bits per voxel (${header.numBitsPerVoxel}) do not fit the data type ${datatype.name}`);
   }
-  refuseFrames(header);
-  refuseVoxelSizes(header);
   const affine = affineOf(header, new DataView(bytes.buffer), version);
   if (!affine.every(Number.isFinite)) throw unsuitable('its orientation holds numbers that are not finite');
+  const scaling = scalingOf(header);
   return {
     version,
     littleEndian: header.littleEndian,
     pair: magic === MAGIC[version].pair,
-    sizeVoxels,
+    ...sizes,
     datatype,
     voxelOffsetBytes: voxelOffsetOf(header, version, magic === MAGIC[version].pair),
-    ...scalingOf(header),
+    slope: scaling.slope,
+    intercept: scaling.intercept,
     affine,
+    remarks: [...scaling.remarks, ...remarksOn(header, affine)],
     bytes,
   };
 }
@@ -85,42 +93,35 @@ function magicOf(bytes: Uint8Array, version: 1 | 2): string {
   return magic;
 }
 
-function sizesOf(header: NIFTI1 | NIFTI2): [number, number, number] {
+function sizesOf(header: NIFTI1 | NIFTI2): Pick<NiftiHeader, 'sizeVoxels' | 'frames'> {
   const dimensions = header.dims[0] ?? 0;
   if (!(dimensions >= 1 && dimensions <= 7)) throw unreadable(`the number of dimensions is ${dimensions}`);
   const sizes = header.dims.slice(1, dimensions + 1);
   const wrong = sizes.find((size) => !(size >= 1));
   if (wrong !== undefined) throw unreadable(`one side is ${wrong} voxels long`);
-  const voxels = sizes.reduce((product, size) => product * size, 1);
-  if (voxels > MAXIMUM_VOXELS)
-    throw unsuitable(`the header claims ${voxels.toExponential(1)} voxels, more than ${MAXIMUM_VOXELS}`);
-  return [sizes[0] ?? 1, sizes[1] ?? 1, sizes[2] ?? 1];
+  const [x = 1, y = 1, z = 1, ...further] = sizes;
+  if (!(x * y * z <= MAXIMUM_VOXELS)) {
+    throw unsuitable(`the header claims ${(x * y * z).toExponential(1)} voxels, more than ${MAXIMUM_VOXELS}`);
+  }
+  const frames = further.reduce((product, size) => product * size, 1);
+  if (!(frames <= MAXIMUM_FRAMES)) throw unsuitable(`the header claims ${frames} frames, more than ${MAXIMUM_FRAMES}`);
+  return { sizeVoxels: [x, y, z], frames };
 }
 
-function refuseFrames(header: NIFTI1 | NIFTI2): void {
-  const dimensions = header.dims[0] ?? 0;
-  const frames = header.dims.slice(4, dimensions + 1).reduce((product, size) => product * size, 1);
-  if (frames > 1)
-    throw unsuitable(`${dimensions}D: ${frames} frames; not supported yet`, 'Split the file into one volume per frame.');
-}
-
-function refuseVoxelSizes(header: NIFTI1 | NIFTI2): void {
-  const wrong = header.pixDims
-    .slice(1, Math.min(header.dims[0] ?? 0, 3) + 1)
-    .find((size) => !Number.isFinite(size) || size === 0);
-  if (wrong !== undefined) throw unsuitable(`one voxel size is ${wrong}`);
-}
-
-function scalingOf(header: NIFTI1 | NIFTI2): { slope: number; intercept: number } {
-  const { scl_slope: slope, scl_inter: intercept } = header;
-  if (slope === 0) return { slope: 1, intercept: 0 };
-  if (!Number.isFinite(slope) || !Number.isFinite(intercept))
-    throw unsuitable(`the scale is not finite (slope ${slope}, intercept ${intercept})`);
-  return { slope, intercept };
+function scalingOf({ scl_slope: slope, scl_inter: intercept }: NIFTI1 | NIFTI2) {
+  if (slope === 0) return { slope: 1, intercept: 0, remarks: [] };
+  if (!Number.isFinite(slope)) {
+    return { slope: 1, intercept: 0, remarks: [`the scale factor is ${slope}: its voxels were read unscaled`] };
+  }
+  if (!Number.isFinite(intercept)) throw unsuitable(`the scale is not finite (slope ${slope}, intercept ${intercept})`);
+  return { slope, intercept, remarks: [] };
 }
 
 function voxelOffsetOf(header: NIFTI1 | NIFTI2, version: 1 | 2, pair: boolean): number {
   const offset = Math.floor(header.vox_offset);
   if (!Number.isSafeInteger(offset) || offset < 0) throw unreadable('the voxels begin outside the file');
-  return pair ? offset : Math.max(offset, HEADER_BYTES[version] + 4);
+  if (pair) return offset;
+  const least = HEADER_BYTES[version] + 4;
+  if (offset !== 0 && offset < least) throw unreadable(`the voxels begin inside the header (at byte ${offset})`);
+  return Math.max(offset, least);
 }

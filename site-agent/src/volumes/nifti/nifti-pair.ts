@@ -1,4 +1,5 @@
-import { access } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { unreadable } from '../volume-fault.js';
 
 const HEADER_FILE = /\.hdr(\.gz)?$/i;
@@ -15,25 +16,35 @@ export async function filesOfVolume(path: string): Promise<string[]> {
   return HEADER_FILE.test(path) ? [path, await pairedImageFile(path)] : [path];
 }
 
-/** The .img file of a .hdr file, itself compressed or not. */
+/** The .img file of a .hdr file, itself compressed or not, in capitals or not. */
 export async function pairedImageFile(path: string): Promise<string> {
-  const stem = path.replace(HEADER_FILE, '');
-  if (stem !== path) {
-    for (const ending of ['.img', '.img.gz', '.IMG']) {
-      if (await exists(stem + ending)) return stem + ending;
-    }
-  }
-  throw unreadable('the image file (.img) of this header is missing');
+  const found = HEADER_FILE.test(path) ? await partnerOf(path, HEADER_FILE, 'img') : undefined;
+  if (found === undefined) throw unreadable('the image file (.img) of this header is missing');
+  return found;
 }
 
 /** The .hdr file of an .img file; any other path unchanged. */
 export async function headerFileOf(path: string): Promise<string> {
-  const stem = path.replace(IMAGE_FILE, '');
-  if (stem === path) return path;
-  for (const ending of ['.hdr', '.hdr.gz', '.HDR']) {
-    if (await exists(stem + ending)) return stem + ending;
+  if (!IMAGE_FILE.test(path)) return path;
+  const found = await partnerOf(path, IMAGE_FILE, 'hdr');
+  if (found === undefined) throw unreadable('the header file (.hdr) of this image is missing');
+  return found;
+}
+
+async function partnerOf(path: string, ownEnding: RegExp, ending: string): Promise<string | undefined> {
+  const stem = path.replace(ownEnding, '');
+  for (const usual of [ending, `${ending}.gz`, ending.toUpperCase()]) {
+    if (await exists(`${stem}.${usual}`)) return `${stem}.${usual}`;
   }
-  throw unreadable('the header file (.hdr) of this image is missing');
+  return partnerInFolder(stem, ending);
+}
+
+// Only now the whole folder, which may be long: for SCAN.Hdr beside scan.IMG.GZ.
+async function partnerInFolder(stem: string, ending: string): Promise<string | undefined> {
+  const wanted = [`${basename(stem)}.${ending}`.toLowerCase(), `${basename(stem)}.${ending}.gz`.toLowerCase()];
+  const names = (await readdir(dirname(stem)).catch(() => [])).filter((name) => wanted.includes(name.toLowerCase()));
+  const name = names.find((candidate) => candidate.startsWith(basename(stem))) ?? names.sort()[0];
+  return name === undefined ? undefined : join(dirname(stem), name);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,63 +1,65 @@
-import { endianness } from 'node:os';
 import type { NiftiHeader } from './nifti-header.js';
-import { headerFileOf } from './nifti-pair.js';
-import { readStoredVoxels, type StoredVoxels } from './nifti-stream.js';
-import { closestOrientation, type Orientation, rasLayout, reorientAffine, spacingOf } from '../orientation.js';
+import { openNifti, type OpenNifti, withNifti } from './nifti-parts.js';
+import { orientationIn, readFrames } from './read-frames.js';
+import { rasLayout, reorientAffine, spacingOf } from '../orientation.js';
 import type { Volume } from '../volume.js';
 import { faultOf, unsuitable } from '../volume-fault.js';
 
+const LARGEST_FLOAT32 = 3.4028234663852886e38;
+
 /**
  * Reads one 3D volume from .nii, .nii.gz or a .hdr/.img pair (NIfTI-1 and NIfTI-2, both byte orders, all real types),
- * reoriented to RAS+. A two-dimensional file becomes one slice.
+ * reoriented to RAS+. A two-dimensional file becomes one slice. Frames are counted over all axes beyond the third.
  * Throws VOLUME_UNREADABLE or VOLUME_UNSUITABLE with a one-line reason; never takes more memory than the checked header asks.
  */
-export async function readNiftiVolume(path: string): Promise<Volume> {
+export async function readNiftiVolume(path: string, frame = 0): Promise<Volume> {
   try {
-    return volumeOf(await readStoredVoxels(await headerFileOf(path)));
+    return await withNifti(path, (open) => readVolume(open, frame));
   } catch (thrown) {
     throw faultOf(thrown, path);
   }
 }
 
-function volumeOf({ header, bytes }: StoredVoxels): Volume {
-  const orientation = closestOrientation(header.affine);
-  if (orientation === undefined) throw unsuitable('its orientation matrix is singular');
-  toMachineOrder(bytes, header);
-  const voxels = decode(header, bytes, orientation);
-  const repairedVoxels = repairNonFinite(voxels);
+/** All volumes of a file, one after the other in a single pass; each is the consumer's own. Errors as above. */
+export async function* readNiftiVolumes(path: string): AsyncGenerator<Volume> {
+  try {
+    const open = await openNifti(path);
+    try {
+      for await (const { voxels } of readFrames(open, 0, open.header.frames)) yield volumeOf(open.header, voxels);
+    } finally {
+      await open.close();
+    }
+  } catch (thrown) {
+    throw faultOf(thrown, path);
+  }
+}
+
+/** One frame of an opened file. */
+export async function readVolume(open: OpenNifti, frame: number): Promise<Volume> {
+  const { header } = open;
+  if (!(Number.isInteger(frame) && frame >= 0 && frame < header.frames)) {
+    const last = header.frames === 1 ? 'there is only frame 0' : `the last one is ${header.frames - 1}`;
+    throw unsuitable(`there is no frame ${frame}`, `Frames are counted from 0; ${last}.`);
+  }
+  for await (const { voxels } of readFrames(open, frame, frame + 1)) return volumeOf(header, voxels);
+  throw unsuitable(`there is no frame ${frame}`);
+}
+
+function volumeOf(header: NiftiHeader, voxels: Float32Array): Volume {
+  const orientation = orientationIn(header);
   const affine = reorientAffine(header.affine, orientation, header.sizeVoxels);
   return {
     sizeVoxels: rasLayout(header.sizeVoxels, orientation).sizeVoxels,
     spacingMm: spacingOf(affine),
     affine,
     voxels,
-    repairedVoxels,
+    repairedVoxels: isAlwaysFinite(header) ? 0 : repairNonFinite(voxels),
     source: { sizeVoxels: header.sizeVoxels, affine: header.affine, ...orientation, headerBytes: header.bytes },
   };
 }
 
-function toMachineOrder(bytes: Uint8Array, header: NiftiHeader): void {
-  if (header.littleEndian === (endianness() === 'LE')) return;
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (header.datatype.bytes === 2) buffer.swap16();
-  if (header.datatype.bytes === 4) buffer.swap32();
-  if (header.datatype.bytes === 8) buffer.swap64();
-}
-
-function decode(header: NiftiHeader, bytes: Uint8Array<ArrayBuffer>, orientation: Orientation): Float32Array {
-  const [nx, ny, nz] = header.sizeVoxels;
-  const { base, steps } = rasLayout(header.sizeVoxels, orientation);
-  const stored = header.datatype.view(bytes.buffer);
-  const { slope, intercept } = header;
-  const voxels = new Float32Array(nx * ny * nz);
-  let read = 0;
-  for (let k = 0; k < nz; k++) {
-    for (let j = 0; j < ny; j++) {
-      let write = base + k * steps[2] + j * steps[1];
-      for (let i = 0; i < nx; i++, write += steps[0]) voxels[write] = Number(stored[read++]) * slope + intercept;
-    }
-  }
-  return voxels;
+function isAlwaysFinite({ datatype, slope, intercept }: NiftiHeader): boolean {
+  return !datatype.name.startsWith('float') && Math.abs(slope) * 2 ** 64 + Math.abs(intercept) < LARGEST_FLOAT32;
 }
 
 /** Replaces NaN and infinities by the smallest finite value, which is background in CT and MR; returns how many there were. */
