@@ -13,6 +13,14 @@ describe('Random', () => {
     for (let i = 0; i < 1000; i++) expect(random.uint32()).toBe(referenceStep(state));
   });
 
+  it('fills arrays with the very numbers it would give one by one', () => {
+    const [single, many] = [new Random('fill'), new Random('fill')];
+    const words = many.fillUint32(new Uint32Array(10), 2, 8);
+    expect([...words]).toEqual([0, 0, ...Array.from({ length: 6 }, () => single.uint32()), 0, 0]);
+    expect([...many.fillUniform24(new Float32Array(5))]).toEqual(Array.from({ length: 5 }, () => single.uniform24()));
+    expect(many.uint32()).toBe(single.uint32());
+  });
+
   it('forks independent streams without advancing itself', () => {
     const random = new Random('parent');
     const undisturbed = new Random('parent').uint32();

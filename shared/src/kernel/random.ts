@@ -49,6 +49,48 @@ export class Random {
     return (this.uint32() >>> 8) / 16777216;
   }
 
+  /** The next numbers of {@link uint32}, many times faster than one by one; all of the array, or part of it. */
+  fillUint32(values: Uint32Array, from = 0, to = values.length): Uint32Array {
+    let { a, b, c, d } = this; // locals stay in registers
+    for (let i = from; i < to; i++) {
+      const scaled = Math.imul(b, 5);
+      values[i] = Math.imul((scaled << 7) | (scaled >>> 25), 9);
+      const shifted = b << 9;
+      c ^= a;
+      d ^= b;
+      b ^= c;
+      a ^= d;
+      c ^= shifted;
+      d = (d << 11) | (d >>> 21);
+    }
+    this.a = a;
+    this.b = b;
+    this.c = c;
+    this.d = d;
+    return values;
+  }
+
+  /** The next numbers of {@link uniform24}, many times faster than one by one; all of the array, or part of it. */
+  fillUniform24(values: Float32Array, from = 0, to = values.length): Float32Array {
+    let { a, b, c, d } = this;
+    for (let i = from; i < to; i++) {
+      const scaled = Math.imul(b, 5);
+      values[i] = (Math.imul((scaled << 7) | (scaled >>> 25), 9) >>> 8) / 16777216;
+      const shifted = b << 9;
+      c ^= a;
+      d ^= b;
+      b ^= c;
+      a ^= d;
+      c ^= shifted;
+      d = (d << 11) | (d >>> 21);
+    }
+    this.a = a;
+    this.b = b;
+    this.c = c;
+    this.d = d;
+    return values;
+  }
+
   /** Uniform in [low, high). */
   between(low: number, high: number): number {
     return low + (high - low) * this.uniform();

@@ -1,5 +1,6 @@
 export * from './campaign-plan.js';
 export * from './fields.js';
+export * from './genesis-transforms.js';
 export * from './operator-events.js';
 export * from './parse.js';
 export * from './preparation-plan.js';

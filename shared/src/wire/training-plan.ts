@@ -1,22 +1,7 @@
 import { z } from 'zod';
 import { fraction, positiveInteger } from './fields.js';
+import { genesisTransformsSchema } from './genesis-transforms.js';
 import { preparationPlanSchema, scalesPlanSchema } from './preparation-plan.js';
-
-/**
- * Models Genesis transformations (Zhou et al., MedIA 2021; the defaults are the "v2" generation of the public code).
- * The order is fixed: flip input and target, local shuffle, non-linear intensity, then in-painting or out-painting.
- */
-export const genesisTransformsSchema = z.strictObject({
-  nonlinearProbability: fraction.default(0.9),
-  shuffleProbability: fraction.default(0.5),
-  shuffleBlocks: z.int().min(0).max(100_000).default(10_000),
-  flipProbability: fraction.default(0.4),
-  flipAxes: z.array(z.enum(['x', 'y', 'z'])).default(['x', 'y']),
-  paintProbability: fraction.default(0.9),
-  outPaintShare: fraction.default(0.8),
-  paintFill: z.enum(['noise', 'flat']).default('noise'),
-});
-export type GenesisTransforms = z.infer<typeof genesisTransformsSchema>;
 
 /** Restoration of distorted patches, mean squared error over all voxels. */
 export const genesisObjectiveSchema = z.strictObject({
