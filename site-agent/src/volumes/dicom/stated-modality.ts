@@ -15,7 +15,6 @@ const STORAGE_CLASSES: Readonly<Record<string, Modality>> = {
 export function statedModality({ modality, sopClass }: DicomFacts): Modality | 'other' | undefined {
   const stated = modality.trim().toUpperCase();
   if (stated === 'CT' || stated === 'MR') return stated;
-  const bySopClass = STORAGE_CLASSES[sopClass];
-  if (bySopClass !== undefined) return bySopClass;
-  return stated === '' ? undefined : 'other';
+  if (stated !== '' && stated !== 'OT') return 'other';
+  return STORAGE_CLASSES[sopClass] ?? (stated === '' ? undefined : 'other');
 }
