@@ -29,6 +29,9 @@ export const agentSettingsSchema = z.strictObject({
   memoryLimit: sizeField
     .optional()
     .describe('memory that training may come to, such as 2GiB; what is free on the machine when left out'),
+  cacheLimit: sizeField
+    .optional()
+    .describe('space on disk that prepared volumes may take, such as 200GiB; no limit when left out'),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much the agent prints'),
   syncEvery: durationField.default('20s').describe('how often the agent asks for work when nobody nudges it'),
   statusPort: z.int().min(0).max(65535).default(0).describe('loopback port of the status page; 0 picks a free one'),
@@ -43,6 +46,7 @@ export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   device: 'CONSILIUM_SITE_DEVICE',
   tf32: 'CONSILIUM_SITE_TF32',
   memoryLimit: 'CONSILIUM_SITE_MEMORY_LIMIT',
+  cacheLimit: 'CONSILIUM_SITE_CACHE_LIMIT',
   logLevel: 'CONSILIUM_SITE_LOG_LEVEL',
   syncEvery: 'CONSILIUM_SITE_SYNC_EVERY',
   statusPort: 'CONSILIUM_SITE_STATUS_PORT',
@@ -60,6 +64,7 @@ export interface AgentConfig {
   readonly device: string;
   readonly tf32: boolean;
   readonly memoryLimitBytes: number | undefined;
+  readonly cacheLimitBytes: number | undefined;
   readonly logLevel: LogLevel;
   readonly syncEveryMs: number;
   readonly statusPort: number;
@@ -97,6 +102,7 @@ export function loadAgentConfig(sources: ConfigSources): AgentConfig {
     device: settings.device,
     tf32: settings.tf32,
     memoryLimitBytes: settings.memoryLimit === undefined ? undefined : parseSizeBytes(settings.memoryLimit),
+    cacheLimitBytes: settings.cacheLimit === undefined ? undefined : parseSizeBytes(settings.cacheLimit),
     logLevel: settings.logLevel,
     syncEveryMs: parseDurationMs(settings.syncEvery),
     statusPort: settings.statusPort,

@@ -67,6 +67,8 @@ describe('agent configuration', () => {
     expect(loadAgentConfig({ home, environment }).memoryLimitBytes).toBe(750e6);
     expect(loadAgentConfig({ home, environment, flags: { memoryLimit: '1GiB' } }).memoryLimitBytes).toBe(2 ** 30);
     expect(() => loadAgentConfig({ home, environment, flags: { memoryLimit: '4' } })).toThrow(/memoryLimit.*--memory-limit/);
+    expect(loadAgentConfig({ home, environment: {} }).cacheLimitBytes).toBeUndefined();
+    expect(loadAgentConfig({ home, environment: { CONSILIUM_SITE_CACHE_LIMIT: '3GiB' } }).cacheLimitBytes).toBe(3 * 2 ** 30);
   });
 
   it('finds the home in the environment', () => {

@@ -19,6 +19,8 @@ export interface TrainerLimits {
   readonly tf32?: boolean | undefined;
   /** What the process may come to in memory; what is free on the machine when left out. */
   readonly memoryBytes?: number | undefined;
+  /** Space on disk that prepared volumes may take; no limit when left out. */
+  readonly cacheBytes?: number | undefined;
 }
 
 /** Local training of one round: base weights in, update file out. Repeating the order resumes from its checkpoint. */

@@ -1,22 +1,32 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Digest, Random } from '@consilium/shared/kernel';
+import { Random } from '@consilium/shared/kernel';
 import { objectiveSchema, patchPlanSchema } from '@consilium/shared/wire';
+import { makePrepared } from '../../../test/fixtures/make-prepared.js';
 import { PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
-import type { PreparedVolume } from '../preprocessing/prepared-volume.js';
+import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
 import { openPretrainFeed, openProbe, type PretrainFeedOptions } from './batch-feed.js';
 import { PatchStream } from './patch-stream.js';
 
-function volume(name: string): PreparedVolume {
+let folder: string;
+let VOLUMES: readonly PreparedVolume[];
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'feed-'));
+  VOLUMES = await Promise.all(['a', 'b', 'c'].map(volume));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function volume(name: string): Promise<PreparedVolume> {
   const random = new Random(name);
-  const voxels = new Float32Array(new SharedArrayBuffer(4 * 24 * 20 * 12)).map(() => random.uniform24());
-  const digest: Digest = `sha256:${createHash('sha256').update(name).digest('hex')}`;
-  return { digest, modality: 'CT', sizeVoxels: [24, 20, 12], spacingMm: [1, 1, 1], voxels };
+  return makePrepared(folder, { name, sizeVoxels: [24, 20, 12], value: () => random.uniform24() });
 }
 
-const VOLUMES = ['a', 'b', 'c'].map(volume);
 const options = (changes: Partial<PretrainFeedOptions> = {}): PretrainFeedOptions => ({
   volumes: VOLUMES,
   patch: patchPlanSchema.parse({ sizeVoxels: [16, 16, 8] }),
@@ -55,13 +65,16 @@ describe('openPretrainFeed', () => {
     expect(one.input).toEqual(two.input.subarray(2048));
   });
 
-  it('visits every volume once in each epoch', () => {
-    const flat = VOLUMES.map((made, index) => ({ ...made, voxels: made.voxels.map(() => 0.3 + index / 10) }));
-    const stream = new PatchStream(options({ volumes: flat }));
+  it('visits every volume once in each epoch', async () => {
+    const flat = [0, 1, 2].map((index) =>
+      makePrepared(folder, { name: `flat ${index}`, sizeVoxels: [24, 20, 12], value: () => 0.3 + index / 10 }),
+    );
+    const stream = new PatchStream(options({ volumes: await Promise.all(flat) }));
     for (let epoch = 0; epoch < 20; epoch++) {
       const visited = [0, 1, 2].map((offset) => Math.round(10 * (stream.pair(3 * epoch + offset).target[0] ?? 0)));
       expect(visited.sort()).toEqual([3, 4, 5]);
     }
+    stream.close();
   });
 
   it('gives a volume the same pairs whichever others a site holds', () => {
@@ -103,16 +116,12 @@ describe('openProbe', () => {
 describe('batch threads of the built program', () => {
   const built = join(PROJECT_ROOT, 'site-agent/dist/training/batch-feed.js');
 
-  /** Runs a script against the built feed; it is given `openPretrainFeed` and `options` of three made volumes. */
+  /** Runs a script against the built feed; it is given `openPretrainFeed` and `options`. */
   function runBuilt(body: string): string {
     const script = `
       import { createHash } from 'node:crypto';
       import { openPretrainFeed } from ${JSON.stringify(new URL(`file://${built}`).href)};
-      const volumes = [1, 2, 3].map((n) => {
-        const voxels = new Float32Array(new SharedArrayBuffer(4 * 24 * 20 * 12)).map((_, i) => ((i * 7919 * n) % 1000) / 1000);
-        return { digest: 'sha256:' + String(n).repeat(64), modality: 'CT', sizeVoxels: [24, 20, 12], spacingMm: [1, 1, 1], voxels };
-      });
-      const { patch, objective, streamName, batchSize } = ${JSON.stringify({ ...options(), volumes: [] })};
+      const { volumes, patch, objective, streamName, batchSize } = ${JSON.stringify(options())};
       const options = { volumes, patch, objective, streamName, batchSize };
       ${body}`;
     return execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', timeout: 60_000 }).trim();

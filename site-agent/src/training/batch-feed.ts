@@ -42,12 +42,16 @@ export async function openProbe(options: PatchStreamOptions & { patches: number;
   const stream = new PatchStream(options);
   const { patches, batchSize = PROBE_BATCH_PATCHES, patch } = options;
   const batches: PatchBatch[] = [];
-  for (let first = 0; first < patches; first += batchSize) {
-    const pairs = Array.from({ length: Math.min(batchSize, patches - first) }, (_, index) => stream.pair(first + index));
-    batches.push(assemble(pairs, patch.sizeVoxels));
-    await new Promise((resolve) => setImmediate(resolve)); // let stop requests in
+  try {
+    for (let first = 0; first < patches; first += batchSize) {
+      const pairs = Array.from({ length: Math.min(batchSize, patches - first) }, (_, index) => stream.pair(first + index));
+      batches.push(assemble(pairs, patch.sizeVoxels));
+      await new Promise((resolve) => setImmediate(resolve)); // let stop requests in
+    }
+    return batches;
+  } finally {
+    stream.close();
   }
-  return batches;
 }
 
 class BatchFeed implements BatchSource {
@@ -108,7 +112,7 @@ function assemble(pairs: readonly TrainingPair[], sizeVoxels: PatchSize): PatchB
 }
 
 function inProcess(stream: PatchStream): PairMaker {
-  return { pair: async (index) => stream.pair(index), close: async () => undefined };
+  return { pair: async (index) => stream.pair(index), close: async () => stream.close() };
 }
 
 function defaultThreads(): number {

@@ -20,7 +20,7 @@ interface BatchThread {
   readonly waiting: Map<number, Waiting>;
 }
 
-/** Makes pairs in threads over the volumes' shared memory; a request goes to the thread that has the least to do. */
+/** Makes pairs in threads that read the volumes' files; a request goes to the thread that has the least to do. */
 export class PairThreads implements PairMaker {
   private readonly threads: readonly BatchThread[];
   private failure: FederationError | undefined;

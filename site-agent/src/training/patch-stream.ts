@@ -2,9 +2,11 @@ import { FederationError, Random } from '@consilium/shared/kernel';
 import type { ObjectivePlan, PatchPlan } from '@consilium/shared/wire';
 import { makeGenesisPair, type TrainingPair } from '../objectives/models-genesis.js';
 import { drawPatch } from '../preprocessing/draw-patch.js';
-import type { PreparedVolume } from '../preprocessing/prepared-volume.js';
+import { resizeCrop, scaleOfVisit, scalesOf } from '../preprocessing/multi-scale.js';
+import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
+import { ReaderPool } from '../preprocessing/patch-cache/reader-pool.js';
 
-/** Everything the patches of a stream depend on; plain data over shared memory, so that it can be handed to a thread. */
+/** Everything the patches of a stream depend on; plain data, so that it can be handed to a thread. */
 export interface PatchStreamOptions {
   /** In any order: the stream sorts them by digest. */
   readonly volumes: readonly PreparedVolume[];
@@ -22,31 +24,47 @@ export interface PairMaker {
 /**
  * An endless, seekable series of training pairs: pair k depends on the stream's name and k alone. Each epoch visits every
  * volume once, in an order shuffled per epoch. The pair of a volume's visit is named by stream, volume digest and visit, so
- * a volume gives the same pairs whichever other volumes a site holds. COLLECTION_EMPTY without volumes.
+ * a volume gives the same pairs whichever other volumes a site holds. COLLECTION_EMPTY without volumes. It reads patches from
+ * the volumes' files and keeps some of them open: close it.
  */
 export class PatchStream {
   private readonly volumes: readonly PreparedVolume[];
+  private readonly readers = new ReaderPool();
   private order: { epoch: number; volumes: readonly PreparedVolume[] } | undefined;
 
   constructor(private readonly options: PatchStreamOptions) {
     this.volumes = [...options.volumes].sort((a, b) => (a.digest < b.digest ? -1 : a.digest > b.digest ? 1 : 0));
     if (this.volumes.length === 0) {
       throw new FederationError('COLLECTION_EMPTY', 'there is no volume to draw patches from', {
-        remedy: 'Run "site-agent index FOLDER" with a folder of NIfTI scans.',
+        remedy: 'Run "site-agent index FOLDER" with a folder of scans.',
       });
     }
   }
 
+  /** STORAGE_FAILED (worth trying again) when a volume's file is gone or damaged. */
   pair(index: number): TrainingPair {
     const visit = Math.floor(index / this.volumes.length);
     const volume = this.orderOf(visit)[index % this.volumes.length] as PreparedVolume;
     const { patch, objective, streamName } = this.options;
     const random = new Random(`${streamName}/${volume.digest}/${visit}`);
-    const clean = drawPatch(volume, patch.sizeVoxels, patch.minimumForeground, random);
+    const clean = this.draw(volume, visit, random);
     switch (objective.kind) {
       case 'models-genesis':
         return makeGenesisPair(clean, patch.sizeVoxels, objective.transforms, random);
     }
+  }
+
+  close(): void {
+    this.readers.close();
+  }
+
+  private draw(volume: PreparedVolume, visit: number, random: Random): Float32Array {
+    const { sizeVoxels, minimumForeground, scales } = this.options.patch;
+    const reader = this.readers.reader(volume);
+    if (scales === undefined) return drawPatch(volume, reader, sizeVoxels, minimumForeground, random);
+    const scale = scaleOfVisit(scalesOf(volume, scales), visit, `${this.options.streamName}/${volume.digest}`);
+    const crop = drawPatch(volume, reader, scale.sizeVoxels, minimumForeground, random);
+    return resizeCrop(crop, scale.sizeVoxels, sizeVoxels);
   }
 
   private orderOf(epoch: number): readonly PreparedVolume[] {

@@ -64,7 +64,7 @@ export async function executePretrain(order: PretrainOrder, context: OrderContex
   if (finished !== undefined) return finished;
 
   const base = await readVersion(order.basePath, order.plan.base.digest, order.plan.model);
-  const collection = await loadCollection(site, context);
+  const collection = await loadCollection({ site, patch: order.plan.patch, cacheBytes: order.limits.cacheBytes }, context);
   const work = digestOfJson({ planDigest, collection: collection.digest });
   const checkpoints = new CheckpointStore(folder.path, work, (text) => context.warn(text));
   const { learner, threads, team } = await openRoundLearner(order, context, collection, folder.memoryFile);

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { patchesPerStep, type RoundPlan } from '@consilium/shared/wire';
-import type { PreparedVolume } from '../preprocessing/prepared-volume.js';
+import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
 import { openPretrainFeed } from './batch-feed.js';
 import type { BatchShare } from './data-parallel/batch-share.js';
 import type { BatchSource } from './patch-batch.js';

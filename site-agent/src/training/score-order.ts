@@ -12,7 +12,10 @@ import { loadCollection } from './site-collection.js';
 export async function executeScore(order: ScoreOrder, context: OrderContext): Promise<ScoreResult> {
   const { plan } = order;
   const weights = await readVersion(order.versionPath, plan.version.digest, plan.model);
-  const { volumes } = await loadCollection(siteFolder(order.home), context);
+  const { volumes } = await loadCollection(
+    { site: siteFolder(order.home), patch: plan.patch, cacheBytes: order.limits.cacheBytes },
+    context,
+  );
   const probe = await openProbe({
     volumes,
     patch: plan.patch,

@@ -1,26 +1,42 @@
 import { type Digest, digestOfJson, FederationError } from '@consilium/shared/kernel';
-import type { SiteFolder } from '../config/site-folder.js';
-import { loadPreparedVolume, type PreparedVolume } from '../preprocessing/prepared-volume.js';
-import type { OrderContext } from '../trainer/order-context.js';
+import type { PatchPlan } from '@consilium/shared/wire';
 import { VolumeIndex } from '../collection/volume-index.js';
+import type { SiteFolder } from '../config/site-folder.js';
+import { PatchCache } from '../preprocessing/patch-cache/patch-cache.js';
+import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
+import { prepareIndexed, type VolumeToPrepare } from '../preprocessing/prepare-indexed.js';
+import { completePlan } from '../preprocessing/prepare-volume.js';
+import type { OrderContext } from '../trainer/order-context.js';
 import { letEventsIn, obeyStop } from './train.js';
 
-/** The site's usable volumes, prepared and in shared memory. */
+/** The site's usable volumes, prepared: handles that may be given to threads. */
 export interface SiteCollection {
   readonly volumes: readonly PreparedVolume[];
   /** Names the set of volumes, whatever their order and place on disk. */
   readonly digest: Digest;
 }
 
-/** Loads every usable volume; one that no longer reads is warned about and left out. COLLECTION_EMPTY when none is left. */
-export async function loadCollection(site: SiteFolder, context: OrderContext): Promise<SiteCollection> {
+export interface CollectionOptions {
+  readonly site: SiteFolder;
+  readonly patch: PatchPlan;
+  /** Space that prepared volumes may take; no limit when left out. */
+  readonly cacheBytes?: number | undefined;
+}
+
+/** Prepares every usable volume; one that no longer reads is warned about and left out. COLLECTION_EMPTY when none is left. */
+export async function loadCollection(
+  { site, patch, cacheBytes }: CollectionOptions,
+  context: OrderContext,
+): Promise<SiteCollection> {
+  const cache = await PatchCache.open(site.preparedFolder, cacheBytes);
+  const plan = completePlan(patch.preparation);
   const indexed = listUsable(site.databaseFile);
   const volumes: PreparedVolume[] = [];
   for (const [position, entry] of indexed.entries()) {
     obeyStop(context.stop);
     context.report('preparing', position, indexed.length);
     try {
-      volumes.push(await loadPreparedVolume(entry, site.preparedFolder));
+      volumes.push((await prepareIndexed(entry, cache, plan)).prepared);
     } catch (thrown) {
       const error = FederationError.from(thrown);
       if (error.kind !== 'volume') throw error;
@@ -32,10 +48,16 @@ export async function loadCollection(site: SiteFolder, context: OrderContext): P
   return { volumes, digest: digestOfJson(volumes.map((volume) => volume.digest).sort()) };
 }
 
-function listUsable(databaseFile: string): ReturnType<VolumeIndex['usable']> {
+function listUsable(databaseFile: string): VolumeToPrepare[] {
   const index = VolumeIndex.open(databaseFile);
   try {
-    return index.usable();
+    return index.usable().map(({ digest, path, modality, sizeVoxels }) => ({
+      digest,
+      modality,
+      sizeVoxels,
+      source: { kind: 'nifti', path, frame: 0 },
+      files: [],
+    }));
   } finally {
     index.close();
   }
@@ -44,6 +66,6 @@ function listUsable(databaseFile: string): ReturnType<VolumeIndex['usable']> {
 function collectionEmpty(): FederationError {
   return new FederationError('COLLECTION_EMPTY', 'this site has no usable volume', {
     remedy:
-      'Run "site-agent index FOLDER" with a folder of NIfTI scans; "site-agent doctor" lists files that were refused and why.',
+      'Run "site-agent index FOLDER" with a folder of scans; "site-agent index --report" lists files that were refused and why.',
   });
 }

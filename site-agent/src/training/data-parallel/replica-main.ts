@@ -45,7 +45,7 @@ async function follow({ home, plan, collection, learner, share, device, tf32, th
   const environment = deviceEnvironment(device, { tf32 });
   const runtime = openRuntime({ threads, located: locateRuntime(runtimeSearch()), settings: { environment } });
   requireDevice(runtime, device);
-  const { volumes, digest } = await loadCollection(siteFolder(home), SILENT);
+  const { volumes, digest } = await loadCollection({ site: siteFolder(home), patch: plan.patch }, SILENT);
   if (digest !== collection) {
     throw new FederationError('STORAGE_FAILED', 'the trainers of this site read different volumes', {
       retryable: true,
