@@ -1,0 +1,41 @@
+import type { Bar, Histogram } from './histograms.js';
+import { htmlText } from './visible-text.js';
+
+const WIDTH = 320;
+const HEIGHT = 120;
+const FOOT = 16;
+
+/** A histogram as inline SVG; its numbers follow as a table for readers who cannot see it. Bars grow with the square root. */
+export function chartFigure(histogram: Histogram): string {
+  const { title, counted, bars } = histogram;
+  const highest = Math.max(...bars.map(({ value }) => value));
+  const step = WIDTH / bars.length;
+  const rects = bars.map((bar, index) => barRect(bar, { left: index * step, width: step - 1, highest })).join('');
+  const [first, last] = [bars[0]?.label ?? '', bars.at(-1)?.label ?? ''];
+  return `<figure>
+<figcaption><b>${htmlText(title)}</b><br>${htmlText(counted)}; heights grow with the square root</figcaption>
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT + FOOT}" role="img" aria-label="${htmlText(`Histogram: ${title}. The numbers follow below.`)}">
+<path d="M0 ${HEIGHT}.5H${WIDTH}"/>${rects}
+<text x="0" y="${HEIGHT + 12}">${htmlText(first)}</text><text x="${WIDTH}" y="${HEIGHT + 12}" text-anchor="end">${htmlText(last)}</text>
+</svg>
+<details><summary>Numbers</summary>${numberTable(histogram)}</details>
+</figure>`;
+}
+
+function barRect({ label, value }: Bar, { left, width, highest }: { left: number; width: number; highest: number }): string {
+  if (value <= 0) return '';
+  const height = Math.max(1, Math.sqrt(value / highest) * (HEIGHT - 4));
+  const box = `x="${left.toFixed(1)}" y="${(HEIGHT - height).toFixed(1)}" width="${width.toFixed(1)}" height="${height.toFixed(1)}"`;
+  return `<rect ${box}><title>${htmlText(`${label}: ${numberText(value)}`)}</title></rect>`;
+}
+
+function numberTable({ counted, bars }: Histogram): string {
+  const rows = bars.map(
+    ({ label, value }) => `<tr><th scope="row">${htmlText(label)}</th><td class="number">${numberText(value)}</td></tr>`,
+  );
+  return `<table><thead><tr><th scope="col">from … to</th><th scope="col" class="number">${htmlText(counted)}</th></tr></thead><tbody>${rows.join('')}</tbody></table>`;
+}
+
+function numberText(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(2);
+}

@@ -1,0 +1,82 @@
+import { formatBytes } from '@consilium/shared/kernel';
+import { formatTable } from '@consilium/shared/terminal';
+import type { ScanRecord } from '../scan-record.js';
+import {
+  type CollectionDescription,
+  describeCollection,
+  type Finding,
+  nameOf,
+  type ReportOptions,
+  RESEARCH_NOTE,
+} from './describe-collection.js';
+import type { Histogram } from './histograms.js';
+
+import { visibleText } from './visible-text.js';
+
+const LONGEST_BAR = 30;
+const MOST_NAMES = 8;
+
+/** The report for the terminal: what there is, what cannot be used and why, what to look at. Ends without a newline. */
+export function renderReportText(records: readonly ScanRecord[], options: ReportOptions = {}): string {
+  const description = describeCollection(records, options);
+  if (description.scans === 0) return `No scan found.\n\n${RESEARCH_NOTE}`;
+  return [
+    overview(description),
+    kindTable(description),
+    ...description.histograms.map(barChart),
+    ...findingBlock('Cannot be used', description.refused, description.root),
+    ...findingBlock('Readable, but training leaves them out', description.unused, description.root),
+    ...findingBlock('Readable, with a remark', description.reported, description.root),
+    ...findingBlock('Privacy: look at these', description.privacy, description.root),
+    RESEARCH_NOTE,
+  ].join('\n\n');
+}
+
+function overview(description: CollectionDescription): string {
+  const { byStatus, scans, volumes, files, bytes, usable, unchecked, patients } = description;
+  const lines = [
+    `${counted(scans, 'scan')} in ${visibleText(description.root)}: ${counted(volumes, 'volume')}, ${counted(files, 'file')}, ${formatBytes(bytes)}`,
+    `${byStatus.ok} ok, ${byStatus.reported} with a remark, ${byStatus.refused} refused; training uses ${usable}`,
+  ];
+  if (patients > 0) lines.push(`${counted(patients, 'patient')} (told apart by salted hashes)`);
+  if (unchecked > 0)
+    lines.push(`${counted(unchecked, 'scan')} known by header only: index again without --headers-only to read the voxels`);
+  return lines.join('\n');
+}
+
+function kindTable({ kinds }: CollectionDescription): string {
+  if (kinds.length === 0) return 'None of them can be read.';
+  const rows = kinds.map(({ modality, region, scans, usable }) => [modality, visibleText(region), scans, usable]);
+  return formatTable(['Modality', 'Region', 'Scans', 'Used in training'], rows);
+}
+
+function barChart({ title, counted: what, bars }: Histogram): string {
+  const highest = Math.max(...bars.map(({ value }) => value));
+  const rows = bars.map(({ label, value }) => [
+    label,
+    Number.isInteger(value) ? value : value.toFixed(1),
+    '█'.repeat(highest > 0 ? Math.ceil((LONGEST_BAR * value) / highest) : 0),
+  ]);
+  return `${title} (${what})\n${formatTable(['from … to', 'Here', ''], rows, { align: ['right', 'right', 'left'] })}`;
+}
+
+function findingBlock(title: string, findings: readonly Finding[], root: string): string[] {
+  if (findings.length === 0) return [];
+  const scans = new Set(findings.flatMap((finding) => finding.scans)).size;
+  return [[`${title} (${counted(scans, 'scan')})`, ...findings.map((finding) => findingText(finding, root))].join('\n')];
+}
+
+function findingText({ code, reason, remedy, scans }: Finding, root: string): string {
+  const names = scans.slice(0, MOST_NAMES).map((record) => `      ${visibleText(nameOf(record, root))}`);
+  const rest = scans.length - names.length;
+  return [
+    `  ${scans.length} × ${visibleText(reason)}${code === undefined ? '' : ` [${code}]`}`,
+    ...(remedy === undefined ? [] : [`      → ${visibleText(remedy)}`]),
+    ...names,
+    ...(rest > 0 ? [`      … and ${rest} more`] : []),
+  ].join('\n');
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
