@@ -1,7 +1,7 @@
 import type { NiftiHeader } from './nifti-header.js';
 import { withNifti } from './nifti-parts.js';
-import { orientationIn } from './read-frames.js';
-import { orientationName, rasLayout, reorientAffine, spacingOf } from '../orientation.js';
+import { rasGeometryOf } from './nifti-geometry.js';
+import { orientationName } from '../orientation.js';
 import type { ScanHeader } from '../scan-header.js';
 import { faultOf } from '../volume-fault.js';
 
@@ -19,16 +19,9 @@ export async function readNiftiHeader(path: string): Promise<ScanHeader> {
 }
 
 function scanHeaderOf(header: NiftiHeader): ScanHeader {
-  const orientation = orientationIn(header);
-  const affine = reorientAffine(header.affine, orientation, header.sizeVoxels);
+  const { orientation, ...place } = rasGeometryOf(header);
   return {
-    geometry: {
-      sizeVoxels: rasLayout(header.sizeVoxels, orientation).sizeVoxels,
-      spacingMm: spacingOf(affine),
-      affine,
-      orientation: orientationName(orientation),
-      frames: header.frames,
-    },
+    geometry: { ...place, orientation: orientationName(orientation), frames: header.frames },
     modality: undefined,
     bodyPart: undefined,
     remarks: header.remarks,

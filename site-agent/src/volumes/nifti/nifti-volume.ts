@@ -1,7 +1,8 @@
+import type { MemoryAllowance } from './memory-allowance.js';
 import type { NiftiHeader } from './nifti-header.js';
 import { openNifti, type OpenNifti, withNifti } from './nifti-parts.js';
-import { orientationIn, readFrames } from './read-frames.js';
-import { rasLayout, reorientAffine, spacingOf } from '../orientation.js';
+import { rasGeometryOf } from './nifti-geometry.js';
+import { readFrames } from './read-frames.js';
 import type { Volume } from '../volume.js';
 import { faultOf, unsuitable } from '../volume-fault.js';
 
@@ -34,24 +35,22 @@ export async function* readNiftiVolumes(path: string): AsyncGenerator<Volume> {
   }
 }
 
-/** One frame of an opened file. */
-export async function readVolume(open: OpenNifti, frame: number): Promise<Volume> {
+/** One frame of an opened file, within an allowance of the caller's or the usual one. */
+export async function readVolume(open: OpenNifti, frame: number, allowance?: MemoryAllowance): Promise<Volume> {
   const { header } = open;
   if (!(Number.isInteger(frame) && frame >= 0 && frame < header.frames)) {
     const last = header.frames === 1 ? 'there is only frame 0' : `the last one is ${header.frames - 1}`;
     throw unsuitable(`there is no frame ${frame}`, `Frames are counted from 0; ${last}.`);
   }
-  for await (const { voxels } of readFrames(open, frame, frame + 1)) return volumeOf(header, voxels);
+  for await (const { voxels } of readFrames(open, frame, frame + 1, allowance && (() => allowance)))
+    return volumeOf(header, voxels);
   throw unsuitable(`there is no frame ${frame}`);
 }
 
 function volumeOf(header: NiftiHeader, voxels: Float32Array): Volume {
-  const orientation = orientationIn(header);
-  const affine = reorientAffine(header.affine, orientation, header.sizeVoxels);
+  const { orientation, ...place } = rasGeometryOf(header);
   return {
-    sizeVoxels: rasLayout(header.sizeVoxels, orientation).sizeVoxels,
-    spacingMm: spacingOf(affine),
-    affine,
+    ...place,
     voxels,
     repairedVoxels: isAlwaysFinite(header) ? 0 : repairNonFinite(voxels),
     source: { sizeVoxels: header.sizeVoxels, affine: header.affine, ...orientation, headerBytes: header.bytes },

@@ -2,10 +2,9 @@ import { isCompressed } from './byte-source.js';
 import { FrameDecoder } from './frame-decoder.js';
 import { MemoryAllowance } from './memory-allowance.js';
 import { contentOf } from './nifti-content.js';
-import { MAXIMUM_VOXELS, type NiftiHeader } from './nifti-header.js';
+import { rasGeometryOf } from './nifti-geometry.js';
+import { MAXIMUM_VOXELS } from './nifti-header.js';
 import { cutShort, frameBytesOf, type OpenNifti, tooMuch, TRAILING_BYTES_ALLOWED } from './nifti-parts.js';
-import { closestOrientation, type Orientation } from '../orientation.js';
-import { unsuitable } from '../volume-fault.js';
 
 /** One volume as floats, and the working space of decoding beside it. */
 const CEILING_BYTES = 4 * MAXIMUM_VOXELS + 2 ** 26;
@@ -14,12 +13,6 @@ const CEILING_BYTES = 4 * MAXIMUM_VOXELS + 2 ** 26;
 export interface FrameVoxels {
   readonly frame: number;
   readonly voxels: Float32Array;
-}
-
-export function orientationIn({ affine }: NiftiHeader): Orientation {
-  const orientation = closestOrientation(affine);
-  if (orientation === undefined) throw unsuitable('its orientation matrix is singular');
-  return orientation;
 }
 
 /**
@@ -32,7 +25,7 @@ export async function* readFrames(
   to: number,
   newAllowance = (): MemoryAllowance => new MemoryAllowance(CEILING_BYTES),
 ): AsyncGenerator<FrameVoxels> {
-  const orientation = orientationIn(header);
+  const { orientation } = rasGeometryOf(header);
   const frameBytes = frameBytesOf(header);
   const begin = header.voxelOffsetBytes + from * frameBytes;
   const end = begin + (to - from) * frameBytes;
