@@ -13,14 +13,17 @@ export interface TrainingPair {
   readonly target: Float32Array;
 }
 
-/** Makes one pair from a clean patch (row-major [x][y][z], 0…1), which is not changed. */
+/**
+ * Makes one pair from a clean patch (row-major [x][y][z], 0…1), which is not changed; the input is written to `into` if given.
+ */
 export function makeGenesisPair(
   patch: Float32Array,
   size: PatchSize,
   transforms: GenesisTransforms,
   random: Random,
+  into?: Float32Array,
 ): TrainingPair {
   const drawing = drawGenesis(transforms, size, random);
-  const { input, target } = applyGenesis(drawing, { sizeVoxels: size, voxels: patch });
+  const { input, target } = applyGenesis(drawing, { sizeVoxels: size, voxels: patch }, into);
   return { input: input.voxels, target: target.voxels };
 }

@@ -13,6 +13,8 @@ export interface FlipParameters {
   /** Chance of each further flip. */
   readonly probability: number;
   readonly axes: readonly Axis[];
+  /** Whether the channel is among the choices, as published (the default); the nnU-Net variant leaves it out. */
+  readonly channel?: boolean | undefined;
 }
 
 /** Net effect per axis. */
@@ -27,10 +29,10 @@ const MOST_FLIPS = 3;
 export const flip: Transform<FlipParameters, FlipDrawing> = {
   name: 'flip',
 
-  draw({ probability, axes }: FlipParameters, _size: PatchSize, random: Random): FlipDrawing {
+  draw({ probability, axes, channel = true }: FlipParameters, _size: PatchSize, random: Random): FlipDrawing {
     requireProbability('flipProbability', probability);
     if (!axes.every((axis) => ['x', 'y', 'z'].includes(axis))) refuse('flipAxes', axes.join(', '), 'x, y or z');
-    const choices: readonly (Axis | 'channel')[] = ['channel', ...axes];
+    const choices: readonly (Axis | 'channel')[] = channel || axes.length === 0 ? ['channel', ...axes] : axes;
     const drawing = { channel: false, x: false, y: false, z: false };
     for (let flips = 0; flips < MOST_FLIPS && random.chance(probability); flips++) {
       const axis = choices[random.integer(0, choices.length - 1)] ?? 'channel';
@@ -42,15 +44,15 @@ export const flip: Transform<FlipParameters, FlipDrawing> = {
   apply(drawing: FlipDrawing, patch: Patch): Patch {
     if (!drawing.x && !drawing.y && !drawing.z) return patch;
     const [nx, ny, nz] = patch.sizeVoxels;
-    const voxels = new Float32Array(patch.voxels.length);
+    const source = patch.voxels;
+    const voxels = new Float32Array(source.length);
+    const [first, step] = drawing.z ? [nz - 1, -1] : [0, 1];
+    let to = 0;
     for (let x = 0; x < nx; x++) {
       const fromX = drawing.x ? nx - 1 - x : x;
       for (let y = 0; y < ny; y++) {
-        const from = (fromX * ny + (drawing.y ? ny - 1 - y : y)) * nz;
-        const run = patch.voxels.subarray(from, from + nz);
-        const to = (x * ny + y) * nz;
-        voxels.set(run, to);
-        if (drawing.z) voxels.subarray(to, to + nz).reverse();
+        let from = (fromX * ny + (drawing.y ? ny - 1 - y : y)) * nz + first;
+        for (let z = 0; z < nz; z++, from += step) voxels[to++] = source[from] as number;
       }
     }
     return { sizeVoxels: patch.sizeVoxels, voxels };

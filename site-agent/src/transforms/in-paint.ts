@@ -4,43 +4,50 @@
  */
 import type { Random } from '@consilium/shared/kernel';
 import type { PatchSize } from '../training/patch-batch.js';
-import { type PaintFill, painter, placeWindow, requireFill } from './paint-window.js';
-import { type Box, eachRun, type Patch, type Transform } from './transform.js';
+import type { IntensitySpan } from './intensity-span.js';
+import {
+  drawFirstGenerationSide,
+  drawWindows,
+  type PaintDrawing,
+  painter,
+  type PaintParameters,
+  requireFill,
+} from './paint-window.js';
+import { eachRun, type Patch, type Transform } from './transform.js';
 
-export interface InPaintParameters {
-  readonly fill: PaintFill;
-}
+export type InPaintDrawing = PaintDrawing;
 
-export interface InPaintDrawing {
-  readonly windows: readonly Box[];
-  readonly fill: PaintFill;
-  readonly seed: string;
-}
-
-const MOST_WINDOWS = 5;
-const FURTHER_WINDOW = 0.95;
-
-export const inPaint: Transform<InPaintParameters, InPaintDrawing> = {
+export const inPaint: Transform<PaintParameters, InPaintDrawing> = {
   name: 'in-paint',
 
-  draw({ fill }: InPaintParameters, sizeVoxels: PatchSize, random: Random): InPaintDrawing {
+  draw({ fill, generation }: PaintParameters, sizeVoxels: PatchSize, random: Random): InPaintDrawing {
     requireFill(fill);
-    const windows: Box[] = [];
-    while (windows.length < MOST_WINDOWS && random.chance(FURTHER_WINDOW)) {
-      const side = (axis: 0 | 1 | 2): number =>
-        random.integer(Math.floor(sizeVoxels[axis] / 6), Math.floor(sizeVoxels[axis] / 3));
-      windows.push(placeWindow([side(0), side(1), side(2)], sizeVoxels, random));
-    }
+    const side = (axis: 0 | 1 | 2): number => {
+      const length = sizeVoxels[axis];
+      if (generation === 'v0') return drawFirstGenerationSide(length, random);
+      return Math.max(1, random.integer(Math.floor(length / 6), Math.floor(length / 3)));
+    };
+    const windows = drawWindows({ least: 0, generation }, side, sizeVoxels, random);
     return { windows, fill, seed: `${random.seed}/in-paint` };
   },
 
-  apply({ windows, fill, seed }: InPaintDrawing, patch: Patch): Patch {
-    if (windows.length === 0) return patch;
+  apply(drawing: InPaintDrawing, patch: Patch): Patch {
+    if (drawing.windows.length === 0) return patch;
     const voxels = Float32Array.from(patch.voxels);
-    for (const [index, window] of windows.entries()) {
-      const paint = painter(fill, `${seed}/${index}`);
-      eachRun(window, patch.sizeVoxels, (offset, length) => paint(voxels, offset, offset + length));
-    }
+    paintInside(voxels, drawing, patch.sizeVoxels, { low: 0, high: 1 });
     return { sizeVoxels: patch.sizeVoxels, voxels };
   },
 };
+
+/** Paints over the windows, in place. */
+export function paintInside(
+  voxels: Float32Array,
+  { windows, fill, seed }: InPaintDrawing,
+  sizeVoxels: PatchSize,
+  span: IntensitySpan,
+): void {
+  for (const [index, window] of windows.entries()) {
+    const paint = painter(fill, `${seed}/${index}`, span);
+    eachRun(window, sizeVoxels, (offset, length) => paint(voxels, offset, offset + length));
+  }
+}

@@ -1,20 +1,18 @@
 import { Random } from '@consilium/shared/kernel';
 import { makeRamp, meanOver, sameBits } from '../../../test/fixtures/make-patch.js';
-import { eachWindow, localShuffle } from './local-shuffle.js';
+import { localShuffle, shuffleInto } from './local-shuffle.js';
 
 const SIZE = [64, 64, 32] as const;
+const RAMP = makeRamp(SIZE);
 
 function draw(parameters: { probability: number; blocks: number }, seed = 'a') {
   return localShuffle.draw(parameters, SIZE, new Random(seed));
 }
 
+const TARGET = new Float32Array(SIZE[0] * SIZE[1] * SIZE[2]);
+
 function touchedShare(blocks: number, seed: string): number {
-  const touched = new Uint8Array(SIZE[0] * SIZE[1] * SIZE[2]);
-  eachWindow({ blocks, seed }, SIZE, (origin, sx, sy, sz) => {
-    for (let x = 0; x < sx; x++)
-      for (let y = 0; y < sy; y++) touched.fill(1, origin + (x * 64 + y) * 32, origin + (x * 64 + y) * 32 + sz);
-  });
-  return touched.reduce((sum, one) => sum + one, 0) / touched.length;
+  return shuffleInto(TARGET, { blocks, seed }, { sizeVoxels: SIZE, voxels: RAMP.voxels }) / TARGET.length;
 }
 
 describe('localShuffle', () => {

@@ -4,46 +4,57 @@
  */
 import type { Random } from '@consilium/shared/kernel';
 import type { PatchSize } from '../training/patch-batch.js';
-import { type PaintFill, painter, placeWindow, requireFill } from './paint-window.js';
-import { type Box, eachRun, type Patch, type Transform } from './transform.js';
+import type { IntensitySpan } from './intensity-span.js';
+import type { IntensityMap } from './nonlinear-intensity.js';
+import {
+  drawFirstGenerationSide,
+  drawWindows,
+  type PaintDrawing,
+  painter,
+  type PaintParameters,
+  requireFill,
+} from './paint-window.js';
+import { eachRun, type Patch, type Transform } from './transform.js';
 
-export interface OutPaintParameters {
-  readonly fill: PaintFill;
-}
+/** Its windows are what is kept; never empty. */
+export type OutPaintDrawing = PaintDrawing;
 
-export interface OutPaintDrawing {
-  /** What is kept; never empty. */
-  readonly windows: readonly Box[];
-  readonly fill: PaintFill;
-  readonly seed: string;
-}
-
-const MOST_FURTHER_WINDOWS = 4;
-const FURTHER_WINDOW = 0.95;
-
-export const outPaint: Transform<OutPaintParameters, OutPaintDrawing> = {
+export const outPaint: Transform<PaintParameters, OutPaintDrawing> = {
   name: 'out-paint',
 
-  draw({ fill }: OutPaintParameters, sizeVoxels: PatchSize, random: Random): OutPaintDrawing {
+  draw({ fill, generation }: PaintParameters, sizeVoxels: PatchSize, random: Random): OutPaintDrawing {
     requireFill(fill);
     const side = (axis: 0 | 1 | 2): number => {
       const length = sizeVoxels[axis];
+      if (generation === 'v0') return Math.max(1, length - drawFirstGenerationSide(length, random));
       return length - random.integer(Math.floor((3 * length) / 7), Math.floor((4 * length) / 7));
     };
-    const window = (): Box => placeWindow([side(0), side(1), side(2)], sizeVoxels, random);
-    const windows = [window()];
-    while (windows.length <= MOST_FURTHER_WINDOWS && random.chance(FURTHER_WINDOW)) windows.push(window());
+    const windows = drawWindows({ least: 1, generation }, side, sizeVoxels, random);
     return { windows, fill, seed: `${random.seed}/out-paint` };
   },
 
-  apply({ windows, fill, seed }: OutPaintDrawing, patch: Patch): Patch {
+  apply(drawing: OutPaintDrawing, patch: Patch): Patch {
     const voxels = new Float32Array(patch.voxels.length);
-    painter(fill, seed)(voxels, 0, voxels.length);
-    for (const window of windows) {
-      eachRun(window, patch.sizeVoxels, (offset, length) => {
-        voxels.set(patch.voxels.subarray(offset, offset + length), offset);
-      });
-    }
+    paintOutside(voxels, drawing, patch, { low: 0, high: 1 }, copyRun);
     return { sizeVoxels: patch.sizeVoxels, voxels };
   },
 };
+
+/** Writes paint everywhere but in the windows, and what `map` makes of the patch there; `target` is not the patch itself. */
+export function paintOutside(
+  target: Float32Array,
+  { windows, fill, seed }: OutPaintDrawing,
+  { voxels, sizeVoxels }: Patch,
+  span: IntensitySpan,
+  map: IntensityMap,
+): void {
+  painter(fill, seed, span)(target, 0, target.length);
+  for (const window of windows) {
+    eachRun(window, sizeVoxels, (offset, length) => map(target, voxels, offset, offset + length));
+  }
+}
+
+/** The map that keeps every intensity; quicker for short runs than a view and a copy. */
+export function copyRun(target: Float32Array, source: Float32Array, from: number, to: number): void {
+  for (let i = from; i < to; i++) target[i] = source[i] as number;
+}
