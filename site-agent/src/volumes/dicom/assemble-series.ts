@@ -23,11 +23,16 @@ export function assembleSeries(facts: readonly DicomFacts[]): SeriesAssembly {
   };
 }
 
+/** What files of one series share. Only to be compared: it holds identifiers. */
+export function seriesKey({ seriesInstance, examinationInstance, patientId }: DicomFacts): string {
+  return [seriesInstance, examinationInstance, patientId ?? ''].join('\0');
+}
+
 /** Anonymised exports sometimes give series of different patients one identifier: a patient is never mixed with another. */
 function seriesOf(facts: readonly DicomFacts[]): readonly (readonly DicomFacts[])[] {
   const series = new Map<string, DicomFacts[]>();
   for (const file of [...facts].sort(compareFiles)) {
-    const key = [file.seriesInstance, file.examinationInstance, file.patientId ?? ''].join('\0');
+    const key = seriesKey(file);
     const files = series.get(key);
     if (files === undefined) series.set(key, [file]);
     else files.push(file);

@@ -1,0 +1,18 @@
+import { unsuitable } from './volume-fault.js';
+
+/**
+ * Replaces NaN and infinities by the smallest finite value, which is background in CT and MR; returns how many there were.
+ * VOLUME_UNSUITABLE when they are more than half.
+ */
+export function repairNonFinite(voxels: Float32Array): number {
+  let smallest = Infinity;
+  let broken = 0;
+  for (const value of voxels) {
+    if (!Number.isFinite(value)) broken++;
+    else if (value < smallest) smallest = value;
+  }
+  if (broken === 0) return 0;
+  if (2 * broken > voxels.length) throw unsuitable('more than half of its voxels are not finite numbers');
+  for (let i = 0; i < voxels.length; i++) if (!Number.isFinite(voxels[i])) voxels[i] = smallest;
+  return broken;
+}
