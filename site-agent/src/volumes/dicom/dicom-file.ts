@@ -17,6 +17,8 @@ export class DicomFile {
     handle: FileHandle | undefined,
     content: Buffer | undefined,
     private size: number,
+    /** When the file was last changed. */
+    readonly changedMs: number,
   ) {
     this.handle = handle;
     this.content = content;
@@ -25,7 +27,8 @@ export class DicomFile {
   static async open(path: string): Promise<DicomFile> {
     const handle = await open(path, 'r');
     try {
-      return new DicomFile(handle, undefined, (await handle.stat()).size);
+      const { size, mtimeMs } = await handle.stat();
+      return new DicomFile(handle, undefined, size, mtimeMs);
     } catch (error) {
       await handle.close();
       throw error;
@@ -34,6 +37,10 @@ export class DicomFile {
 
   get sizeBytes(): number {
     return this.size;
+  }
+
+  get isInflated(): boolean {
+    return this.content !== undefined;
   }
 
   /** A copy of the bytes from `start`; fewer than asked for where the file ends. */

@@ -1,0 +1,60 @@
+/** What an encoded picture says of itself in its own header. */
+export interface CodestreamSize {
+  readonly columns: number;
+  readonly rows: number;
+  readonly components: number;
+  readonly bits: number;
+}
+
+/** Frame headers of the processes that each codec decodes: Huffman-coded DCT, lossless, JPEG-LS. */
+export const FRAME_HEADERS = {
+  jpeg: new Set([0xffc0, 0xffc1, 0xffc2]),
+  'jpeg-lossless': new Set([0xffc3]),
+  'jpeg-ls': new Set([0xfff7]),
+} as const;
+
+const MOST_TILES = 16_384;
+
+/**
+ * The frame header of a JPEG or JPEG-LS picture (ISO/IEC 10918-1 annex B, 14495-1 annex C); undefined when there is none of
+ * the given kinds. Decoders allocate by it, so it is compared with the DICOM header before they see the picture.
+ */
+export function jpegSize(bytes: Uint8Array, frameHeaders: ReadonlySet<number>): CodestreamSize | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length < 4 || view.getUint16(0) !== 0xffd8) return undefined;
+  for (let position = 2; position + 4 <= bytes.length;) {
+    const marker = view.getUint16(position);
+    if (marker === 0xffff) {
+      position += 1; // fill bytes
+      continue;
+    }
+    if (marker < 0xffc0 || marker === 0xffda || marker === 0xffd9) return undefined;
+    if (isFrameHeader(marker)) {
+      if (position + 10 > bytes.length || !frameHeaders.has(marker)) return undefined;
+      const [rows, columns] = [view.getUint16(position + 5), view.getUint16(position + 7)];
+      return { rows, columns, bits: view.getUint8(position + 4), components: view.getUint8(position + 9) };
+    }
+    position += 2 + view.getUint16(position + 2);
+  }
+  return undefined;
+}
+
+/** The SIZ segment of a JPEG 2000 codestream (ISO/IEC 15444-1 section A.5.1), bare or inside a JP2 file. */
+export function jpeg2000Size(bytes: Buffer): CodestreamSize | undefined {
+  const start = bytes.readUInt8(0) === 0xff ? 0 : bytes.indexOf(Buffer.from([0xff, 0x4f, 0xff, 0x51]));
+  if (start < 0 || start + 45 > bytes.length || bytes.readUInt32BE(start) !== 0xff4fff51) return undefined;
+  const at = (index: number): number => bytes.readUInt32BE(start + 8 + 4 * index);
+  const [columns, rows] = [at(0) - at(2), at(1) - at(3)];
+  const [tileColumns, tileRows] = [at(4), at(5)];
+  if (tileColumns === 0 || tileRows === 0) return undefined;
+  if (Math.ceil(columns / tileColumns) * Math.ceil(rows / tileRows) > MOST_TILES) return undefined;
+  const precision = bytes.readUInt8(start + 42);
+  if (bytes.readUInt8(start + 43) !== 1 || bytes.readUInt8(start + 44) !== 1) return undefined; // subsampled
+  return { columns, rows, components: bytes.readUInt16BE(start + 40), bits: (precision & 0x7f) + 1 };
+}
+
+/** SOF0–SOF15 without DHT, JPG and DAC, and SOF55 of JPEG-LS. */
+function isFrameHeader(marker: number): boolean {
+  if (marker === 0xfff7) return true;
+  return marker >= 0xffc0 && marker <= 0xffcf && ![0xffc4, 0xffc8, 0xffcc].includes(marker);
+}

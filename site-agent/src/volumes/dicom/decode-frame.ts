@@ -1,0 +1,76 @@
+import { unreadable, unsuitable } from '../volume-fault.js';
+import { codecModule, dropCodecModule, newLosslessDecoder, type WasmCodec } from './codec-modules.js';
+import { type CodestreamSize, FRAME_HEADERS, jpeg2000Size, jpegSize } from './codestream-size.js';
+import { decodeRle } from './decode-rle.js';
+import { extractBits, type FrameForm, frameBytes, type StoredValues, valuesOf } from './stored-plane.js';
+import type { PixelCodec } from './transfer-syntax.js';
+
+/** A module that has grown past this is started anew after the frame. */
+const MOST_MODULE_BYTES = 512 * 1024 * 1024;
+
+/**
+ * The stored values of one encoded frame. What the encoded picture says of its size must be what the DICOM header says;
+ * VOLUME_UNREADABLE otherwise, and for damage that the codec notices.
+ */
+export async function decodeFrame(encoded: Buffer, codec: Exclude<PixelCodec, 'none'>, form: FrameForm): Promise<StoredValues> {
+  if (encoded.length === 0) throw unreadable('the pixel data is cut short');
+  if (codec === 'rle') return valuesOf(await decodeRle(encoded, form), form, false);
+  const size = checkedSize(encoded, codec, form);
+  const bytes = codec === 'jpeg-lossless' ? decodeLossless(encoded, form) : await decodeByWasm(encoded, codec, form, size);
+  const values = valuesOf(bytes, { ...form, bitsStored: form.bitsAllocated, highBit: form.bitsAllocated - 1 }, false);
+  // Codecs hand the sample's bits down to bit 0; some files encode fewer bits than their header names.
+  extractBits(values, Math.min(form.bitsStored, size.bits), 0, form.signed);
+  return values;
+}
+
+function checkedSize(encoded: Buffer, codec: Exclude<PixelCodec, 'none' | 'rle'>, form: FrameForm): CodestreamSize {
+  const size =
+    codec === 'jpeg-2000' || codec === 'ht-jpeg-2000' ? jpeg2000Size(encoded) : jpegSize(encoded, FRAME_HEADERS[codec]);
+  if (size === undefined) throw unreadable('the pixel data is damaged: the compressed picture has no valid header');
+  const { columns, rows, components, bits } = size;
+  if (columns !== form.columns || rows !== form.rows || components !== form.samplesPerPixel || bits > form.bitsAllocated) {
+    throw unreadable('the pixel data is damaged: the compressed picture is not of the size that the DICOM header says');
+  }
+  if (bits < 2 || bits > 16) throw unsuitable(`its compressed pixels have ${bits} bits each`);
+  if (codec === 'jpeg' && bits > 8) throw unsuitable(`it is compressed as JPEG with ${bits} bits, with loss; that is not read`);
+  return size;
+}
+
+function decodeLossless(encoded: Buffer, form: FrameForm): Buffer {
+  try {
+    const values = newLosslessDecoder().decode(encoded.buffer, encoded.byteOffset, encoded.length, form.bitsAllocated / 8);
+    return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  } catch (error) {
+    throw unreadable('the pixel data is damaged (JPEG lossless)', error);
+  }
+}
+
+async function decodeByWasm(encoded: Buffer, codec: WasmCodec, form: FrameForm, size: CodestreamSize): Promise<Buffer> {
+  const module = await codecModule(codec);
+  try {
+    const decoder = module.newDecoder();
+    decoder.getEncodedBuffer(encoded.length).set(encoded);
+    decoder.decode();
+    const info = decoder.getFrameInfo();
+    if (info.width !== form.columns || info.height !== form.rows || info.componentCount !== form.samplesPerPixel) {
+      throw unreadable('the pixel data is damaged: the picture decodes to another size');
+    }
+    const bytes = widened(decoder.getDecodedBuffer(), size.bits, form);
+    decoder.delete();
+    if (module.memoryBytes() > MOST_MODULE_BYTES) dropCodecModule(codec);
+    return bytes;
+  } catch (error) {
+    dropCodecModule(codec);
+    throw unreadable(`the pixel data is damaged (${codec.toUpperCase()})`, error);
+  }
+}
+
+/** A copy of the decoder's samples in the width of the DICOM header: decoders use one byte for up to eight bits. */
+function widened(decoded: Uint8Array, bits: number, form: FrameForm): Buffer {
+  const wanted = frameBytes(form);
+  if (bits > 8 || form.bitsAllocated === 8) {
+    if (decoded.length < wanted) throw unreadable('the pixel data is cut short');
+    return Buffer.from(decoded.slice(0, wanted).buffer);
+  }
+  return Buffer.from(Uint16Array.from(decoded).buffer);
+}
