@@ -68,29 +68,49 @@ export function predictVolume(
   overlap = 0.5,
 ): Float32Array {
   const sums = new Float32Array(voxels.length * outputs);
-  const counts = new Uint16Array(voxels.length);
   const input = new Float32Array(patch[0] * patch[1] * patch[2]);
   for (const start of planWindows(sizeVoxels, patch, overlap)) {
     cutPatch(voxels, sizeVoxels, start, patch, input);
-    addWindow(predict(input), { sums, counts, outputs }, sizeVoxels, start, patch);
+    addWindow(predict(input), { sums, outputs }, sizeVoxels, start, patch);
   }
-  for (let voxel = 0; voxel < counts.length; voxel++) {
-    const count = counts[voxel] as number;
-    for (let output = 0; output < outputs; output++)
-      sums[voxel * outputs + output] = (sums[voxel * outputs + output] as number) / count;
-  }
+  divideByWindows({ sums, outputs }, sizeVoxels, patch, overlap);
   return sums;
 }
 
 interface Accumulator {
   readonly sums: Float32Array;
-  readonly counts: Uint16Array;
   readonly outputs: number;
+}
+
+/** Windows lie in a grid, so that those over a voxel are the product of those along the axes: no array of counts is needed. */
+function divideByWindows({ sums, outputs }: Accumulator, sizeVoxels: PatchSize, patch: PatchSize, overlap: number): void {
+  const [sx, sy, sz] = sizeVoxels;
+  const alongX = windowsAlong(sx, patch[0], overlap);
+  const alongY = windowsAlong(sy, patch[1], overlap);
+  const alongZ = windowsAlong(sz, patch[2], overlap);
+  let at = 0;
+  for (const x of alongX) {
+    for (const y of alongY) {
+      for (const z of alongZ) {
+        for (let output = 0; output < outputs; output++, at++) sums[at] = (sums[at] as number) / (x * y * z);
+      }
+    }
+  }
+}
+
+/** Windows over each voxel of an axis. */
+function windowsAlong(sizeVoxels: number, patchVoxels: number, overlap: number): Uint16Array {
+  const counts = new Uint16Array(sizeVoxels);
+  for (const start of axisStarts(sizeVoxels, patchVoxels, overlap)) {
+    const { from, to } = axisOverlap(start, patchVoxels, sizeVoxels);
+    for (let voxel = from; voxel < to; voxel++) counts[voxel] = (counts[voxel] as number) + 1;
+  }
+  return counts;
 }
 
 function addWindow(
   values: Float32Array,
-  { sums, counts, outputs }: Accumulator,
+  { sums, outputs }: Accumulator,
   sizeVoxels: PatchSize,
   start: WindowStart,
   patch: PatchSize,
@@ -101,15 +121,10 @@ function addWindow(
   if (x === undefined || y === undefined || z === undefined) return;
   for (let i = x.from; i < x.to; i++) {
     for (let j = y.from; j < y.to; j++) {
-      let voxel = (i * sy + j) * sz + z.from;
       let source = (((i - start[0]) * py + (j - start[1])) * pz + (z.from - start[2])) * outputs;
-      for (let k = z.from; k < z.to; k++, voxel++) {
-        counts[voxel] = (counts[voxel] as number) + 1;
-        for (let output = 0; output < outputs; output++, source++) {
-          const at = voxel * outputs + output;
-          sums[at] = (sums[at] as number) + (values[source] as number);
-        }
-      }
+      const first = ((i * sy + j) * sz + z.from) * outputs;
+      for (let at = first; at < first + (z.to - z.from) * outputs; at++, source++)
+        sums[at] = (sums[at] as number) + (values[source] as number);
     }
   }
 }

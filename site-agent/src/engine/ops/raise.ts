@@ -17,7 +17,7 @@ import type { Sides } from './padding.js';
 import { convolveTransposed } from './transposed-convolution.js';
 
 /** Smaller parts would cost time and hardly lower the peak, which is then that of the layers around. */
-const PART_BYTES = 16 * 2 ** 20;
+const PART_BYTES = 8 * 2 ** 20;
 /** Parts have a multiple of so many channels, which fills the vectors of the kernels. */
 const CHANNEL_STEP = 16;
 
