@@ -1,8 +1,8 @@
-import { arrangePlanes } from './arrange-planes.js';
-import { describeStack, filesOf, refuseFiles } from './describe-stack.js';
+import { type Arrangement, arrangePlanes } from './arrange-planes.js';
+import { describeStack, pairReason, refuseFiles, refusePlanes } from './describe-stack.js';
 import type { DicomFacts } from './dicom-facts.js';
 import { placePlanes } from './place-planes.js';
-import type { LeftOutFile, SeriesAssembly, SeriesStack } from './series-stack.js';
+import type { LeftOutFile, ReadableStack, RefusedStack, SeriesAssembly, SeriesStack } from './series-stack.js';
 import { ACQUISITIONS, IMAGE_TYPE, type PlaneGroup, splitBy, splitByGeometry } from './split-stacks.js';
 
 /** Fewer slices prove no even spacing, so a part of a broken stack needs at least these. */
@@ -43,11 +43,29 @@ function seriesOf(facts: readonly DicomFacts[]): readonly (readonly DicomFacts[]
 function assembleOne(files: readonly DicomFacts[]): SeriesAssembly {
   const { unique, copies } = dropCopies(files);
   const { placed, unplaced, leftOut } = placePlanes(unique);
-  const stacks = placed.length === 0 ? [] : splitByGeometry(placed).flatMap((group) => stacksOf(group, copies.length));
+  const [first, ...others] = placed;
+  const groups = first === undefined ? [] : splitByGeometry([first, ...others]);
+  const stacks = groups.flatMap((group) => stacksOf(group, copies.length));
+  const readable = stacks.filter((stack) => stack.status !== 'refused').sort((a, b) => planesIn(b) - planesIn(a));
+  const refused = stacks.filter((stack) => stack.status === 'refused');
   return {
-    stacks: [...stacks.sort(compareStacks), ...refuseFiles(unplaced)],
+    stacks: [...readable, ...mergeRefusals([...refused, ...refuseFiles(unplaced)])],
     leftOut: [...leftOut, ...copies],
   };
+}
+
+/** Thirty slices that look thirty ways are refused in one line. */
+function mergeRefusals(refused: readonly RefusedStack[]): readonly RefusedStack[] {
+  const byReason = new Map<string, RefusedStack[]>();
+  for (const stack of refused) {
+    const same = byReason.get(stack.reason);
+    if (same === undefined) byReason.set(stack.reason, [stack]);
+    else same.push(stack);
+  }
+  return [...byReason.values()].flatMap((same) => {
+    const [first] = same;
+    return first === undefined ? [] : [{ ...first, files: [...new Set(same.flatMap(({ files }) => files))] }];
+  });
 }
 
 /** The same image under two names is kept once. One identifier for different images is an exporter's fault and no copy. */
@@ -69,13 +87,19 @@ function stacksOf(group: PlaneGroup, copies: number): readonly SeriesStack[] {
   const whole = arrangePlanes(group.planes);
   const byType = splitBy(IMAGE_TYPE, group);
   const stands = !('fault' in whole);
-  if (stands && (whole.frames.length === 1 || byType.length === 1)) return [describeStack(group, whole, copies)];
+  if (stands && (whole.frames.length === 1 || byType.length === 1)) return settleStack(group, whole, copies);
   if (byType.length > 1) return byType.flatMap((part) => stacksOf(part, copies));
   const parts = ACQUISITIONS.map((criterion) => standingParts(splitBy(criterion, group), copies)).find(
     ({ length }) => length > 1,
   );
   if (parts !== undefined) return parts;
-  return stands ? [] : refuseFiles([...filesOf(group.planes)].map((facts) => ({ facts, ...whole })));
+  return stands ? [] : refusePlanes(group.planes, whole);
+}
+
+/** Two slices that remain of a series that was parted are no volume unless their header proves them to be neighbours. */
+function settleStack(group: PlaneGroup, whole: Arrangement, copies: number): readonly SeriesStack[] {
+  const fault = group.partedBy.length > 0 ? pairReason(whole) : undefined;
+  return fault === undefined ? [describeStack(group, whole, copies)] : refusePlanes(group.planes, { fault });
 }
 
 /** Every part as a volume of its own; empty unless each of them proves to be one. */
@@ -96,11 +120,7 @@ function compareFiles(a: DicomFacts, b: DicomFacts): number {
   return a.path < b.path ? -1 : 1;
 }
 
-/** Volumes first, the largest first; equals stay in the order of their instance numbers. */
-function compareStacks(a: SeriesStack, b: SeriesStack): number {
-  return planesIn(b) - planesIn(a);
-}
-
-function planesIn(stack: SeriesStack): number {
-  return stack.status === 'refused' ? 0 : stack.frames.length * (stack.frames[0]?.length ?? 0);
+/** The largest volume comes first; equals stay in the order of their instance numbers. */
+function planesIn({ frames }: ReadableStack): number {
+  return frames.length * (frames[0]?.length ?? 0);
 }

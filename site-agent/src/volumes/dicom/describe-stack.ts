@@ -1,8 +1,8 @@
-import { closestOrientation, orientationName, rasLayout, reorientAffine, spacingOf } from '../orientation.js';
+import { orientationName, rasLayout, reorientAffine, spacingOf } from '../orientation.js';
 import type { ScanGeometry, ScanHeader } from '../scan-header.js';
 import type { Arrangement } from './arrange-planes.js';
 import type { DicomFacts } from './dicom-facts.js';
-import type { PlacedPlane, ReadableStack, RefusedStack, SeriesStack, StackFault, StackGrid } from './series-stack.js';
+import type { PlacedPlane, ReadableStack, RefusedStack, StackFault, StackGrid } from './series-stack.js';
 import { isLocalizer, type PlaneGroup } from './split-stacks.js';
 import { statedModality } from './stated-modality.js';
 
@@ -12,24 +12,23 @@ export interface FileFault extends StackFault {
 }
 
 /** The stack that arranged planes form: `reported` where a person should know something, with all such reasons in one line. */
-export function describeStack(group: PlaneGroup, arranged: Arrangement, copies: number): SeriesStack {
-  const { grid, frames } = arranged;
-  const first = group.planes[0];
-  const geometry = geometryOf(grid, frames.length);
-  if (geometry === undefined || first === undefined) {
-    return refuseFiles(
-      [...filesOf(group.planes)].map((facts) => ({ facts, fault: 'its orientation names no volume' })),
-    )[0] as RefusedStack;
-  }
-  const reasons = reasonsToReport(group, first, arranged, copies);
-  const told = arranged.toldApartBy === undefined ? [] : [`${frames.length} volumes, told apart by ${arranged.toldApartBy}`];
+export function describeStack(group: PlaneGroup, arranged: Arrangement, copies: number): ReadableStack {
+  const { grid, frames, toldApartBy } = arranged;
+  const { facts } = group.planes[0];
+  const reasons = reasonsToReport(group, arranged, copies);
+  const told = toldApartBy === undefined ? [] : [`${frames.length} volumes, told apart by ${toldApartBy}`];
   return {
     ...describeReasons(reasons),
-    header: { ...statedFacts(first.facts), geometry, remarks: [...reasons, ...told] },
+    header: { ...statedFacts(facts), geometry: geometryOf(grid, frames.length), remarks: [...reasons, ...told] },
     grid,
     frames,
-    files: [...filesOf(group.planes)].map(({ path }) => path),
+    files: filesOf(group.planes).map(({ path }) => path),
   };
+}
+
+/** The files of planes that form no volume. */
+export function refusePlanes(planes: readonly PlacedPlane[], fault: StackFault): readonly RefusedStack[] {
+  return refuseFiles(filesOf(planes).map((facts) => ({ facts, ...fault })));
 }
 
 /** Refused files as stacks, one for each reason, so that a person reads each reason once. */
@@ -53,8 +52,9 @@ function describeReasons(reasons: readonly string[]): Pick<ReadableStack, 'statu
   return reasons.length === 0 ? { status: 'ok', reason: undefined } : { status: 'reported', reason: reasons.join('; ') };
 }
 
-function reasonsToReport(group: PlaneGroup, first: PlacedPlane, arranged: Arrangement, copies: number): readonly string[] {
+function reasonsToReport(group: PlaneGroup, arranged: Arrangement, copies: number): readonly string[] {
   const partedBy = group.partedBy.filter((name) => name !== 'localizer');
+  const [first] = group.planes;
   const { facts } = first;
   return [
     ...(isLocalizer(first) ? ['it is a localizer'] : []),
@@ -62,7 +62,7 @@ function reasonsToReport(group: PlaneGroup, first: PlacedPlane, arranged: Arrang
       ? [`its series holds several volumes, told apart by ${partedBy.join(' and ')}; this is one of them`]
       : []),
     ...presence(arranged.remark),
-    ...presence(pairReason(arranged, facts)),
+    ...presence(pairReason(arranged)),
     ...presence(tiltReason(facts)),
     ...(statedModality(facts) === 'MR' && facts.pixels?.photometric === 'MONOCHROME1'
       ? ['it is meant to be shown inverted (MONOCHROME1); its values are read as they are stored']
@@ -75,11 +75,11 @@ function reasonsToReport(group: PlaneGroup, first: PlacedPlane, arranged: Arrang
  * Two slices are even whatever lies between them. That they are neighbours is proved by the header's Spacing Between Slices,
  * or by several frames that show the same two places: a lost slice would have to be lost from every one of them.
  */
-function pairReason({ slots, frames }: Arrangement, { spacingBetweenSlicesMm }: DicomFacts): string | undefined {
+export function pairReason({ slots, frames }: Arrangement): string | undefined {
   const [low, high] = slots;
   if (slots.length !== 2 || frames.length > 1 || low === undefined || high === undefined) return undefined;
   const gapMm = high.heightMm - low.heightMm;
-  const stated = Math.abs(spacingBetweenSlicesMm ?? 0);
+  const stated = Math.abs(low.planes[0]?.facts.spacingBetweenSlicesMm ?? 0);
   if (stated === 0) return 'it has only 2 slices, too few to prove an even spacing';
   if (Math.abs(stated - gapMm) <= Math.max(0.01, 0.01 * gapMm)) return undefined;
   return `it has only 2 slices, ${Number(gapMm.toFixed(3))} mm apart, where its header states ${stated} mm between slices`;
@@ -91,9 +91,7 @@ function tiltReason({ gantryTilt }: DicomFacts): string | undefined {
   return `its header states a gantry tilt of ${Math.abs(gantryTilt)}°, but its slices lie straight above each other`;
 }
 
-function geometryOf({ affine, sizeVoxels }: StackGrid, frames: number): ScanGeometry | undefined {
-  const orientation = closestOrientation(affine);
-  if (orientation === undefined) return undefined;
+function geometryOf({ affine, sizeVoxels, orientation }: StackGrid, frames: number): ScanGeometry {
   const ras = reorientAffine(affine, orientation, sizeVoxels);
   return {
     sizeVoxels: rasLayout(sizeVoxels, orientation).sizeVoxels,
@@ -110,8 +108,8 @@ function statedFacts(facts: DicomFacts | undefined): Pick<ScanHeader, 'modality'
 }
 
 /** The files of planes, each once. */
-export function filesOf(planes: readonly PlacedPlane[]): ReadonlySet<DicomFacts> {
-  return new Set(planes.map(({ facts }) => facts));
+function filesOf(planes: readonly PlacedPlane[]): readonly DicomFacts[] {
+  return [...new Set(planes.map(({ facts }) => facts))];
 }
 
 function presence(reason: string | undefined): readonly string[] {

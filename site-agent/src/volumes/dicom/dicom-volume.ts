@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { closestOrientation, type Orientation, rasLayout, reorientAffine, spacingOf } from '../orientation.js';
+import { rasLayout, reorientAffine, spacingOf } from '../orientation.js';
 import type { DicomSource } from '../volume-source.js';
 import type { Volume } from '../volume.js';
 import { repairNonFinite } from '../repair-voxels.js';
@@ -8,7 +8,7 @@ import { assembleSeries } from './assemble-series.js';
 import { fillFrame } from './fill-frame.js';
 import { readFactsOf } from './read-facts-of.js';
 import { settlePadding } from './rescale-plane.js';
-import type { PlacedPlane, ReadableStack } from './series-stack.js';
+import type { PlacedPlane, ReadableStack, StackGrid } from './series-stack.js';
 
 /** A whole-body scan of 512 × 512 × 2048; what claims more is refused before any memory is taken. */
 const MAXIMUM_VOXELS = 2 ** 29;
@@ -53,20 +53,18 @@ async function volumeOf(stack: ReadableStack, planes: readonly PlacedPlane[]): P
   if (columns * rows * slices > MAXIMUM_VOXELS) {
     throw unsuitable(`the series claims ${(columns * rows * slices).toExponential(1)} voxels, more than ${MAXIMUM_VOXELS}`);
   }
-  const orientation = closestOrientation(grid.affine);
-  if (orientation === undefined) throw unsuitable('its orientation matrix is singular');
-  const { voxels, range } = await fillFrame(planes, grid, orientation);
+  const { voxels, range } = await fillFrame(planes, grid);
   settlePadding(voxels, header.modality === 'CT', range);
-  return { ...placeOf(grid, orientation), voxels, repairedVoxels: areAlwaysFinite(planes) ? 0 : repairNonFinite(voxels) };
+  return { ...placeOf(grid), voxels, repairedVoxels: areAlwaysFinite(planes) ? 0 : repairNonFinite(voxels) };
 }
 
-function placeOf(grid: ReadableStack['grid'], orientation: Orientation): Omit<Volume, 'voxels' | 'repairedVoxels'> {
-  const affine = reorientAffine(grid.affine, orientation, grid.sizeVoxels);
+function placeOf({ sizeVoxels, affine: stored, orientation }: StackGrid): Omit<Volume, 'voxels' | 'repairedVoxels'> {
+  const affine = reorientAffine(stored, orientation, sizeVoxels);
   return {
-    sizeVoxels: rasLayout(grid.sizeVoxels, orientation).sizeVoxels,
+    sizeVoxels: rasLayout(sizeVoxels, orientation).sizeVoxels,
     spacingMm: spacingOf(affine),
     affine,
-    source: { ...grid, ...orientation, headerBytes: undefined },
+    source: { sizeVoxels, affine: stored, ...orientation, headerBytes: undefined },
   };
 }
 

@@ -1,4 +1,4 @@
-import { type Orientation, rasLayout } from '../orientation.js';
+import { rasLayout } from '../orientation.js';
 import { spreadVoxels } from '../nifti/spread-voxels.js';
 import { unreadable } from '../volume-fault.js';
 import type { DicomFacts } from './dicom-facts.js';
@@ -23,7 +23,8 @@ export interface FilledFrame {
  * Decodes the planes of one frame, a few at a time, into an array in RAS order. The array is made once the first planes have
  * proved that the files hold what their headers say. VOLUME_UNREADABLE when a plane does not decode.
  */
-export async function fillFrame(planes: readonly PlacedPlane[], grid: StackGrid, orientation: Orientation): Promise<FilledFrame> {
+export async function fillFrame(planes: readonly PlacedPlane[], grid: StackGrid): Promise<FilledFrame> {
+  const { orientation } = grid;
   const [columns, rows, slices] = grid.sizeVoxels;
   const planeVoxels = columns * rows;
   const batch = Math.max(1, Math.min(PLANES_AT_ONCE, slices, Math.floor(LARGEST_BATCH_VOXELS / planeVoxels)));

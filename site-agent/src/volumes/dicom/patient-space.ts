@@ -26,8 +26,3 @@ export function lengthOf(u: Point): number {
 export function acrossPart(u: Point, normal: Point): Point {
   return along(u, normal, -dot(u, normal));
 }
-
-/** Degrees between two unit vectors. */
-export function angleBetween(u: Point, v: Point): number {
-  return (Math.atan2(lengthOf(cross(u, v)), dot(u, v)) * 180) / Math.PI;
-}

@@ -1,3 +1,4 @@
+import type { Orientation } from '../orientation.js';
 import type { ScanHeader } from '../scan-header.js';
 import type { Triple } from '../volume.js';
 import type { DicomFacts, PlaneFacts, Point } from './dicom-facts.js';
@@ -20,6 +21,7 @@ export interface StackGrid {
   readonly sizeVoxels: Triple;
   /** 4×4, row-major: stored index → RAS+ millimetres. */
   readonly affine: readonly number[];
+  readonly orientation: Orientation;
 }
 
 /** One volume, or a series of volumes of one geometry, that files of a DICOM series form; or the reason why they form none. */

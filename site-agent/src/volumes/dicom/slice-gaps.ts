@@ -12,8 +12,10 @@ export function explainGaps(heightsMm: readonly number[]): StackFault {
   if (wide >= 0 && multiples.every((times) => times > 0.5 && Math.abs(times - Math.round(times)) <= MULTIPLE_TOLERANCE)) {
     return missingSlices(multiples, wide, heightsMm[wide] ?? 0, usual);
   }
-  const [narrowest, widest] = [Math.min(...gaps), Math.max(...gaps)];
-  return { fault: `its slices are not evenly spaced: gaps from ${millimetres(narrowest)} to ${millimetres(widest)} mm` };
+  const [narrowest, widest] = [Math.min, Math.max].map((end) => gaps.reduce((a, b) => end(a, b)));
+  return {
+    fault: `its slices are not evenly spaced: gaps from ${millimetres(narrowest ?? 0)} to ${millimetres(widest ?? 0)} mm`,
+  };
 }
 
 function missingSlices(multiples: readonly number[], wide: number, belowMm: number, usual: number): StackFault {

@@ -58,13 +58,14 @@ export function splitFrames(slots: readonly Slot[]): SplitFrames | StackFault {
 
 function unequalFault(slots: readonly Slot[]): string {
   const counts = slots.map((slot) => slot.planes.length);
-  const usual = Math.min(...counts);
+  const usual = counts.reduce((a, b) => Math.min(a, b));
+  const most = counts.reduce((a, b) => Math.max(a, b));
   const more = slots.filter((slot) => slot.planes.length > usual);
   const heights = more.slice(0, 3).map((slot) => `${Number(slot.heightMm.toFixed(2))} mm`);
   const where = `${heights.join(', ')}${more.length > 3 ? ' …' : ''}`;
   return usual === 1 && more.length < slots.length / 2
     ? `${more.length} of its ${slots.length} places hold more than one image (at ${where})`
-    : `its places hold different numbers of images (${usual} to ${Math.max(...counts)}; more at ${where})`;
+    : `its places hold different numbers of images (${usual} to ${most}; more at ${where})`;
 }
 
 function explains(keys: readonly FrameKey[], slots: readonly Slot[]): boolean {

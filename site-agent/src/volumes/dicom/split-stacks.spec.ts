@@ -112,6 +112,16 @@ describe('a series that holds several volumes', () => {
     expect(volumesOf(files)[0]?.reason).toMatch(/^its series holds several volumes, told apart by orientation/);
   });
 
+  it('refuses a pair of slices that remains, unless its header proves them to be neighbours', () => {
+    const large = (spacingBetweenSlicesMm: number | undefined) =>
+      makeStack(2, () => ({ spacingBetweenSlicesMm, pixels: { planeRows: 12, rows: 12 } }), 'l');
+    expect(assembleSeries([...makeStack(5), ...large(undefined)]).stacks.map(({ status }) => status)).toEqual([
+      'reported',
+      'refused',
+    ]);
+    expect(volumesOf([...makeStack(5), ...large(2)])).toHaveLength(2);
+  });
+
   it('parts localizers and leaves the scan as it is', () => {
     const localizer = makeStack(3, () => ({ imageType: ['ORIGINAL', 'PRIMARY', 'LOCALIZER'] }), 'l');
     expect(assembleSeries([...localizer, ...makeStack(6)]).stacks.map(({ status, reason }) => [status, reason])).toEqual([
@@ -156,5 +166,16 @@ describe('a series that holds several volumes', () => {
     const renamed = axial.map((facts, index) => ({ ...facts, path: `/elsewhere/${9 - index}` }));
     const sizes = (files: readonly DicomFacts[]) => volumesOf(files).map(({ grid }) => grid.sizeVoxels);
     expect(sizes([...renamed, ...makeStack(5)])).toEqual(sizes([...makeStack(5), ...axial].reverse()));
+  });
+
+  it('refuses slices that all look another way in one line, and takes no longer for very many', () => {
+    const turned = makeStack(4000, (slice) => {
+      const [c, s] = [Math.cos(slice / 300), Math.sin(slice / 300)];
+      return { plane: { rowDirection: [c, s, 0], columnDirection: [-s, c, 0] } };
+    });
+    const { stacks } = assembleSeries(turned);
+    expect(stacks.map(({ status, reason }) => [status, reason])).toEqual([
+      ['refused', 'it holds a single slice, which is no volume'],
+    ]);
   });
 });

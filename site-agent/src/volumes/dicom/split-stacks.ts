@@ -2,9 +2,12 @@ import { acrossPart, cross, lengthOf, minus } from './patient-space.js';
 import { areParallel } from './stack-geometry.js';
 import type { PlacedPlane } from './series-stack.js';
 
+/** No series holds more volumes that differ in one thing; beyond, planes stay alone, so that hostile files cost no time. */
+const MOST_GROUPS = 128;
+
 /** Planes that may form a volume together, and by what they were parted from the rest of their series. */
 export interface PlaneGroup {
-  readonly planes: readonly PlacedPlane[];
+  readonly planes: readonly [PlacedPlane, ...PlacedPlane[]];
   readonly partedBy: readonly string[];
 }
 
@@ -36,7 +39,7 @@ export const ACQUISITIONS: readonly Criterion[] = [
 ];
 
 /** Parts planes by size, pixel size, orientation, and localizers from the rest. */
-export function splitByGeometry(planes: readonly PlacedPlane[]): readonly PlaneGroup[] {
+export function splitByGeometry(planes: PlaneGroup['planes']): readonly PlaneGroup[] {
   return GEOMETRY.reduce<readonly PlaneGroup[]>(
     (groups, criterion) => groups.flatMap((group) => splitBy(criterion, group)),
     [{ planes, partedBy: [] }],
@@ -47,7 +50,7 @@ export function splitByGeometry(planes: readonly PlacedPlane[]): readonly PlaneG
 export function splitBy(criterion: Criterion, { planes, partedBy }: PlaneGroup): readonly PlaneGroup[] {
   const groups: [PlacedPlane, ...PlacedPlane[]][] = [];
   for (const plane of planes) {
-    const group = groups.find(([first]) => criterion.alike(first, plane));
+    const group = groups.length > MOST_GROUPS ? undefined : groups.find(([first]) => criterion.alike(first, plane));
     if (group === undefined) groups.push([plane]);
     else group.push(plane);
   }

@@ -1,6 +1,7 @@
+import { closestOrientation } from '../orientation.js';
 import type { Triple } from '../volume.js';
 import type { Point } from './dicom-facts.js';
-import { acrossPart, along, angleBetween, cross, dot, lengthOf, minus } from './patient-space.js';
+import { acrossPart, along, cross, dot, lengthOf, minus } from './patient-space.js';
 import { explainGaps } from './slice-gaps.js';
 import type { PlacedPlane, StackFault, StackGrid } from './series-stack.js';
 
@@ -14,6 +15,7 @@ const UNEVEN_SHARE = 0.06;
 /** Gantries tilt by half degrees; a lesser angle is rounding. */
 const STRAIGHT_DEGREES = 0.3;
 const ROUNDED_DRIFT_MM = 0.05;
+const PARALLEL_COSINE = Math.cos((0.1 * Math.PI) / 180);
 
 /** Planes at one place in space: one for each time point, echo or the like. */
 export interface Slot {
@@ -61,7 +63,8 @@ export function evenGridOf(slots: readonly Slot[]): EvenGrid | StackFault {
   const step = along([0, 0, 0], minus(last.position, first.position), 1 / (slots.length - 1));
   return (
     shearFault(plane, minus(last.position, first.position)) ??
-    evenness(slots, step) ?? { grid: gridOf(plane, step, slots.length), remark: unevenRemark(slots, step) }
+    evenness(slots, step) ??
+    gridOf(plane, step, slots.length, unevenRemark(slots, step))
   );
 }
 
@@ -87,8 +90,10 @@ function shearFault(plane: PlacedPlane, climb: Point): StackFault | undefined {
 /** The largest distance of a slot from its place on the grid, as a share of the spacing. */
 function unevenness(slots: readonly Slot[], step: Point): number {
   const start = slots[0]?.position ?? [0, 0, 0];
-  const distances = slots.map((slot, index) => lengthOf(minus(slot.position, along(start, step, index))));
-  return Math.max(...distances) / lengthOf(step);
+  const farthest = slots.reduce((most, slot, index) => {
+    return Math.max(most, lengthOf(minus(slot.position, along(start, step, index))));
+  }, 0);
+  return farthest / lengthOf(step);
 }
 
 function evenness(slots: readonly Slot[], step: Point): StackFault | undefined {
@@ -105,7 +110,7 @@ function unevenRemark(slots: readonly Slot[], step: Point): string | undefined {
 }
 
 /** Stored index → RAS+: DICOM's x grows to the left and y to the back, so both change sign. */
-function gridOf(plane: PlacedPlane, step: Point, slices: number): StackGrid {
+function gridOf(plane: PlacedPlane, step: Point, slices: number, remark: string | undefined): EvenGrid | StackFault {
   const { columns, rows, spacingMm, rowDirection, columnDirection, position } = plane;
   const [betweenRows, betweenColumns] = spacingMm;
   const signs: Triple = [-1, -1, 1];
@@ -115,7 +120,10 @@ function gridOf(plane: PlacedPlane, step: Point, slices: number): StackGrid {
     clean(sign * (step[axis] ?? 0)),
     clean(sign * (position[axis] ?? 0)),
   ]);
-  return { sizeVoxels: [columns, rows, slices], affine: [...affine, 0, 0, 0, 1] };
+  const orientation = closestOrientation([...affine, 0, 0, 0, 1]);
+  if (orientation === undefined || !affine.every(Number.isFinite))
+    return { fault: 'its stated geometry names no place in space' };
+  return { grid: { sizeVoxels: [columns, rows, slices], affine: [...affine, 0, 0, 0, 1], orientation }, remark };
 }
 
 /** Never −0. */
@@ -130,5 +138,5 @@ function normalOf(planes: readonly PlacedPlane[]): Point {
 
 /** Whether planes look the same way, to a tenth of a degree. */
 export function areParallel(a: PlacedPlane, b: PlacedPlane): boolean {
-  return angleBetween(a.rowDirection, b.rowDirection) < 0.1 && angleBetween(a.columnDirection, b.columnDirection) < 0.1;
+  return dot(a.rowDirection, b.rowDirection) > PARALLEL_COSINE && dot(a.columnDirection, b.columnDirection) > PARALLEL_COSINE;
 }
