@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { describeError, FederationError } from '@consilium/shared/kernel';
 import { onOutputClosed } from '@consilium/shared/terminal';
 import { configCommand } from './commands/config.js';
+import { convertCommand } from './commands/convert.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { exportCommand } from './commands/export.js';
@@ -39,7 +40,8 @@ First steps:
 
 const federation = [indexCommand(), joinCommand(), startCommand(), statusCommand(), modelCommand()];
 const own = [finetuneCommand(), evaluateCommand(), predictCommand(), exportCommand()];
-for (const command of [...federation, ...own, doctorCommand(), profileCommand(), configCommand()]) program.addCommand(command);
+for (const command of [...federation, ...own, convertCommand(), doctorCommand(), profileCommand(), configCommand()])
+  program.addCommand(command);
 leaveExitToUs(program);
 
 onOutputClosed(() => undefined); // work goes on unread

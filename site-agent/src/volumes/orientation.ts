@@ -69,6 +69,19 @@ export function spacingOf(affine: Affine): Triple {
   return [length(0), length(1), length(2)];
 }
 
+/** The reverse: a RAS grid's affine, for the same grid stored in an orientation. */
+export function storeAffine(affine: Affine, { rasAxis, flipped }: Orientation, rasSize: readonly number[]) {
+  const result = [0, 0, 0, affine[3] ?? 0, 0, 0, 0, affine[7] ?? 0, 0, 0, 0, affine[11] ?? 0, 0, 0, 0, 1];
+  for (let row = 0; row < 3; row++) {
+    for (const axis of [0, 1, 2] as const) {
+      const entry = affine[4 * row + rasAxis[axis]] ?? 0;
+      result[4 * row + axis] = flipped[axis] ? 0 - entry : entry + 0; // never −0
+      if (flipped[axis]) result[4 * row + 3] = (result[4 * row + 3] ?? 0) + entry * ((rasSize[rasAxis[axis]] ?? 1) - 1);
+    }
+  }
+  return result;
+}
+
 /** Where stored voxels lie in the RAS array [x][y][z]: index = base + Σ step[axis] · storedIndex[axis]. */
 export function rasLayout(storedSize: readonly number[], { rasAxis, flipped }: Orientation) {
   const sizeVoxels: Triple = [1, 1, 1];

@@ -4,6 +4,7 @@ import { openNifti, type OpenNifti, withNifti } from './nifti-parts.js';
 import { rasGeometryOf } from './nifti-geometry.js';
 import { readFrames } from './read-frames.js';
 import type { Volume } from '../volume.js';
+import { repairNonFinite } from '../repair-voxels.js';
 import { faultOf, unsuitable } from '../volume-fault.js';
 
 const LARGEST_FLOAT32 = 3.4028234663852886e38;
@@ -59,18 +60,4 @@ function volumeOf(header: NiftiHeader, voxels: Float32Array): Volume {
 
 function isAlwaysFinite({ datatype, slope, intercept }: NiftiHeader): boolean {
   return !datatype.name.startsWith('float') && Math.abs(slope) * 2 ** 64 + Math.abs(intercept) < LARGEST_FLOAT32;
-}
-
-/** Replaces NaN and infinities by the smallest finite value, which is background in CT and MR; returns how many there were. */
-function repairNonFinite(voxels: Float32Array): number {
-  let smallest = Infinity;
-  let broken = 0;
-  for (const value of voxels) {
-    if (!Number.isFinite(value)) broken++;
-    else if (value < smallest) smallest = value;
-  }
-  if (broken === 0) return 0;
-  if (2 * broken > voxels.length) throw unsuitable('more than half of its voxels are not finite numbers');
-  for (let i = 0; i < voxels.length; i++) if (!Number.isFinite(voxels[i])) voxels[i] = smallest;
-  return broken;
 }

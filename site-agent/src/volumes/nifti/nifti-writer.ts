@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { FederationError, newId } from '@consilium/shared/kernel';
 import { WRITTEN_DATATYPES } from './nifti-datatype.js';
-import { rasLayout, spacingOf } from '../orientation.js';
+import { type Orientation, rasLayout, spacingOf, storeAffine } from '../orientation.js';
 import type { StoredGeometry, Volume } from '../volume.js';
 
 const compress = promisify(gzip);
@@ -12,6 +12,7 @@ const compress = promisify(gzip);
 /** Codes of NIfTI's xyzt_units and sform_code. */
 const MILLIMETRES = 2;
 const SCANNER_COORDINATES = 1;
+const LONGEST_NIFTI1_SIDE = 32767;
 
 /**
  * Writes voxels given in the RAS layout of {@link Volume.voxels} as a NIfTI file in the geometry the source was stored in:
@@ -23,11 +24,31 @@ export async function writeNiftiLike(path: string, source: Volume, voxels: Uint8
   const littleEndian = new DataView(headerBytes.buffer, headerBytes.byteOffset).getInt8(0) !== 0;
   const header = headerLike(source.source, headerBytes, voxels instanceof Uint8Array ? 'uint8' : 'float32', littleEndian);
   const file = Buffer.concat([header, storedBytes(source.source, voxels, littleEndian)]);
-  await writeWhole(path, path.endsWith('.gz') ? await compress(file, { level: 6 }) : file);
+  await writeWhole(path, /\.gz$/i.test(path) ? await compress(file, { level: 6 }) : file);
 }
 
-/** A little-endian NIfTI-1 header whose sform (scanner coordinates) is the affine, for sources that are not NIfTI. */
-function headerOfAffine({ affine }: StoredGeometry): Uint8Array {
+/**
+ * Writes a volume as float32 with its axes in the orientation asked for, which places it by its sform alone. Nothing of the
+ * source's header is copied. As {@link writeNiftiLike} otherwise.
+ */
+export async function writeNiftiVolume(path: string, volume: Volume, orientation: Orientation): Promise<void> {
+  const { sizeVoxels, affine, voxels } = volume;
+  const [a, b, c] = orientation.rasAxis;
+  const source: StoredGeometry = {
+    ...orientation,
+    sizeVoxels: [sizeVoxels[a] ?? 1, sizeVoxels[b] ?? 1, sizeVoxels[c] ?? 1],
+    affine: storeAffine(affine, orientation, sizeVoxels),
+    headerBytes: undefined,
+  };
+  await writeNiftiLike(path, { ...volume, source }, voxels);
+}
+
+/** A little-endian header whose sform (scanner coordinates) is the affine, for sources that are not NIfTI. */
+function headerOfAffine(geometry: StoredGeometry): Uint8Array {
+  return geometry.sizeVoxels.some((side) => side > LONGEST_NIFTI1_SIDE) ? header2OfAffine(geometry) : header1OfAffine(geometry);
+}
+
+function header1OfAffine({ affine }: StoredGeometry): Uint8Array {
   const bytes = new Uint8Array(348);
   const view = new DataView(bytes.buffer);
   view.setInt32(0, 348, true);
@@ -36,6 +57,18 @@ function headerOfAffine({ affine }: StoredGeometry): Uint8Array {
   view.setUint8(123, MILLIMETRES);
   view.setInt16(254, SCANNER_COORDINATES, true);
   affine.slice(0, 12).forEach((entry, index) => view.setFloat32(280 + 4 * index, entry, true));
+  return bytes;
+}
+
+function header2OfAffine({ affine }: StoredGeometry): Uint8Array {
+  const bytes = new Uint8Array(540);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, 540, true);
+  view.setFloat64(104, 1, true);
+  spacingOf(affine).forEach((spacing, axis) => view.setFloat64(112 + 8 * axis, spacing, true));
+  view.setInt32(348, SCANNER_COORDINATES, true);
+  affine.slice(0, 12).forEach((entry, index) => view.setFloat64(400 + 8 * index, entry, true));
+  view.setInt32(500, MILLIMETRES, true);
   return bytes;
 }
 
