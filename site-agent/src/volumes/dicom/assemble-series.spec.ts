@@ -115,7 +115,7 @@ describe('files that are no slices', () => {
   it('leaves out objects without pixels and second copies', () => {
     const files = makeStack(4);
     const again = files.slice(1, 3).map((facts) => ({ ...facts, path: `${facts.path}.copy` }));
-    const structures = makeSlice('rt', 0, { modality: 'RTSTRUCT', planes: [] });
+    const structures = makeSlice('rt', 0, { modality: 'RTSTRUCT', sopClass: '1.2.840.10008.5.1.4.1.1.481.3', planes: [] });
     const { stacks, leftOut } = assembleSeries([...again, ...files, { ...structures, pixels: undefined }]);
     expect(stacks).toHaveLength(1);
     expect(stacks[0]).toMatchObject({ status: 'reported', reason: '2 of its files are copies of others and left out' });
@@ -138,6 +138,7 @@ describe('files that are no slices', () => {
 
   it.each<[string, Partial<DicomFacts>, RegExp]>([
     ['another modality', { modality: 'PT' }, /^its modality is PT/],
+    ['pixels that are missing', { pixels: undefined, planes: [] }, /^its pixel data is missing$/],
     ['colour', { pixels: { ...pixelsOf(), photometric: 'RGB', samplesPerPixel: 3 } }, /^its pixels are in colour \(RGB\)/],
     ['a palette', { pixels: { ...pixelsOf(), photometric: 'PALETTE COLOR' } }, /^its pixels are in colour/],
     ['no position', { planes: [{ ...makePlane([0, 0, 0]), position: undefined }] }, /^it states no position in the patient/],

@@ -2,7 +2,7 @@ import type { FileFault } from './describe-stack.js';
 import type { DicomFacts, PixelFacts, PlaneFacts, Point } from './dicom-facts.js';
 import { dot, lengthOf } from './patient-space.js';
 import type { LeftOutFile, PlacedPlane, StackFault } from './series-stack.js';
-import { statedModality } from './stated-modality.js';
+import { mustHoldImage, statedModality } from './stated-modality.js';
 
 /** Direction cosines are decimal text: so far from unit length and a right angle they may be. */
 const DIRECTION_TOLERANCE = 0.01;
@@ -20,6 +20,10 @@ export function placePlanes(files: readonly DicomFacts[]): PlacedPlanes {
   const leftOut: LeftOutFile[] = [];
   for (const facts of files) {
     const { pixels } = facts;
+    if (pixels === undefined && mustHoldImage(facts)) {
+      unplaced.push({ facts, fault: 'its pixel data is missing', remedy: 'Export it again; the file seems to be cut short.' });
+      continue;
+    }
     if (pixels === undefined) {
       leftOut.push({ file: facts.path, reason: `it holds no image (${facts.modality === '' ? 'no modality' : facts.modality})` });
       continue;

@@ -18,3 +18,8 @@ export function statedModality({ modality, sopClass }: DicomFacts): Modality | '
   if (stated !== '' && stated !== 'OT') return 'other';
   return STORAGE_CLASSES[sopClass] ?? (stated === '' ? undefined : 'other');
 }
+
+/** Whether a file of this class must hold pixels. */
+export function mustHoldImage({ sopClass }: DicomFacts): boolean {
+  return sopClass in STORAGE_CLASSES;
+}
