@@ -12,7 +12,7 @@ type Matrix3 = [Triple, Triple, Triple];
 
 /**
  * The axis permutation and flips that bring stored axes closest to RAS+, chosen as nibabel's `as_closest_canonical` does:
- * the orthogonal factor of the affine's direction part decides, stored axis by stored axis. Undefined for a singular affine.
+ * the orthogonal factor of the affine's direction part decides, the stored axis that lies closest to any first. Undefined for a singular affine.
  */
 export function closestOrientation(affine: Affine): Orientation | undefined {
   const rotation = orthogonalFactor(directionsOf(affine));
@@ -20,7 +20,7 @@ export function closestOrientation(affine: Affine): Orientation | undefined {
   const rasAxis: Triple = [0, 0, 0];
   const flipped: [boolean, boolean, boolean] = [false, false, false];
   const free = [true, true, true];
-  for (const axis of [0, 1, 2] as const) {
+  for (const axis of strongestFirst(rotation)) {
     const column = rotation.map((row, index) => (free[index] === true ? row[axis] : 0));
     const best = column.reduce(
       (top, value, index) => (Math.abs(value) > Math.abs(column[top] ?? 0) ? index : top),
@@ -31,6 +31,12 @@ export function closestOrientation(affine: Affine): Orientation | undefined {
     free[best] = false;
   }
   return { rasAxis, flipped };
+}
+
+/** Stored axes by how clearly they lie along any one RAS axis; equals stay in order. */
+function strongestFirst(rotation: Matrix3): (0 | 1 | 2)[] {
+  const strength = (axis: 0 | 1 | 2): number => Math.max(...rotation.map((row) => row[axis] ** 2));
+  return ([0, 1, 2] as const).toSorted((a, b) => strength(b) - strength(a));
 }
 
 /** The affine of the reoriented grid: RAS voxel index → millimetres. */

@@ -8,8 +8,13 @@ const UNIT_NAMES: Readonly<Record<number, string>> = { 1: 'metres', 3: 'micromet
 const PLAUSIBLE_SPACING_MM = { least: 0.005, most: 100 } as const;
 
 /** One line each: what a reader of this file should know although it can be read. An ordinary file has none. */
-export function remarksOn(header: NIFTI1 | NIFTI2, affine: readonly number[]): string[] {
-  return [...unitRemarks(header, affine), ...voxelSizeRemarks(header), ...sliceRemarks(header)];
+export function remarksOn(header: NIFTI1 | NIFTI2, affine: readonly number[], pair: boolean): string[] {
+  return [...offsetRemarks(header, pair), ...unitRemarks(header, affine), ...voxelSizeRemarks(header), ...sliceRemarks(header)];
+}
+
+// Right behind the header and its four bytes for extensions is where all writers put them, but it is a guess.
+function offsetRemarks({ vox_offset }: NIFTI1 | NIFTI2, pair: boolean): string[] {
+  return vox_offset === 0 && !pair ? ['the header does not say where its voxels begin; they were read from right behind it'] : [];
 }
 
 function unitRemarks(header: NIFTI1 | NIFTI2, affine: readonly number[]): string[] {

@@ -35,7 +35,7 @@ function qformOf(header: NIFTI1 | NIFTI2, version: 1 | 2): number[] {
   if (!(square >= -rounding)) throw unsuitable('its orientation (qform) is not a rotation');
   const a = Math.sqrt(Math.max(0, square));
   const s = 2 / (a * a + b * b + c * c + d * d);
-  const [dx, dy, dz] = voxelSizes(header);
+  const [dx, dy, dz] = statedSizes(header);
   const flippedDz = header.pixDims[0] === -1 ? -dz : dz;
   return [
     ...[(1 - s * (c * c + d * d)) * dx, s * (b * c - a * d) * dy, s * (b * d + a * c) * flippedDz, header.qoffset_x],
@@ -61,6 +61,15 @@ function refuseVoxelSizes(header: NIFTI1 | NIFTI2): void {
 /** A voxel size of an axis in use that is zero or not a number; the sform does without it. */
 export function unusableVoxelSize(header: NIFTI1 | NIFTI2): number | undefined {
   return header.pixDims.slice(1, Math.min(header.dims[0] ?? 0, 3) + 1).find((size) => !Number.isFinite(size) || size === 0);
+}
+
+/** Also for axes that the file does not have: a single slice is as thick as the header says. */
+function statedSizes({ pixDims }: NIFTI1 | NIFTI2): [number, number, number] {
+  const size = (axis: number): number => {
+    const stated = Math.abs(pixDims[axis] ?? 1);
+    return Number.isFinite(stated) && stated > 0 ? stated : 1;
+  };
+  return [size(1), size(2), size(3)];
 }
 
 function voxelSizes(header: NIFTI1 | NIFTI2): [number, number, number] {

@@ -67,7 +67,7 @@ export function parseNiftiHeader(start: Uint8Array): NiftiHeader {
     slope: scaling.slope,
     intercept: scaling.intercept,
     affine,
-    remarks: [...scaling.remarks, ...remarksOn(header, affine)],
+    remarks: [...scaling.remarks, ...remarksOn(header, affine, magic === MAGIC[version].pair)],
     bytes,
   };
 }
