@@ -1,6 +1,6 @@
 import { Random } from '@consilium/shared/kernel';
 import type { LabelledCase } from './labelled-case.js';
-import { augment, drawStart, flip, foregroundVoxels, PatchSampler } from './patch-sampler.js';
+import { augmentLightly, drawStart, foregroundVoxels, PatchSampler } from './patch-sampler.js';
 import { finetuneTrainingSchema } from './segmentation-task.js';
 
 const STILL = { flipAxes: [], intensityShift: 0 };
@@ -48,7 +48,11 @@ describe('patch sampler', () => {
   it('keeps image and labels together through flips', () => {
     const values = Float32Array.from({ length: 24 }, (_, index) => index / 24);
     const map = Uint8Array.from({ length: 24 }, (_, index) => index);
-    augment(values, map, [2, 3, 4], { flipAxes: ['x', 'y', 'z'], intensityShift: 0 }, new Random('flips'));
+    augmentLightly(
+      { sizeVoxels: [2, 3, 4], voxels: values, classMap: map },
+      { flipAxes: ['x', 'y', 'z'], intensityShift: 0 },
+      new Random('flips'),
+    );
     expect([...values].map((value) => Math.round(value * 24))).toEqual([...map]);
     expect(map[0]).not.toBe(0);
   });
@@ -56,7 +60,8 @@ describe('patch sampler', () => {
   it('scales intensities by a bounded factor and keeps them within [0, 1]', () => {
     const factors = Array.from({ length: 50 }, (_, index) => {
       const values = Float32Array.of(0.5, 1);
-      augment(values, new Uint8Array(2), [1, 1, 2], { flipAxes: [], intensityShift: 0.1 }, new Random(`shift/${index}`));
+      const patch = { sizeVoxels: [1, 1, 2] as const, voxels: values };
+      augmentLightly(patch, { flipAxes: [], intensityShift: 0.1 }, new Random(`shift/${index}`));
       expect(values[1]).toBeLessThanOrEqual(1);
       return (values[0] ?? 0) / 0.5;
     });
@@ -65,13 +70,21 @@ describe('patch sampler', () => {
     expect(new Set(factors).size).toBeGreaterThan(40);
   });
 
-  it('mirrors one axis', () => {
-    const block = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-    flip(block, [2, 2, 2], 1);
-    expect([...block]).toEqual([3, 4, 1, 2, 7, 8, 5, 6]);
-    flip(block, [2, 2, 2], 1);
-    flip(block, [2, 2, 2], 2);
-    expect([...block]).toEqual([2, 1, 4, 3, 6, 5, 8, 7]);
+  it('augments fully on demand: other patches, labels and image alike, the same for the same seed', async () => {
+    const [still, full, again] = await Promise.all(
+      [STILL, { level: 'full' }, { level: 'full' }].map((augmentation) => sampler(1, augmentation).batch(0)),
+    );
+    expect(full?.input).toEqual(again?.input);
+    expect(full?.target).toEqual(again?.target);
+    expect(full?.input).not.toEqual(still?.input);
+    expect(Math.max(...(full?.input ?? []))).toBeLessThanOrEqual(1);
+  });
+
+  it('augments not at all on demand, and reads one word as a level', async () => {
+    expect(finetuneTrainingSchema.parse({ augmentation: 'full' }).augmentation.level).toBe('full');
+    expect(finetuneTrainingSchema.parse({}).augmentation).toEqual({ flipAxes: ['x', 'y', 'z'], intensityShift: 0.1 });
+    expect(finetuneTrainingSchema.safeParse({ augmentation: 'strong' }).success).toBe(false);
+    expect((await sampler(1, { level: 'none' }).batch(0)).input).toEqual((await sampler(1, STILL).batch(0)).input);
   });
 
   it('keeps patches inside long axes and whole short axes inside patches', () => {

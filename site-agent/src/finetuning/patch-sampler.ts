@@ -1,9 +1,12 @@
 /**
- * Patches for supervised fine-tuning: a seeded share is centred on labelled voxels, the rest lies anywhere; flips and a
- * small intensity factor augment them (spec A12). Patch k of a run depends on the seed and k alone, so a resumed run sees
- * the same patches.
+ * Patches for supervised fine-tuning: a seeded share is centred on labelled voxels, the rest lies anywhere; the task says how
+ * much they are augmented. Patch k of a run depends on the seed and k alone, so a resumed run sees the same patches.
  */
 import { invariant, Random } from '@consilium/shared/kernel';
+import { augmentInPlace, drawAugmentation, FULL_AUGMENTATION } from '../transforms/augment/augmentation.js';
+import type { LabelledGrid } from '../transforms/augment/labelled-patch.js';
+import { drawMirror } from '../transforms/augment/mirror.js';
+import { warpInto } from '../transforms/augment/spatial-warp.js';
 import type { BatchSource, PatchBatch, PatchSize } from '../training/patch-batch.js';
 import type { LabelledCase } from './labelled-case.js';
 import type { FinetuneTraining } from './segmentation-task.js';
@@ -36,10 +39,8 @@ export class PatchSampler implements BatchSource {
     const classMap = new Uint8Array(voxels);
     for (let patch = 0; patch < training.batchSize; patch++) {
       const place = this.place(step * training.batchSize + patch);
-      cutPatch(place.labelled.intensities, place.labelled.sizeVoxels, place.start, size, input, patch * voxels);
-      cutPatch(place.labelled.classMap, place.labelled.sizeVoxels, place.start, size, classMap);
       const intensities = input.subarray(patch * voxels, (patch + 1) * voxels);
-      augment(intensities, classMap, size, training.augmentation, place.random);
+      takePatch({ sizeVoxels: size, voxels: intensities, classMap }, place, training.augmentation);
       writeTarget(classMap, classes, target, patch * voxels * classes);
     }
     return { patches: training.batchSize, sizeVoxels: size, input, target };
@@ -50,7 +51,7 @@ export class PatchSampler implements BatchSource {
   }
 
   /** Which case and where: every pass visits each case once, in an order shuffled by the seed. */
-  private place(k: number): { labelled: LabelledCase; start: WindowStart; random: Random } {
+  private place(k: number): PatchPlace {
     const { seed, foregroundShare } = this.plan.training;
     const pass = Math.floor(k / this.cases.length);
     const order = new Random(`finetune/${seed}/order/${pass}`).shuffle(this.cases.map((_, index) => index));
@@ -61,6 +62,30 @@ export class PatchSampler implements BatchSource {
     const wanted = random.chance(foregroundShare) ? drawVoxel(this.foreground[index] ?? [], labelled, random) : undefined;
     return { labelled, start: drawStart(labelled.sizeVoxels, this.plan.patchSizeVoxels, wanted, random), random };
   }
+}
+
+interface PatchPlace {
+  readonly labelled: LabelledCase;
+  readonly start: WindowStart;
+  readonly random: Random;
+}
+
+/** Cuts or warps a patch out of its case, as the augmentation says. */
+function takePatch(
+  patch: Required<LabelledGrid>,
+  { labelled, start, random }: PatchPlace,
+  augmentation: FinetuneTraining['augmentation'],
+): void {
+  const { intensities: voxels, classMap, sizeVoxels } = labelled;
+  const full = augmentation.level === 'full';
+  const drawing = full && drawAugmentation({ ...FULL_AUGMENTATION, flipAxes: augmentation.flipAxes }, patch.sizeVoxels, random);
+  if (drawing && drawing.spatial) warpInto(patch, drawing.spatial, { sizeVoxels, voxels, classMap }, start);
+  else {
+    cutPatch(voxels, sizeVoxels, start, patch.sizeVoxels, patch.voxels);
+    cutPatch(classMap, sizeVoxels, start, patch.sizeVoxels, patch.classMap);
+  }
+  if (drawing) augmentInPlace(patch, drawing);
+  else if (augmentation.level !== 'none') augmentLightly(patch, augmentation, random);
 }
 
 /** Voxel offsets of each class; an absent class has an empty list. */
@@ -102,43 +127,16 @@ export function drawStart(size: PatchSize, patch: PatchSize, centre: WindowStart
 }
 
 /** Flips image and labels alike and scales the image, all in place; intensities stay within [0, 1]. */
-export function augment(
-  intensities: Float32Array,
-  classMap: Uint8Array,
-  size: PatchSize,
-  plan: FinetuneTraining['augmentation'],
+export function augmentLightly(
+  patch: LabelledGrid,
+  plan: Pick<FinetuneTraining['augmentation'], 'flipAxes' | 'intensityShift'>,
   random: Random,
 ): void {
-  for (const axis of plan.flipAxes) {
-    if (!random.chance(0.5)) continue;
-    flip(intensities, size, AXES[axis]);
-    flip(classMap, size, AXES[axis]);
-  }
+  augmentInPlace(patch, { flips: drawMirror(plan.flipAxes, random) });
   if (plan.intensityShift === 0) return;
   const factor = random.between(1 - plan.intensityShift, 1 + plan.intensityShift);
-  for (let i = 0; i < intensities.length; i++) intensities[i] = Math.min(1, (intensities[i] as number) * factor);
-}
-
-const AXES = { x: 0, y: 1, z: 2 } as const;
-
-/** Mirrors a row-major block along one axis by swapping opposite slabs in place. */
-export function flip(values: Float32Array | Uint8Array, size: PatchSize, axis: 0 | 1 | 2): void {
-  const length = size[axis];
-  const inner = size.slice(axis + 1).reduce((product, side) => product * side, 1);
-  const outer = values.length / (length * inner);
-  for (let block = 0; block < outer; block++) {
-    for (let near = 0, far = length - 1; near < far; near++, far--) {
-      swap(values, (block * length + near) * inner, (block * length + far) * inner, inner);
-    }
-  }
-}
-
-function swap(values: Float32Array | Uint8Array, a: number, b: number, count: number): void {
-  for (let i = 0; i < count; i++) {
-    const kept = values[a + i] as number;
-    values[a + i] = values[b + i] as number;
-    values[b + i] = kept;
-  }
+  const { voxels } = patch;
+  for (let i = 0; i < voxels.length; i++) voxels[i] = Math.min(1, (voxels[i] as number) * factor);
 }
 
 function writeTarget(classMap: Uint8Array, classes: number, target: Float32Array, offset: number): void {

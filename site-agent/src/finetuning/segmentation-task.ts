@@ -30,13 +30,23 @@ const plateauSchema = z.strictObject({
   floor: z.number().min(0).default(1e-6),
 });
 
-const augmentationSchema = z.strictObject({
-  flipAxes: z
-    .array(z.enum(['x', 'y', 'z']))
-    .default(['x', 'y', 'z'])
-    .describe('each is flipped with probability 0.5'),
-  intensityShift: fraction.default(0.1).describe('intensities are multiplied by a factor within 1 ± this'),
-});
+export const AUGMENTATION_LEVELS = ['none', 'light', 'full'] as const;
+
+/** One word, or the word with details. */
+const augmentationSchema = z.preprocess(
+  (given) => (typeof given === 'string' ? { level: given } : given),
+  z.strictObject({
+    level: z
+      .enum(AUGMENTATION_LEVELS)
+      .optional()
+      .describe('none; light when left out: flips and brightness; full: rotation, scale, elastic, noise, blur, contrast, gamma'),
+    flipAxes: z
+      .array(z.enum(['x', 'y', 'z']))
+      .default(['x', 'y', 'z'])
+      .describe('each is flipped with probability 0.5'),
+    intensityShift: fraction.default(0.1).describe('of light: intensities are multiplied by a factor within 1 ± this'),
+  }),
+);
 
 /** Defaults: Models Genesis' fine-tuning schedule (spec A7) and the augmentation chosen for target tasks (A12). */
 export const finetuneTrainingSchema = z.strictObject({

@@ -39,6 +39,7 @@ function spread(count: number, first = 1): number[] {
 }
 
 const SIZE = goldens.size;
+const ORIGIN: PatchSize = [0, 0, 0];
 const COUNT = SIZE[0] * SIZE[1] * SIZE[2];
 const PATCH = { sizeVoxels: SIZE, voxels: Float32Array.from(spread(COUNT)) };
 const LABELS = Uint8Array.from(spread(COUNT, 1000), (value) => Math.floor(value * 4));
@@ -63,7 +64,7 @@ describe('transforms beside NumPy and SciPy, within 1e-4', () => {
   });
 
   it('turn, scale and deform image and labels, out of a patch or a volume around it', () => {
-    for (const { degrees, scale, elastic, origin = [0, 0, 0], size = SIZE, image, labels } of goldens.warps) {
+    for (const { degrees, scale, elastic, origin = ORIGIN, size = SIZE, image, labels } of goldens.warps) {
       const target = { sizeVoxels: size, voxels: new Float32Array(image.length), classMap: new Uint8Array(image.length) };
       const field = elastic && madeField(elastic, size);
       sampleWarped(target, warpMatrix({ rotationDegrees: degrees, scale }), field, { ...PATCH, classMap: LABELS }, origin);
