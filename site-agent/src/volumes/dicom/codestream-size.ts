@@ -13,6 +13,13 @@ export const FRAME_HEADERS = {
   'jpeg-ls': new Set([0xfff7]),
 } as const;
 
+/** EOI of JPEG; EOC of JPEG 2000 is the same. */
+const END_OF_IMAGE = Buffer.from([0xff, 0xd9]);
+const START_OF_CODESTREAM = Buffer.from([0xff, 0x4f, 0xff, 0x51]);
+const START_OF_TILE_PART = 0xff90;
+const END_OF_CODESTREAM = 0xffd9;
+/** Padding and other bytes that some writers leave behind the end marker. */
+const LONGEST_TAIL_BYTES = 4096;
 const MOST_TILES = 16_384;
 
 /**
@@ -41,7 +48,7 @@ export function jpegSize(bytes: Uint8Array, frameHeaders: ReadonlySet<number>): 
 
 /** The SIZ segment of a JPEG 2000 codestream (ISO/IEC 15444-1 section A.5.1), bare or inside a JP2 file. */
 export function jpeg2000Size(bytes: Buffer): CodestreamSize | undefined {
-  const start = bytes.readUInt8(0) === 0xff ? 0 : bytes.indexOf(Buffer.from([0xff, 0x4f, 0xff, 0x51]));
+  const start = jpeg2000Start(bytes);
   if (start < 0 || start + 45 > bytes.length || bytes.readUInt32BE(start) !== 0xff4fff51) return undefined;
   const at = (index: number): number => bytes.readUInt32BE(start + 8 + 4 * index);
   const [columns, rows] = [at(0) - at(2), at(1) - at(3)];
@@ -51,6 +58,36 @@ export function jpeg2000Size(bytes: Buffer): CodestreamSize | undefined {
   const precision = bytes.readUInt8(start + 42);
   if (bytes.readUInt8(start + 43) !== 1 || bytes.readUInt8(start + 44) !== 1) return undefined; // subsampled
   return { columns, rows, components: bytes.readUInt16BE(start + 40), bits: (precision & 0x7f) + 1 };
+}
+
+/** Whether the picture has its end marker: decoders fill in what is missing before it, in silence. */
+export function isJpegComplete(bytes: Buffer): boolean {
+  return bytes.indexOf(END_OF_IMAGE, Math.max(0, bytes.length - LONGEST_TAIL_BYTES)) >= 0;
+}
+
+/** Whether all tile-parts are there in full (SOT segments, ISO/IEC 15444-1 section A.4.2). The end marker may be missing. */
+export function isJpeg2000Complete(bytes: Buffer): boolean {
+  let position = jpeg2000Start(bytes) + 2;
+  let parts = 0;
+  while (position + 12 <= bytes.length) {
+    const marker = bytes.readUInt16BE(position);
+    if (marker === END_OF_CODESTREAM) return parts > 0;
+    if (marker !== START_OF_TILE_PART) {
+      if (parts > 0) return true; // padding, or boxes of a JP2 file
+      position += 2 + bytes.readUInt16BE(position + 2);
+      continue;
+    }
+    const length = bytes.readUInt32BE(position + 6);
+    if (length === 0) return bytes.lastIndexOf(END_OF_IMAGE) > position; // up to the end marker
+    if (length < 14 || position + length > bytes.length) return false;
+    position += length;
+    parts++;
+  }
+  return parts > 0;
+}
+
+function jpeg2000Start(bytes: Buffer): number {
+  return bytes.readUInt8(0) === 0xff ? 0 : bytes.indexOf(START_OF_CODESTREAM);
 }
 
 /** SOF0–SOF15 without DHT, JPG and DAC, and SOF55 of JPEG-LS. */

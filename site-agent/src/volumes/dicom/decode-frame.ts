@@ -1,10 +1,19 @@
 import { unreadable, unsuitable } from '../volume-fault.js';
 import { codecModule, dropCodecModule, newLosslessDecoder, type WasmCodec } from './codec-modules.js';
-import { type CodestreamSize, FRAME_HEADERS, jpeg2000Size, jpegSize } from './codestream-size.js';
+import {
+  type CodestreamSize,
+  FRAME_HEADERS,
+  isJpeg2000Complete,
+  isJpegComplete,
+  jpeg2000Size,
+  jpegSize,
+} from './codestream-size.js';
 import { decodeRle } from './decode-rle.js';
 import { extractBits, type FrameForm, frameBytes, type StoredValues, valuesOf } from './stored-plane.js';
 import type { PixelCodec } from './transfer-syntax.js';
 
+/** Decoders may look a few bytes past a damaged picture's end; there they find the end of the image once more. */
+const END_PADDING = Uint8Array.of(0xff, 0xd9, ...new Uint8Array(62));
 /** A module that has grown past this is started anew after the frame. */
 const MOST_MODULE_BYTES = 512 * 1024 * 1024;
 
@@ -31,9 +40,14 @@ function checkedSize(encoded: Buffer, codec: Exclude<PixelCodec, 'none' | 'rle'>
   if (columns !== form.columns || rows !== form.rows || components !== form.samplesPerPixel || bits > form.bitsAllocated) {
     throw unreadable('the pixel data is damaged: the compressed picture is not of the size that the DICOM header says');
   }
+  if (!isComplete(encoded, codec)) throw unreadable('the pixel data is cut short');
   if (bits < 2 || bits > 16) throw unsuitable(`its compressed pixels have ${bits} bits each`);
   if (codec === 'jpeg' && bits > 8) throw unsuitable(`it is compressed as JPEG with ${bits} bits, with loss; that is not read`);
   return size;
+}
+
+function isComplete(encoded: Buffer, codec: Exclude<PixelCodec, 'none' | 'rle'>): boolean {
+  return codec === 'jpeg-2000' || codec === 'ht-jpeg-2000' ? isJpeg2000Complete(encoded) : isJpegComplete(encoded);
 }
 
 function decodeLossless(encoded: Buffer, form: FrameForm): Buffer {
@@ -47,21 +61,23 @@ function decodeLossless(encoded: Buffer, form: FrameForm): Buffer {
 
 async function decodeByWasm(encoded: Buffer, codec: WasmCodec, form: FrameForm, size: CodestreamSize): Promise<Buffer> {
   const module = await codecModule(codec);
+  const decoder = module.newDecoder();
+  let trapped = false;
   try {
-    const decoder = module.newDecoder();
-    decoder.getEncodedBuffer(encoded.length).set(encoded);
+    const input = decoder.getEncodedBuffer(encoded.length + END_PADDING.length);
+    input.set(encoded);
+    input.set(END_PADDING, encoded.length);
     decoder.decode();
     const info = decoder.getFrameInfo();
-    if (info.width !== form.columns || info.height !== form.rows || info.componentCount !== form.samplesPerPixel) {
-      throw unreadable('the pixel data is damaged: the picture decodes to another size');
-    }
-    const bytes = widened(decoder.getDecodedBuffer(), size.bits, form);
-    decoder.delete();
-    if (module.memoryBytes() > MOST_MODULE_BYTES) dropCodecModule(codec);
-    return bytes;
+    if (info.width !== form.columns || info.height !== form.rows || info.componentCount !== form.samplesPerPixel)
+      throw new Error('size');
+    return widened(decoder.getDecodedBuffer(), size.bits, form);
   } catch (error) {
-    dropCodecModule(codec);
+    trapped = error instanceof Error && error.name === 'RuntimeError';
     throw unreadable(`the pixel data is damaged (${codec.toUpperCase()})`, error);
+  } finally {
+    if (!trapped) decoder.delete();
+    if (trapped || module.memoryBytes() > MOST_MODULE_BYTES) dropCodecModule(codec);
   }
 }
 
