@@ -143,6 +143,7 @@ describe('files that are no slices', () => {
     ['a palette', { pixels: { ...pixelsOf(), photometric: 'PALETTE COLOR' } }, /^its pixels are in colour/],
     ['no position', { planes: [{ ...makePlane([0, 0, 0]), position: undefined }] }, /^it states no position in the patient/],
     ['no orientation', { planes: [{ ...makePlane([0, 0, 0]), rowDirection: undefined }] }, /^it states no orientation/],
+    ['a place outside of any scanner', { planes: [makePlane([0, 0, 1e300])] }, /outside of any scanner/],
     ['no pixel size', { planes: [{ ...makePlane([0, 0, 0]), spacingMm: undefined }] }, /^it states no pixel size/],
     [
       'directions that are not at right angles',

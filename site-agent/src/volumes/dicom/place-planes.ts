@@ -6,6 +6,8 @@ import { mustHoldImage, statedModality } from './stated-modality.js';
 
 /** Direction cosines are decimal text: so far from unit length and a right angle they may be. */
 const DIRECTION_TOLERANCE = 0.01;
+/** Whatever lies farther from the scanner's centre was not scanned. */
+const FARTHEST_MM = 1e5;
 
 export interface PlacedPlanes {
   readonly placed: readonly PlacedPlane[];
@@ -60,11 +62,14 @@ function imageFault(facts: DicomFacts, pixels: PixelFacts): StackFault | undefin
 
 function placePlane(facts: DicomFacts, pixels: PixelFacts, plane: PlaneFacts): PlacedPlane | StackFault {
   const { position, rowDirection, columnDirection, spacingMm } = plane;
-  if (position === undefined || !isFinitePoint(position)) return missing('position', 'Image Position (Patient)');
+  if (position === undefined) return missing('position', 'Image Position (Patient)');
   if (rowDirection === undefined || columnDirection === undefined) return missing('orientation', 'Image Orientation (Patient)');
   if (spacingMm === undefined) return missing('pixel size', 'Pixel Spacing');
-  if (!spacingMm.every((spacing) => Number.isFinite(spacing) && spacing > 0)) {
-    return { fault: `its Pixel Spacing is ${spacingMm.join(' by ')} mm` };
+  if (
+    !spacingMm.every((spacing) => spacing > 0 && spacing < FARTHEST_MM) ||
+    !position.every((at) => Math.abs(at) < FARTHEST_MM)
+  ) {
+    return { fault: 'its stated position or pixel size lies outside of any scanner' };
   }
   if (!areDirections(rowDirection, columnDirection)) {
     return { fault: 'its Image Orientation (Patient) does not name two directions at right angles' };
@@ -89,10 +94,6 @@ function missing(what: string, attribute: string): StackFault {
 function areDirections(row: Point, column: Point): boolean {
   const isUnit = (direction: Point): boolean => Math.abs(lengthOf(direction) - 1) < DIRECTION_TOLERANCE;
   return isUnit(row) && isUnit(column) && Math.abs(dot(row, column)) < DIRECTION_TOLERANCE;
-}
-
-function isFinitePoint(point: Point): boolean {
-  return point.every((value) => Number.isFinite(value));
 }
 
 function unit(direction: Point): Point {

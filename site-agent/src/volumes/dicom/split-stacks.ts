@@ -33,6 +33,7 @@ export const ACQUISITIONS: readonly Criterion[] = [
   { name: 'echo time', alike: byValue(({ facts }) => facts.echoTimeMs) },
   { name: 'echo number', alike: byValue(({ facts }) => facts.echoNumber) },
   { name: 'temporal position', alike: byValue(({ facts }) => facts.temporalPosition) },
+  { name: 'trigger time', alike: byValue(({ facts }) => facts.triggerTimeMs) },
   { name: 'b-value', alike: byValue(({ facts }) => facts.bValue) },
   { name: 'dimension index', alike: byValue(({ plane }) => plane.dimensionKey) },
   { name: 'place across the slices', alike: (a, b) => lengthOf(acrossPart(minus(a.position, b.position), normalOf(a))) < 0.1 },
