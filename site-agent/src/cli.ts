@@ -7,6 +7,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { exportCommand } from './commands/export.js';
 import { finetuneCommand } from './commands/finetune.js';
+import { forgetCommand } from './commands/forget.js';
 import { indexCommand } from './commands/index.js';
 import { joinCommand } from './commands/join.js';
 import { modelCommand } from './commands/model.js';
@@ -33,12 +34,12 @@ const program = new Command('site-agent')
 First steps:
   site-agent doctor                                               what this computer offers
   site-agent --home my-site join --coordinator URL --token TOKEN  the operator gives you both
-  site-agent --home my-site index /path/to/nifti/folder           find the scans
+  site-agent --home my-site index /path/to/scans                  find the scans
   site-agent --home my-site start                                 take part (stop with Ctrl-C)
   site-agent --home my-site status                                look, from a second terminal`,
   );
 
-const federation = [indexCommand(), joinCommand(), startCommand(), statusCommand(), modelCommand()];
+const federation = [indexCommand(), forgetCommand(), joinCommand(), startCommand(), statusCommand(), modelCommand()];
 const own = [finetuneCommand(), evaluateCommand(), predictCommand(), exportCommand()];
 for (const command of [...federation, ...own, convertCommand(), doctorCommand(), profileCommand(), configCommand()])
   program.addCommand(command);

@@ -3,8 +3,8 @@ import { eraseLine, fitLine, type TerminalStream } from './terminal-stream.js';
 
 export interface ProgressOptions {
   readonly label: string;
-  /** The count that means done; may be 0, then the bar is full at once. */
-  readonly total: number;
+  /** The count that means done; may be 0, then the bar is full at once. Left out when it is not known: the line counts. */
+  readonly total?: number;
   /** Standard error by default, so that standard output stays for results. */
   readonly stream?: TerminalStream;
   readonly clock?: Clock;
@@ -72,6 +72,10 @@ function describeProgress(
   elapsedMs: number,
   { interactive, last }: { interactive: boolean; last: boolean },
 ): string {
+  if (total === undefined)
+    return [label, String(done), last ? `in ${formatDuration(elapsedMs)}` : '', note ?? '']
+      .filter((part) => part !== '')
+      .join('  ');
   const share = total === 0 ? 1 : done / total;
   const left = timeLeftMs(done, total, elapsedMs);
   const time = last ? `in ${formatDuration(elapsedMs)}` : left === undefined ? '' : `${formatDuration(left)} left`;

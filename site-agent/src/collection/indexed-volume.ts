@@ -1,7 +1,7 @@
 import type { Digest } from '@consilium/shared/kernel';
 import type { Modality, Triple } from '../volumes/volume.js';
 import type { VolumeSource } from '../volumes/volume-source.js';
-import type { IntensityStatistics } from './scan-record.js';
+import type { IntensityStatistics } from '../volumes/intensity-statistics.js';
 
 /** How a file looked when it was indexed. When any of it differs, the voxels may be others. */
 export interface FileStamp {

@@ -1,89 +1,161 @@
-import { Command, Option } from 'commander';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { FederationError, formatDuration } from '@consilium/shared/kernel';
 import { siteFolder } from '../config/site-folder.js';
-import { createProgress, formatTable, type ProgressLine } from '@consilium/shared/terminal';
-import { scanCollection, type ScanSummary } from '../collection/scan-collection.js';
+import { CollectionIndex, type CollectionCounts } from '../collection/collection-index.js';
+import { indexCollection, type IndexSummary } from '../collection/index-collection.js';
+import type { Frames } from '../collection/scan-entry.js';
+import type { ScanRecord } from '../collection/scan-record.js';
 import type { Modality } from '../volumes/volume.js';
+import { IndexProgress } from './index-progress.js';
+import { describeIndexing, lineOf } from './index-text.js';
 
 interface IndexOptions {
   readonly home: string;
   readonly modality?: Modality;
+  readonly frames?: Frames;
+  readonly headersOnly?: boolean;
   readonly json?: boolean;
+  readonly report?: string | true;
+  readonly threads?: number;
 }
 
-/** Reasons shown in the table; the rest is counted. */
-const MOST_REASONS = 20;
+const INTERRUPTED_EXIT_CODE = 130;
 
-/** `site-agent index FOLDER…`: finds the site's scans and says which can be used. Nothing leaves the site. */
+/** `site-agent index PATH…`: finds the site's scans and says which can be used. Nothing leaves the site. */
 export function indexCommand(): Command {
   return new Command('index')
-    .description('find NIfTI scans in folders and check which can be used for training')
-    .argument('<folder...>', 'folders to look through, with everything below them')
+    .description('find scans (NIfTI, DICOM) in folders and check which can be used for training')
+    .argument('[path...]', 'folders to look through with everything below them, or files; those of last time when left out')
     .addOption(
-      new Option('--modality <modality>', 'what these scans are; decided from their values when left out').choices(['CT', 'MR']),
+      new Option('--modality <modality>', 'what these scans are; decided from header and values when left out').choices([
+        'CT',
+        'MR',
+      ]),
     )
-    .option('--json', 'print the result as JSON')
+    .option('--headers-only', 'list the scans now; read their voxels another time')
+    .addOption(new Option('--frames <frames>', 'volumes that 4D scans become; the first when left out').choices(['first', 'all']))
+    .option('--threads <count>', 'scans to read at a time; one a processor when left out', parseCount)
+    .option('--json', 'print one line of JSON for each file or series')
+    .option('--report [file]', 'print the report, and write it with pictures as an HTML page')
     .addHelpText(
       'after',
-      '\nA file collection.yaml beside the scans may say what they are: "modality: MR", or "files: {NAME: CT}" for single files.',
+      `
+Headers are read first, then the voxels of what is new: once, in parallel. Ctrl-C at any time; the same command goes on.
+No name, birth date or other identifying field is kept; patient ids only as salted hashes (see "site-agent forget").
+A file collection.yaml beside the scans may say what they are:
+  modality: MR            # of all files in the folder
+  bodyPart: KNEE
+  files: {scan7.nii: CT}  # of single files
+  patients: {"a_*": P01}  # whose they are, for splits by patient and for opt-out
+
+Examples:
+  site-agent --home my-site index /data/exports
+  site-agent --home my-site index /data/archive --headers-only
+  site-agent --home my-site index --report my-scans.html`,
     )
-    .action(async (folders: string[], _options: unknown, command: Command) => {
-      await indexFolders(folders, command.optsWithGlobals<IndexOptions>());
+    .action(async (paths: string[], _options: unknown, command: Command) => {
+      await indexPaths(paths, command.optsWithGlobals<IndexOptions>());
     });
 }
 
-async function indexFolders(folders: readonly string[], { home, modality, json }: IndexOptions): Promise<void> {
+async function indexPaths(paths: readonly string[], options: IndexOptions): Promise<void> {
+  const { home, modality, frames, headersOnly, threads } = options;
+  const site = siteFolder(home);
   const startedMs = Date.now();
-  let progress: ProgressLine | undefined;
-  const summary = await scanCollection({
-    folders,
-    database: siteFolder(home).databaseFile,
-    modality,
-    onProgress: (done, total) => {
-      progress ??= createProgress({ label: 'Reading scans', total });
-      progress.update(done);
-    },
-  });
-  progress?.finish();
-  if (json === true) console.log(JSON.stringify(summary, null, 2));
-  else if (summary.counts.usable + summary.unusable.length > 0) console.log(describeSummary(summary, Date.now() - startedMs));
-  if (summary.counts.usable === 0) throw collectionEmpty(summary);
+  const progress = new IndexProgress();
+  const stopWatching = endOnInterrupt(progress);
+  let summary: IndexSummary;
+  try {
+    const named = paths.length === 0 ? undefined : paths;
+    summary = await indexCollection({ paths: named, site, modality, frames, headersOnly, threads, onProgress: progress.report });
+  } finally {
+    progress.finish();
+    stopWatching();
+  }
+  const index = CollectionIndex.open(site.databaseFile);
+  try {
+    const { counts, records } = await present(index, summary, options, Date.now() - startedMs);
+    if (counts.usable > 0 || records.mayBeUsable) return;
+    throw collectionEmpty(records.count, summary);
+  } finally {
+    index.close();
+  }
 }
 
-function describeSummary({ counts, unusable, examined, unchanged, removed }: ScanSummary, durationMs: number): string {
-  const rows = [
-    ['CT', counts.byModality.CT],
-    ['MR', counts.byModality.MR],
-    ['all usable', counts.usable],
-  ] as const;
-  const removedPart = removed === 0 ? '' : `, ${removed} no longer there`;
-  const parts = [
-    formatTable(['Modality', 'Volumes'], rows),
-    `${examined} files read, ${unchanged} unchanged${removedPart}, in ${formatDuration(durationMs)}`,
-  ];
-  if (unusable.length > 0) parts.push(describeUnusable(unusable));
-  return parts.join('\n\n');
+interface Presented {
+  readonly counts: CollectionCounts;
+  readonly records: { readonly count: number; readonly mayBeUsable: boolean };
 }
 
-function describeUnusable(unusable: ScanSummary['unusable']): string {
-  const shown = unusable.slice(0, MOST_REASONS).map(({ path, reason }) => [path, reason]);
-  const remedies = [...new Set(unusable.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy])))];
-  const more = unusable.length > MOST_REASONS ? [`… and ${unusable.length - MOST_REASONS} more; --json lists all`] : [];
-  return [
-    `Not used (${unusable.length}):`,
-    formatTable(['File', 'Reason'], shown),
-    ...more,
-    ...remedies.map((remedy) => `Advice: ${remedy}`),
-  ].join('\n');
+async function present(
+  index: CollectionIndex,
+  summary: IndexSummary,
+  options: IndexOptions,
+  durationMs: number,
+): Promise<Presented> {
+  const counts = index.counts();
+  const records: ScanRecord[] = [];
+  let count = 0;
+  let mayBeUsable = false;
+  for (const record of index.records({ folders: summary.folders, pictures: options.report !== undefined })) {
+    count++;
+    mayBeUsable ||= record.status !== 'refused' && !record.checked;
+    if (options.json === true) console.log(lineOf(record));
+    if (options.json !== true || options.report !== undefined) records.push(record);
+  }
+  if (options.report !== undefined) await report(records, options);
+  else if (options.json !== true && count + summary.problems.length > 0) {
+    console.log(describeIndexing(records, summary, counts, durationMs));
+  }
+  return { counts, records: { count, mayBeUsable } };
 }
 
-function collectionEmpty({ unusable }: ScanSummary): FederationError {
-  const what =
-    unusable.length === 0 ? 'there is no NIfTI file (.nii, .nii.gz, .hdr)' : `none of ${unusable.length} files can be used`;
+/** Loaded only when it is asked for: a second look at an unchanged collection takes no longer than starting the program. */
+async function report(records: readonly ScanRecord[], { report: named, json, home }: IndexOptions): Promise<void> {
+  const file = typeof named === 'string' ? named : join(home, 'collection-report.html');
+  const { renderReportText } = await import('../collection/report/report-text.js');
+  const { renderReportHtml } = await import('../collection/report/report-html.js');
+  try {
+    await writeFile(file, renderReportHtml(records));
+  } catch (thrown) {
+    throw FederationError.from(thrown, 'STORAGE_FAILED');
+  }
+  if (json === true) return;
+  console.log(renderReportText(records));
+  console.log(`\nWith pictures: ${file}`);
+}
+
+/** Everything that was read is in the index already: the process may end at any time. */
+function endOnInterrupt(progress: IndexProgress): () => void {
+  const startedMs = Date.now();
+  const end = (): void => {
+    progress.finish();
+    console.error(`stopped after ${formatDuration(Date.now() - startedMs)}; the same command goes on from here`);
+    process.exit(INTERRUPTED_EXIT_CODE);
+  };
+  process.once('SIGINT', end);
+  return () => void process.removeListener('SIGINT', end);
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= 256) return count;
+  throw new InvalidArgumentError('a whole number from 1 to 256 is expected.');
+}
+
+function collectionEmpty(scans: number, { folders }: IndexSummary): FederationError {
+  if (folders.length === 0) {
+    return new FederationError('COLLECTION_EMPTY', 'no folder has been indexed yet', {
+      remedy: 'Name the folder that holds the scans: site-agent index FOLDER',
+    });
+  }
+  const what = scans === 0 ? 'there is no scan (NIfTI or DICOM)' : `none of ${scans} scans can be used`;
   return new FederationError('COLLECTION_EMPTY', `${what} in the indexed folders`, {
     remedy:
-      unusable.length === 0
-        ? 'Name a folder that holds scans as NIfTI; DICOM series must be converted first, for example with dcm2niix.'
+      scans === 0
+        ? 'Name a folder that holds scans as NIfTI files or DICOM series.'
         : 'The reasons stand in the list above; correct the files or name another folder.',
   });
 }

@@ -16,7 +16,7 @@ import { createLog, type Log } from '@consilium/shared/terminal';
 import { requireDevices } from '../trainer/plan-devices.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
 import { TrainerProcess } from '../trainer/trainer-process.js';
-import { VolumeIndex } from '../collection/volume-index.js';
+import { CollectionIndex } from '../collection/collection-index.js';
 import { watchTraining } from './watch-training.js';
 
 interface StartOptions {
@@ -72,7 +72,7 @@ async function start({ home, ...flags }: StartOptions): Promise<void> {
 
 async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<void> {
   const { folder } = config;
-  const index = VolumeIndex.open(folder.databaseFile);
+  const index = CollectionIndex.open(folder.databaseFile);
   const journal = AgentJournal.open(folder.databaseFile);
   try {
     const volumes = requireVolumes(index, config);
@@ -106,7 +106,7 @@ function createAgent(made: {
   journal: AgentJournal;
   board: StatusBoard;
   log: Log;
-  index: VolumeIndex;
+  index: CollectionIndex;
 }): Agent {
   const { config, coordinatorUrl, journal, board, log, index } = made;
   const { credential } = made.identity;
@@ -128,16 +128,16 @@ function createAgent(made: {
     {
       syncEveryMs: config.syncEveryMs,
       trainerRestarts: config.trainerRestarts,
-      countVolumes: () => index.counts().usable,
+      countVolumes: () => index.countUsable(),
     },
   );
 }
 
-function requireVolumes(index: VolumeIndex, { folder }: AgentConfig): number {
-  const { usable } = index.counts();
+function requireVolumes(index: CollectionIndex, { folder }: AgentConfig): number {
+  const usable = index.countUsable();
   if (usable > 0) return usable;
   throw new FederationError('COLLECTION_EMPTY', 'this site has no usable volume yet', {
-    remedy: `Name the folder with your NIfTI scans: site-agent --home ${folder.home} index FOLDER`,
+    remedy: `Name the folder with your scans: site-agent --home ${folder.home} index FOLDER`,
   });
 }
 

@@ -8,7 +8,7 @@ import { requireHome, type SiteFolder } from '../config/site-folder.js';
 import { readIdentity } from '../config/site-identity.js';
 import { pause } from '../link/backoff.js';
 import { createLiveBlock, formatBar } from '@consilium/shared/terminal';
-import { type VolumeCounts, VolumeIndex } from '../collection/volume-index.js';
+import { type CollectionCounts, CollectionIndex } from '../collection/collection-index.js';
 
 interface StatusOptions {
   readonly home: string;
@@ -21,7 +21,7 @@ interface SiteOverview {
   readonly home: string;
   readonly site: string | null;
   readonly coordinator: string | null;
-  readonly collection: VolumeCounts;
+  readonly collection: CollectionCounts;
   readonly openRound: { readonly campaign: string; readonly round: number; readonly phase: string } | null;
   /** Null when no agent runs. */
   readonly agent: AgentStatus | null;
@@ -61,7 +61,7 @@ async function showStatus({ home, json, watch }: StatusOptions): Promise<void> {
 
 async function look(folder: SiteFolder): Promise<SiteOverview> {
   const identity = readIdentity(folder);
-  const index = VolumeIndex.open(folder.databaseFile);
+  const index = CollectionIndex.open(folder.databaseFile);
   const journal = AgentJournal.open(folder.databaseFile);
   try {
     const open = journal.openParticipation();
@@ -81,12 +81,13 @@ async function look(folder: SiteFolder): Promise<SiteOverview> {
 }
 
 function describe({ home, site, coordinator, collection, openRound, agent }: SiteOverview): string[] {
-  const { usable, unusable, duplicates, byModality } = collection;
+  const { usable, byModality, scans, refused, unchecked } = collection;
+  const open = unchecked === 0 ? '' : `, ${unchecked} not read yet`;
   const lines = [
     `site         ${site === null ? 'not joined yet: site-agent join --coordinator URL --token TOKEN' : site}`,
     `folder       ${home}`,
     `coordinator  ${coordinator ?? '–'}${agent === null ? '' : `  (${describeConnection(agent)})`}`,
-    `collection   ${usable} volumes (CT ${byModality.CT}, MR ${byModality.MR}), ${unusable + duplicates} files not used`,
+    `collection   ${usable} volumes (CT ${byModality.CT}, MR ${byModality.MR}) of ${scans} scans, ${refused} refused${open}`,
   ];
   if (openRound !== null) lines.push(`round        ${openRound.round} of ${openRound.campaign}, ${openRound.phase}`);
   return [...lines, ...describeAgent(agent)];

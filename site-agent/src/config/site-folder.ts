@@ -9,8 +9,10 @@ export interface SiteFolder {
   readonly settingsFile: string;
   /** Who this site is to its coordinator, and the credential: readable by the owner only. */
   readonly identityFile: string;
-  /** Index of volumes and the agent's journal (SQLite). */
+  /** Index of scans and the agent's journal (SQLite). */
   readonly databaseFile: string;
+  /** 32 random bytes that patient and study ids are hashed with: readable by the owner only, never leaves the site. */
+  readonly saltFile: string;
   /** Held while an agent runs, so that a second one refuses to start. */
   readonly lockFile: string;
   /** Process id and loopback port of the running agent, for `site-agent status`. */
@@ -29,6 +31,7 @@ export function siteFolder(home: string): SiteFolder {
     settingsFile: join(home, 'site.yaml'),
     identityFile: join(home, 'identity.json'),
     databaseFile: join(home, 'site.sqlite'),
+    saltFile: join(home, 'salt'),
     lockFile: join(home, 'agent.lock'),
     statusFile: join(home, 'agent.json'),
     preparedFolder: join(home, 'prepared'),

@@ -1,10 +1,11 @@
 import { type Digest, digestOfJson, FederationError } from '@consilium/shared/kernel';
 import type { PatchPlan } from '@consilium/shared/wire';
-import { VolumeIndex } from '../collection/volume-index.js';
+import { CollectionIndex } from '../collection/collection-index.js';
+import type { IndexedVolume } from '../collection/indexed-volume.js';
 import type { SiteFolder } from '../config/site-folder.js';
 import { PatchCache } from '../preprocessing/patch-cache/patch-cache.js';
 import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
-import { prepareIndexed, type VolumeToPrepare } from '../preprocessing/prepare-indexed.js';
+import { prepareIndexed } from '../preprocessing/prepare-indexed.js';
 import { completePlan } from '../preprocessing/prepare-volume.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import { letEventsIn, obeyStop } from './train.js';
@@ -48,16 +49,10 @@ export async function loadCollection(
   return { volumes, digest: digestOfJson(volumes.map((volume) => volume.digest).sort()) };
 }
 
-function listUsable(databaseFile: string): VolumeToPrepare[] {
-  const index = VolumeIndex.open(databaseFile);
+function listUsable(databaseFile: string): IndexedVolume[] {
+  const index = CollectionIndex.open(databaseFile);
   try {
-    return index.usable().map(({ digest, path, modality, sizeVoxels }) => ({
-      digest,
-      modality,
-      sizeVoxels,
-      source: { kind: 'nifti', path, frame: 0 },
-      files: [],
-    }));
+    return index.usable();
   } finally {
     index.close();
   }

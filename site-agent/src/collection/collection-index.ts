@@ -1,0 +1,155 @@
+import { FederationError } from '@consilium/shared/kernel';
+import type { Modality } from '../volumes/volume.js';
+import { openSiteDatabase, type SqliteDatabase, storageError } from './database.js';
+import { FileTable } from './file-table.js';
+import { migrateIndex } from './index-schema.js';
+import type { IndexedVolume } from './indexed-volume.js';
+import { OptOuts } from './opt-outs.js';
+import { recordOf } from './record-of.js';
+import type { Frames } from './scan-entry.js';
+import type { ScanRecord } from './scan-record.js';
+import { ScanTable } from './scan-table.js';
+import { UsableVolumes } from './usable-volumes.js';
+
+/** A folder (or file) that was indexed, with what holds for it until it is indexed otherwise. */
+export interface IndexedFolder {
+  readonly path: string;
+  readonly modality: Modality | undefined;
+  readonly frames: Frames;
+}
+
+export interface CollectionCounts {
+  /** Volumes that training uses. */
+  readonly usable: number;
+  readonly byModality: Readonly<Record<Modality, number>>;
+  readonly scans: number;
+  readonly refused: number;
+  /** Scans whose voxels have not been read yet. */
+  readonly unchecked: number;
+}
+
+export interface RecordsOptions {
+  readonly folders?: readonly string[];
+  readonly pictures?: boolean;
+}
+
+/** The site's list of scans in its database (SQLite). Every change is whole or not at all, whenever the process ends. */
+export class CollectionIndex {
+  readonly files: FileTable;
+  readonly scans: ScanTable;
+  readonly optOuts: OptOuts;
+  private readonly volumes: UsableVolumes;
+
+  private constructor(private readonly database: SqliteDatabase) {
+    this.files = new FileTable(database);
+    this.scans = new ScanTable(database);
+    this.optOuts = new OptOuts(database);
+    this.volumes = new UsableVolumes(database, this.files);
+  }
+
+  /** Opens or makes the index. STORAGE_FAILED when the file is no database or a newer program's. */
+  static open(databaseFile: string): CollectionIndex {
+    const database = openSiteDatabase(databaseFile);
+    try {
+      migrateIndex(database);
+      return new CollectionIndex(database);
+    } catch (thrown) {
+      database.close();
+      throw storageError(thrown, 'the site database cannot be read', 'Check the folder given by --home and its permissions.');
+    }
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  /** All changes that are made within are kept together or not at all. DISK_FULL, STORAGE_FAILED. */
+  change<T>(make: () => T): T {
+    try {
+      return this.database.transaction(make)();
+    } catch (thrown) {
+      throw storageError(thrown, 'the site’s index cannot be written', 'Check the folder given by --home and its disk.');
+    }
+  }
+
+  /** Volumes that training uses, each set of voxels once, by digest. */
+  usable(): IndexedVolume[] {
+    return this.volumes.list();
+  }
+
+  countUsable(): number {
+    return this.volumes.count();
+  }
+
+  counts(): CollectionCounts {
+    const count = (clause: string): number =>
+      (this.database.prepare(`SELECT COUNT(*) AS count FROM collection_scan s ${clause}`).get() as { count: number }).count;
+    return {
+      usable: this.countUsable(),
+      byModality: this.volumes.countByModality(),
+      scans: count(''),
+      refused: count(`LEFT JOIN collection_check c ON c.scan = s.id WHERE s.status = 'refused' OR c.status = 'refused'`),
+      unchecked: count(`LEFT JOIN collection_check c ON c.scan = s.id WHERE s.status <> 'refused' AND c.scan IS NULL`),
+    };
+  }
+
+  /** Scans by path, one at a time; those with a file at or below one of the folders, or all. Thumbnails unless refused. */
+  *records({ folders, pictures = true }: RecordsOptions = {}): Generator<ScanRecord> {
+    const equals = this.volumes.firstOfEquals();
+    const listed = new Set<number>();
+    for (const folder of folders ?? [undefined]) {
+      for (const id of this.scans.idsBelow(folder)) {
+        const entry = listed.has(id) ? undefined : this.scans.entry(id);
+        listed.add(id);
+        if (entry === undefined) continue;
+        const optedOut = entry.forgotten || (entry.patient !== undefined && this.optOuts.has(entry.patient));
+        yield recordOf(entry, this.scans.check(id, pictures), {
+          optedOut,
+          usedInstead: (digest, frame) => {
+            const first = equals.get(digest);
+            return first === undefined || (first.id === id && first.frame === frame) ? undefined : first.path;
+          },
+        });
+      }
+    }
+  }
+
+  folders(): IndexedFolder[] {
+    const rows = this.database.prepare('SELECT * FROM collection_folder ORDER BY path').all() as {
+      path: string;
+      modality: Modality | null;
+      frames: Frames;
+    }[];
+    return rows.map(({ path, modality, frames }) => ({ path, modality: modality ?? undefined, frames }));
+  }
+
+  saveFolder({ path, modality = undefined, frames }: IndexedFolder): void {
+    this.database.prepare('INSERT OR REPLACE INTO collection_folder VALUES (?, ?, ?)').run(path, modality ?? null, frames);
+  }
+
+  /** Notes that files of a series have changed. It is put together again, even if the process ends before. */
+  openSeries(owner: string): void {
+    this.database.prepare('INSERT OR IGNORE INTO collection_open_series VALUES (?)').run(owner);
+  }
+
+  listOpenSeries(): string[] {
+    const rows = this.database.prepare('SELECT owner FROM collection_open_series ORDER BY owner').all() as { owner: string }[];
+    return rows.map(({ owner }) => owner);
+  }
+
+  closeSeries(owner: string): void {
+    this.database.prepare('DELETE FROM collection_open_series WHERE owner = ?').run(owner);
+  }
+
+  /** Hashes of another salt would not recognise patients who opted out. STORAGE_FAILED when the site's salt was replaced. */
+  requireSalt(mark: string): void {
+    const row = this.database.prepare('SELECT salt_mark FROM collection_schema').get() as { salt_mark: string | null };
+    if (row.salt_mark === mark) return;
+    if (row.salt_mark !== null) {
+      throw new FederationError('STORAGE_FAILED', 'the site’s salt is not the one that its index was made with', {
+        remedy: 'Restore the file "salt" from a backup: without it, patients who opted out are not recognised.',
+      });
+    }
+    this.database.prepare('UPDATE collection_schema SET salt_mark = ?').run(mark);
+  }
+}
