@@ -4,19 +4,27 @@ import type { Triple, Volume } from '../../volumes/volume.js';
 export interface CoarseGrid {
   readonly size: Triple;
   readonly cellMm: number;
+  /** Height of the grid's lower border above the volume's. */
+  readonly bottomMm: number;
   readonly values: Float32Array;
 }
 
 /** So many voxels along each side of a cell are averaged. */
 const SAMPLES = 2;
 
-/** Means of a few voxels for every cell: enough to see shapes, at a small part of the cost of reading every voxel. */
-export function coarsen({ sizeVoxels, spacingMm, voxels }: Volume, cellMm: number): CoarseGrid {
-  const cells = (axis: 0 | 1 | 2): number => Math.max(1, Math.floor((sizeVoxels[axis] * spacingMm[axis]) / cellMm));
+/**
+ * Means of a few voxels for every cell, from the top down to a depth: enough to see shapes, at a small part of the cost of
+ * reading every voxel.
+ */
+export function coarsen({ sizeVoxels, spacingMm, voxels }: Volume, cellMm: number, depthMm: number): CoarseGrid {
+  const heightMm = sizeVoxels[2] * spacingMm[2];
+  const bottomMm = Math.max(0, heightMm - depthMm);
+  const extentMm: Triple = [sizeVoxels[0] * spacingMm[0], sizeVoxels[1] * spacingMm[1], heightMm - bottomMm];
+  const cells = (axis: 0 | 1 | 2): number => Math.max(1, Math.floor(extentMm[axis] / cellMm));
   const size: Triple = [cells(0), cells(1), cells(2)];
   const [xs, ys, zs] = [0, 1, 2].map((axis) => samplesAlong(axis as 0 | 1 | 2));
   const values = new Float32Array(size[0] * size[1] * size[2]);
-  if (xs === undefined || ys === undefined || zs === undefined) return { size, cellMm, values };
+  if (xs === undefined || ys === undefined || zs === undefined) return { size, cellMm, bottomMm, values };
   const share = 1 / SAMPLES ** 3;
   for (let x = 0; x < xs.length; x++) {
     for (let y = 0; y < ys.length; y++) {
@@ -28,11 +36,12 @@ export function coarsen({ sizeVoxels, spacingMm, voxels }: Volume, cellMm: numbe
       }
     }
   }
-  return { size, cellMm, values };
+  return { size, cellMm, bottomMm, values };
 
   function samplesAlong(axis: 0 | 1 | 2): Int32Array {
     const count = cells(axis) * SAMPLES;
-    const step = cellMm / SAMPLES / spacingMm[axis];
-    return Int32Array.from({ length: count }, (_, index) => Math.min(sizeVoxels[axis] - 1, Math.floor((index + 0.5) * step)));
+    const startMm = axis === 2 ? bottomMm : 0;
+    const voxelAt = (mm: number): number => Math.min(sizeVoxels[axis] - 1, Math.floor(mm / spacingMm[axis]));
+    return Int32Array.from({ length: count }, (_, index) => voxelAt(startMm + ((index + 0.5) * cellMm) / SAMPLES));
   }
 }

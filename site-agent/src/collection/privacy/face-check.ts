@@ -5,6 +5,10 @@ import { type HeadPlane, profileOf } from './head-profile.js';
 import { hasSkull } from './skull-shell.js';
 
 const CELL_MM = 4;
+/** A head is looked for from the top of the volume down to here. */
+const SEARCHED_MM = 480;
+/** No scanner sees farther from side to side. */
+const WIDEST_VIEW_MM = 1000;
 /** Skin is far above this, foam and air are below. */
 const CT_SKIN_HU = -400;
 /** Elsewhere, this share of the way from dark to bright. */
@@ -36,11 +40,21 @@ const ELSEWHERE =
 /** Whether a person could perhaps be recognised from the surface of a head. A hint from shape alone, not a guarantee. */
 export function looksLikeFace(volume: Volume, modality: Modality | undefined, bodyPart: string | undefined): boolean {
   if (bodyPart !== undefined && !HEAD.test(bodyPart) && ELSEWHERE.test(bodyPart)) return false;
-  if (volume.sizeVoxels[2] * volume.spacingMm[2] < FACE_MM[0] + LEAST_FACE_MM) return false;
-  const grid = coarsen(volume, CELL_MM);
+  if (!mayHoldHead(volume)) return false;
+  const grid = coarsen(volume, CELL_MM, SEARCHED_MM);
   const skin = skinThreshold(grid, modality);
   const planes = profileOf(grid, bodyMask(grid, skin));
   return hasHeadShape(planes) && hasFront(planes) && hasSkull(volume, modality, skin, between(planes, VAULT_MM));
+}
+
+/** Also bounds the memory that a strange header can ask for. */
+function mayHoldHead({ sizeVoxels, spacingMm }: Volume): boolean {
+  const [width, depth, height] = [sizeVoxels[0] * spacingMm[0], sizeVoxels[1] * spacingMm[1], sizeVoxels[2] * spacingMm[2]];
+  return (
+    within(width, [HEAD_WIDTH_MM[0], WIDEST_VIEW_MM]) &&
+    within(depth, [HEAD_DEPTH_MM[0], WIDEST_VIEW_MM]) &&
+    height >= FACE_MM[0] + LEAST_FACE_MM
+  );
 }
 
 /** Closed above, and in the vault as long, wide and full as heads are. */

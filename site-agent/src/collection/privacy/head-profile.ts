@@ -29,7 +29,7 @@ export function profileOf(grid: CoarseGrid, mask: Uint8Array): HeadPlane[] {
   return planes;
 }
 
-function measurePlane({ size: [nx, ny, nz], cellMm }: CoarseGrid, mask: Uint8Array, z: number): HeadPlane {
+function measurePlane({ size: [nx, ny, nz], cellMm, bottomMm }: CoarseGrid, mask: Uint8Array, z: number): HeadPlane {
   const isBody = (x: number, y: number): boolean => mask[(x * ny + y) * nz + z] === 1;
   let [left, right, back, front, cells] = [nx, -1, ny, -1, 0];
   for (let x = 0; x < nx; x++) {
@@ -42,7 +42,7 @@ function measurePlane({ size: [nx, ny, nz], cellMm }: CoarseGrid, mask: Uint8Arr
       if (y > front) front = y;
     }
   }
-  const heightMm = (z + 0.5) * cellMm;
+  const heightMm = bottomMm + (z + 0.5) * cellMm;
   if (cells === 0) return { heightMm, middleMm: [0, 0], areaMm2: 0, widthMm: 0, depthMm: 0, filled: 0, cut: 0, frontMm: -1 };
   const [width, depth] = [right - left + 1, front - back + 1];
   return {

@@ -43,6 +43,12 @@ export interface KindCount {
   readonly usable: number;
 }
 
+/** For scans that say no remedy of their own. */
+const REMEDY_BY_CODE: Readonly<Record<string, string>> = {
+  VOLUME_UNREADABLE: 'Copy or export it again from where it came from, if it is a scan; the original may be whole.',
+  VOLUME_UNSUITABLE: 'Nothing, if it is no 3D scan; otherwise export the scan itself as a plain 3D image.',
+};
+
 export const RESEARCH_NOTE = 'For research only: not a medical device, never for diagnosis.';
 
 export function describeCollection(records: readonly ScanRecord[], options: ReportOptions = {}): CollectionDescription {
@@ -67,7 +73,7 @@ export function describeCollection(records: readonly ScanRecord[], options: Repo
     histograms: histogramsOf(readable),
     refused: findingsOf(records, (record) => (record.status === 'refused' ? [record.reason ?? 'no reason given'] : [])),
     unused: findingsOf(readable, (record) => record.unusedBecause ?? []),
-    reported: findingsOf(readable, (record) => (record.status === 'reported' ? [record.reason ?? 'no reason given'] : [])),
+    reported: findingsOf(readable, remarksOf),
     privacy: findingsOf(records, (record) => record.privacyWarnings),
   };
 }
@@ -139,13 +145,19 @@ function histogramsOf(records: readonly ScanRecord[]): Histogram[] {
   ];
 }
 
+/** What is worth knowing of a readable scan, unless it already says why training leaves it out. */
+function remarksOf({ status, reason, unusedBecause }: ScanRecord): string[] {
+  return status !== 'reported' || (reason !== undefined && reason === unusedBecause) ? [] : [reason ?? 'no reason given'];
+}
+
 /** Findings with the same words together, the most frequent first. */
 function findingsOf(records: readonly ScanRecord[], reasonsOf: (record: ScanRecord) => string | readonly string[]): Finding[] {
   const findings = new Map<string, Finding & { readonly scans: ScanRecord[] }>();
   for (const record of records) {
     for (const reason of [reasonsOf(record)].flat()) {
-      const own = reason === record.reason;
-      const { code, remedy } = own ? record : { code: undefined, remedy: undefined };
+      const own = reason === record.reason || (record.reason === undefined && reason === record.unusedBecause);
+      const code = own ? record.code : undefined;
+      const remedy = own ? (record.remedy ?? REMEDY_BY_CODE[code ?? '']) : undefined;
       const key = JSON.stringify([code, reason, remedy]);
       const finding = findings.get(key) ?? { code, reason, remedy, scans: [] };
       finding.scans.push(record);

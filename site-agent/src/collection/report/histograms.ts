@@ -3,9 +3,13 @@ import type { Triple } from '../../volumes/volume.js';
 
 export interface Histogram {
   readonly title: string;
+  /** Bars that stand for numbers of scans are few and worth reading one by one; shares make a curve. */
+  readonly form: 'bars' | 'curve';
   /** What the bars count. */
   readonly counted: string;
   readonly bars: readonly Bar[];
+  /** Where the first bar begins and the last one ends. */
+  readonly ends: readonly [string, string];
 }
 
 export interface Bar {
@@ -17,6 +21,7 @@ const SPACING_EDGES_MM = [0, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 7, 10, Infinity];
 const CT_RANGE_HU = [-1000, 1500] as const;
 const CT_BARS = 25;
 const MR_BARS = 20;
+const COUNTED_SHARES = 'percent of the voxels, mean over volumes';
 
 /** How many scans have a finest, or a coarsest, voxel side of about this many millimetres. */
 export function spacingHistogram(title: string, spacings: readonly Triple[], pick: (...sides: number[]) => number): Histogram {
@@ -27,7 +32,7 @@ export function spacingHistogram(title: string, spacings: readonly Triple[], pic
     const value = sides.map((side) => Number(side.toPrecision(5))).filter((side) => side >= from && side < to).length;
     return { label: to === Infinity ? `${from} and more` : `${from} to ${to}`, value };
   });
-  return { title, counted: 'scans', bars };
+  return { title, form: 'bars', counted: 'scans', bars, ends: ['0 mm', '10 mm and more'] };
 }
 
 /** The mean share of voxels per range of Hounsfield units; each volume weighs the same, values outside count at the ends. */
@@ -36,7 +41,7 @@ export function ctHistogram(statistics: readonly IntensityStatistics[]): Histogr
   const width = (high - low) / CT_BARS;
   const shares = meanShares(statistics, CT_BARS, () => [low, high]);
   const bars = shares.map((value, index) => ({ label: `${low + index * width} to ${low + (index + 1) * width} HU`, value }));
-  return { title: 'CT intensities', counted: 'percent of the voxels, mean over volumes', bars };
+  return { title: 'CT intensities', form: 'curve', counted: COUNTED_SHARES, bars, ends: [`${low} HU`, `${high} HU`] };
 }
 
 /**
@@ -49,7 +54,13 @@ export function mrHistogram(statistics: readonly IntensityStatistics[]): Histogr
     label: `${(100 / MR_BARS) * index} to ${(100 / MR_BARS) * (index + 1)} %`,
     value,
   }));
-  return { title: "MR intensities, within each volume's own range", counted: 'percent of the voxels, mean over volumes', bars };
+  return {
+    title: "MR intensities, within each volume's own range",
+    form: 'curve',
+    counted: COUNTED_SHARES,
+    bars,
+    ends: ['0 %', '100 %'],
+  };
 }
 
 function meanShares(

@@ -5,15 +5,22 @@ const WIDTH = 320;
 const HEIGHT = 120;
 const FOOT = 16;
 
-/** A histogram as inline SVG; its numbers follow as a table for readers who cannot see it. Bars grow with the square root. */
+/**
+ * A histogram as inline SVG; its numbers follow as a table for readers who cannot see it. Curves grow with the square root, so
+ * that tissue shows beside much air.
+ */
 export function chartFigure(histogram: Histogram): string {
-  const { title, counted, bars } = histogram;
+  const { title, counted, bars, form } = histogram;
   const highest = Math.max(...bars.map(({ value }) => value));
   const step = WIDTH / bars.length;
-  const rects = bars.map((bar, index) => barRect(bar, { left: index * step, width: step - 1, highest })).join('');
-  const [first, last] = [bars[0]?.label ?? '', bars.at(-1)?.label ?? ''];
+  const rects = bars
+    .map(({ label, value }, index) =>
+      barRect({ label, value }, { left: index * step, width: step - 1, height: heightOf(value, highest, form) }),
+    )
+    .join('');
+  const [first, last] = histogram.ends;
   return `<figure>
-<figcaption><b>${htmlText(title)}</b><br>${htmlText(counted)}; heights grow with the square root</figcaption>
+<figcaption><b>${htmlText(title)}</b><br>${htmlText(counted)}${form === 'curve' ? '; heights grow with the square root' : ''}</figcaption>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT + FOOT}" role="img" aria-label="${htmlText(`Histogram: ${title}. The numbers follow below.`)}">
 <path d="M0 ${HEIGHT}.5H${WIDTH}"/>${rects}
 <text x="0" y="${HEIGHT + 12}">${htmlText(first)}</text><text x="${WIDTH}" y="${HEIGHT + 12}" text-anchor="end">${htmlText(last)}</text>
@@ -22,9 +29,14 @@ export function chartFigure(histogram: Histogram): string {
 </figure>`;
 }
 
-function barRect({ label, value }: Bar, { left, width, highest }: { left: number; width: number; highest: number }): string {
-  if (value <= 0) return '';
-  const height = Math.max(1, Math.sqrt(value / highest) * (HEIGHT - 4));
+function heightOf(value: number, highest: number, form: Histogram['form']): number {
+  if (value <= 0) return 0;
+  const share = value / highest;
+  return Math.max(1, (form === 'curve' ? Math.sqrt(share) : share) * (HEIGHT - 4));
+}
+
+function barRect({ label, value }: Bar, { left, width, height }: { left: number; width: number; height: number }): string {
+  if (height === 0) return '';
   const box = `x="${left.toFixed(1)}" y="${(HEIGHT - height).toFixed(1)}" width="${width.toFixed(1)}" height="${height.toFixed(1)}"`;
   return `<rect ${box}><title>${htmlText(`${label}: ${numberText(value)}`)}</title></rect>`;
 }

@@ -15,6 +15,7 @@ import { visibleText } from './visible-text.js';
 
 const LONGEST_BAR = 30;
 const MOST_NAMES = 8;
+const BLOCKS = [...' ▁▂▃▄▅▆▇█'];
 
 /** The report for the terminal: what there is, what cannot be used and why, what to look at. Ends without a newline. */
 export function renderReportText(records: readonly ScanRecord[], options: ReportOptions = {}): string {
@@ -23,7 +24,7 @@ export function renderReportText(records: readonly ScanRecord[], options: Report
   return [
     overview(description),
     kindTable(description),
-    ...description.histograms.map(barChart),
+    ...description.histograms.map(chart),
     ...findingBlock('Cannot be used', description.refused, description.root),
     ...findingBlock('Readable, but training leaves them out', description.unused, description.root),
     ...findingBlock('Readable, with a remark', description.reported, description.root),
@@ -50,14 +51,26 @@ function kindTable({ kinds }: CollectionDescription): string {
   return formatTable(['Modality', 'Region', 'Scans', 'Used in training'], rows);
 }
 
-function barChart({ title, counted: what, bars }: Histogram): string {
+function chart(histogram: Histogram): string {
+  return histogram.form === 'bars' ? barTable(histogram) : curve(histogram);
+}
+
+/** One line for each bar from the first to the last that is not empty. */
+function barTable({ title, counted: what, bars }: Histogram): string {
+  const first = bars.findIndex(({ value }) => value > 0);
+  const last = bars.findLastIndex(({ value }) => value > 0);
   const highest = Math.max(...bars.map(({ value }) => value));
-  const rows = bars.map(({ label, value }) => [
-    label,
-    Number.isInteger(value) ? value : value.toFixed(1),
-    '█'.repeat(highest > 0 ? Math.ceil((LONGEST_BAR * value) / highest) : 0),
-  ]);
-  return `${title} (${what})\n${formatTable(['from … to', 'Here', ''], rows, { align: ['right', 'right', 'left'] })}`;
+  const rows = bars
+    .slice(first, last + 1)
+    .map(({ label, value }) => [label, value, '█'.repeat(Math.ceil((LONGEST_BAR * value) / highest))]);
+  return formatTable([title, what, ''], rows, { align: ['right', 'right', 'left'] });
+}
+
+/** One line of blocks; their heights grow with the square root, so that little things show beside much air. */
+function curve({ title, counted: what, bars, ends }: Histogram): string {
+  const highest = Math.max(...bars.map(({ value }) => value));
+  const blocks = bars.map(({ value }) => BLOCKS[Math.ceil((BLOCKS.length - 1) * Math.sqrt(Math.max(0, value) / highest))] ?? '');
+  return `${title} (${what})\n${ends[0]} ▕${blocks.join('')}▏ ${ends[1]}`;
 }
 
 function findingBlock(title: string, findings: readonly Finding[], root: string): string[] {

@@ -34,7 +34,7 @@ export function makeThumbnail(volume: Volume, modality: Modality | undefined, st
   const window = modality === 'CT' ? SOFT_TISSUE_HU : percentileWindow(statistics ?? describeIntensities(volume.voxels));
   const pixelsPerMm = THUMBNAIL_SIDE_PIXELS / Math.max(...extentMm(volume));
   const planes = VIEWS.map(([fixed, along, down]) => {
-    const pixels = (axis: Axis): number => Math.max(1, Math.round(extentMm(volume)[axis] * pixelsPerMm));
+    const pixels = (axis: Axis): number => Math.round(extentMm(volume)[axis] * pixelsPerMm) || 1;
     return resizeByArea(middlePlane(volume, [fixed, along, down], window), pixels(along), pixels(down));
   });
   return encodeGrey(placeSideBySide(planes, GAP_PIXELS));
