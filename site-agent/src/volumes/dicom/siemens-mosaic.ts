@@ -1,3 +1,4 @@
+import { unreadable } from '../volume-fault.js';
 import { readCsaValues } from './csa-header.js';
 import type { DicomAttributes } from './dicom-attributes.js';
 import type { PlaneFacts, Point } from './dicom-facts.js';
@@ -16,7 +17,7 @@ export interface Mosaic {
 const MOST_TILES = 1024;
 const CSA_NAMES = new Set(['NumberOfImagesInMosaic', 'SliceNormalVector']);
 
-/** Undefined when the file is no mosaic, or does not say of how many tiles. */
+/** Undefined when the file is no mosaic; VOLUME_UNREADABLE when it is, but does not say of how many tiles. */
 export function readMosaic(attributes: DicomAttributes): Mosaic | undefined {
   if (!attributes.texts(TAG.imageType).includes('MOSAIC')) return undefined;
   const csaTag = attributes.privateTag(PRIVATE.siemensCsa);
@@ -25,7 +26,9 @@ export function readMosaic(attributes: DicomAttributes): Mosaic | undefined {
   const tiles = Number(
     csa.get('NumberOfImagesInMosaic')?.[0] ?? (tilesTag === undefined ? undefined : attributes.number(tilesTag)),
   );
-  if (!Number.isInteger(tiles) || tiles < 1 || tiles > MOST_TILES) return undefined;
+  if (!Number.isInteger(tiles) || tiles < 1 || tiles > MOST_TILES) {
+    throw unreadable('it is a mosaic of slices, but the header does not say of how many');
+  }
   return {
     tiles,
     side: Math.ceil(Math.sqrt(tiles)),
