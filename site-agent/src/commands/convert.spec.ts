@@ -36,7 +36,15 @@ function convert(...words: string[]) {
 function series(): string {
   const path = join(folder, 'series.nii.gz');
   const value = (i: number, j: number, k: number): number => i + 20 * j + 400 * k;
-  return writeNifti(path, { sizes: [6, 7, 8, 3], sform: OBLIQUE_PSR, slope: 2, intercept: -9, value, description: 'a name' });
+  return writeNifti(path, {
+    sizes: [6, 7, 8, 3],
+    spacingMm: [3, 4, 2],
+    sform: OBLIQUE_PSR,
+    slope: 2,
+    intercept: -9,
+    value,
+    description: 'a name',
+  });
 }
 
 describe('site-agent convert', () => {

@@ -14,6 +14,12 @@ export function affineOf(header: NIFTI1 | NIFTI2, bytes: DataView, version: 1 | 
   return voxelSizeAffine(header);
 }
 
+/** The qform of a header that has one beside the sform that counts; undefined without, or when it is no rotation. */
+export function secondAffineOf(header: NIFTI1 | NIFTI2, version: 1 | 2): number[] | undefined {
+  if (!isKnown(header.sform_code) || !isKnown(header.qform_code) || unusableVoxelSize(header) !== undefined) return undefined;
+  return isRotation(header, version) ? qformOf(header, version) : undefined;
+}
+
 // An unknown code is treated like 0, "not set".
 function isKnown(code: number): boolean {
   return code >= 1 && code <= HIGHEST_KNOWN_CODE;
@@ -29,11 +35,9 @@ function sformOf(bytes: DataView, version: 1 | 2, littleEndian: boolean): number
 
 function qformOf(header: NIFTI1 | NIFTI2, version: 1 | 2): number[] {
   refuseVoxelSizes(header);
+  if (!isRotation(header, version)) throw unsuitable('its orientation (qform) is not a rotation');
   const { quatern_b: b, quatern_c: c, quatern_d: d } = header;
-  const square = 1 - (b * b + c * c + d * d);
-  const rounding = version === 1 ? 3 * 2 ** -23 : 3 * 2 ** -52;
-  if (!(square >= -rounding)) throw unsuitable('its orientation (qform) is not a rotation');
-  const a = Math.sqrt(Math.max(0, square));
+  const a = Math.sqrt(Math.max(0, realPartSquared(header)));
   const s = 2 / (a * a + b * b + c * c + d * d);
   const [dx, dy, dz] = statedSizes(header);
   const flippedDz = header.pixDims[0] === -1 ? -dz : dz;
@@ -43,6 +47,15 @@ function qformOf(header: NIFTI1 | NIFTI2, version: 1 | 2): number[] {
     ...[s * (b * d - a * c) * dx, s * (c * d + a * b) * dy, (1 - s * (b * b + c * c)) * flippedDz, header.qoffset_z],
     ...[0, 0, 0, 1],
   ];
+}
+
+function isRotation(header: NIFTI1 | NIFTI2, version: 1 | 2): boolean {
+  const rounding = version === 1 ? 3 * 2 ** -23 : 3 * 2 ** -52;
+  return realPartSquared(header) >= -rounding;
+}
+
+function realPartSquared({ quatern_b: b, quatern_c: c, quatern_d: d }: NIFTI1 | NIFTI2): number {
+  return 1 - (b * b + c * c + d * d);
 }
 
 // Without orientation: x to the left, the origin in the middle of the grid.
@@ -72,7 +85,8 @@ function statedSizes({ pixDims }: NIFTI1 | NIFTI2): [number, number, number] {
   return [size(1), size(2), size(3)];
 }
 
-function voxelSizes(header: NIFTI1 | NIFTI2): [number, number, number] {
+/** Sizes of the spatial axes in use; 1 for the others. */
+export function voxelSizes(header: NIFTI1 | NIFTI2): [number, number, number] {
   const size = (axis: number): number => ((header.dims[0] ?? 0) >= axis ? Math.abs(header.pixDims[axis] ?? 1) : 1);
   return [size(1), size(2), size(3)];
 }

@@ -54,20 +54,21 @@ export function parseNiftiHeader(start: Uint8Array): NiftiHeader {
   if (header.numBitsPerVoxel !== 8 * datatype.bytes) {
     throw unreadable(`bits per voxel (${header.numBitsPerVoxel}) do not fit the data type ${datatype.name}`);
   }
+  const pair = magic === MAGIC[version].pair;
   const affine = affineOf(header, new DataView(bytes.buffer), version);
   if (!affine.every(Number.isFinite)) throw unsuitable('its orientation holds numbers that are not finite');
   const scaling = scalingOf(header);
   return {
     version,
     littleEndian: header.littleEndian,
-    pair: magic === MAGIC[version].pair,
+    pair,
     ...sizes,
     datatype,
-    voxelOffsetBytes: voxelOffsetOf(header, version, magic === MAGIC[version].pair),
+    voxelOffsetBytes: voxelOffsetOf(header, version, pair),
     slope: scaling.slope,
     intercept: scaling.intercept,
     affine,
-    remarks: [...scaling.remarks, ...remarksOn(header, affine, magic === MAGIC[version].pair)],
+    remarks: [...scaling.remarks, ...remarksOn({ header, version, pair, affine })],
     bytes,
   };
 }
