@@ -88,6 +88,15 @@ describe('a DICOM series as a volume', () => {
     });
   });
 
+  it('notices that a file changed between two frames', async () => {
+    for (const instance of [1, 2]) writeMosaicFile(join(folder, `m${instance}`), { slices: 5, instance });
+    expect(misplacement(await readVolume(sourceOf(0)))).toBeLessThan(0.501);
+    writeMosaicFile(join(folder, 'm2'), { slices: 5, instance: 2, offset: 100 });
+    expect(misplacement(await readVolume(sourceOf(1)), 100)).toBeLessThan(0.501);
+    writeMosaicFile(join(folder, 'm2'), { slices: 4, instance: 2 });
+    await expect(readVolume(sourceOf(1))).rejects.toMatchObject({ code: 'VOLUME_UNSUITABLE' });
+  });
+
   it('reads an enhanced multi-frame file whose frames are not in order of time', async () => {
     writeEnhancedFile(join(folder, 'enhanced'), OBLIQUE, 3);
     let time = 0;

@@ -4,9 +4,8 @@ import type { DicomSource } from '../volume-source.js';
 import type { Volume } from '../volume.js';
 import { repairNonFinite } from '../repair-voxels.js';
 import { faultOf, unsuitable } from '../volume-fault.js';
-import { assembleSeries } from './assemble-series.js';
 import { fillFrame } from './fill-frame.js';
-import { readFactsOf } from './read-facts-of.js';
+import { readSeriesStacks } from './last-series.js';
 import { settlePadding } from './rescale-plane.js';
 import type { PlacedPlane, ReadableStack, StackGrid } from './series-stack.js';
 
@@ -40,7 +39,7 @@ export async function* readDicomVolumes({ files, stack }: Omit<DicomSource, 'fra
 }
 
 async function readStack(files: readonly string[], index: number): Promise<ReadableStack> {
-  const { stacks } = assembleSeries(await readFactsOf(files));
+  const stacks = await readSeriesStacks(files);
   const stack = stacks[index];
   if (stack === undefined) throw unsuitable(`the series holds ${stacks.length} volumes now, and number ${index} is none of them`);
   if (stack.status === 'refused') throw unsuitable(stack.reason, stack.remedy);

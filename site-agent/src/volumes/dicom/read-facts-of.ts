@@ -22,17 +22,24 @@ export async function readFactsOf(files: readonly string[]): Promise<readonly Di
 }
 
 /** The headers of files, in their order; a damaged one does not keep the others from being read. */
-export async function readEachHeader(files: readonly string[]): Promise<readonly HeaderReading[]> {
-  const readings = new Array<HeaderReading>(files.length);
+export function readEachHeader(files: readonly string[]): Promise<readonly HeaderReading[]> {
+  return mapFiles(files, readHeader);
+}
+
+/** What an operation gives for each file, in their order; some files are at work at the same time. */
+export async function mapFiles<Result>(
+  files: readonly string[],
+  operation: (file: string) => Promise<Result>,
+): Promise<readonly Result[]> {
+  const results = new Array<Result>(files.length);
   let next = 0;
-  const readOn = async (): Promise<void> => {
+  const workOn = async (): Promise<void> => {
     for (let index = next++; index < files.length; index = next++) {
-      const file = files[index];
-      if (file !== undefined) readings[index] = await readHeader(file);
+      results[index] = await operation(files[index] as string);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(FILES_AT_ONCE, files.length) }, readOn));
-  return readings;
+  await Promise.all(Array.from({ length: Math.min(FILES_AT_ONCE, files.length) }, workOn));
+  return results;
 }
 
 async function readHeader(file: string): Promise<HeaderReading> {
