@@ -1,25 +1,30 @@
 import { Command, CommanderError } from 'commander';
 import { describeError, FederationError } from '@consilium/shared/kernel';
 import { onOutputClosed } from '@consilium/shared/terminal';
-import { configCommand } from './commands/config.js';
-import { convertCommand } from './commands/convert.js';
-import { doctorCommand } from './commands/doctor.js';
-import { evaluateCommand } from './commands/evaluate.js';
-import { exportCommand } from './commands/export.js';
-import { finetuneCommand } from './commands/finetune.js';
-import { forgetCommand } from './commands/forget.js';
-import { indexCommand } from './commands/index.js';
-import { joinCommand } from './commands/join.js';
-import { modelCommand } from './commands/model.js';
-import { predictCommand } from './commands/predict.js';
-import { profileCommand } from './commands/profile.js';
-import { startCommand } from './commands/start.js';
-import { statusCommand } from './commands/status.js';
-import { defaultHome } from './config/agent-config.js';
+import { defaultHome } from './config/default-home.js';
 import { AGENT_VERSION } from './config/agent-version.js';
 
 /** Exit status of a command line that commander refuses: an input error, like all others that the user corrects. */
 const USAGE_EXIT_CODE = 2;
+
+/** In the order of the help. Loaded when they are named: `index` on an unchanged collection is over in a blink. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  index: async () => (await import('./commands/index.js')).indexCommand(),
+  forget: async () => (await import('./commands/forget.js')).forgetCommand(),
+  preprocess: async () => (await import('./commands/preprocess.js')).preprocessCommand(),
+  join: async () => (await import('./commands/join.js')).joinCommand(),
+  start: async () => (await import('./commands/start.js')).startCommand(),
+  status: async () => (await import('./commands/status.js')).statusCommand(),
+  model: async () => (await import('./commands/model.js')).modelCommand(),
+  finetune: async () => (await import('./commands/finetune.js')).finetuneCommand(),
+  evaluate: async () => (await import('./commands/evaluate.js')).evaluateCommand(),
+  predict: async () => (await import('./commands/predict.js')).predictCommand(),
+  export: async () => (await import('./commands/export.js')).exportCommand(),
+  convert: async () => (await import('./commands/convert.js')).convertCommand(),
+  doctor: async () => (await import('./commands/doctor.js')).doctorCommand(),
+  profile: async () => (await import('./commands/profile.js')).profileCommand(),
+  config: async () => (await import('./commands/config.js')).configCommand(),
+};
 
 const program = new Command('site-agent')
   .description(
@@ -39,10 +44,7 @@ First steps:
   site-agent --home my-site status                                look, from a second terminal`,
   );
 
-const federation = [indexCommand(), forgetCommand(), joinCommand(), startCommand(), statusCommand(), modelCommand()];
-const own = [finetuneCommand(), evaluateCommand(), predictCommand(), exportCommand()];
-for (const command of [...federation, ...own, convertCommand(), doctorCommand(), profileCommand(), configCommand()])
-  program.addCommand(command);
+for (const command of await commandsFor(process.argv.slice(2))) program.addCommand(command);
 leaveExitToUs(program);
 
 onOutputClosed(() => undefined); // work goes on unread
@@ -53,6 +55,13 @@ try {
 }
 // A command that has returned is finished, whatever idle connection may still be open.
 process.exit();
+
+/** The command that the line names; all of them for help, and for words that are no command. */
+async function commandsFor(words: readonly string[]): Promise<Command[]> {
+  const name = words.find((word, position) => !word.startsWith('-') && words[position - 1] !== '--home') ?? '';
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  return Promise.all(load === undefined ? Object.values(COMMANDS).map((loadOne) => loadOne()) : [load()]);
+}
 
 function report(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : USAGE_EXIT_CODE;

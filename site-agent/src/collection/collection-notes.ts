@@ -1,25 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
-import { FederationError } from '@consilium/shared/kernel';
-import { parseWith } from '@consilium/shared/wire';
-import { parse } from 'yaml';
-import { z } from 'zod';
 import type { Modality } from '../volumes/volume.js';
+import type { CollectionNotes } from './parse-notes.js';
 
 /** A file that a site may lay beside its scans to say what they are. */
 export const NOTES_FILE = 'collection.yaml';
-
-const modality = z.enum(['CT', 'MR']);
-const notesSchema = z.strictObject({
-  modality: modality.optional().describe('of all files in this folder'),
-  bodyPart: z.string().min(1).max(64).optional().describe('of all files in this folder, such as ABDOMEN'),
-  files: z.record(z.string(), modality).default({}).describe('file name → modality, for folders that hold both'),
-  patients: z
-    .record(z.string(), z.coerce.string().min(1))
-    .default({})
-    .describe('file name, or pattern with * and ? → patient id; only a salted hash of it is kept'),
-});
-export type CollectionNotes = z.infer<typeof notesSchema>;
 
 /** What notes and names say of one scan. The ids are here only to be hashed. */
 export interface NotedScan {
@@ -69,11 +54,6 @@ function escaped(letter: string): string {
 async function readNotes(file: string): Promise<CollectionNotes> {
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) return { files: {}, patients: {} };
-  let notes: unknown;
-  try {
-    notes = parse(text) ?? {};
-  } catch (cause) {
-    throw new FederationError('CONFIG_INVALID', `${file} is not YAML`, { cause, remedy: 'Correct the file or remove it.' });
-  }
-  return parseWith(notesSchema, notes, 'CONFIG_INVALID', file);
+  // Few folders have notes, and their grammar takes longer to load than a small collection to look through.
+  return (await import('./parse-notes.js')).parseNotes(text, file);
 }

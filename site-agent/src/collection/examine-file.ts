@@ -2,9 +2,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { digestOfJson, errnoOf } from '@consilium/shared/kernel';
 import type { DicomFacts } from '../volumes/dicom/dicom-facts.js';
-import { readDicomFacts } from '../volumes/dicom/read-dicom-facts.js';
 import { filesOfVolume, headerFileOf, isVolumeFileName } from '../volumes/nifti/nifti-pair.js';
-import { readNiftiHeader } from '../volumes/nifti/nifti-scan.js';
 import type { ScanHeader } from '../volumes/scan-header.js';
 import { faultOf, reasonOf } from '../volumes/volume-fault.js';
 import type { NotedScan, NotesReader } from './collection-notes.js';
@@ -68,6 +66,7 @@ export class FileExaminer {
       if (same) return { kind: 'unchanged', paths: files.map(({ path }) => path) };
     }
     try {
+      const { readNiftiHeader } = await import('../volumes/nifti/nifti-scan.js'); // not needed when nothing is new
       return { kind: 'nifti', files, header: await readNiftiHeader(file.path), noted };
     } catch (thrown) {
       return refusal('nifti', files, thrown, noted);
@@ -79,6 +78,7 @@ export class FileExaminer {
       return { kind: 'unchanged', paths: [file.path] };
     }
     try {
+      const { readDicomFacts } = await import('../volumes/dicom/read-dicom-facts.js');
       const facts = await readDicomFacts(file.path);
       return facts === undefined ? { kind: 'other' } : { kind: 'dicom', facts, noted };
     } catch (thrown) {

@@ -1,6 +1,5 @@
 import { dirname, sep } from 'node:path';
 import type { DicomFacts } from '../volumes/dicom/dicom-facts.js';
-import { readDicomFacts } from '../volumes/dicom/read-dicom-facts.js';
 import type { Modality } from '../volumes/volume.js';
 import { type NotedScan, NotesReader } from './collection-notes.js';
 import type { CollectionIndex } from './collection-index.js';
@@ -9,9 +8,9 @@ import { FileExaminer, type FileFinding } from './examine-file.js';
 import type { FileKind, FileRow } from './file-table.js';
 import type { FileStamp } from './indexed-volume.js';
 import { FINE, type ScanEntry, type Verdict } from './scan-entry.js';
-import { entriesOfImages, entryOfOther, voxelsKeyOf } from './series-entries.js';
 import { partsOfSeries } from './series-parts.js';
 import type { SiteHashes } from './site-hashes.js';
+import { voxelsKeyOf } from './voxels-key.js';
 import type { WalkedFile } from './walk-files.js';
 
 const READ_AT_ONCE = 16;
@@ -70,8 +69,9 @@ export class HeaderPass {
       onProgress?.(done, owners.length);
       const rows = index.files.of(owner);
       const facts = await this.factsOf(owner, rows);
+      const series = await import('./series-entries.js');
       const noted = rows[0] === undefined ? NOTHING : await this.notes.describe(rows[0].path);
-      index.change(() => this.keepSeries(owner, rows, facts, noted));
+      index.change(() => this.keepSeries(series, { owner, rows, facts, said: noted }));
     }
     if (owners.length > 0) onProgress?.(owners.length, owners.length);
   }
@@ -125,7 +125,6 @@ export class HeaderPass {
     const { files, noted } = finding;
     const header = finding.kind === 'nifti' ? finding.header : undefined;
     const notedModality = noted.modality ?? hint;
-    const stamps = files.map((file) => ({ ...file, kind, owner: path, part: 0, examinedAs: '' }));
     return {
       ...(finding.kind === 'nifti' ? verdictOn(finding.header.remarks) : finding.verdict),
       ...{ owner: path, part: 0, stack: 0, path, kind, series: undefined },
@@ -138,13 +137,14 @@ export class HeaderPass {
       files: files.length,
       bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
       warnings: [],
-      voxelsKey: voxelsKeyOf(stamps, 0, notedModality),
+      voxelsKey: voxelsKeyOf(files, 0, notedModality),
       forgotten: index.optOuts.has(hashes.path(path)),
     };
   }
 
   private async factsOf(owner: string, rows: readonly FileRow[]): Promise<DicomFacts[]> {
     const known = this.facts.take(owner);
+    const { readDicomFacts } = await import('../volumes/dicom/read-dicom-facts.js');
     const all = await inGroups(rows, async ({ path }) => {
       // One that no longer reads has changed since this walk passed it: the next walk tells.
       return known.get(path) ?? (await readDicomFacts(path).catch(() => undefined));
@@ -152,7 +152,7 @@ export class HeaderPass {
     return all.filter((facts) => facts !== undefined);
   }
 
-  private keepSeries(owner: string, rows: readonly FileRow[], facts: readonly DicomFacts[], said: NotedScan): void {
+  private keepSeries({ entriesOfImages, entryOfOther }: SeriesReading, { owner, rows, facts, said }: OpenSeries): void {
     const { index, hashes, hint } = this.options;
     const noted = { ...said, modality: said.modality ?? hint };
     const images = partsOfSeries(facts.filter(({ pixels }) => pixels !== undefined));
@@ -171,6 +171,16 @@ export class HeaderPass {
     index.scans.removePartsFrom(owner, parts.length);
     index.closeSeries(owner);
   }
+}
+
+/** Loaded only when there is a series: most of a second look at a collection would be loading. */
+type SeriesReading = typeof import('./series-entries.js');
+
+interface OpenSeries {
+  readonly owner: string;
+  readonly rows: readonly FileRow[];
+  readonly facts: readonly DicomFacts[];
+  readonly said: NotedScan;
 }
 
 const NOTHING: NotedScan = { modality: undefined, bodyPart: undefined, patientId: undefined, examinationId: undefined };

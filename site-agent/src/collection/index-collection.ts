@@ -6,7 +6,7 @@ import { CollectionIndex, type IndexedFolder } from './collection-index.js';
 import { HeaderPass } from './header-pass.js';
 import type { Frames } from './scan-entry.js';
 import { SiteHashes } from './site-hashes.js';
-import { checkVoxels, type VoxelPassSummary } from './voxel-pass.js';
+import type { VoxelPassSummary } from './voxel-pass.js';
 import { walkFiles, type WalkProblem } from './walk-files.js';
 
 export interface IndexOptions {
@@ -119,6 +119,7 @@ async function readVoxels(
     if (scans.length === 0) continue;
     const report = (done: number, total: number): void => onProgress?.({ pass: 'voxels', done, total });
     report(0, scans.length);
+    const { checkVoxels } = await import('./voxel-pass.js'); // nothing of it is needed when nothing is new
     const { checked, changed } = await checkVoxels({ index, hashes, scans, frames, threads, onProgress: report });
     sum.checked += checked;
     sum.changed += changed;

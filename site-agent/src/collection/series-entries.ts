@@ -1,13 +1,13 @@
 import { assembleSeries } from '../volumes/dicom/assemble-series.js';
 import type { DicomFacts } from '../volumes/dicom/dicom-facts.js';
 import type { SeriesStack } from '../volumes/dicom/series-stack.js';
-import { digestOfJson } from '@consilium/shared/kernel';
 import type { NotedScan } from './collection-notes.js';
 import type { FileRow } from './file-table.js';
 import { seriesPrivacyWarnings } from './privacy/privacy-warnings.js';
 import type { ScanEntry, Verdict } from './scan-entry.js';
 import { commonFolder } from './series-parts.js';
 import type { SiteHashes } from './site-hashes.js';
+import { voxelsKeyOf } from './voxels-key.js';
 
 /** Files of one series that belong together, with what is known besides their headers. */
 export interface SeriesPart {
@@ -56,17 +56,6 @@ function entryOf(part: SeriesPart, hashes: SiteHashes, stack: SeriesStack, index
     voxelsKey: voxelsKeyOf([...rows.values()], index, noted.modality),
     forgotten: false,
   };
-}
-
-/** Names what the voxels depend on: the files with their stamps, which volume of them, and the modality said of them. */
-export function voxelsKeyOf(files: readonly FileRow[], stack: number, notedModality: string | undefined): string {
-  return digestOfJson({
-    files: files
-      .map(({ path, bytes, modifiedMs }) => [path, bytes, modifiedMs])
-      .sort(([a], [b]) => ((a ?? '') < (b ?? '') ? -1 : 1)),
-    stack,
-    notedModality,
-  });
 }
 
 function verdictOf(stack: SeriesStack): Verdict {

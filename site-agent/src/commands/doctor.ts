@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { ERROR_CODES, KIND_RULES } from '@consilium/shared/kernel';
-import { defaultHome, loadAgentConfig } from '../config/agent-config.js';
+import { loadAgentConfig } from '../config/agent-config.js';
+import { defaultHome } from '../config/default-home.js';
 import { runtimeSearch } from '../config/runtime-search.js';
 import { readIdentity } from '../config/site-identity.js';
 import { formatTable } from '@consilium/shared/terminal';

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { FederationError, formatBytes, formatDuration } from '@consilium/shared/kernel';
-import { defaultHome, loadAgentConfig } from '../config/agent-config.js';
+import { loadAgentConfig } from '../config/agent-config.js';
+import { defaultHome } from '../config/default-home.js';
 import { finetuneAndEvaluate, type FinetuneSummary, type TrainedModel } from '../finetuning/finetune-and-evaluate.js';
 import { finetuneFolder } from '../finetuning/finetune-folder.js';
 import { readModelFile } from '../finetuning/model-file.js';

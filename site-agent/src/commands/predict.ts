@@ -1,7 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
-import { defaultHome, loadAgentConfig } from '../config/agent-config.js';
+import { loadAgentConfig } from '../config/agent-config.js';
+import { defaultHome } from '../config/default-home.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import { imagesToSegment } from '../finetuning/images-to-segment.js';
 import { readModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';

@@ -52,7 +52,6 @@ export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   statusPort: 'CONSILIUM_SITE_STATUS_PORT',
   trainerRestarts: 'CONSILIUM_SITE_TRAINER_RESTARTS',
 };
-const HOME_VARIABLE = 'CONSILIUM_SITE_HOME';
 const SETTING_NAMES = Object.keys(ENVIRONMENT_NAMES) as SettingName[];
 
 /** The compiled settings: durations in milliseconds, nothing left to parse. */
@@ -85,11 +84,6 @@ export interface ConfigSources {
   /** Values given on the command line; undefined ones do not count. */
   readonly flags?: Partial<Readonly<Record<SettingName, unknown>>>;
   readonly environment?: Readonly<Record<string, string | undefined>>;
-}
-
-/** The site's folder when `--home` is not given: CONSILIUM_SITE_HOME, or "site" in the current folder. */
-export function defaultHome(environment: ConfigSources['environment'] = process.env): string {
-  return environment[HOME_VARIABLE] ?? 'site';
 }
 
 /** Defaults < site.yaml < environment < flags, parsed once and frozen; throws CONFIG_INVALID naming the field and its origin. */

@@ -1,7 +1,8 @@
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defaultHome, explainAgentConfig, loadAgentConfig } from './agent-config.js';
+import { explainAgentConfig, loadAgentConfig } from './agent-config.js';
+import { defaultHome } from './default-home.js';
 import { siteFolder } from './site-folder.js';
 import { readIdentity, requireIdentity, saveIdentity } from './site-identity.js';
 
