@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
-import { type Digest, digestOfFile, digestOfJson, finishDigest } from '@consilium/shared/kernel';
+import type { Digest } from '@consilium/shared/kernel';
 import { describeIntensities } from '../volumes/intensity-statistics.js';
 import { readNiftiVolumes } from '../volumes/nifti/nifti-volume.js';
 import { readVolume } from '../volumes/read-volume.js';
 import type { Modality, Volume } from '../volumes/volume.js';
 import { faultOf, reasonOf } from '../volumes/volume-fault.js';
+import { digestOfFrame, digestOfScan } from './digest-of-scan.js';
 import type { FileStamp } from './indexed-volume.js';
 import { judgeVolume, type Judgement } from './judge-volume.js';
 import { looksLikeFace } from './privacy/face-check.js';
@@ -47,7 +45,7 @@ export async function checkScan(task: CheckTask): Promise<CheckOutcome> {
   if (!(await isUnchanged(task.files))) return 'changed';
   let outcome: ScanCheck;
   try {
-    const digest = await digestOfScan(task);
+    const digest = await digestOfScan({ ...task, files: task.files.map(({ path }) => path) });
     outcome = conclude(await readFrames(task, digest));
   } catch (thrown) {
     const fault = faultOf(thrown, task.path);
@@ -83,7 +81,7 @@ function describe(volume: Volume, frame: number, digest: Digest, { modality: sai
   return {
     volume: {
       frame,
-      digest: frame === 0 ? digest : digestOfJson({ digest, frame }),
+      digest: digestOfFrame(digest, frame),
       statistics,
       repairedVoxels: volume.repairedVoxels,
       thumbnail: makeThumbnail(volume, modality, statistics),
@@ -109,20 +107,6 @@ function conclude(findings: readonly FrameFinding[]): ScanCheck {
     warnings: findings.some(({ hasFace }) => hasFace) ? [FACE_WARNING] : [],
     volumes: findings.map(({ volume }) => volume),
   };
-}
-
-/** Of the file's bytes; for a pair of the header's bytes followed by the image's; for a series of all files in any order. */
-async function digestOfScan({ kind, files, stack }: CheckTask): Promise<Digest> {
-  const [first] = files;
-  if (kind === 'nifti' && files.length === 1 && first !== undefined) return digestOfFile(first.path);
-  if (kind === 'dicom') {
-    const digests: Digest[] = [];
-    for (const { path } of files) digests.push(await digestOfFile(path));
-    return digestOfJson({ files: digests.sort(), stack });
-  }
-  const hash = createHash('sha256');
-  for (const { path } of files) await pipeline(createReadStream(path), hash, { end: false });
-  return finishDigest(hash);
 }
 
 async function isUnchanged(files: readonly FileStamp[]): Promise<boolean> {

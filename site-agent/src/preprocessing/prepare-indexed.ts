@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import type { PreparationPlan } from '@consilium/shared/wire';
+import { digestOfFrame, digestOfScan } from '../collection/digest-of-scan.js';
 import type { IndexedVolume } from '../collection/indexed-volume.js';
-import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
-import { unsuitable } from '../volumes/volume-fault.js';
+import { readVolume } from '../volumes/read-volume.js';
+import { faultOf, unsuitable } from '../volumes/volume-fault.js';
 import type { Volume } from '../volumes/volume.js';
 import type { PatchCache } from './patch-cache/patch-cache.js';
 import type { PreparedVolume } from './patch-cache/prepared-volume.js';
@@ -42,19 +43,27 @@ function plainFacts({ sizeVoxels, spacingMm, affine, airThreshold, airValue }: O
 }
 
 async function readUnchanged(indexed: VolumeToPrepare): Promise<Volume> {
-  await requireUnchanged(indexed);
-  const volume = await readNiftiVolume(indexed.source.kind === 'nifti' ? indexed.source.path : '');
-  if (volume.sizeVoxels.some((side, axis) => side !== indexed.sizeVoxels[axis])) throw changed();
-  return volume;
+  const { source, files, sizeVoxels } = indexed;
+  try {
+    await requireUnchanged(indexed);
+    const volume = await readVolume(source);
+    if (volume.sizeVoxels.some((side, axis) => side !== sizeVoxels[axis])) throw changed();
+    return volume;
+  } catch (thrown) {
+    throw faultOf(thrown, files[0]?.path ?? '');
+  }
 }
 
-/** Files must look as they did when they were indexed. */
-async function requireUnchanged({ files }: VolumeToPrepare): Promise<void> {
-  for (const { path, bytes, modifiedMs } of files) {
+/** Files must be there and hold the bytes that were indexed. Reading them for that brings them into memory for what follows. */
+async function requireUnchanged({ digest, source, files }: VolumeToPrepare): Promise<void> {
+  for (const { path, bytes } of files) {
     const facts = await stat(path).catch(() => undefined);
     if (facts === undefined) throw unsuitable('a file is no longer there', REMEDY);
-    if (facts.size !== bytes || facts.mtimeMs !== modifiedMs) throw changed();
+    if (facts.size !== bytes) throw changed();
   }
+  const stack = source.kind === 'dicom' ? source.stack : 0;
+  const actual = await digestOfScan({ kind: source.kind, files: files.map(({ path }) => path), stack });
+  if (digestOfFrame(actual, source.frame) !== digest) throw changed();
 }
 
 const REMEDY = 'Run "site-agent index" again.';

@@ -5,7 +5,7 @@ import type { IndexedVolume } from '../collection/indexed-volume.js';
 import type { SiteFolder } from '../config/site-folder.js';
 import { PatchCache } from '../preprocessing/patch-cache/patch-cache.js';
 import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
-import { prepareIndexed } from '../preprocessing/prepare-indexed.js';
+import { prepareCollection } from '../preprocessing/prepare-collection.js';
 import { completePlan } from '../preprocessing/prepare-volume.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import { letEventsIn, obeyStop } from './train.js';
@@ -31,20 +31,14 @@ export async function loadCollection(
 ): Promise<SiteCollection> {
   const cache = await PatchCache.open(site.preparedFolder, cacheBytes);
   const plan = completePlan(patch.preparation);
-  const indexed = listUsable(site.databaseFile);
-  const volumes: PreparedVolume[] = [];
-  for (const [position, entry] of indexed.entries()) {
-    obeyStop(context.stop);
-    context.report('preparing', position, indexed.length);
-    try {
-      volumes.push((await prepareIndexed(entry, cache, plan)).prepared);
-    } catch (thrown) {
-      const error = FederationError.from(thrown);
-      if (error.kind !== 'volume') throw error;
-      context.warn(`one volume is left out: ${error.message}`);
-    }
-    await letEventsIn();
-  }
+  const { volumes } = await prepareCollection(listUsable(site.databaseFile), cache, plan, {
+    onProgress: async (done, total) => {
+      obeyStop(context.stop);
+      context.report('preparing', done, total);
+      await letEventsIn();
+    },
+    onLeftOut: (error) => context.warn(`one volume is left out: ${error.message}`),
+  });
   if (volumes.length === 0) throw collectionEmpty();
   return { volumes, digest: digestOfJson(volumes.map((volume) => volume.digest).sort()) };
 }

@@ -74,6 +74,11 @@ export class PatchCache {
     return this.handle(name, header);
   }
 
+  /** What all entries take on disk. */
+  async usedBytes(): Promise<number> {
+    return (await this.entries()).reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Removes every entry of these volumes; returns how many there were. Readers that have one open keep reading. */
   async drop(digests: readonly Digest[]): Promise<number> {
     const hexes = new Set(digests.map(hexOf));
