@@ -36,7 +36,8 @@ export async function findScans(path: string): Promise<readonly [FoundScan, ...F
     throw new FederationError('NOT_FOUND', `there is no ${path}`, { cause, remedy: 'Check the path.' });
   });
   if (facts.isDirectory()) return readable(await volumesIn(path), path);
-  return isVolumeFileName(path) || /\.img(\.gz)?$/i.test(path) ? [await niftiAt(path)] : scansOfFile(path);
+  const isPaired = (await headerFileOf(path).catch(() => path)) !== path; // some scanners call DICOM files .img
+  return isVolumeFileName(path) || isPaired ? [await niftiAt(path)] : scansOfFile(path);
 }
 
 async function niftiAt(path: string): Promise<FoundScan> {

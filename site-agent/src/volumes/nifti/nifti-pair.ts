@@ -1,5 +1,6 @@
-import { access, readdir } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { namesLike } from './folder-names.js';
 import { unreadable } from '../volume-fault.js';
 
 const HEADER_FILE = /\.hdr(\.gz)?$/i;
@@ -41,10 +42,10 @@ async function partnerOf(path: string, ownEnding: RegExp, ending: string): Promi
 
 // Only now the whole folder, which may be long: for SCAN.Hdr beside scan.IMG.GZ.
 async function partnerInFolder(stem: string, ending: string): Promise<string | undefined> {
-  const wanted = [`${basename(stem)}.${ending}`.toLowerCase(), `${basename(stem)}.${ending}.gz`.toLowerCase()];
-  const names = (await readdir(dirname(stem)).catch(() => [])).filter((name) => wanted.includes(name.toLowerCase()));
-  const name = names.find((candidate) => candidate.startsWith(basename(stem))) ?? names.sort()[0];
-  return name === undefined ? undefined : join(dirname(stem), name);
+  const [folder, name] = [dirname(stem), basename(stem)];
+  const alike = [...(await namesLike(folder, `${name}.${ending}`)), ...(await namesLike(folder, `${name}.${ending}.gz`))];
+  const found = alike.find((candidate) => candidate.startsWith(name)) ?? alike[0];
+  return found === undefined ? undefined : join(folder, found);
 }
 
 async function exists(path: string): Promise<boolean> {
