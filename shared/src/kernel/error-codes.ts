@@ -38,9 +38,11 @@ export const ERROR_CODES = {
   TOKEN_REFUSED: 'access',
   OPERATOR_REFUSED: 'access',
   NOT_JOINED: 'access',
+  ARCHIVE_REFUSED: 'access',
   // Protocol: one side must be upgraded.
   PROTOCOL_VERSION: 'protocol',
   MESSAGE_REFUSED: 'protocol',
+  ARCHIVE_ANSWER_INVALID: 'protocol',
   // State: the caller's view is out of date; fetch it again.
   SITE_ALREADY_CONNECTED: 'state',
   AGENT_ALREADY_RUNNING: 'state',
@@ -58,6 +60,7 @@ export const ERROR_CODES = {
   CHECKPOINT_UNREADABLE: 'integrity',
   // Transfer and storage: back off and resume.
   COORDINATOR_UNREACHABLE: 'transfer',
+  ARCHIVE_UNREACHABLE: 'transfer',
   TRANSFER_BROKEN: 'transfer',
   UPLOAD_INCOMPLETE: 'transfer',
   DISK_FULL: 'storage',

@@ -4,6 +4,7 @@ import type { SiteFolder } from '../config/site-folder.js';
 import { FederationError } from '@consilium/shared/kernel';
 import { dropPrepared } from '../preprocessing/patch-cache/patch-cache.js';
 import { CollectionIndex } from './collection-index.js';
+import { removePulledOf } from './pacs/remove-pulled.js';
 import { SiteHashes } from './site-hashes.js';
 
 /** What was dropped: scans of the index, volumes that training used or could have used, and their prepared copies. */
@@ -11,6 +12,8 @@ export interface Forgotten {
   readonly scans: number;
   readonly volumes: number;
   readonly cacheEntries: number;
+  /** Series that had been pulled from an archive; their files are removed. */
+  readonly pulledSeries: number;
 }
 
 /** Drops a patient's volumes from every later round, also those indexed later. Only the id's salted hash is kept. */
@@ -22,7 +25,8 @@ export function forgetPatient(site: SiteFolder, patientId: string): Promise<Forg
       index.optOuts.add(hash);
       return dropVoxels(index, index.scans.idsOfPatient(hash));
     });
-    return { scans, volumes: digests.length, cacheEntries: await dropFromCache(site, index, digests) };
+    const cacheEntries = await dropFromCache(site, index, digests);
+    return { scans, volumes: digests.length, cacheEntries, pulledSeries: await removePulledOf(hash, site.pulledFolder, hashes) };
   });
 }
 
@@ -38,7 +42,7 @@ export function forgetPath(site: SiteFolder, path: string): Promise<Forgotten> {
       for (const digest of dropped.digests) index.optOuts.add(hashes.digest(digest));
       return { ...dropped, digests: [...dropped.digests, ...dropEquals(index, dropped.digests)] };
     });
-    return { scans, volumes: digests.length, cacheEntries: await dropFromCache(site, index, digests) };
+    return { scans, volumes: digests.length, cacheEntries: await dropFromCache(site, index, digests), pulledSeries: 0 };
   });
 }
 

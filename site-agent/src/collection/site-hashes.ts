@@ -35,6 +35,11 @@ export class SiteHashes {
     return this.hash('series', id);
   }
 
+  /** Of one image (a SOP instance). */
+  instance(id: string): string {
+    return this.hash('instance', id);
+  }
+
   path(path: string): string {
     return this.hash('path', path);
   }

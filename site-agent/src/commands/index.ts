@@ -10,8 +10,9 @@ import type { ScanRecord } from '../collection/scan-record.js';
 import type { Modality } from '../volumes/volume.js';
 import { IndexProgress } from './index-progress.js';
 import { describeIndexing, lineOf } from './index-text.js';
+import { addPacsOptions, asksArchive, type PacsOptions } from './pacs-options.js';
 
-interface IndexOptions {
+interface IndexOptions extends PacsOptions {
   readonly home: string;
   readonly modality?: Modality;
   readonly frames?: Frames;
@@ -22,10 +23,12 @@ interface IndexOptions {
 }
 
 const INTERRUPTED_EXIT_CODE = 130;
+/** Some series of an archive did not come; all others are indexed. */
+const PULL_INCOMPLETE_EXIT_CODE = 5;
 
 /** `site-agent index PATH…`: finds the site's scans and says which can be used. Nothing leaves the site. */
 export function indexCommand(): Command {
-  return new Command('index')
+  const command = new Command('index')
     .description('find scans (NIfTI, DICOM) in folders and check which can be used for training')
     .argument('[path...]', 'folders to look through with everything below them, or files; those of last time when left out')
     .addOption(
@@ -38,7 +41,8 @@ export function indexCommand(): Command {
     .addOption(new Option('--frames <frames>', 'volumes that 4D scans become; the first when left out').choices(['first', 'all']))
     .option('--threads <count>', 'scans to read at a time; one a processor when left out', parseCount)
     .option('--json', 'print one line of JSON for each file or series')
-    .option('--report [file]', 'print the report, and write it with pictures as an HTML page')
+    .option('--report [file]', 'print the report, and write it with pictures as an HTML page');
+  return addPacsOptions(command)
     .addHelpText(
       'after',
       `
@@ -53,11 +57,24 @@ A file collection.yaml beside the scans may say what they are:
 Examples:
   site-agent --home my-site index /data/exports
   site-agent --home my-site index /data/archive --headers-only
-  site-agent --home my-site index --report my-scans.html`,
+  site-agent --home my-site index --report my-scans.html
+  site-agent --home my-site index --dicomweb https://pacs.example/dicom-web --pacs-body-part HEAD --dry-run`,
     )
     .action(async (paths: string[], _options: unknown, command: Command) => {
-      await indexPaths(paths, command.optsWithGlobals<IndexOptions>());
+      const options = command.optsWithGlobals<IndexOptions>();
+      if (asksArchive(options)) await indexArchive(paths, options);
+      else await indexPaths(paths, options);
     });
+}
+
+/** Pulls series from an archive (PACS), then indexes them with the paths named. */
+async function indexArchive(paths: readonly string[], options: IndexOptions & { readonly dicomweb: string }): Promise<void> {
+  const { pullFromArchive } = await import('./index-pacs.js');
+  const site = siteFolder(options.home);
+  const pulled = await pullFromArchive(options, site);
+  if (pulled === undefined) return;
+  if (pulled.failed > 0) process.exitCode = PULL_INCOMPLETE_EXIT_CODE;
+  await indexPaths([...paths, site.pulledFolder], options);
 }
 
 async function indexPaths(paths: readonly string[], options: IndexOptions): Promise<void> {

@@ -19,6 +19,8 @@ export interface SiteFolder {
   readonly statusFile: string;
   /** Normalised volumes, by digest and fingerprint; may be deleted at any time. */
   readonly preparedFolder: string;
+  /** Scans fetched from an archive (PACS), with all that their headers say: readable by the owner only. */
+  readonly pulledFolder: string;
   /** Model versions fetched from the coordinator, by digest. */
   readonly modelsFolder: string;
   /** One folder per participation: checkpoint and update. */
@@ -35,6 +37,7 @@ export function siteFolder(home: string): SiteFolder {
     lockFile: join(home, 'agent.lock'),
     statusFile: join(home, 'agent.json'),
     preparedFolder: join(home, 'prepared'),
+    pulledFolder: join(home, 'pulled'),
     modelsFolder: join(home, 'models'),
     roundsFolder: join(home, 'rounds'),
   };
