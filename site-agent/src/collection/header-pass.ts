@@ -9,6 +9,7 @@ import type { FileKind, FileRow } from './file-table.js';
 import type { FileStamp } from './indexed-volume.js';
 import { FINE, type ScanEntry, type Verdict } from './scan-entry.js';
 import { partsOfSeries } from './series-parts.js';
+import type * as SeriesEntries from './series-entries.js';
 import type { SiteHashes } from './site-hashes.js';
 import { voxelsKeyOf } from './voxels-key.js';
 import type { WalkedFile } from './walk-files.js';
@@ -174,7 +175,7 @@ export class HeaderPass {
 }
 
 /** Loaded only when there is a series: most of a second look at a collection would be loading. */
-type SeriesReading = typeof import('./series-entries.js');
+type SeriesReading = typeof SeriesEntries;
 
 interface OpenSeries {
   readonly owner: string;

@@ -7,7 +7,7 @@ import { HeaderPass } from './header-pass.js';
 import type { Frames } from './scan-entry.js';
 import { SiteHashes } from './site-hashes.js';
 import type { VoxelPassSummary } from './voxel-pass.js';
-import { walkFiles, type WalkProblem } from './walk-files.js';
+import { requirePaths, walkFiles, type WalkProblem } from './walk-files.js';
 
 export interface IndexOptions {
   /** Folders and files; those that were indexed before when it is left out. */
@@ -50,7 +50,8 @@ export interface IndexSummary extends VoxelPassSummary {
  * start goes on where this one ended. FOLDER_MISSING names a path that is not there, CONFIG_INVALID notes that are wrong.
  */
 export async function indexCollection(options: IndexOptions): Promise<IndexSummary> {
-  const { site } = options;
+  const { site, paths } = options;
+  if (paths !== undefined) await requirePaths(paths); // before a mistyped path makes an empty site
   const index = CollectionIndex.open(site.databaseFile);
   try {
     const hashes = SiteHashes.open(site.saltFile);

@@ -45,6 +45,12 @@ export async function* walkFiles(
   yield* walk.batches();
 }
 
+/** Throws FOLDER_MISSING unless all of the paths can be read. */
+export async function requirePaths(paths: readonly string[]): Promise<void> {
+  const walk = new Walk(() => undefined);
+  for (const path of paths) if ((await walk.addRoot(resolve(path))) !== undefined) throw folderMissing(path);
+}
+
 class Walk {
   private readonly entered = new Set<string>();
   private readonly folders: Buffer[] = [];

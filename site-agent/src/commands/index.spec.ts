@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makePhantom, writeNifti } from '../../../test/fixtures/make-volume.js';
@@ -18,8 +18,11 @@ describe('site-agent index', () => {
     rmSync(folder, { recursive: true });
   });
 
-  function index(...words: string[]) {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [program, '--home', join(folder, 'site'), 'index', ...words], {
+  const index = (...words: string[]) => agent('index', ...words);
+  const forget = (...words: string[]) => agent('forget', ...words);
+
+  function agent(...words: string[]) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, '--home', join(folder, 'site'), ...words], {
       encoding: 'utf8',
       timeout: 30_000,
     });
@@ -36,27 +39,67 @@ describe('site-agent index', () => {
       status: 2,
       stderr: expect.stringContaining('FOLDER_MISSING') as string,
     });
-    expect(index(scans('empty')).stderr).toMatch(/COLLECTION_EMPTY: there is no NIfTI file[^\n]*\n {2}Name a folder/);
+    expect(index(scans('empty')).stderr).toMatch(/COLLECTION_EMPTY: there is no scan[^\n]*\n {2}Name a folder/);
     writeFileSync(join(scans('broken'), 'broken.nii'), 'nothing');
     const broken = index(scans('broken'));
     expect(broken).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('COLLECTION_EMPTY: none of 1 files can be used') as string,
+      stderr: expect.stringContaining('COLLECTION_EMPTY: none of 1 scans can be used') as string,
     });
     expect(broken.stdout).toContain('not a NIfTI file');
   });
 
-  it('counts usable volumes by modality, as a table and as JSON', () => {
+  it('counts scans by modality in a table, and prints a line of JSON for each', () => {
     writeNifti(join(scans('good'), 'a.nii.gz'), makePhantom('a', 'CT'));
     writeNifti(join(scans('good'), 'b.nii.gz'), makePhantom('b', 'MR'));
     const table = index(scans('good'));
     expect(table.status).toBe(0);
-    expect(table.stdout).toMatch(/CT +1\nMR +1\nall usable +2\n/);
+    expect(table.stdout).toMatch(/CT +not stated +1 +1\nMR +not stated +1 +1\n/);
+    expect(table.stdout).toContain('Training uses 2 volumes of this site (CT 1, MR 1)');
     const again = index('--json', scans('good'));
-    expect(JSON.parse(again.stdout)).toMatchObject({
-      counts: { usable: 2, byModality: { CT: 1, MR: 1 } },
-      examined: 0,
-      unchanged: 2,
+    const lines = again.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toMatchObject([
+      { path: join(folder, 'good', 'a.nii.gz'), kind: 'nifti', status: 'ok', reason: null, modality: 'CT', usable: true },
+      { path: join(folder, 'good', 'b.nii.gz'), geometry: { sizeVoxels: [40, 36, 24] }, modality: 'MR', patient: null },
+    ]);
+  });
+
+  it('lists headers at once with --headers-only, and goes on without a path', () => {
+    writeNifti(join(scans('later'), 'c.nii.gz'), makePhantom('c', 'CT'));
+    expect(index('--headers-only', scans('later')).stdout).toContain('The voxels of 1 scans are still to be read');
+    const line = JSON.parse(index('--json', '--headers-only', scans('later')).stdout) as unknown;
+    expect(line).toMatchObject({ checked: false, usable: false, statistics: null, geometry: { sizeVoxels: [40, 36, 24] } });
+    expect(index().status).toBe(0);
+    expect(JSON.parse(index('--json', scans('later')).stdout)).toMatchObject({ checked: true, usable: true });
+  });
+
+  it('forgets a patient for good, and never says whom', () => {
+    const patients = scans('patients');
+    writeNifti(join(patients, 'd.nii.gz'), makePhantom('d', 'CT'));
+    writeFileSync(join(patients, 'collection.yaml'), 'patients: {"d*": PAT-4711}\n');
+    index(patients);
+    const forgotten = forget('--patient', 'PAT-4711');
+    expect(forgotten.stdout).toBe('Dropped 1 volumes of 1 scans, with 0 prepared copies. No later round uses them.\n');
+    rmSync(join(patients, 'd.nii.gz'));
+    index(patients);
+    writeNifti(join(patients, 'd2.nii.gz'), makePhantom('d', 'CT'));
+    expect(JSON.parse(index('--json', patients).stdout)).toMatchObject({
+      unusedBecause: 'opted out',
+      checked: false,
+      usable: false,
     });
+    expect(forget('--list').stdout).toContain('1 patients and scans are forgotten; 1 scans');
+    expect(forget().stderr).toContain('ARGUMENT_INVALID');
+  });
+
+  it('forgets a scan by its path, and knows its voxels under another name', () => {
+    const path = writeNifti(join(scans('unnamed'), 'e.nii.gz'), makePhantom('e', 'CT'));
+    index(scans('unnamed'));
+    expect(JSON.parse(forget('--path', path, '--json').stdout)).toMatchObject({ scans: 1, volumes: 1, cacheEntries: 0 });
+    renameSync(path, join(scans('unnamed'), 'other-name.nii.gz'));
+    expect(JSON.parse(index('--json', scans('unnamed')).stdout)).toMatchObject({ unusedBecause: 'opted out', usable: false });
   });
 });
