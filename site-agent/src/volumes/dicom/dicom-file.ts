@@ -46,7 +46,7 @@ export class DicomFile {
   /** A copy of the bytes from `start`; fewer than asked for where the file ends. */
   async read(start: number, lengthBytes: number): Promise<Buffer> {
     const length = Math.max(0, Math.min(lengthBytes, this.size - start));
-    if (this.content !== undefined) return this.content.subarray(start, start + length);
+    if (this.content !== undefined) return Buffer.from(this.content.subarray(start, start + length));
     const bytes = Buffer.allocUnsafeSlow(length);
     let filled = 0;
     while (filled < length && this.handle !== undefined) {

@@ -5,15 +5,13 @@ import {
   type ElementHeader,
   type Encoding,
   encodingWithin,
-  endOfElement,
   EXPLICIT_BIG,
   EXPLICIT_LITTLE,
   IMPLICIT_LITTLE,
   looksLike,
-  readElementHeader,
-  UNDEFINED_LENGTH,
 } from './dicom-elements.js';
 import type { DicomFile } from './dicom-file.js';
+import { FileWindow, NEXT_READ_BYTES } from './file-window.js';
 import { IDENTIFYING_TAGS } from './dicom-identity.js';
 import { PRIVATE, TAG } from './dicom-tags.js';
 
@@ -28,7 +26,6 @@ export interface DicomHeader {
 }
 
 const FIRST_READ_BYTES = 32 * 1024;
-const NEXT_READ_BYTES = 256 * 1024;
 /** Of one value or sequence that is wanted, and of a sequence that must be walked to find its end. */
 const MOST_ELEMENT_BYTES = 64 * 1024 * 1024;
 const SMALL_VALUE_BYTES = 1024;
@@ -49,7 +46,7 @@ const PIXEL_TAGS = new Set<number>([TAG.floatPixelData, TAG.doublePixelData, TAG
  * wanted. VOLUME_UNREADABLE when it is DICOM but damaged.
  */
 export async function readDicomHeader(file: DicomFile): Promise<DicomHeader | undefined> {
-  const window = new Window(file);
+  const window = new FileWindow(file);
   await window.reach(0, FIRST_READ_BYTES);
   const marked = window.bytes.toString('latin1', PREAMBLE_BYTES, PREAMBLE_BYTES + 4) === 'DICM';
   if (!marked && !beginsLikeDicom(window.bytes)) return undefined;
@@ -61,7 +58,7 @@ export async function readDicomHeader(file: DicomFile): Promise<DicomHeader | un
   }
 }
 
-async function readBehindPreamble(file: DicomFile, window: Window, start: number, marked: boolean) {
+async function readBehindPreamble(file: DicomFile, window: FileWindow, start: number, marked: boolean) {
   const meta = new Map<number, StoredElement>();
   const bodyStart = await walk(window, start, EXPLICIT_LITTLE, meta, (tag) => tag > 0x0002ffff);
   const metaAttributes = new DicomAttributes(meta, EXPLICIT_LITTLE);
@@ -81,13 +78,13 @@ async function readBehindPreamble(file: DicomFile, window: Window, start: number
     mediaStorageClass: metaAttributes.text(TAG.mediaStorageClass),
     attributes,
     encoding,
-    pixelData: window.pixelDataAt(end, encoding),
+    pixelData: pixelDataAt(window, end, encoding),
   };
 }
 
 /** Elements from `position` on; those wanted go into `elements`. Stops before the first that `isLast` names. */
 async function walk(
-  window: Window,
+  window: FileWindow,
   start: number,
   encoding: Encoding,
   elements: Map<number, StoredElement>,
@@ -113,7 +110,12 @@ async function walk(
   throw unreadable('the DICOM header holds too many elements');
 }
 
-async function endOf(window: Window, position: number, element: ElementHeader, encoding: Encoding): Promise<number> {
+function pixelDataAt(window: FileWindow, position: number, encoding: Encoding): ElementHeader | undefined {
+  const isThere = window.holds(position, 12) && PIXEL_TAGS.has(window.tagAt(position, encoding));
+  return isThere ? window.elementAt(position, encoding) : undefined;
+}
+
+async function endOf(window: FileWindow, position: number, element: ElementHeader, encoding: Encoding): Promise<number> {
   for (let reach = NEXT_READ_BYTES; ; reach *= 4) {
     const end = window.endOf(element, encoding);
     if (end !== BYTES_SHORT) {
@@ -160,72 +162,4 @@ function convinces(attributes: DicomAttributes): boolean {
   return (
     /^1\.2\.840\.10008\.[\d.]+$/.test(attributes.text(TAG.sopClass) ?? '') && attributes.text(TAG.seriesInstance) !== undefined
   );
-}
-
-/** One piece of the file at a time. */
-class Window {
-  bytes: Buffer = Buffer.alloc(0);
-  private base = 0;
-
-  constructor(private readonly file: DicomFile) {}
-
-  get fileBytes(): number {
-    return this.file.sizeBytes;
-  }
-
-  /** Makes the piece hold these bytes, if the file has them. */
-  async reach(start: number, lengthBytes: number): Promise<boolean> {
-    if (!this.holds(start, lengthBytes) && !(start >= this.base && this.reachesEnd())) {
-      const wish = this.bytes.length === 0 ? lengthBytes : Math.max(lengthBytes, NEXT_READ_BYTES);
-      this.bytes = await this.file.read(start, wish);
-      this.base = start;
-    }
-    return this.holds(start, lengthBytes);
-  }
-
-  holds(start: number, lengthBytes: number): boolean {
-    return start >= this.base && start + lengthBytes <= this.base + this.bytes.length;
-  }
-
-  reachesEnd(): boolean {
-    return this.base + this.bytes.length >= this.file.sizeBytes;
-  }
-
-  forget(): void {
-    this.bytes = Buffer.alloc(0);
-    this.base = 0;
-  }
-
-  tagAt(position: number, { bigEndian }: Encoding): number {
-    const at = position - this.base;
-    const [group, element] = bigEndian
-      ? [this.bytes.readUInt16BE(at), this.bytes.readUInt16BE(at + 2)]
-      : [this.bytes.readUInt16LE(at), this.bytes.readUInt16LE(at + 2)];
-    return group * 0x10000 + element;
-  }
-
-  elementAt(position: number, encoding: Encoding): ElementHeader | undefined {
-    const element = readElementHeader(this.bytes, position - this.base, encoding);
-    return element === undefined ? undefined : { ...element, start: element.start + this.base };
-  }
-
-  pixelDataAt(position: number, encoding: Encoding): ElementHeader | undefined {
-    return this.holds(position, 12) && PIXEL_TAGS.has(this.tagAt(position, encoding))
-      ? this.elementAt(position, encoding)
-      : undefined;
-  }
-
-  endOf(element: ElementHeader, encoding: Encoding): number {
-    if (element.length !== UNDEFINED_LENGTH) return element.start + element.length;
-    const end = endOfElement(this.bytes, { ...element, start: element.start - this.base }, encoding);
-    return end === BYTES_SHORT ? BYTES_SHORT : end + this.base;
-  }
-
-  bytesFrom(position: number): Buffer {
-    return this.bytes.subarray(position - this.base);
-  }
-
-  between(from: number, to: number): Buffer {
-    return this.bytes.subarray(from - this.base, to - this.base);
-  }
 }

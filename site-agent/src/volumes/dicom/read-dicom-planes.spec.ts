@@ -61,6 +61,14 @@ describe('stored numbers', () => {
     }
   });
 
+  it('of 8 bits in words of 16 are put in order', async () => {
+    const element = { tag: 0x7fe00010, vr: 'OW', value: Uint8Array.of(2, 1, 4, 3, 6, 5, 0, 7) };
+    const shape = { columns: 1, rows: 1, bitsAllocated: 8, encoding: 'big-endian' } as const;
+    const frames = { tag: 0x00280008, vr: 'IS', value: '7' };
+    const planes = await read(makeDicomSlice({ ...shape, elements: [element, frames] }));
+    expect(planes.map(({ values }) => values[0])).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
   it('keep only the bits that are stored, with their sign', async () => {
     const pixels = Uint16Array.of(0xf001, 0x0fff, 0x0800, 0x17ff);
     expect(await valuesOf({ columns: 2, rows: 2, pixels, bitsStored: 12 })).toEqual([1, 4095, 2048, 2047]);
@@ -104,6 +112,18 @@ describe('RLE', () => {
       const planes = await read(makeDicomSlice({ ...rle, fragments, elements }));
       expect(planes.map(({ values }) => [...values])).toEqual([expected, expected]);
     }
+  });
+
+  it('is read by the extended offset table, before a basic one', async () => {
+    const extended = Buffer.alloc(16);
+    extended.writeBigUInt64LE(BigInt(66 + 8 + 10 + 8), 8);
+    const elements = [
+      { tag: 0x00280008, vr: 'IS', value: '2' },
+      { tag: 0x7fe00001, vr: 'OV', value: extended },
+    ];
+    const fragments = [Buffer.alloc(8), frame.subarray(0, 66), frame.subarray(66), frame];
+    const planes = await read(makeDicomSlice({ ...rle, fragments, elements }));
+    expect(planes.map(({ values }) => [...values])).toEqual([expected, expected]);
   });
 
   it('with segments that lie is refused', async () => {

@@ -44,17 +44,19 @@ async function readPlanes(
   planes: readonly PlaneFacts[],
 ): Promise<StoredPlane[]> {
   const results: StoredPlane[] = [];
-  for (let first = 0; first < planes.length; first += FRAMES_AHEAD) {
-    const batch = planes.slice(first, first + FRAMES_AHEAD);
-    const wanted = [...new Set(batch.map((plane) => plane.frame))];
-    const frames = new Map(await Promise.all(wanted.map(async (frame) => [frame, await read(frame)] as const)));
-    for (const plane of batch) results.push(planeOf(frames.get(plane.frame), plane, pixels));
+  const wanted = [...new Set(planes.map(({ frame }) => frame))];
+  for (let first = 0; first < wanted.length; first += FRAMES_AHEAD) {
+    const batch = wanted.slice(first, first + FRAMES_AHEAD);
+    const frames = new Map(await Promise.all(batch.map(async (frame) => [frame, await read(frame)] as const)));
+    for (const [index, plane] of planes.entries()) {
+      const values = frames.get(plane.frame);
+      if (values !== undefined) results[index] = planeOf(values, plane, pixels);
+    }
   }
   return results;
 }
 
-function planeOf(values: StoredValues | undefined, { tile }: PlaneFacts, pixels: PixelFacts): StoredPlane {
-  if (values === undefined) throw unreadable('the pixel data is cut short');
+function planeOf(values: StoredValues, { tile }: PlaneFacts, pixels: PixelFacts): StoredPlane {
   const { planeColumns: columns, planeRows: rows } = pixels;
   return { columns, rows, values: tile === undefined ? values : cutTile(values, tile, pixels) };
 }
@@ -76,6 +78,8 @@ interface FramePlaces {
   readonly start: number;
   readonly lengthBytes: number;
   readonly bigEndian: boolean;
+  /** Bytes are stored as words of two, the second first: 8-bit pixels as OW in big endian (PS3.5 annex A.3). */
+  readonly inWords: boolean;
   readonly codec: PixelCodec;
   readonly encoded: readonly EncodedFrame[];
 }
@@ -93,7 +97,9 @@ async function locateFrames(file: DicomFile, facts: DicomFacts, pixels: PixelFac
     throw unreadable('the pixel data is damaged: compressed, but not in fragments');
   const encoded = codec === 'none' ? [] : await locateEncodedFrames(file, header, pixels.frames);
   const { bigEndian } = header.encoding;
-  const places = { sizeBytes: file.sizeBytes, changedMs: file.changedMs, start, lengthBytes: length, bigEndian, codec, encoded };
+  const inWords = bigEndian && header.pixelData.vr === 'OW' && pixels.bitsAllocated === 8;
+  const { sizeBytes, changedMs } = file;
+  const places = { sizeBytes, changedMs, start, lengthBytes: length, bigEndian, inWords, codec, encoded };
   if (pixels.frames > 1 && !file.isInflated) knownPlaces.set(facts, places);
   return places;
 }
@@ -105,7 +111,17 @@ async function readFrame(file: DicomFile, places: FramePlaces, frame: number, pi
   }
   const bytes = frameBytes(pixels);
   if ((frame + 1) * bytes > places.lengthBytes) throw unreadable('the pixel data is cut short');
-  return valuesOf(await file.read(places.start + frame * bytes, bytes), pixels, places.bigEndian);
+  return valuesOf(await readPlain(file, places, frame * bytes, bytes), pixels, places.bigEndian);
+}
+
+async function readPlain(file: DicomFile, { start, inWords }: FramePlaces, at: number, bytes: number): Promise<Buffer> {
+  if (!inWords) return file.read(start + at, bytes);
+  const skipped = at % 2;
+  const words = await file.read(start + at - skipped, 2 * Math.ceil((skipped + bytes) / 2));
+  return words
+    .subarray(0, words.length - (words.length % 2))
+    .swap16()
+    .subarray(skipped);
 }
 
 function changed(): Error {
