@@ -1,4 +1,5 @@
 import { dirname, isAbsolute, relative, sep } from 'node:path';
+import { isUsable } from '../record-of.js';
 import type { ScanRecord, ScanStatus } from '../scan-record.js';
 import { ctHistogram, type Histogram, mrHistogram, spacingHistogram } from './histograms.js';
 
@@ -49,6 +50,8 @@ const REMEDY_BY_CODE: Readonly<Record<string, string>> = {
   VOLUME_UNSUITABLE: 'Nothing, if it is no 3D scan; otherwise export the scan itself as a plain 3D image.',
 };
 
+export const PRIVACY_NOTE =
+  'Hints, no guarantee: silence proves nothing. The index keeps the names of attributes, never what they hold.';
 export const RESEARCH_NOTE = 'For research only: not a medical device, never for diagnosis.';
 
 export function describeCollection(records: readonly ScanRecord[], options: ReportOptions = {}): CollectionDescription {
@@ -76,11 +79,6 @@ export function describeCollection(records: readonly ScanRecord[], options: Repo
     reported: findingsOf(readable, remarksOf),
     privacy: findingsOf(records, (record) => record.privacyWarnings),
   };
-}
-
-/** Read once and not left out: training draws from it. */
-export function isUsable(record: ScanRecord): boolean {
-  return record.status !== 'refused' && record.checked && record.unusedBecause === undefined;
 }
 
 export function modalityOf(record: ScanRecord): string {

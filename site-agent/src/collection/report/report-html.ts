@@ -5,6 +5,7 @@ import {
   describeCollection,
   type Finding,
   nameOf,
+  PRIVACY_NOTE,
   type ReportOptions,
   RESEARCH_NOTE,
 } from './describe-collection.js';
@@ -44,7 +45,7 @@ ${chartSection(description)}
 ${findingSection('Cannot be used', 'These are left alone: reading them fails, or would give wrong voxels.', description.refused, root)}
 ${findingSection('Left out of training', 'These can be read, but training does not draw from them.', description.unused, root)}
 ${findingSection('Readable, with a remark', 'These can be read; something about them is worth knowing.', description.reported, root)}
-${findingSection('Privacy', 'Findings of the de-identification check. It is a hint, not a guarantee: silence proves nothing.', description.privacy, root)}
+${findingSection('Privacy', PRIVACY_NOTE, description.privacy, root)}
 ${readable.length === 0 ? '' : section('Pictures', `<p>${THUMBNAIL_LEGEND}</p>\n${montage(readable, root)}`)}
 </main>
 <footer><p>${RESEARCH_NOTE}</p><p class="faint">This page holds pictures and names of files and folders: pass it on only as you would the scans.</p></footer>
@@ -95,16 +96,21 @@ function chartSection({ histograms }: CollectionDescription): string {
 
 function findingSection(title: string, lead: string, findings: readonly Finding[], root: string): string {
   if (findings.length === 0) return '';
-  const rows = findings.map(
-    ({ code, reason, remedy, scans }) =>
-      `<tr><td class="number">${scans.length}</td><td>${htmlText(reason)}${code === undefined ? '' : `<br><span class="faint">${htmlText(code)}</span>`}</td><td>${htmlText(remedy ?? '–')}</td><td>${nameList(scans, root)}</td></tr>`,
-  );
+  const helped = findings.some(({ remedy }) => remedy !== undefined);
+  const rows = findings.map((finding) => findingRow(finding, helped, root));
+  const helps = helped ? '<th scope="col">What helps</th>' : '';
   return section(
     title,
     `<p>${lead}</p>
-<div class="wide"><table><thead><tr><th scope="col" class="number">Scans</th><th scope="col">Why</th><th scope="col">What helps</th><th scope="col">Which</th></tr></thead>
+<div class="wide"><table class="findings"><thead><tr><th scope="col" class="number">Scans</th><th scope="col">Why</th>${helps}<th scope="col">Which</th></tr></thead>
 <tbody>${rows.join('\n')}</tbody></table></div>`,
   );
+}
+
+function findingRow({ code, reason, remedy, scans }: Finding, helped: boolean, root: string): string {
+  const why = htmlText(reason) + (code === undefined ? '' : `<br><span class="faint">${htmlText(code)}</span>`);
+  const helps = helped ? `<td>${htmlText(remedy ?? '–')}</td>` : '';
+  return `<tr><td class="number">${scans.length}</td><td>${why}</td>${helps}<td>${nameList(scans, root)}</td></tr>`;
 }
 
 function nameList(scans: readonly ScanRecord[], root: string): string {

@@ -6,6 +6,7 @@ import {
   describeCollection,
   type Finding,
   nameOf,
+  PRIVACY_NOTE,
   type ReportOptions,
   RESEARCH_NOTE,
 } from './describe-collection.js';
@@ -28,7 +29,7 @@ export function renderReportText(records: readonly ScanRecord[], options: Report
     ...findingBlock('Cannot be used', description.refused, description.root),
     ...findingBlock('Readable, but training leaves them out', description.unused, description.root),
     ...findingBlock('Readable, with a remark', description.reported, description.root),
-    ...findingBlock('Privacy: look at these', description.privacy, description.root),
+    ...findingBlock('Privacy: look at these', description.privacy, description.root, PRIVACY_NOTE),
     RESEARCH_NOTE,
   ].join('\n\n');
 }
@@ -73,13 +74,20 @@ function curve({ title, counted: what, bars, ends }: Histogram): string {
   return `${title} (${what})\n${ends[0]} ▕${blocks.join('')}▏ ${ends[1]}`;
 }
 
-function findingBlock(title: string, findings: readonly Finding[], root: string): string[] {
+function findingBlock(title: string, findings: readonly Finding[], root: string, note?: string): string[] {
   if (findings.length === 0) return [];
   const scans = new Set(findings.flatMap((finding) => finding.scans)).size;
-  return [[`${title} (${counted(scans, 'scan')})`, ...findings.map((finding) => findingText(finding, root))].join('\n')];
+  const said = new Set<string>();
+  const lines = findings.map((finding) => {
+    const again = finding.remedy === undefined || said.has(finding.remedy);
+    if (finding.remedy !== undefined) said.add(finding.remedy);
+    return findingText(finding, again ? undefined : finding.remedy, root);
+  });
+  return [[`${title} (${counted(scans, 'scan')})`, ...(note === undefined ? [] : [note]), ...lines].join('\n')];
 }
 
-function findingText({ code, reason, remedy, scans }: Finding, root: string): string {
+/** What helps is said with the first reason that it helps against. */
+function findingText({ code, reason, scans }: Finding, remedy: string | undefined, root: string): string {
   const names = scans.slice(0, MOST_NAMES).map((record) => `      ${visibleText(nameOf(record, root))}`);
   const rest = scans.length - names.length;
   return [

@@ -81,6 +81,15 @@ describe('makeThumbnail', () => {
     expect(shades.slice(3)).toEqual([255, 255]);
   });
 
+  it('shows CT that is stored without Hounsfield units between its percentiles', () => {
+    const picture = pictureOf(
+      volumeOf([8, 8, 80], UNIT, (_x, _y, z) => 1000 + 10 * z),
+      'CT',
+    );
+    expect(picture.at(4, 1)).toBe(0);
+    expect(Math.abs(picture.at(4, 0.5) - 128)).toBeLessThan(8);
+  });
+
   it.each([
     ['a constant volume', volumeOf([9, 9, 9], UNIT, () => 7)],
     ['a volume of zeros', volumeOf([9, 9, 9], UNIT, () => 0)],

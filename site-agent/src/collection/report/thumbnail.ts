@@ -27,11 +27,11 @@ const VIEWS: readonly (readonly [fixed: Axis, along: Axis, down: Axis])[] = [
 
 /**
  * A greyscale PNG of a few kilobytes with the three middle planes side by side, in true proportions whatever the spacing.
- * CT is shown in the soft-tissue window; MR, and what has no known modality, between percentiles 0.5 and 99.5 of its non-zero
- * values. `statistics` saves measuring them again.
+ * CT is shown in the soft-tissue window; MR, and what is not in Hounsfield units, between percentiles 0.5 and 99.5 of its
+ * non-zero values. `statistics` saves measuring them again.
  */
 export function makeThumbnail(volume: Volume, modality: Modality | undefined, statistics?: IntensityStatistics): Uint8Array {
-  const window = modality === 'CT' ? SOFT_TISSUE_HU : percentileWindow(statistics ?? describeIntensities(volume.voxels));
+  const window = windowOf(modality, statistics ?? describeIntensities(volume.voxels));
   const pixelsPerMm = THUMBNAIL_SIDE_PIXELS / Math.max(...extentMm(volume));
   const planes = VIEWS.map(([fixed, along, down]) => {
     const pixels = (axis: Axis): number => Math.round(extentMm(volume)[axis] * pixelsPerMm) || 1;
@@ -40,8 +40,9 @@ export function makeThumbnail(volume: Volume, modality: Modality | undefined, st
   return encodeGrey(placeSideBySide(planes, GAP_PIXELS));
 }
 
-function percentileWindow({ lowPercentile, highPercentile }: IntensityStatistics): readonly [number, number] {
-  return [lowPercentile, highPercentile];
+function windowOf(modality: Modality | undefined, values: IntensityStatistics): readonly [low: number, high: number] {
+  const isHounsfield = modality === 'CT' && values.minimum < SOFT_TISSUE_HU[0];
+  return isHounsfield ? SOFT_TISSUE_HU : [values.lowPercentile, values.highPercentile];
 }
 
 function extentMm({ sizeVoxels, spacingMm }: Volume): Triple {
