@@ -1,7 +1,13 @@
+import { createHash } from 'node:crypto';
 import { Random } from '@consilium/shared/kernel';
 import { genesisTransformsSchema } from '@consilium/shared/wire';
-import { makeRamp } from '../../../test/fixtures/make-patch.js';
+import { makeRamp, sameBits } from '../../../test/fixtures/make-patch.js';
 import { applyGenesis, drawGenesis } from './compose.js';
+import { flip } from './flip.js';
+import { inPaint } from './in-paint.js';
+import { localShuffle } from './local-shuffle.js';
+import { nonlinearIntensity } from './nonlinear-intensity.js';
+import { outPaint } from './out-paint.js';
 
 const SIZE = [32, 32, 16] as const;
 const V2 = genesisTransformsSchema.parse({});
@@ -63,5 +69,73 @@ describe('the Genesis chain', () => {
     expect(Math.abs(count.untouched / drawings - 0.005)).toBeLessThan(0.0015);
     expect(Math.abs(count.in / drawings - 0.18)).toBeLessThan(0.01);
     expect(Math.abs(count.out / drawings - 0.72)).toBeLessThan(0.01);
+    expect(Math.abs(count.none / drawings - 0.1)).toBeLessThan(0.01);
+  });
+
+  it('gives what its transforms give one after the other, whatever is drawn', () => {
+    const patch = makeRamp(SIZE);
+    const before = patch.voxels.slice();
+    const seen = new Set<string>();
+    for (let seed = 0; seed < 60; seed++) {
+      const drawing = drawGenesis(V2, SIZE, new Random(`chain/${seed}`));
+      const target = flip.apply(drawing.flip, patch);
+      const remapped = nonlinearIntensity.apply(drawing.curve, localShuffle.apply(drawing.shuffle, target));
+      const { paint } = drawing;
+      const painted =
+        paint.kind === 'in' ? inPaint.apply(paint, remapped) : paint.kind === 'out' ? outPaint.apply(paint, remapped) : remapped;
+      const pair = applyGenesis(drawing, patch);
+      if (!sameBits(pair.input.voxels, painted.voxels)) throw new Error(`chain ${seed} differs`);
+      expect(sameBits(pair.target.voxels, target.voxels)).toBe(true);
+      seen.add(`${paint.kind}${drawing.shuffle.blocks > 0}${drawing.curve !== undefined}`);
+    }
+    expect(seen.size).toBeGreaterThan(7);
+    expect(sameBits(patch.voxels, before)).toBe(true);
+  });
+
+  it('replays bit for bit from its drawing as JSON, into memory of the caller’s', () => {
+    const patch = makeRamp(SIZE);
+    for (const generation of ['v0', 'v1', 'v2']) {
+      const parameters = genesisTransformsSchema.parse({ generation, shuffleProbability: 1 });
+      const drawing = drawGenesis(parameters, SIZE, new Random(`replay/${generation}`));
+      const into = new Float32Array(patch.voxels.length).fill(NaN);
+      const again = applyGenesis(JSON.parse(JSON.stringify(drawing)) as typeof drawing, patch, into);
+      expect(again.input.voxels).toBe(into);
+      expect(sameBits(into, applyGenesis(drawing, patch).input.voxels)).toBe(true);
+    }
+  });
+
+  it('gives the same bits on every machine and Node version', () => {
+    const patch = makeRamp(SIZE);
+    const hash = createHash('sha256');
+    for (let seed = 0; seed < 40; seed++) {
+      const { input, target } = applyGenesis(drawGenesis(V2, SIZE, new Random(`golden/${seed}`)), patch);
+      hash.update(new Uint8Array(input.voxels.buffer)).update(new Uint8Array(target.voxels.buffer));
+    }
+    // Recorded once: a change here changes the pairs of every campaign.
+    expect(hash.digest('hex').slice(0, 16)).toBe(GOLDEN);
+  });
+
+  it('draws as the first generation did: shuffles in 10 %, with 500 windows; flat inside, noise outside', () => {
+    const v0 = genesisTransformsSchema.parse({ generation: 'v0' });
+    const drawings = Array.from({ length: 2_000 }, (_, index) => drawGenesis(v0, SIZE, new Random(`v0/${index}`)));
+    const shuffled = drawings.filter(({ shuffle }) => shuffle.blocks === 500).length / drawings.length;
+    expect(Math.abs(shuffled - 0.1)).toBeLessThan(0.02);
+    for (const { paint } of drawings) {
+      if (paint.kind === 'none') continue;
+      if (paint.windows.length !== 1 || paint.fill !== (paint.kind === 'in' ? 'flat' : 'noise')) throw new Error(paint.kind);
+    }
+  });
+
+  it('paints z-scored data within its own percentiles', () => {
+    const random = new Random('z-scored');
+    const patch = { sizeVoxels: SIZE, voxels: Float32Array.from({ length: 16_384 }, () => random.between(-3, 5)) };
+    const transforms = { ...NOTHING, paintProbability: 1, outPaintShare: 1, intensityRange: 'percentiles' as const };
+    const { input } = applyGenesis(drawGenesis(transforms, SIZE, new Random('a')), patch);
+    const changed = input.voxels.filter((value, index) => value !== patch.voxels[index]);
+    expect(Math.min(...changed)).toBeGreaterThan(-3);
+    expect(Math.min(...changed)).toBeLessThan(-2.9);
+    expect(Math.max(...changed)).toBeGreaterThan(4.9);
   });
 });
+
+const GOLDEN = '1f22c180ca749c2a';

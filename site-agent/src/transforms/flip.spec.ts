@@ -45,4 +45,11 @@ describe('flip', () => {
     expect(Math.abs(share('y') - 0.153)).toBeLessThan(0.01);
     expect(share('z')).toBe(0);
   });
+
+  it('takes z in, and the channel out, as the nnU-Net variant does', () => {
+    const parameters = { probability: 0.4, axes: ['x', 'y', 'z'], channel: false } as const;
+    const share = meanOver(8_000, (random) => Number(flip.draw(parameters, SIZE, random).z));
+    // The same as with three choices of which one does nothing.
+    expect(Math.abs(share - 0.153)).toBeLessThan(0.01);
+  });
 });

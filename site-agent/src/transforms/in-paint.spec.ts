@@ -1,6 +1,8 @@
 import { Random } from '@consilium/shared/kernel';
+import { coveredShare } from '../../../test/fixtures/covered-share.js';
 import { makeRamp, meanOver, sameBits } from '../../../test/fixtures/make-patch.js';
 import { inPaint } from './in-paint.js';
+import { MOST_WINDOWS_OF_CHAIN } from './paint-window.js';
 import { eachRun } from './transform.js';
 
 const SIZE = [64, 64, 32] as const;
@@ -49,14 +51,30 @@ describe('inPaint', () => {
   });
 
   it('masks 5.6 % on average, nothing in 5 % of the drawings, never more than five windows', () => {
-    const patch = makeRamp(SIZE);
-    const masked = meanOver(200, (random) =>
-      changedShare(patch.voxels, inPaint.apply(inPaint.draw({ fill: 'noise' }, SIZE, random), patch).voxels),
+    const masked = Array.from({ length: 2_000 }, (_, index) =>
+      coveredShare(inPaint.draw({ fill: 'noise' }, SIZE, new Random(`masked/${index}`)).windows, SIZE),
     );
-    expect(Math.abs(masked - 0.056)).toBeLessThan(0.004);
+    expect(Math.abs(masked.reduce((sum, share) => sum + share) / masked.length - 0.056)).toBeLessThan(0.002);
+    expect(Math.max(...masked)).toBeLessThan(0.125);
     const windows = (random: Random): number => inPaint.draw({ fill: 'noise' }, SIZE, random).windows.length;
     expect(Math.abs(meanOver(5_000, (random) => Number(windows(random) === 0)) - 0.05)).toBeLessThan(0.01);
     expect(Math.max(...Array.from({ length: 500 }, (_, index) => windows(new Random(`most/${index}`))))).toBe(5);
+  });
+
+  it('paints one window of 10 to 20 voxels a side in the first generation, an endless chain in the second', () => {
+    const draw = (generation: 'v0' | 'v1', index: number, size: typeof SIZE | readonly [16, 16, 8] = SIZE) =>
+      inPaint.draw({ fill: 'flat', generation }, size, new Random(`generation/${index}`)).windows;
+    const sides = Array.from({ length: 2_000 }, (_, index) => draw('v0', index)).flatMap((windows) => {
+      expect(windows.length).toBe(1);
+      return windows.flatMap(({ size }) => [...size]);
+    });
+    expect([Math.min(...sides), Math.max(...sides)]).toEqual([10, 20]);
+    expect(Math.abs(sides.reduce((sum, side) => sum + side) / sides.length - 15)).toBeLessThan(0.2);
+    expect(draw('v0', 1, [16, 16, 8])[0]?.size[2]).toBe(2); // three voxels from either border
+    const lengths = Array.from({ length: 2_000 }, (_, index) => draw('v1', index).length);
+    expect(Math.abs(lengths.reduce((sum, length) => sum + length) / lengths.length - 19)).toBeLessThan(1.3); // 0.95 / 0.05
+    expect(Math.max(...lengths)).toBeGreaterThan(60);
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(MOST_WINDOWS_OF_CHAIN);
   });
 
   it('keeps windows inside, three voxels from the border, in patches of every size', () => {

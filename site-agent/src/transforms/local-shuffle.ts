@@ -22,6 +22,9 @@ export interface LocalShuffleDrawing {
   readonly seed: string;
 }
 
+// Of its own name, for a test runner's sandbox looks Math up anew, and slowly, each time.
+const { imul } = Math;
+
 /** A window's longest side is the patch side divided by this, at least 1. */
 const SIDE_DIVISOR = 10;
 
@@ -72,14 +75,14 @@ export function shuffleInto(target: Float32Array, { blocks, seed }: LocalShuffle
     // Sides and z come from one word, x and y from another: what a draw leaves of a word is the next one's word.
     let word = words[next++] as number;
     const sx = 1 + scaled(word, lx);
-    word = Math.imul(word, lx);
+    word = imul(word, lx);
     const sy = 1 + scaled(word, ly);
-    word = Math.imul(word, ly);
+    word = imul(word, ly);
     const sz = 1 + scaled(word, lz);
-    const z = scaled(Math.imul(word, lz), nz - sz + 1);
+    const z = scaled(imul(word, lz), nz - sz + 1);
     word = words[next++] as number;
     const x = scaled(word, nx - sx + 1);
-    const y = scaled(Math.imul(word, nx - sx + 1), ny - sy + 1);
+    const y = scaled(imul(word, nx - sx + 1), ny - sy + 1);
     let [count, free] = [0, 0];
     for (let row = 0; row < sx; row++) {
       for (let column = 0; column < sy; column++) {
@@ -102,7 +105,7 @@ export function shuffleInto(target: Float32Array, { blocks, seed }: LocalShuffle
  * Gives each of the free places one of the window's values that is not yet taken (Fisher–Yates, as far as it is needed).
  * Returns where the next unused word lies.
  */
-function scatter(
+export function scatter(
   target: Float32Array,
   values: Float32Array,
   count: number,
@@ -114,7 +117,7 @@ function scatter(
   const paired = count <= PAIRED_DRAWS ? 1 : 0;
   let word = 0;
   for (let place = 0; place < free; place++, count--) {
-    word = (place & paired) === 0 ? (words[next++] as number) : Math.imul(word, count + 1);
+    word = (place & paired) === 0 ? (words[next++] as number) : imul(word, count + 1);
     const taken = scaled(word, count);
     target[places[place] as number] = values[taken] as number;
     values[taken] = values[count - 1] as number;

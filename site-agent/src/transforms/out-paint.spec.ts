@@ -1,4 +1,5 @@
 import { Random } from '@consilium/shared/kernel';
+import { coveredShare } from '../../../test/fixtures/covered-share.js';
 import { makeRamp, meanOver, sameBits } from '../../../test/fixtures/make-patch.js';
 import { outPaint } from './out-paint.js';
 
@@ -34,13 +35,24 @@ describe('outPaint', () => {
   });
 
   it('keeps 31 % on average, between 8.3 % and 67 % always', () => {
-    const patch = makeRamp(SIZE);
-    const shares = Array.from({ length: 200 }, (_, index) =>
-      keptShare(patch.voxels, outPaint.apply(outPaint.draw({ fill: 'noise' }, SIZE, new Random(`kept/${index}`)), patch).voxels),
+    const shares = Array.from({ length: 2_000 }, (_, index) =>
+      coveredShare(outPaint.draw({ fill: 'noise' }, SIZE, new Random(`kept/${index}`)).windows, SIZE),
     );
-    expect(Math.abs(shares.reduce((sum, share) => sum + share, 0) / shares.length - 0.31)).toBeLessThan(0.015);
+    expect(Math.abs(shares.reduce((sum, share) => sum + share, 0) / shares.length - 0.31)).toBeLessThan(0.01);
     expect(Math.min(...shares)).toBeGreaterThan(0.083);
     expect(Math.max(...shares)).toBeLessThan(0.67);
+  });
+
+  it('keeps one window that is 10 to 20 shorter than the patch in the first generation, a chain in the second', () => {
+    const draw = (generation: 'v0' | 'v1', index: number) =>
+      outPaint.draw({ fill: 'noise', generation }, SIZE, new Random(`generation/${index}`)).windows;
+    const cuts = Array.from({ length: 2_000 }, (_, index) => draw('v0', index)).flatMap((windows) => {
+      expect(windows.length).toBe(1);
+      return windows.flatMap(({ size }) => size.map((side, axis) => (SIZE[axis] ?? NaN) - side));
+    });
+    expect([Math.min(...cuts), Math.max(...cuts)]).toEqual([10, 20]);
+    const lengths = Array.from({ length: 2_000 }, (_, index) => draw('v1', index).length);
+    expect(Math.abs(lengths.reduce((sum, length) => sum + length) / lengths.length - 20)).toBeLessThan(1.3);
   });
 
   it('keeps one to five windows that fit, in patches of every size', () => {
