@@ -4,6 +4,8 @@ export interface CodestreamSize {
   readonly rows: number;
   readonly components: number;
   readonly bits: number;
+  /** JPEG and JPEG-LS know no signs. */
+  readonly signed: boolean;
 }
 
 /** Frame headers of the processes that each codec decodes: Huffman-coded DCT, lossless, JPEG-LS. */
@@ -39,7 +41,7 @@ export function jpegSize(bytes: Uint8Array, frameHeaders: ReadonlySet<number>): 
     if (isFrameHeader(marker)) {
       if (position + 10 > bytes.length || !frameHeaders.has(marker)) return undefined;
       const [rows, columns] = [view.getUint16(position + 5), view.getUint16(position + 7)];
-      return { rows, columns, bits: view.getUint8(position + 4), components: view.getUint8(position + 9) };
+      return { rows, columns, bits: view.getUint8(position + 4), components: view.getUint8(position + 9), signed: false };
     }
     position += 2 + view.getUint16(position + 2);
   }
@@ -57,7 +59,7 @@ export function jpeg2000Size(bytes: Buffer): CodestreamSize | undefined {
   if (Math.ceil(columns / tileColumns) * Math.ceil(rows / tileRows) > MOST_TILES) return undefined;
   const precision = bytes.readUInt8(start + 42);
   if (bytes.readUInt8(start + 43) !== 1 || bytes.readUInt8(start + 44) !== 1) return undefined; // subsampled
-  return { columns, rows, components: bytes.readUInt16BE(start + 40), bits: (precision & 0x7f) + 1 };
+  return { columns, rows, components: bytes.readUInt16BE(start + 40), bits: (precision & 0x7f) + 1, signed: precision > 0x7f };
 }
 
 /** Whether the picture has its end marker: decoders fill in what is missing before it, in silence. */

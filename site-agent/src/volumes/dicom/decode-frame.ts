@@ -27,9 +27,17 @@ export async function decodeFrame(encoded: Buffer, codec: Exclude<PixelCodec, 'n
   const size = checkedSize(encoded, codec, form);
   const bytes = codec === 'jpeg-lossless' ? decodeLossless(encoded, form) : await decodeByWasm(encoded, codec, form, size);
   const values = valuesOf(bytes, { ...form, bitsStored: form.bitsAllocated, highBit: form.bitsAllocated - 1 }, false);
-  // Codecs hand the sample's bits down to bit 0; some files encode fewer bits than their header names.
-  extractBits(values, Math.min(form.bitsStored, size.bits), 0, form.signed);
+  extractBits(values, usedBits(codec, form, size), 0, form.signed);
   return values;
+}
+
+/**
+ * Codecs hand a sample down from bit 0. How many of its bits count is the codestream's to say, which may be fewer than the
+ * header names, or more; but a codec without signs has filled those above the header's with anything.
+ */
+function usedBits(codec: PixelCodec, { bitsStored, signed }: FrameForm, size: CodestreamSize): number {
+  const trusted = codec !== 'jpeg-lossless' && (!signed || size.signed);
+  return trusted ? size.bits : Math.min(bitsStored, size.bits);
 }
 
 function checkedSize(encoded: Buffer, codec: Exclude<PixelCodec, 'none' | 'rle'>, form: FrameForm): CodestreamSize {

@@ -33,6 +33,8 @@ const SEQUENCE_END = 0xfffee0dd;
 const MOST_DEPTH = 32;
 /** VRs with a two-byte length; all others in capitals have four after two reserved bytes, so also those not yet invented. */
 const SHORT_VRS = new Set('AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US'.split(' '));
+/** What some writers put where they do not know the VR; a two-byte length follows. */
+const UNKNOWN_VR = /^[ ?\-\0]{2}$/;
 /** Every VR that a data set may begin with. */
 const KNOWN_VRS = new Set([...SHORT_VRS, ...'OB OD OF OL OV OW SQ SV UC UN UR UT UV'.split(' ')]);
 
@@ -44,7 +46,8 @@ export function readElementHeader(bytes: Buffer, position: number, encoding: Enc
     return { tag, vr: '', start: position + 8, length: read32(bytes, position + 4, encoding) };
   }
   const vr = bytes.toString('latin1', position + 4, position + 6);
-  if (SHORT_VRS.has(vr)) return { tag, vr, start: position + 8, length: read16(bytes, position + 6, encoding) };
+  if (SHORT_VRS.has(vr) || UNKNOWN_VR.test(vr))
+    return { tag, vr, start: position + 8, length: read16(bytes, position + 6, encoding) };
   if (!/^[A-Z]{2}$/.test(vr)) throw unreadable('the DICOM header is damaged: an element without a value representation');
   if (position + 12 > bytes.length) return undefined;
   return { tag, vr, start: position + 12, length: read32(bytes, position + 8, encoding) };

@@ -60,7 +60,8 @@ export async function readDicomHeader(file: DicomFile): Promise<DicomHeader | un
 
 async function readBehindPreamble(file: DicomFile, window: FileWindow, start: number, marked: boolean) {
   const meta = new Map<number, StoredElement>();
-  const bodyStart = await walk(window, start, EXPLICIT_LITTLE, meta, (tag) => tag > 0x0002ffff);
+  const isImplicit = !looksLike(window.bytes, start, EXPLICIT_LITTLE) && looksLike(window.bytes, start, IMPLICIT_LITTLE);
+  const bodyStart = await walk(window, start, isImplicit ? IMPLICIT_LITTLE : EXPLICIT_LITTLE, meta, (tag) => tag > 0x0002ffff);
   const metaAttributes = new DicomAttributes(meta, EXPLICIT_LITTLE);
   const stated = metaAttributes.text(TAG.transferSyntax);
   if (stated === DEFLATED) {

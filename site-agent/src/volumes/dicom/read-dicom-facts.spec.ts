@@ -99,6 +99,19 @@ describe('the facts of a single-frame file', () => {
     expect((await factsOf(other)).planes[0]?.intercept).toBe(-1024);
   });
 
+  it('are read over elements of unknown VR, and behind meta information that is implicit against the rules', async () => {
+    const odd = makeDicomSlice({ ...slice, elements: [{ tag: 0x00091001, vr: '??', value: Buffer.alloc(6) }] });
+    expect((await factsOf(odd)).planes[0]?.slope).toBe(2.5);
+    const meta = makeDicomFile({
+      elements: [{ tag: 0x00020010, vr: 'UI', value: '1.2.840.10008.1.2' }],
+      encoding: 'implicit',
+      bare: true,
+    });
+    const body = makeDicomSlice({ ...slice, encoding: 'implicit', bare: true });
+    const facts = await factsOf(Buffer.concat([Buffer.alloc(128), Buffer.from('DICM'), meta, body]));
+    expect(facts).toMatchObject({ transferSyntax: '1.2.840.10008.1.2', modality: 'CT' });
+  });
+
   it('come with values past the first piece that is read, and over large ones that nobody wants', async () => {
     const elements: MadeElement[] = [
       { tag: 0x00091001, vr: 'OB', value: Buffer.alloc(700_000) },

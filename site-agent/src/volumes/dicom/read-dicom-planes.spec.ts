@@ -166,6 +166,8 @@ describe('what is refused, and why', () => {
       'UNSUITABLE: scan: its pixels are encoded in a way',
       { ...shape, fragments: [pixels, pixels], transferSyntax: '1.2.840.10008.1.2.4.100' },
     ],
+    ['UNREADABLE: scan: the pixel data is damaged: fragments where', { ...shape, fragments: [Buffer.alloc(0), pixels] }],
+    ['UNREADABLE: scan: the pixel data is damaged: fragments where', { ...shape, pixels, transferSyntax: '1.2.840.10008.1.2.5' }],
     ['UNREADABLE: scan: the pixel data is cut short', { columns: 20, rows: 20, pixels }],
     [
       'UNREADABLE: scan: the pixel data is damaged',

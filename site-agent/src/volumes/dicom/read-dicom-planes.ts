@@ -93,8 +93,9 @@ async function locateFrames(file: DicomFile, facts: DicomFacts, pixels: PixelFac
   const codec = codecOf(facts.transferSyntax);
   if (header?.pixelData === undefined || codec === undefined || !isSame(header, facts, pixels)) throw changed();
   const { start, length } = header.pixelData;
-  if (codec !== 'none' && length !== UNDEFINED_LENGTH)
-    throw unreadable('the pixel data is damaged: compressed, but not in fragments');
+  if ((codec === 'none') === (length === UNDEFINED_LENGTH)) {
+    throw unreadable('the pixel data is damaged: fragments where the header says none, or none where it says some');
+  }
   const encoded = codec === 'none' ? [] : await locateEncodedFrames(file, header, pixels.frames);
   const { bigEndian } = header.encoding;
   const inWords = bigEndian && header.pixelData.vr === 'OW' && pixels.bitsAllocated === 8;
