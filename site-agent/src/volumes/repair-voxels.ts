@@ -7,8 +7,10 @@ import { unsuitable } from './volume-fault.js';
 export function repairNonFinite(voxels: Float32Array): number {
   let smallest = Infinity;
   let broken = 0;
-  for (const value of voxels) {
-    if (!Number.isFinite(value)) broken++;
+  for (let i = 0; i < voxels.length; i++) {
+    const value = voxels[i] as number;
+    if (value - value !== 0)
+      broken++; // NaN for NaN and both infinities
     else if (value < smallest) smallest = value;
   }
   if (broken === 0) return 0;
