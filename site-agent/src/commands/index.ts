@@ -6,6 +6,7 @@ import { siteFolder } from '../config/site-folder.js';
 import { CollectionIndex, type CollectionCounts } from '../collection/collection-index.js';
 import { indexCollection, type IndexSummary } from '../collection/index-collection.js';
 import type { Frames } from '../collection/scan-entry.js';
+import { MOST_PICTURES } from '../collection/report/report-montage.js';
 import type { ScanRecord } from '../collection/scan-record.js';
 import type { Modality } from '../volumes/volume.js';
 import { IndexProgress } from './index-progress.js';
@@ -120,13 +121,19 @@ async function present(
     count++;
     mayBeUsable ||= record.status !== 'refused' && !record.checked;
     if (options.json === true) console.log(lineOf(record));
-    if (options.json !== true || options.report !== undefined) records.push(record);
+    if (options.json !== true || options.report !== undefined)
+      records.push(count > MOST_PICTURES ? withoutPictures(record) : record);
   }
   if (options.report !== undefined) await report(records, options);
   else if (options.json !== true && count + summary.problems.length > 0) {
     console.log(describeIndexing(records, summary, counts, durationMs));
   }
   return { counts, records: { count, mayBeUsable } };
+}
+
+/** The page shows no more pictures anyway, and the memory of a hundred thousand is not to be had. */
+function withoutPictures(record: ScanRecord): ScanRecord {
+  return { ...record, volumes: record.volumes.map((volume) => ({ ...volume, thumbnail: undefined })) };
 }
 
 /** Loaded only when it is asked for: a second look at an unchanged collection takes no longer than starting the program. */

@@ -65,6 +65,8 @@ describe('looksLikeFace on made heads', () => {
     ['a slab', madeHead({ heightMm: 60 })],
     ['a body', madeHead({ widthMm: 190, lengthMm: 150 })],
     ['a constant', { ...madeHead({}), voxels: new Float32Array(100 * 120 * 100).fill(3) }],
+    ['a volume as large as a house', { ...madeHead({}), spacingMm: [500, 500, 500] as const }],
+    ['a volume of unknown size', { ...madeHead({}), spacingMm: [NaN, Infinity, 0] as const }],
     ['nothing', { ...madeHead({}), voxels: new Float32Array(100 * 120 * 100) }],
   ])('is silent on %s', (_title, volume) => expect(looksLikeFace(volume, 'MR', undefined)).toBe(false));
 

@@ -18,15 +18,26 @@ export function chartFigure(histogram: Histogram): string {
       barRect({ label, value }, { left: index * step, width: step - 1, height: heightOf(value, highest, form) }),
     )
     .join('');
-  const [first, last] = histogram.ends;
   return `<figure>
 <figcaption><b>${htmlText(title)}</b><br>${htmlText(counted)}${form === 'curve' ? '; heights grow with the square root' : ''}</figcaption>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT + FOOT}" role="img" aria-label="${htmlText(`Histogram: ${title}. The numbers follow below.`)}">
 <path d="M0 ${HEIGHT}.5H${WIDTH}"/>${rects}
-<text x="0" y="${HEIGHT + 12}">${htmlText(first)}</text><text x="${WIDTH}" y="${HEIGHT + 12}" text-anchor="end">${htmlText(last)}</text>
+${axis(histogram)}
 </svg>
 <details><summary>Numbers</summary>${numberTable(histogram)}</details>
 </figure>`;
+}
+
+/** Under bars of unequal ranges, where each begins; under a curve, its ends. */
+function axis({ form, bars, ends: [first, last] }: Histogram): string {
+  const y = HEIGHT + 12;
+  if (form === 'curve') {
+    return `<text x="0" y="${y}">${htmlText(first)}</text><text x="${WIDTH}" y="${y}" text-anchor="end">${htmlText(last)}</text>`;
+  }
+  const step = WIDTH / bars.length;
+  return bars
+    .map(({ label }, index) => `<text x="${(index * step).toFixed(1)}" y="${y}">${htmlText(label.split(' ', 1).join(''))}</text>`)
+    .join('');
 }
 
 function heightOf(value: number, highest: number, form: Histogram['form']): number {

@@ -52,7 +52,7 @@ function figuresOf(record: ScanRecord, gallery: Gallery): string {
 }
 
 function pictureOf({ thumbnail }: VolumeRecord, title: string, gallery: Gallery): string {
-  if (thumbnail === undefined) return '<div class="picture">no picture</div>';
+  if (thumbnail === undefined) return '<div class="picture">no picture on this page</div>';
   if (gallery.picturesLeft-- <= 0) return '<div class="picture">left out: too many pictures for one page</div>';
   const data = Buffer.from(thumbnail.buffer, thumbnail.byteOffset, thumbnail.byteLength).toString('base64');
   const alt = htmlText(`Middle planes of ${title}: sagittal, coronal, axial`);
