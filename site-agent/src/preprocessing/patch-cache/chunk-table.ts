@@ -23,18 +23,25 @@ export class ChunkTable {
     return this.pageOf(chunk)[2 * (chunk % ENTRIES_PER_PAGE) + 1] as number;
   }
 
-  private pageOf(chunk: number): Uint32Array {
-    const page = Math.floor(chunk / ENTRIES_PER_PAGE);
-    return this.pages[page] ?? this.load(page);
+  /** Reads the pages of these chunks, the last first, unless they are in memory. */
+  load(firstChunk: number, lastChunk: number): void {
+    const first = Math.floor(firstChunk / ENTRIES_PER_PAGE);
+    for (let page = Math.floor(lastChunk / ENTRIES_PER_PAGE); page >= first; page--) {
+      this.pages[page] ??= this.readPage(page);
+    }
   }
 
-  private load(page: number): Uint32Array {
+  private pageOf(chunk: number): Uint32Array {
+    const page = Math.floor(chunk / ENTRIES_PER_PAGE);
+    return (this.pages[page] ??= this.readPage(page));
+  }
+
+  private readPage(page: number): Uint32Array {
     const bytes = new Uint8Array(CHUNK_BYTES);
     this.read(bytes, HEADER_BYTES + page * CHUNK_BYTES);
     const words = new Uint32Array(bytes.buffer);
     const entries = bytes.subarray(0, ENTRIES_PER_PAGE * ENTRY_BYTES);
     if (crc32(entries) !== words[entries.length / 4]) throw this.damaged();
-    this.pages[page] = words;
     return words;
   }
 }

@@ -40,9 +40,24 @@ export function copySingles(bytes: Uint8Array, chunkSize: Triple): ChunkCopier {
           }
           continue;
         }
-        const length = end - first;
+        const [four, two, one] = [(end - first) & 4, (end - first) & 2, (end - first) & 1];
         for (let j = y.first; j < y.end; j++, from += DEPTH, to += sz) {
-          for (let k = 0; k < length; k++) target[to + k] = source[from + k] as number;
+          let [f, t] = [from, to];
+          if (four !== 0) {
+            target[t] = source[f] as number;
+            target[t + 1] = source[f + 1] as number;
+            target[t + 2] = source[f + 2] as number;
+            target[t + 3] = source[f + 3] as number;
+            f += 4;
+            t += 4;
+          }
+          if (two !== 0) {
+            target[t] = source[f] as number;
+            target[t + 1] = source[f + 1] as number;
+            f += 2;
+            t += 2;
+          }
+          if (one !== 0) target[t] = source[f] as number;
         }
       }
     }

@@ -55,6 +55,7 @@ class ChunkedReader implements PreparedReader {
   }
 
   readBox(start: Triple, size: Triple, target = new Float32Array(size[0] * size[1] * size[2])): Float32Array {
+    this.loadTable(start, size);
     eachRun(this.layout, start, size, (x, y, firstZ, lastZ) => {
       const first = chunkIndex(this.layout, x, y, firstZ);
       const count = lastZ - firstZ + 1;
@@ -68,6 +69,7 @@ class ChunkedReader implements PreparedReader {
   foregroundBounds(start: Triple, size: Triple): ForegroundBounds {
     let atLeast = 0;
     let atMost = 0;
+    this.loadTable(start, size);
     eachRun(this.layout, start, size, (x, y, firstZ, lastZ) => {
       const [plane, wholePlane] = [
         this.shared(x, start, size, 0) * this.shared(y, start, size, 1),
@@ -85,6 +87,14 @@ class ChunkedReader implements PreparedReader {
 
   close(): void {
     closeSync(this.descriptor);
+  }
+
+  // From the last page to the first: pages read in rising order look like a whole file to come, and the system would read on.
+  private loadTable(start: Triple, size: Triple): void {
+    const last = (axis: 0 | 1 | 2): number => Math.floor((start[axis] + size[axis] - 1) / this.layout.chunkSize[axis]);
+    const first = (axis: 0 | 1 | 2): number => Math.floor(start[axis] / this.layout.chunkSize[axis]);
+    const [x0, y0, y1, z0, z1] = [first(0), first(1), last(1), first(2), last(2)];
+    for (let x = last(0); x >= x0; x--) this.table.load(chunkIndex(this.layout, x, y0, z0), chunkIndex(this.layout, x, y1, z1));
   }
 
   /** Voxels along an axis that a chunk shares with a box. */
