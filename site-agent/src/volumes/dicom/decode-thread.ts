@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { FederationError, required } from '@consilium/shared/kernel';
 import { decodeFrame } from './decode-frame.js';
+import { plainFault } from './decode-fault.js';
 import type { DecodeAnswer, DecodeRequest } from './decode-threads.js';
 
 const port = required(parentPort, 'the port of a decoding thread');
@@ -12,7 +13,7 @@ async function answer({ encoded, codec, form }: DecodeRequest): Promise<void> {
     const values = await decodeFrame(bytes, codec, form);
     port.postMessage({ values } satisfies DecodeAnswer, [values.buffer as ArrayBuffer]);
   } catch (thrown) {
-    port.postMessage({ error: FederationError.from(thrown).toReport() } satisfies DecodeAnswer);
+    port.postMessage({ fault: plainFault(FederationError.from(thrown)) } satisfies DecodeAnswer);
   }
 }
 

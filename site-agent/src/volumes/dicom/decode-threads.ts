@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { isMainThread, Worker } from 'node:worker_threads';
-import { type ErrorReport, FederationError } from '@consilium/shared/kernel';
+import type { FederationError } from '@consilium/shared/kernel';
 import { unreadable } from '../volume-fault.js';
+import { type DecodeFault, errorOf } from './decode-fault.js';
 import { decodeFrame } from './decode-frame.js';
 import type { FrameForm, StoredValues } from './stored-plane.js';
 import type { PixelCodec } from './transfer-syntax.js';
@@ -14,7 +15,7 @@ export interface DecodeRequest {
   readonly codec: Codec;
   readonly form: FrameForm;
 }
-export type DecodeAnswer = { readonly values: StoredValues } | { readonly error: ErrorReport };
+export type DecodeAnswer = { readonly values: StoredValues } | { readonly fault: DecodeFault };
 
 interface Task {
   readonly request: DecodeRequest;
@@ -93,7 +94,7 @@ class DecodeThread {
     this.thread.unref();
     this.timer = setTimeout(() => this.end(undefined), IDLE_MS);
     this.timer.unref();
-    if ('error' in answer) task?.reject(FederationError.fromReport(answer.error));
+    if ('fault' in answer) task?.reject(errorOf(answer.fault));
     else task?.resolve(answer.values);
     assign();
   }
