@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type MadeVolume, writeNifti } from '../../../test/fixtures/make-volume.js';
-import { describeWithOracle, PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
+import { describeWithOracle, describeWithShelf, PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
 import { readNiftiHeader } from '../volumes/nifti/nifti-scan.js';
 import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
 
@@ -84,6 +84,30 @@ describe('site-agent convert', () => {
     mkdirSync(join(folder, 'empty'), { recursive: true });
     expect(convert('empty', 'o.nii').stderr).toMatch('NOT_FOUND');
     expect(existsSync(join(folder, 'o.nii'))).toBe(false);
+  });
+});
+
+describeWithShelf('converted DICOM series', (shelf) => {
+  const series = (name: string): string => join(shelf, 'data/dicom', name, 'series');
+
+  it('have the voxels and the place of their reference, from the folder or from any one file', async () => {
+    const reference = await readNiftiVolume(join(shelf, 'data/dicom/philips_4d/reference.nii.gz'), 2);
+    const [file = ''] = readdirSync(series('philips_4d')).slice(3);
+    for (const input of [series('philips_4d'), join(series('philips_4d'), file)]) {
+      const made = convert(input, 'philips.nii.gz', '--frame', '2', '--orientation', 'LAI', '--force');
+      expect(made.stdout).toMatch(/^philips.nii.gz: 80 × 80 × 2 voxels of 3 × 3 × 3.3 mm, LAI; frame 2 of 0 to 3\n/);
+      const volume = await readNiftiVolume(join(folder, 'philips.nii.gz'));
+      expect(volume.voxels).toEqual(reference.voxels);
+      volume.affine.forEach((entry, index) => expect(entry).toBeCloseTo(reference.affine[index] ?? NaN, 3));
+    }
+  });
+
+  it('are chosen among several, or refused with the reason', () => {
+    const several = convert(series('bad_sliceorientation'), 'one.nii');
+    expect(several.stderr).toMatch(/holds 2 volumes; say which one\n {2}--series 0: MR .*\n {2}--series 1: MR /);
+    expect(convert(series('bad_sliceorientation'), 'one.nii', '--series', '1').status).toBe(0);
+    expect(convert(series('bad_gantrytilting'), 'tilted.nii').stderr).toMatch('VOLUME_UNSUITABLE: series: ');
+    expect(existsSync(join(folder, 'tilted.nii'))).toBe(false);
   });
 });
 
