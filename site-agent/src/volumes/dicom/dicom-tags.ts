@@ -73,6 +73,7 @@ export const TAG = {
 /** Private attributes, by the element's last byte within its creator's block. */
 export const PRIVATE = {
   siemensCsa: { group: 0x0029, creator: 'SIEMENS CSA HEADER', element: 0x10 },
+  siemensProtocol: { group: 0x0029, creator: 'SIEMENS CSA HEADER', element: 0x20 },
   siemensTiles: { group: 0x0019, creator: 'SIEMENS MR HEADER', element: 0x0a },
   siemensBValue: { group: 0x0019, creator: 'SIEMENS MR HEADER', element: 0x0c },
   philipsBValue: { group: 0x2001, creator: 'PHILIPS IMAGING DD 001', element: 0x03 },

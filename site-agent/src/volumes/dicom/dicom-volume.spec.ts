@@ -88,6 +88,18 @@ describe('a DICOM series as a volume', () => {
     });
   });
 
+  it.each([
+    ['upwards', 3],
+    ['downwards', 3],
+    ['upwards', -3],
+    ['downwards', -3],
+  ] as const)('reads mosaics of which only the protocol tells, listed %s, %d mm apart', async (protocol, stepMm) => {
+    writeMosaicFile(join(folder, 'm'), { ...OBLIQUE, slices: 7, stepMm, instance: 1, protocol });
+    const volume = await readVolume(sourceOf());
+    expect(volume.voxels).toHaveLength(7 * 80);
+    expect(misplacement(volume)).toBeLessThan(0.501);
+  });
+
   it('notices that a file changed between two frames', async () => {
     for (const instance of [1, 2]) writeMosaicFile(join(folder, `m${instance}`), { slices: 5, instance });
     expect(misplacement(await readVolume(sourceOf(0)))).toBeLessThan(0.501);

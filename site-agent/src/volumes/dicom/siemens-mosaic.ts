@@ -4,6 +4,7 @@ import type { DicomAttributes } from './dicom-attributes.js';
 import type { PlaneFacts, Point } from './dicom-facts.js';
 import { PRIVATE, TAG } from './dicom-tags.js';
 import { along, cross, dot } from './patient-space.js';
+import { readProtocolSlices, towardsNextTile } from './siemens-protocol.js';
 
 /** How a Siemens mosaic cuts one picture into the slices of a volume. */
 export interface Mosaic {
@@ -23,16 +24,18 @@ export function readMosaic(attributes: DicomAttributes): Mosaic | undefined {
   const csaTag = attributes.privateTag(PRIVATE.siemensCsa);
   const csa = readCsaValues((csaTag === undefined ? undefined : attributes.bytes(csaTag)) ?? Buffer.alloc(0), CSA_NAMES);
   const tilesTag = attributes.privateTag(PRIVATE.siemensTiles);
+  const protocol = readProtocolSlices(attributes);
   const tiles = Number(
-    csa.get('NumberOfImagesInMosaic')?.[0] ?? (tilesTag === undefined ? undefined : attributes.number(tilesTag)),
+    csa.get('NumberOfImagesInMosaic')?.[0] ?? (tilesTag === undefined ? protocol?.count : attributes.number(tilesTag)),
   );
   if (!Number.isInteger(tiles) || tiles < 1 || tiles > MOST_TILES) {
     throw unreadable('it is a mosaic of slices, but the header does not say of how many');
   }
+  const normal = pointOf((csa.get('SliceNormalVector') ?? []).slice(0, 3).map(Number));
   return {
     tiles,
     side: Math.ceil(Math.sqrt(tiles)),
-    normal: pointOf((csa.get('SliceNormalVector') ?? []).slice(0, 3).map(Number)),
+    normal: normal ?? (protocol === undefined ? undefined : towardsNextTile(protocol, attributes)),
   };
 }
 
