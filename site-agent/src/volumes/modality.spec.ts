@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { FederationError, Random } from '@consilium/shared/kernel';
 import { describeWithShelf } from '../../../test/fixtures/reference-shelf.js';
-import { measureValues } from './value-facts.js';
+import { describeIntensities } from './intensity-statistics.js';
 import { decideModality } from './modality.js';
 import { readNiftiVolume } from './nifti/nifti-volume.js';
 import type { Modality } from './volume.js';
 
 function decide(voxels: Float32Array, hint?: Modality): string {
   try {
-    return decideModality(voxels, measureValues(voxels), hint);
+    return decideModality(voxels, describeIntensities(voxels), hint);
   } catch (error) {
     return error instanceof FederationError ? `${error.code}: ${error.message}` : String(error);
   }
@@ -46,7 +46,7 @@ describe('decideModality', () => {
 
   it('says what to do in doubt', () => {
     const voxels = scan(-300, 40, 300);
-    expect(() => decideModality(voxels, measureValues(voxels), undefined)).toThrow(
+    expect(() => decideModality(voxels, describeIntensities(voxels), undefined)).toThrow(
       expect.objectContaining({ remedy: expect.stringContaining('--modality') as string }) as Error,
     );
   });

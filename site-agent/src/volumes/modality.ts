@@ -1,4 +1,4 @@
-import type { ValueFacts } from './value-facts.js';
+import type { IntensityStatistics } from './intensity-statistics.js';
 import { unsuitable } from './volume-fault.js';
 import type { Modality } from './volume.js';
 
@@ -22,7 +22,7 @@ const REMEDY = 'If you know it, index the folder with --modality CT or --modalit
  *   stored without its offset (whole numbers up to 5000, most of those above 500 between 924 and 1224);
  * - otherwise unknown: VOLUME_UNSUITABLE, with the remedy to give a hint. A wrong guess would poison the intensities.
  */
-export function decideModality(voxels: Float32Array, facts: ValueFacts, hint: Modality | undefined): Modality {
+export function decideModality(voxels: Float32Array, facts: IntensityStatistics, hint: Modality | undefined): Modality {
   const { minimum, maximum, highPercentile } = facts;
   if (hint === 'MR') return 'MR';
   if (hint === 'CT') {
@@ -38,7 +38,7 @@ export function decideModality(voxels: Float32Array, facts: ValueFacts, hint: Mo
   throw unsuitable(`modality unknown: ${range(facts)} fit neither CT nor MR for certain`, REMEDY);
 }
 
-function looksLikeRawCt(voxels: Float32Array, { minimum, maximum }: ValueFacts): boolean {
+function looksLikeRawCt(voxels: Float32Array, { minimum, maximum }: IntensityStatistics): boolean {
   if (minimum < 0 || maximum > RAW_CT_MAXIMUM || maximum < RAW_SOFT_TISSUE[1] || !areWhole(voxels)) return false;
   return shareWithin(voxels, ...RAW_SOFT_TISSUE) > 0.5 * shareWithin(voxels, 500, Infinity);
 }
@@ -54,7 +54,7 @@ function areWhole(voxels: Float32Array): boolean {
   return true;
 }
 
-function range({ minimum, maximum }: ValueFacts): string {
+function range({ minimum, maximum }: IntensityStatistics): string {
   const short = (value: number): string => String(Number(value.toPrecision(4)));
   return `values from ${short(minimum)} to ${short(maximum)}`;
 }
