@@ -6,7 +6,9 @@ import { gunzipSync } from 'node:zlib';
 import { type MadeVolume, writeNifti } from '../../../../test/fixtures/make-volume.js';
 import { describeWithOracle, PROJECT_ROOT } from '../../../../test/fixtures/reference-shelf.js';
 import { readNiftiVolume } from './nifti-volume.js';
-import { writeNiftiLike } from './nifti-writer.js';
+import { readNiftiHeader } from './nifti-scan.js';
+import { writeNiftiLike, writeNiftiVolume } from './nifti-writer.js';
+import { orientationOf } from '../orientation.js';
 
 /** Sources of every kind of geometry: oblique sform, mirrored qform, both, none; both versions and byte orders. */
 const SOURCES: Record<string, MadeVolume> = {
@@ -93,6 +95,47 @@ describe('writeNiftiLike', () => {
       code: 'STORAGE_FAILED',
     });
     expect(readdirSync(folder).filter((file) => file.includes('wrong') || file.includes('partial'))).toEqual([]);
+  });
+});
+
+describe('writeNiftiVolume', () => {
+  const codes = ['RL', 'AP', 'SI'];
+  const orders = [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ];
+  const all = orders.flatMap((order) =>
+    [...Array(8).keys()].map((bits) => order.map((axis, at) => codes[axis]?.[(bits >> at) & 1] ?? '').join('')),
+  );
+
+  it('gives back voxels and place in each of the 48 orientations', async () => {
+    const volume = await readNiftiVolume(source('oblique-psr'));
+    expect(new Set(all).size).toBe(48);
+    for (const code of all) {
+      const orientation = orientationOf(code);
+      if (orientation === undefined) throw new Error(`${code} is no orientation`);
+      const path = join(folder, 'turned.nii');
+      await writeNiftiVolume(path, volume, orientation);
+      expect((await readNiftiHeader(path)).geometry.orientation).toBe(code);
+      const again = await readNiftiVolume(path);
+      expect(again.voxels).toEqual(volume.voxels);
+      again.affine.forEach((entry, index) => expect(entry).toBeCloseTo(volume.affine[index] ?? NaN, 4));
+    }
+    expect(['RAX', 'RA', 'RASI', 'RLS', ''].map(orientationOf)).toEqual(Array(5).fill(undefined));
+  });
+
+  it('writes NIfTI-2 where a side is too long for NIfTI-1', async () => {
+    const path = join(folder, 'long.nii.gz');
+    const voxels = Float32Array.from({ length: 40_000 }, (_, index) => index);
+    const affine = [0.1, 0, 0, 5, 0, 2, 0, -6, 0, 0, 3, 7, 0, 0, 0, 1];
+    const volume = { ...(await readNiftiVolume(source('nifti-2'))), sizeVoxels: [40_000, 1, 1] as const, affine, voxels };
+    await writeNiftiVolume(path, volume, { rasAxis: [0, 1, 2], flipped: [false, false, false] });
+    expect(gunzipSync(readFileSync(path)).readInt32LE(0)).toBe(540);
+    expect(await readNiftiVolume(path)).toMatchObject({ sizeVoxels: [40_000, 1, 1], affine, voxels });
   });
 });
 
