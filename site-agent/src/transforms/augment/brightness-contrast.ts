@@ -2,9 +2,10 @@
 import type { Random } from '@consilium/shared/kernel';
 import type { PatchSize } from '../../training/patch-batch.js';
 import { type Patch, requireProbability, type Transform } from '../transform.js';
-import { type Bounds, requireBounds } from './labelled-patch.js';
+import { type Bounds, drawFactor, requireBounds } from './labelled-patch.js';
 import { extentOf, meanOf } from './patch-statistics.js';
-import { drawFactor } from './spatial-warp.js';
+
+const { max, min } = Math;
 
 export interface BrightnessContrastParameters {
   readonly brightnessProbability: number;
@@ -38,7 +39,8 @@ export const brightnessContrast: Transform<BrightnessContrastParameters, Brightn
   apply(drawing: BrightnessContrastDrawing | undefined, patch: Patch): Patch {
     if (drawing === undefined) return patch;
     const { brightness = 1, contrast } = drawing;
-    const voxels = patch.voxels.map((value) => value * brightness);
+    const voxels = new Float32Array(patch.voxels.length);
+    for (let i = 0; i < voxels.length; i++) voxels[i] = (patch.voxels[i] as number) * brightness;
     if (contrast !== undefined) stretch(voxels, contrast);
     return { sizeVoxels: patch.sizeVoxels, voxels };
   },
@@ -48,6 +50,6 @@ function stretch(voxels: Float32Array, factor: number): void {
   const mean = meanOf(voxels);
   const { low, high } = extentOf(voxels);
   for (let i = 0; i < voxels.length; i++) {
-    voxels[i] = Math.min(high, Math.max(low, mean + ((voxels[i] as number) - mean) * factor));
+    voxels[i] = min(high, max(low, mean + ((voxels[i] as number) - mean) * factor));
   }
 }

@@ -40,6 +40,8 @@ export class ElasticField {
   private readonly weights: readonly Float64Array[];
   private readonly plane: Float64Array;
   private readonly line: Float64Array;
+  /** Of the four vectors around each z the first one's place. */
+  private readonly firsts: Int32Array;
   private planeOf = -1;
 
   /** @param vectors as {@link gridVectors} gives them. */
@@ -50,6 +52,7 @@ export class ElasticField {
   ) {
     this.lengths = sizeVoxels.map((side) => gridLength(side, spacingVoxels)) as [number, number, number];
     this.weights = sizeVoxels.map((side) => splineWeights(side, spacingVoxels));
+    this.firsts = Int32Array.from({ length: sizeVoxels[2] }, (_, z) => Math.floor(z / spacingVoxels));
     this.plane = new Float64Array(this.lengths[1] * this.lengths[2] * 3);
     this.line = new Float64Array(this.lengths[2] * 3);
   }
@@ -64,14 +67,14 @@ export class ElasticField {
     const { line } = this;
     const weights = this.weights[2] as Float64Array;
     for (let z = 0; z < this.sizeVoxels[2]; z++) {
-      const first = 3 * Math.floor(z / this.spacingVoxels);
-      for (let k = 0; k < 4; k++) {
-        const weight = weights[4 * z + k] as number;
-        const at = first + 3 * k;
-        dx[z] = (dx[z] as number) + weight * (line[at] as number);
-        dy[z] = (dy[z] as number) + weight * (line[at + 1] as number);
-        dz[z] = (dz[z] as number) + weight * (line[at + 2] as number);
-      }
+      const at = 3 * (this.firsts[z] as number);
+      const w0 = weights[4 * z] as number;
+      const w1 = weights[4 * z + 1] as number;
+      const w2 = weights[4 * z + 2] as number;
+      const w3 = weights[4 * z + 3] as number;
+      dx[z] = (dx[z] as number) + mix4(line, at, w0, w1, w2, w3);
+      dy[z] = (dy[z] as number) + mix4(line, at + 1, w0, w1, w2, w3);
+      dz[z] = (dz[z] as number) + mix4(line, at + 2, w0, w1, w2, w3);
     }
   }
 
@@ -86,6 +89,12 @@ export class ElasticField {
       for (let i = 0; i < into.length; i++) into[i] = (into[i] as number) + weight * (from[slice + i] as number);
     }
   }
+}
+
+/** One component of four neighbouring vectors, weighted. */
+function mix4(line: Float64Array, at: number, w0: number, w1: number, w2: number, w3: number): number {
+  const near = w0 * (line[at] as number) + w1 * (line[at + 3] as number);
+  return near + w2 * (line[at + 6] as number) + w3 * (line[at + 9] as number);
 }
 
 /** The four weights of the uniform cubic B-spline at each voxel of an axis. */

@@ -5,10 +5,11 @@
 import type { Random } from '@consilium/shared/kernel';
 import type { PatchSize } from '../../training/patch-batch.js';
 import { type Patch, requireProbability, type Transform } from '../transform.js';
-import { drawFactor } from './spatial-warp.js';
 import { power } from './exact-functions.js';
 import { extentOf } from './patch-statistics.js';
-import { type Bounds, requireBounds } from './labelled-patch.js';
+import { type Bounds, drawFactor, requireBounds } from './labelled-patch.js';
+
+const { floor, sqrt } = Math;
 
 export interface GammaParameters {
   readonly probability: number;
@@ -42,8 +43,8 @@ export const gamma: Transform<GammaParameters, GammaDrawing | undefined> = {
     const voxels = new Float32Array(patch.voxels.length);
     for (let i = 0; i < voxels.length; i++) {
       const share = ((patch.voxels[i] as number) - anchor) / extent;
-      const position = Math.sqrt(share) * CELLS;
-      const cell = Math.floor(position);
+      const position = sqrt(share) * CELLS;
+      const cell = floor(position);
       const value = table[cell] as number;
       voxels[i] = anchor + extent * (value + ((table[cell + 1] as number) - value) * (position - cell));
     }

@@ -57,22 +57,55 @@ function blurAxis(voxels: Float32Array, size: PatchSize, axis: 0 | 1 | 2, kernel
   const length = size[axis];
   const inner = size.slice(axis + 1).reduce((product, side) => product * side, 1);
   const block = length * inner;
+  const radius = kernel.length - 1;
+  const rows = Int32Array.from({ length: length + 2 * radius }, (_, at) => mirrored(at - radius, length) * inner);
   const sums = new Float64Array(block);
   for (let start = 0; start < voxels.length; start += block) {
+    if (inner === 1) {
+      blurRun(sums, voxels, start, rows, kernel);
+      voxels.set(sums, start);
+      continue;
+    }
+    sums.fill(0);
     for (let at = 0; at < length; at++) {
-      const row = at * inner;
-      const centre = kernel[0] as number;
-      for (let i = 0; i < inner; i++) sums[row + i] = centre * (voxels[start + row + i] as number);
-      for (let offset = 1; offset < kernel.length; offset++) {
-        const weight = kernel[offset] as number;
-        const before = start + mirrored(at - offset, length) * inner;
-        const after = start + mirrored(at + offset, length) * inner;
-        for (let i = 0; i < inner; i++) {
-          sums[row + i] = (sums[row + i] as number) + weight * ((voxels[before + i] as number) + (voxels[after + i] as number));
-        }
+      addRow(sums, at * inner, voxels, start + at * inner, start + at * inner, inner, (kernel[0] as number) / 2);
+      for (let offset = 1; offset <= radius; offset++) {
+        const before = start + (rows[at + radius - offset] as number);
+        const after = start + (rows[at + radius + offset] as number);
+        addRow(sums, at * inner, voxels, before, after, inner, kernel[offset] as number);
       }
     }
     voxels.set(sums, start);
+  }
+}
+
+/** One run along z, whose voxels are rows of one. */
+function blurRun(sums: Float64Array, voxels: Float32Array, start: number, rows: Int32Array, kernel: Float64Array): void {
+  const radius = kernel.length - 1;
+  for (let at = 0; at < sums.length; at++) {
+    let sum = (kernel[0] as number) * (voxels[start + at] as number);
+    for (let offset = 1; offset <= radius; offset++) {
+      const before = voxels[start + (rows[at + radius - offset] as number)] as number;
+      const after = voxels[start + (rows[at + radius + offset] as number)] as number;
+      sum += (kernel[offset] as number) * (before + after);
+    }
+    sums[at] = sum;
+  }
+}
+
+/** Adds two rows, weighted alike. */
+function addRow(
+  sums: Float64Array,
+  to: number,
+  voxels: Float32Array,
+  before: number,
+  after: number,
+  count: number,
+  weight: number,
+): void {
+  for (let i = 0; i < count; i++) {
+    const sum = (voxels[before + i] as number) + (voxels[after + i] as number);
+    sums[to + i] = (sums[to + i] as number) + weight * sum;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Random } from '@consilium/shared/kernel';
 import type { PatchSize } from '../../training/patch-batch.js';
 import { refuse } from '../transform.js';
 
@@ -16,4 +17,10 @@ export type Bounds = readonly [low: number, high: number];
 export function requireBounds(name: string, [low, high]: Bounds, least: number, most: number): void {
   if (low >= least && low <= high && high <= most) return;
   refuse(name, `${low} to ${high}`, `two numbers in ascending order, from ${least} to ${most}`);
+}
+
+/** Where bounds lie on both sides of 1, either side is as likely, so that things shrink as often as they grow. */
+export function drawFactor([low, high]: Bounds, random: Random): number {
+  if (!(low < 1 && high > 1)) return random.between(low, high);
+  return random.chance(0.5) ? random.between(low, 1) : random.between(1, high);
 }

@@ -7,7 +7,7 @@ import type { PatchSize } from '../../training/patch-batch.js';
 import { requireProbability } from '../transform.js';
 import { type ElasticDrawing, ElasticField, gridVectors } from './elastic-field.js';
 import { sineAndCosine } from './exact-functions.js';
-import { type Bounds, type LabelledGrid, requireBounds } from './labelled-patch.js';
+import { type Bounds, drawFactor, type LabelledGrid, requireBounds } from './labelled-patch.js';
 import { type CoordinateRun, sampleLabels, sampleTrilinear } from './sample-run.js';
 
 export interface SpatialParameters {
@@ -43,12 +43,6 @@ export function drawSpatial(parameters: SpatialParameters, random: Random): Spat
     drawing.elastic = { spacingVoxels: parameters.elasticSpacingVoxels, deviationVoxels, seed: `${random.seed}/elastic` };
   }
   return Object.keys(drawing).length === 0 ? undefined : drawing;
-}
-
-/** Where bounds lie on both sides of 1, either side is as likely, so that things shrink as often as they grow. */
-export function drawFactor([low, high]: Bounds, random: Random): number {
-  if (!(low < 1 && high > 1)) return random.between(low, high);
-  return random.chance(0.5) ? random.between(low, 1) : random.between(1, high);
 }
 
 /**
