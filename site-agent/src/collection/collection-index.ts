@@ -5,6 +5,7 @@ import { FileTable } from './file-table.js';
 import { migrateIndex } from './index-schema.js';
 import type { IndexedVolume } from './indexed-volume.js';
 import { OptOuts } from './opt-outs.js';
+import { PreparedStatements } from './prepared-statements.js';
 import { recordOf } from './record-of.js';
 import type { Frames } from './scan-entry.js';
 import type { ScanRecord } from './scan-record.js';
@@ -39,12 +40,14 @@ export class CollectionIndex {
   readonly scans: ScanTable;
   readonly optOuts: OptOuts;
   private readonly volumes: UsableVolumes;
+  private readonly statements: PreparedStatements;
 
   private constructor(private readonly database: SqliteDatabase) {
-    this.files = new FileTable(database);
-    this.scans = new ScanTable(database);
-    this.optOuts = new OptOuts(database);
-    this.volumes = new UsableVolumes(database, this.files);
+    this.statements = new PreparedStatements(database);
+    this.files = new FileTable(this.statements);
+    this.scans = new ScanTable(this.statements);
+    this.optOuts = new OptOuts(this.statements);
+    this.volumes = new UsableVolumes(this.statements, this.files);
   }
 
   /** Opens or makes the index. STORAGE_FAILED when the file is no database or a newer program's. */
@@ -83,7 +86,7 @@ export class CollectionIndex {
 
   counts(): CollectionCounts {
     const count = (clause: string): number =>
-      (this.database.prepare(`SELECT COUNT(*) AS count FROM collection_scan s ${clause}`).get() as { count: number }).count;
+      (this.statements.prepare(`SELECT COUNT(*) AS count FROM collection_scan s ${clause}`).get() as { count: number }).count;
     return {
       usable: this.countUsable(),
       byModality: this.volumes.countByModality(),
@@ -115,7 +118,7 @@ export class CollectionIndex {
   }
 
   folders(): IndexedFolder[] {
-    const rows = this.database.prepare('SELECT * FROM collection_folder ORDER BY path').all() as {
+    const rows = this.statements.prepare('SELECT * FROM collection_folder ORDER BY path').all() as {
       path: string;
       modality: Modality | null;
       frames: Frames;
@@ -124,32 +127,32 @@ export class CollectionIndex {
   }
 
   saveFolder({ path, modality = undefined, frames }: IndexedFolder): void {
-    this.database.prepare('INSERT OR REPLACE INTO collection_folder VALUES (?, ?, ?)').run(path, modality ?? null, frames);
+    this.statements.prepare('INSERT OR REPLACE INTO collection_folder VALUES (?, ?, ?)').run(path, modality ?? null, frames);
   }
 
   /** Notes that files of a series have changed. It is put together again, even if the process ends before. */
   openSeries(owner: string): void {
-    this.database.prepare('INSERT OR IGNORE INTO collection_open_series VALUES (?)').run(owner);
+    this.statements.prepare('INSERT OR IGNORE INTO collection_open_series VALUES (?)').run(owner);
   }
 
   listOpenSeries(): string[] {
-    const rows = this.database.prepare('SELECT owner FROM collection_open_series ORDER BY owner').all() as { owner: string }[];
+    const rows = this.statements.prepare('SELECT owner FROM collection_open_series ORDER BY owner').all() as { owner: string }[];
     return rows.map(({ owner }) => owner);
   }
 
   closeSeries(owner: string): void {
-    this.database.prepare('DELETE FROM collection_open_series WHERE owner = ?').run(owner);
+    this.statements.prepare('DELETE FROM collection_open_series WHERE owner = ?').run(owner);
   }
 
   /** Hashes of another salt would not recognise patients who opted out. STORAGE_FAILED when the site's salt was replaced. */
   requireSalt(mark: string): void {
-    const row = this.database.prepare('SELECT salt_mark FROM collection_schema').get() as { salt_mark: string | null };
+    const row = this.statements.prepare('SELECT salt_mark FROM collection_schema').get() as { salt_mark: string | null };
     if (row.salt_mark === mark) return;
     if (row.salt_mark !== null) {
       throw new FederationError('STORAGE_FAILED', 'the site’s salt is not the one that its index was made with', {
         remedy: 'Restore the file "salt" from a backup: without it, patients who opted out are not recognised.',
       });
     }
-    this.database.prepare('UPDATE collection_schema SET salt_mark = ?').run(mark);
+    this.statements.prepare('UPDATE collection_schema SET salt_mark = ?').run(mark);
   }
 }

@@ -1,5 +1,5 @@
 import { sep } from 'node:path';
-import type { SqliteDatabase } from './database.js';
+import type { PreparedStatements } from './prepared-statements.js';
 import type { FileStamp } from './indexed-volume.js';
 
 /** What a file turned out to be: a NIfTI file or header, the image of a pair, DICOM, or nothing of ours. */
@@ -33,7 +33,7 @@ export function rangeBelow(folder: string): [from: string, below: string] {
 
 /** All files that were ever looked at. */
 export class FileTable {
-  constructor(private readonly database: SqliteDatabase) {}
+  constructor(private readonly database: PreparedStatements) {}
 
   find(path: string): FileRow | undefined {
     const row = this.database.prepare('SELECT * FROM collection_file WHERE path = ?').get(path) as Row | undefined;

@@ -1,8 +1,8 @@
-import type { SqliteDatabase } from './database.js';
+import type { PreparedStatements } from './prepared-statements.js';
 
 /** Patients and files that never take part again, as salted hashes only. They stay when files go and come back. */
 export class OptOuts {
-  constructor(private readonly database: SqliteDatabase) {}
+  constructor(private readonly database: PreparedStatements) {}
 
   has(hash: string): boolean {
     return this.database.prepare('SELECT 1 FROM collection_forgotten WHERE hash = ?').get(hash) !== undefined;

@@ -1,4 +1,4 @@
-import type { SqliteDatabase } from './database.js';
+import type { PreparedStatements } from './prepared-statements.js';
 import { rangeBelow } from './file-table.js';
 import type { Frames, ScanCheck, ScanEntry } from './scan-entry.js';
 import { type CheckRow, columnsOf, entryOf, type ScanRow, verdictOf, type VolumeRow, volumeOf } from './scan-rows.js';
@@ -16,7 +16,7 @@ const LIES_BELOW = `EXISTS (
 
 /** Scans, what their voxels showed, and their volumes. */
 export class ScanTable {
-  constructor(private readonly database: SqliteDatabase) {}
+  constructor(private readonly database: PreparedStatements) {}
 
   /** Takes what the first pass found; the second's findings stay as long as they are about the same voxels. */
   save(entry: ScanEntry): void {

@@ -1,6 +1,6 @@
 import type { Modality } from '../volumes/volume.js';
 import type { VolumeSource } from '../volumes/volume-source.js';
-import type { SqliteDatabase } from './database.js';
+import type { PreparedStatements } from './prepared-statements.js';
 import type { FileTable } from './file-table.js';
 import type { FileStamp, IndexedVolume } from './indexed-volume.js';
 import { entryOf, type ScanRow, type VolumeRow, volumeOf } from './scan-rows.js';
@@ -18,7 +18,7 @@ const FIRST_OF_EQUALS = 's.path, s.part, s.stack, s.id, v.frame';
 /** Volumes that training uses, each set of voxels once. */
 export class UsableVolumes {
   constructor(
-    private readonly database: SqliteDatabase,
+    private readonly database: PreparedStatements,
     private readonly files: FileTable,
   ) {}
 
