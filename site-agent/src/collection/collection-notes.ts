@@ -10,9 +10,20 @@ export const NOTES_FILE = 'collection.yaml';
 export interface NotedScan {
   readonly modality: Modality | undefined;
   readonly bodyPart: string | undefined;
+  /** As notes beside the scan say. */
   readonly patientId: string | undefined;
+  /** As the path says where it follows BIDS; what the header says goes before. */
+  readonly bidsPatientId: string | undefined;
   readonly examinationId: string | undefined;
 }
+
+export const NOTHING_NOTED: NotedScan = {
+  modality: undefined,
+  bodyPart: undefined,
+  patientId: undefined,
+  bidsPatientId: undefined,
+  examinationId: undefined,
+};
 
 /** Notes of each folder, read once. CONFIG_INVALID names the field that is wrong. */
 export class NotesReader {
@@ -29,7 +40,8 @@ export class NotesReader {
     return {
       modality: files[name] ?? modality,
       bodyPart: bodyPart?.toUpperCase(),
-      patientId: patients[name] ?? Object.entries(patients).find(([pattern]) => matches(name, pattern))?.[1] ?? bids.patient,
+      patientId: patients[name] ?? Object.entries(patients).find(([pattern]) => matches(name, pattern))?.[1],
+      bidsPatientId: bids.patient,
       examinationId: bids.session === undefined ? undefined : `${bids.patient ?? ''}/${bids.session}`,
     };
   }

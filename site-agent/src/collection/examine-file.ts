@@ -5,7 +5,7 @@ import type { DicomFacts } from '../volumes/dicom/dicom-facts.js';
 import { filesOfVolume, headerFileOf, isVolumeFileName } from '../volumes/nifti/nifti-pair.js';
 import type { ScanHeader } from '../volumes/scan-header.js';
 import { faultOf, reasonOf } from '../volumes/volume-fault.js';
-import type { NotedScan, NotesReader } from './collection-notes.js';
+import { NOTHING_NOTED, type NotedScan, type NotesReader } from './collection-notes.js';
 import type { FileRow, FileTable } from './file-table.js';
 import type { FileStamp } from './indexed-volume.js';
 import type { Verdict } from './scan-entry.js';
@@ -96,8 +96,7 @@ export class FileExaminer {
       reason: 'its name, or that of its folder, is not valid UTF-8',
       remedy: 'Rename it with plain letters, for example with "convmv" or "mv".',
     };
-    const noted = { modality: undefined, bodyPart: undefined, patientId: undefined, examinationId: undefined };
-    return { kind: 'refused', is: isNifti ? 'nifti' : 'dicom', files: [stampOf(file)], verdict, noted };
+    return { kind: 'refused', is: isNifti ? 'nifti' : 'dicom', files: [stampOf(file)], verdict, noted: NOTHING_NOTED };
   }
 }
 

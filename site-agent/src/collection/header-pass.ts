@@ -1,7 +1,7 @@
 import { dirname, sep } from 'node:path';
 import type { DicomFacts } from '../volumes/dicom/dicom-facts.js';
 import type { Modality } from '../volumes/volume.js';
-import { type NotedScan, NotesReader } from './collection-notes.js';
+import { NOTHING_NOTED, type NotedScan, NotesReader } from './collection-notes.js';
 import type { CollectionIndex } from './collection-index.js';
 import { FactsCache } from './facts-cache.js';
 import { FileExaminer, type FileFinding } from './examine-file.js';
@@ -71,7 +71,7 @@ export class HeaderPass {
       const rows = index.files.of(owner);
       const facts = await this.factsOf(owner, rows);
       const series = await import('./series-entries.js');
-      const noted = rows[0] === undefined ? NOTHING : await this.notes.describe(rows[0].path);
+      const noted = rows[0] === undefined ? NOTHING_NOTED : await this.notes.describe(rows[0].path);
       index.change(() => this.keepSeries(series, { owner, rows, facts, said: noted }));
     }
     if (owners.length > 0) onProgress?.(owners.length, owners.length);
@@ -125,6 +125,7 @@ export class HeaderPass {
     const { hashes, hint, index } = this.options;
     const { files, noted } = finding;
     const header = finding.kind === 'nifti' ? finding.header : undefined;
+    const patientId = noted.patientId ?? noted.bidsPatientId;
     const notedModality = noted.modality ?? hint;
     return {
       ...(finding.kind === 'nifti' ? verdictOn(finding.header.remarks) : finding.verdict),
@@ -133,7 +134,7 @@ export class HeaderPass {
       headerModality: header?.modality,
       notedModality,
       bodyPart: header?.bodyPart ?? noted.bodyPart,
-      patient: noted.patientId === undefined ? undefined : hashes.patient(noted.patientId),
+      patient: patientId === undefined ? undefined : hashes.patient(patientId),
       examination: noted.examinationId === undefined ? undefined : hashes.examination(noted.examinationId),
       files: files.length,
       bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -183,8 +184,6 @@ interface OpenSeries {
   readonly facts: readonly DicomFacts[];
   readonly said: NotedScan;
 }
-
-const NOTHING: NotedScan = { modality: undefined, bodyPart: undefined, patientId: undefined, examinationId: undefined };
 
 function verdictOn(remarks: readonly string[]): Verdict {
   return remarks.length === 0 ? FINE : { ...FINE, status: 'reported', reason: remarks.join('; ') };

@@ -37,7 +37,7 @@ function entryOf(part: SeriesPart, hashes: SiteHashes, stack: SeriesStack, index
   const wanted = new Set(stack.files);
   const own = facts.filter(({ path }) => wanted.has(path));
   const header = stack.status === 'refused' ? stack : stack.header;
-  const patientId = noted.patientId ?? textOf(own[0]?.patientId);
+  const patientId = noted.patientId ?? textOf(own[0]?.patientId) ?? noted.bidsPatientId;
   const examinationId = textOf(own[0]?.examinationInstance);
   const patient = patientId === undefined ? undefined : hashes.patient(patientId);
   return {
