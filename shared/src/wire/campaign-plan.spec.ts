@@ -26,3 +26,43 @@ describe('the network of a campaign', () => {
     });
   });
 });
+
+describe('the preparation of a campaign', () => {
+  const prepared = (patch: object) =>
+    campaignPlanSchema.safeParse({
+      name: 'lungs',
+      model: { architecture: 'genesis-unet3d' },
+      patch,
+      training: { steps: 1 },
+      rounds: 1,
+    });
+
+  it('leaves a plan that says nothing of it as it was, so that its digest stays', () => {
+    expect(prepared({}).data?.patch).toEqual({ sizeVoxels: [64, 64, 32], minimumForeground: 0.1 });
+  });
+
+  it('fills in what is published', () => {
+    expect(prepared({ preparation: { spacingMm: [1, 1, 1] }, scales: {} }).data?.patch).toMatchObject({
+      preparation: { interpolation: 'trilinear', intensity: 'window', ctWindowHu: [-1000, 1000], percentiles: [0.5, 99.5] },
+      scales: {
+        unit: 'voxels',
+        sizes: [
+          [128, 128, 64],
+          [64, 64, 32],
+          [32, 32, 16],
+        ],
+        leastShare: 0.75,
+      },
+    });
+  });
+
+  it.each([
+    [{ preparation: { intensity: 'z-score' } }, ['patch', 'preparation', 'intensity']],
+    [{ preparation: { ctWindowHu: [100, 100] } }, ['patch', 'preparation', 'ctWindowHu']],
+    [{ preparation: { spacingMm: [1, 0, 1] } }, ['patch', 'preparation', 'spacingMm', 1]],
+    [{ preparation: { cropMargin: 3 } }, ['patch', 'preparation']],
+    [{ scales: { sizes: [] } }, ['patch', 'scales', 'sizes']],
+  ])('refuses %j', (patch, path) => {
+    expect(prepared(patch).error?.issues[0]?.path).toEqual(path);
+  });
+});

@@ -1,0 +1,92 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type MadeVolume, writeNifti } from '../../../test/fixtures/make-volume.js';
+import { PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
+
+const PROGRAM = join(PROJECT_ROOT, 'site-agent/bin/site-agent.mjs');
+
+let folder: string;
+let home: string;
+beforeAll(() => {
+  if (!existsSync(join(PROJECT_ROOT, 'site-agent/dist/cli.js'))) throw new Error('the project is not built: run "npm run build"');
+  folder = mkdtempSync(join(tmpdir(), 'preprocess-'));
+  home = join(folder, 'site');
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function agent(...words: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, '--home', home, ...words], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  return { status, stdout, stderr };
+}
+
+/** A block of tissue in air; quickly made. */
+function scan(seed: number): MadeVolume {
+  const value = (i: number, j: number, k: number): number => (i > 8 && j > 8 ? 40 + ((7 * i + 3 * j + seed * k) % 60) : -1000);
+  return { sizes: [64, 64, 48], value };
+}
+
+const entries = (): string[] => readdirSync(join(home, 'prepared')).filter((name) => name.endsWith('.voxels'));
+
+describe('site-agent preprocess', () => {
+  it('says what is missing', () => {
+    expect(agent('preprocess')).toMatchObject({ status: 2, stderr: expect.stringContaining('FOLDER_MISSING') as string });
+    mkdirSync(home);
+    expect(agent('preprocess')).toMatchObject({ status: 2, stderr: expect.stringContaining('COLLECTION_EMPTY') as string });
+  });
+
+  it('prepares what is indexed, stopped at any moment goes on, and tells what was left out', async () => {
+    const scans = join(folder, 'scans');
+    mkdirSync(scans);
+    for (const [index, name] of ['a', 'b', 'c', 'd'].entries()) writeNifti(join(scans, `${name}.nii`), scan(index));
+    expect(agent('index', scans)).toMatchObject({ status: 0 });
+    writeNifti(join(scans, 'd.nii'), scan(9));
+
+    const child = spawn(process.execPath, [PROGRAM, '--home', home, 'preprocess'], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    while (!existsSync(join(home, 'prepared')) || entries().length === 0) {
+      if (child.exitCode !== null) break;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    child.kill('SIGKILL');
+    await ended;
+    const before = entries().length;
+    expect(before).toBeGreaterThan(0);
+
+    const result = agent('preprocess');
+    expect(result).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(`^3 volumes ready: ${3 - before} prepared now`) as string,
+    });
+    expect(result.stdout).toContain('Left out (1):\n  d.nii: a file has changed since it was indexed');
+    expect(JSON.parse(agent('preprocess', '--json').stdout)).toMatchObject({ prepared: 3, made: 0, leftOut: 1 });
+    expect(readdirSync(join(home, 'prepared'))).toHaveLength(3);
+  });
+
+  it('prepares as a campaign asks, beside the rest, within a limit that the volumes fit in', () => {
+    const campaign = join(folder, 'campaign.yaml');
+    writeFileSync(campaign, 'name: knees\npatch:\n  preparation: {spacingMm: [3, 3, 3], elementType: f16}\n');
+    expect(agent('preprocess', '--campaign', campaign)).toMatchObject({ status: 0 });
+    expect(entries()).toHaveLength(6);
+    const sizes = entries().map((name) => readFileSync(join(home, 'prepared', name)).length);
+    expect(new Set(sizes).size).toBe(2);
+    const tight = agent('preprocess', '--cache-limit', '1MiB', '--campaign', campaign);
+    expect(tight).toMatchObject({ status: 0 }); // all there already: nothing needs room
+    writeFileSync(campaign, 'patch:\n  preparation: {spacingMm: [1, 1, 1]}\n');
+    expect(agent('preprocess', '--cache-limit', '1MiB', '--campaign', campaign)).toMatchObject({
+      status: 5,
+      stderr: expect.stringContaining('more than the limit of 1.0 MiB') as string,
+    });
+    writeFileSync(campaign, 'patch:\n  preparation: {spacing: 1}\n');
+    expect(agent('preprocess', '--campaign', campaign)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('CAMPAIGN_INVALID') as string,
+    });
+  });
+});
