@@ -1,6 +1,7 @@
 import type { FileFault } from './describe-stack.js';
 import type { DicomFacts, PixelFacts, PlaneFacts, Point } from './dicom-facts.js';
 import { dot, lengthOf } from './patient-space.js';
+import { whyPixelsUnsuitable } from './pixel-support.js';
 import type { LeftOutFile, PlacedPlane, StackFault } from './series-stack.js';
 import { mustHoldImage, statedModality } from './stated-modality.js';
 
@@ -57,6 +58,8 @@ function imageFault(facts: DicomFacts, pixels: PixelFacts): StackFault | undefin
   if (facts.imageType.includes('MOSAIC') && facts.planes.some(({ tile }) => tile === undefined)) {
     return { fault: 'it is a mosaic of slices and does not say of how many' };
   }
+  const unsuitable = whyPixelsUnsuitable(facts);
+  if (unsuitable !== undefined) return { fault: unsuitable };
   return facts.planes.length === 0 ? { fault: 'it holds no image' } : undefined;
 }
 

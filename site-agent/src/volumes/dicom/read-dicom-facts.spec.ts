@@ -10,6 +10,7 @@ import {
   type MadeSlice,
 } from '../../../../test/fixtures/make-dicom.js';
 import type { DicomFacts } from './dicom-facts.js';
+import { whyPixelsUnsuitable } from './pixel-support.js';
 import { readDicomFacts } from './read-dicom-facts.js';
 
 let folder: string;
@@ -153,6 +154,16 @@ describe('objects without pixels, and damage', () => {
     let element: MadeElement = { tag: 0x00081140, vr: 'SQ', value: [], delimited: true };
     for (let depth = 0; depth < 60; depth++) element = { ...element, value: [[element]] };
     expect(await reasonFor(makeDicomSlice({ ...slice, elements: [element] }))).toMatch('nested too deep');
+  });
+});
+
+describe('whyPixelsUnsuitable', () => {
+  it.each([
+    ['1.2.840.10008.1.2.4.90', undefined],
+    ['1.2.840.10008.1.2.4.100', 'its pixels are encoded in a way that is not read (transfer syntax 1.2.840.10008.1.2.4.100)'],
+  ])('tells from the header alone: %s', async (transferSyntax, reason) => {
+    const fragments = [Buffer.alloc(0), Buffer.alloc(2)];
+    expect(whyPixelsUnsuitable(await factsOf(makeDicomSlice({ columns: 2, rows: 2, fragments, transferSyntax })))).toBe(reason);
   });
 });
 

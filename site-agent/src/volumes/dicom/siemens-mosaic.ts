@@ -1,4 +1,3 @@
-import { unreadable } from '../volume-fault.js';
 import { readCsaValues } from './csa-header.js';
 import type { DicomAttributes } from './dicom-attributes.js';
 import type { PlaneFacts, Point } from './dicom-facts.js';
@@ -18,7 +17,7 @@ export interface Mosaic {
 const MOST_TILES = 1024;
 const CSA_NAMES = new Set(['NumberOfImagesInMosaic', 'SliceNormalVector']);
 
-/** Undefined when the file is no mosaic; VOLUME_UNREADABLE when it is, but does not say of how many tiles. */
+/** Undefined when the file is no mosaic, and when it does not say of how many tiles: then its one plane has no tile. */
 export function readMosaic(attributes: DicomAttributes): Mosaic | undefined {
   if (!attributes.texts(TAG.imageType).includes('MOSAIC')) return undefined;
   const csaTag = attributes.privateTag(PRIVATE.siemensCsa);
@@ -28,9 +27,7 @@ export function readMosaic(attributes: DicomAttributes): Mosaic | undefined {
   const tiles = Number(
     csa.get('NumberOfImagesInMosaic')?.[0] ?? (tilesTag === undefined ? protocol?.count : attributes.number(tilesTag)),
   );
-  if (!Number.isInteger(tiles) || tiles < 1 || tiles > MOST_TILES) {
-    throw unreadable('it is a mosaic of slices, but the header does not say of how many');
-  }
+  if (!Number.isInteger(tiles) || tiles < 1 || tiles > MOST_TILES) return undefined;
   const normal = pointOf((csa.get('SliceNormalVector') ?? []).slice(0, 3).map(Number));
   return {
     tiles,
