@@ -7,15 +7,13 @@ import { pullArchive } from '../collection/pacs/pull-archive.js';
 import { isComplete, type PullContext } from '../collection/pacs/pull-series.js';
 import { PulledFolder } from '../collection/pacs/pulled-folder.js';
 import { searchSeries, type SearchResult } from '../collection/pacs/search-series.js';
-import { readCodes, readDate, type SeriesFilter } from '../collection/pacs/series-filter.js';
+import type { SeriesFilter } from '../collection/pacs/series-filter.js';
 import { SiteHashes } from '../collection/site-hashes.js';
 import { archiveAuthorization } from '../config/archive-credentials.js';
 import type { SiteFolder } from '../config/site-folder.js';
 import { describePull, describeSearch, type SearchCounts } from './index-pacs-text.js';
-import type { PacsOptions } from './pacs-options.js';
+import { filterOf, type PacsOptions } from './pacs-options.js';
 
-/** What cannot be used for training is not fetched unless it is asked for. */
-const USABLE_MODALITIES = ['CT', 'MR'];
 const SPACE_CHECK_MS = 5000;
 const INTERRUPTED_EXIT_CODE = 130;
 
@@ -115,20 +113,6 @@ async function countSearch({ wanted, unstated }: SearchResult, context: PullCont
     else if (await isComplete(folder, series, await folder.state(series), found.instances)) counts.alreadyHere++;
   }
   return { ...counts, byModality, unstated, instancesKnown: wanted.every(({ instances }) => instances !== undefined) };
-}
-
-function filterOf({ pacsModality, pacsBodyPart, pacsFrom, pacsTo }: PacsOptions): SeriesFilter {
-  const from = pacsFrom === undefined ? undefined : readDate('--pacs-from', pacsFrom);
-  const to = pacsTo === undefined ? undefined : readDate('--pacs-to', pacsTo);
-  if (from !== undefined && to !== undefined && from > to) {
-    throw new FederationError('ARGUMENT_INVALID', '--pacs-from is later than --pacs-to', { remedy: 'Exchange them.' });
-  }
-  return {
-    modalities: pacsModality === undefined ? USABLE_MODALITIES : readCodes('--pacs-modality', pacsModality, /^[A-Z]{1,16}$/),
-    bodyParts: pacsBodyPart === undefined ? [] : readCodes('--pacs-body-part', pacsBodyPart),
-    from,
-    to,
-  };
 }
 
 function authorizationOf(options: PacsOrder): string | undefined {

@@ -1,5 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
+import { readCodes, readDate, type SeriesFilter } from '../collection/pacs/series-filter.js';
+
+/** What cannot be used for training is not fetched unless it is asked for. */
+const USABLE_MODALITIES = ['CT', 'MR'];
 
 /** What `index` is told about an archive (PACS). */
 export interface PacsOptions {
@@ -46,6 +50,21 @@ export function asksArchive(options: PacsOptions): options is PacsOptions & { re
     throw wrong('--dicomweb holds credentials, which others can read there', 'Use --dicomweb-user and --dicomweb-password-file.');
   }
   return true;
+}
+
+/** Which series the options ask for. ARGUMENT_INVALID for words that are no codes or days. */
+export function filterOf({ pacsModality, pacsBodyPart, pacsFrom, pacsTo }: PacsOptions): SeriesFilter {
+  const from = pacsFrom === undefined ? undefined : readDate('--pacs-from', pacsFrom);
+  const to = pacsTo === undefined ? undefined : readDate('--pacs-to', pacsTo);
+  if (from !== undefined && to !== undefined && from > to) {
+    throw new FederationError('ARGUMENT_INVALID', '--pacs-from is later than --pacs-to', { remedy: 'Exchange them.' });
+  }
+  return {
+    modalities: pacsModality === undefined ? USABLE_MODALITIES : readCodes('--pacs-modality', pacsModality, /^[A-Z]{1,16}$/),
+    bodyParts: pacsBodyPart === undefined ? [] : readCodes('--pacs-body-part', pacsBodyPart),
+    from,
+    to,
+  };
 }
 
 function parseLimit(text: string): number {

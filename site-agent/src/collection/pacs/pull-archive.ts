@@ -28,6 +28,8 @@ export interface PullSummary {
   readonly failures: readonly PullFailure[];
 }
 
+type Sum = { -readonly [name in keyof Omit<PullSummary, 'left' | 'failures'>]: number };
+
 /** Series at a time: an archive has other things to do. */
 const AT_ONCE = 2;
 const SHOWN_DIGITS = 8;
@@ -38,7 +40,7 @@ const SHOWN_DIGITS = 8;
  */
 export async function pullArchive(series: readonly ArchivedSeries[], options: PullOptions): Promise<PullSummary> {
   const { hashes, onSeries, most = Infinity } = options;
-  const sum = { pulled: 0, alreadyHere: 0, optedOut: 0, instances: 0, bytes: 0, damaged: 0 };
+  const sum: Sum = { pulled: 0, alreadyHere: 0, optedOut: 0, instances: 0, bytes: 0, damaged: 0 };
   const failures: PullFailure[] = [];
   const context: PullContext = {
     ...options,
@@ -65,7 +67,8 @@ export async function pullArchive(series: readonly ArchivedSeries[], options: Pu
         if (endsAll(error)) ended = error;
         else failures.push({ series: hashes.series(found.series).slice(0, SHOWN_DIGITS), error });
       }
-      onSeries?.(++done, series.length);
+      done++;
+      onSeries?.(done, series.length);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, pullNext));
@@ -73,11 +76,12 @@ export async function pullArchive(series: readonly ArchivedSeries[], options: Pu
   return { ...sum, left: series.length - done, failures };
 }
 
-function add(sum: { -readonly [name in keyof PullSummary]?: number }, { is, instances, damaged }: SeriesOutcome): void {
-  const counter = ({ pulled: 'pulled', 'already-here': 'alreadyHere', 'opted-out': 'optedOut' } as const)[is];
-  sum[counter] = (sum[counter] ?? 0) + 1;
-  sum.instances = (sum.instances ?? 0) + instances;
-  sum.damaged = (sum.damaged ?? 0) + damaged;
+function add(sum: Sum, { is, instances, damaged }: SeriesOutcome): void {
+  if (is === 'pulled') sum.pulled++;
+  if (is === 'already-here') sum.alreadyHere++;
+  if (is === 'opted-out') sum.optedOut++;
+  sum.instances += instances;
+  sum.damaged += damaged;
 }
 
 /** What would meet every other series as well. */

@@ -38,7 +38,7 @@ export function judgeSeries(found: ArchivedSeries, filter: SeriesFilter): 'wante
 }
 
 /** "ct, mr" → CT and MR. ARGUMENT_INVALID for words that DICOM's code strings do not allow. */
-export function readCodes(option: string, text: string, pattern = /^[A-Z0-9][A-Z0-9 _*]{0,15}$/): string[] {
+export function readCodes(option: string, text: string, pattern = /^[A-Z0-9*][A-Z0-9 _*-]{0,31}$/): string[] {
   const codes = text
     .split(',')
     .map((word) => word.trim().toUpperCase())
