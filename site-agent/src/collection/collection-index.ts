@@ -1,6 +1,6 @@
 import { FederationError } from '@consilium/shared/kernel';
 import type { Modality } from '../volumes/volume.js';
-import { openSiteDatabase, type SqliteDatabase, storageError } from './database.js';
+import { inTransaction, openSiteDatabase, type SqliteDatabase, storageError } from './database.js';
 import { FileTable } from './file-table.js';
 import { migrateIndex } from './index-schema.js';
 import type { IndexedVolume } from './indexed-volume.js';
@@ -69,7 +69,7 @@ export class CollectionIndex {
   /** All changes that are made within are kept together or not at all. DISK_FULL, STORAGE_FAILED. */
   change<T>(make: () => T): T {
     try {
-      return this.database.transaction(make)();
+      return inTransaction(this.database, make);
     } catch (thrown) {
       throw storageError(thrown, 'the site’s index cannot be written', 'Check the folder given by --home and its disk.');
     }

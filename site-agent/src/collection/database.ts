@@ -23,9 +23,35 @@ export function openSiteDatabase(file: string): SqliteDatabase {
   }
 }
 
+/**
+ * All changes that are made within are kept together, or none of them. On a full disk SQLite has taken them back itself: the
+ * error that is thrown is the first one, never that of a second taking back.
+ */
+export function inTransaction<T>(database: SqliteDatabase, make: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const made = make();
+    database.exec('COMMIT');
+    return made;
+  } catch (thrown) {
+    try {
+      database.exec('ROLLBACK');
+    } catch {
+      // it was taken back already
+    }
+    throw thrown;
+  }
+}
+
 /** What a failed statement means: a full disk, or storage that failed for another reason. */
 export function storageError(thrown: unknown, what: string, remedy: string): FederationError {
   const error = FederationError.from(thrown, 'STORAGE_FAILED');
+  if (error.code === 'DISK_FULL') {
+    return new FederationError('DISK_FULL', 'the disk is full; the site’s database is sound and holds all up to here', {
+      cause: thrown,
+      remedy: 'Free some space and run the same command again: it goes on from here.',
+    });
+  }
   if (error.code !== 'STORAGE_FAILED') return error;
   return new FederationError('STORAGE_FAILED', `${what}: ${error.message}`, { cause: thrown, remedy });
 }
