@@ -40,8 +40,9 @@ function raysOf(volume: Volume, skin: number, { heightMm, middleMm: [middleX, mi
   const rays: number[][] = [];
   for (let index = 0; index < RAYS; index++) {
     const angle = (2 * Math.PI * index) / RAYS;
+    const [right, front] = [Math.cos(angle), Math.sin(angle)];
     const valueAt = (radiusMm: number): number | undefined =>
-      voxelAt(volume, [middleX + radiusMm * Math.cos(angle), middleY + radiusMm * Math.sin(angle), heightMm]);
+      voxelAt(volume, middleX + radiusMm * right, middleY + radiusMm * front, heightMm);
     const surface = surfaceOf(valueAt, skin);
     if (surface < DEEPEST_MM) continue;
     rays.push(Array.from({ length: DEEPEST_MM }, (_, depth) => valueAt(surface - depth) ?? 0));
@@ -59,11 +60,10 @@ function surfaceOf(valueAt: (radiusMm: number) => number | undefined, skin: numb
   return 0;
 }
 
-function voxelAt({ sizeVoxels, spacingMm, voxels }: Volume, [x, y, z]: readonly [number, number, number]): number | undefined {
-  const i = Math.floor(x / spacingMm[0]);
-  const j = Math.floor(y / spacingMm[1]);
-  const k = Math.floor(z / spacingMm[2]);
-  if (i < 0 || j < 0 || k < 0 || i >= sizeVoxels[0] || j >= sizeVoxels[1] || k >= sizeVoxels[2]) return undefined;
+function voxelAt({ sizeVoxels, spacingMm, voxels }: Volume, x: number, y: number, z: number): number | undefined {
+  if (x < 0 || y < 0 || z < 0) return undefined;
+  const [i, j, k] = [(x / spacingMm[0]) | 0, (y / spacingMm[1]) | 0, (z / spacingMm[2]) | 0];
+  if (i >= sizeVoxels[0] || j >= sizeVoxels[1] || k >= sizeVoxels[2]) return undefined;
   return voxels[(i * sizeVoxels[1] + j) * sizeVoxels[2] + k];
 }
 
