@@ -35,7 +35,14 @@ const draw = ({ volume, reader }: Opened, size: Triple, share: number, seed: str
   drawPatch(volume, reader, size, share, new Random(seed));
 
 function foregroundOf(patch: Float32Array, threshold: number): number {
-  return patch.filter((value) => value > threshold).length / patch.length;
+  let count = 0;
+  for (const value of patch) if (value > threshold) count++;
+  return count / patch.length;
+}
+
+/** As `toEqual`, in a fraction of its time. */
+function sameBits(a: Float32Array, b: Float32Array): boolean {
+  return Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength));
 }
 
 /** The rule itself, by counting every voxel of every position that is tried. */
@@ -134,11 +141,11 @@ describe('drawPatch', () => {
     };
     const shares = [0.1, 0.4, 0.74, 0.95];
     for (const share of shares) {
-      for (let seed = 0; seed < 40; seed++) {
+      for (let seed = 0; seed < 15; seed++) {
         const patch = drawPatch(source.volume, counting, [16, 16, 12], share, new Random(`e/${seed}`));
-        expect(patch).toEqual(drawByCounting(made, [16, 16, 12], share, `e/${seed}`));
+        expect(sameBits(patch, drawByCounting(made, [16, 16, 12], share, `e/${seed}`))).toBe(true);
       }
     }
-    expect(reads).toBeLessThan(40 * (1.5 + 2 + 6 + 12));
+    expect(reads).toBeLessThan(15 * (1.5 + 2 + 6 + 12));
   });
 });
