@@ -51,9 +51,10 @@ async function forget({ home, patient, path, list, json }: ForgetOptions): Promi
   console.log(json === true ? JSON.stringify(forgotten) : describe(forgotten));
 }
 
-function describe({ scans, volumes, cacheEntries }: Forgotten): string {
-  if (scans === 0) {
+function describe({ scans, volumes, cacheEntries, pulledSeries }: Forgotten): string {
+  const pulled = pulledSeries === 0 ? '' : ` Removed the files of ${pulledSeries} series that had been pulled from an archive.`;
+  if (scans === 0 && pulledSeries === 0) {
     return 'Remembered. No indexed scan belongs to it now; scans that are indexed later are left out. Was the id written as in the scans?';
   }
-  return `Dropped ${volumes} volumes of ${scans} scans, with ${cacheEntries} prepared copies. No later round uses them.`;
+  return `Dropped ${volumes} volumes of ${scans} scans, with ${cacheEntries} prepared copies. No later round uses them.${pulled}`;
 }
