@@ -85,8 +85,8 @@ async function volumesIn(folder: string, recursive = true): Promise<Candidate[]>
 function readable(candidates: readonly Candidate[], path: string): readonly [FoundScan, ...FoundScan[]] {
   const [first, ...others] = candidates.flatMap(({ files, index, stack }): FoundScan[] => {
     if (stack.status === 'refused') return [];
-    const remarks = [...new Set([...(stack.reason === undefined ? [] : [stack.reason]), ...stack.header.remarks])];
-    return [{ header: stack.header, source: { kind: 'dicom', files, stack: index, frame: 0 }, remarks }];
+    const { header } = stack;
+    return [{ header, source: { kind: 'dicom', files, stack: index, frame: 0 }, remarks: header.remarks }];
   });
   if (first !== undefined) return [first, ...others];
   const refused = candidates.find(({ stack }) => stack.status === 'refused')?.stack;

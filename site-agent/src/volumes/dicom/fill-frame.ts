@@ -1,5 +1,5 @@
 import { rasLayout } from '../orientation.js';
-import { spreadVoxels } from '../nifti/spread-voxels.js';
+import { spreadVoxels } from '../spread-voxels.js';
 import { unreadable } from '../volume-fault.js';
 import type { DicomFacts } from './dicom-facts.js';
 import { readDicomPlanes } from './read-dicom-planes.js';

@@ -3,7 +3,7 @@ import { type Orientation, rasLayout } from '../orientation.js';
 import type { MemoryAllowance } from './memory-allowance.js';
 import type { NiftiHeader } from './nifti-header.js';
 import { scaleInto, type StoredValues } from './stored-values.js';
-import { spreadVoxels } from './spread-voxels.js';
+import { spreadVoxels } from '../spread-voxels.js';
 
 /** Planes decoded at once: sixteen floats fill a cache line where the planes become the fastest axis. */
 const PLANES_AT_ONCE = 16;

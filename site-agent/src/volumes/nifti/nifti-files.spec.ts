@@ -91,7 +91,9 @@ describe('NIfTI files as hospitals have them', () => {
       const volume = await readNiftiVolume(write('words.nii.gz', Buffer.concat([whole, Buffer.from('and some words')])));
       expect(volume.voxels.every((value, index) => value === (Math.floor(index / side ** 2) & 127))).toBe(true);
     }
-    expect(await reasonFor(write('words.nii.gz', Buffer.concat([packed.subarray(0, -9), Buffer.from('words')])))).toMatch(/damaged|cut short/);
+    expect(await reasonFor(write('words.nii.gz', Buffer.concat([packed.subarray(0, -9), Buffer.from('words')])))).toMatch(
+      /damaged|cut short/,
+    );
   });
 
   it('are refused when damaged behind the voxels: the checksum tells', async () => {
