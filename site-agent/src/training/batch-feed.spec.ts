@@ -115,12 +115,13 @@ describe('openProbe', () => {
 
 describe('batch threads of the built program', () => {
   const built = join(PROJECT_ROOT, 'site-agent/dist/training/batch-feed.js');
+  const builtFile = (name: string): string => new URL(name, `file://${built}`).href;
 
   /** Runs a script against the built feed; it is given `openPretrainFeed` and `options`. */
   function runBuilt(body: string): string {
     const script = `
       import { createHash } from 'node:crypto';
-      import { openPretrainFeed } from ${JSON.stringify(new URL(`file://${built}`).href)};
+      import { openPretrainFeed } from ${JSON.stringify(builtFile('batch-feed.js'))};
       const { volumes, patch, objective, streamName, batchSize } = ${JSON.stringify(options())};
       const options = { volumes, patch, objective, streamName, batchSize };
       ${body}`;
@@ -133,7 +134,7 @@ describe('batch threads of the built program', () => {
 
   it('gives the same bytes for any number of threads', () => {
     const lines = runBuilt(`
-      for (const threads of [0, 1, 2, 3]) {
+      for (const threads of [0, 1, 2, 5]) {
         const feed = openPretrainFeed({ ...options, threads });
         const hash = createHash('sha256');
         for (const step of [0, 1, 2, 9, 10, 4]) { const b = await feed.batch(step); hash.update(b.input).update(b.target); }
@@ -142,6 +143,64 @@ describe('batch threads of the built program', () => {
       }`).split('\n');
     expect(lines).toHaveLength(4);
     expect(new Set(lines).size).toBe(1);
+  });
+
+  it('gives any number of threads the same share of each batch, from any step on', () => {
+    const lines = runBuilt(`
+      const share = { first: 1, count: 2 };
+      for (const [threads, firstStep] of [[0, 0], [1, 0], [5, 7]]) {
+        const feed = openPretrainFeed({ ...options, batchSize: 3, share, threads, firstStep });
+        const hash = createHash('sha256');
+        for (let step = firstStep; step < 14; step++) {
+          const { patches, input, target } = await feed.batch(step);
+          if (step >= 7) hash.update(String(patches)).update(input).update(target);
+        }
+        await feed.close();
+        console.log(hash.digest('hex'));
+      }`).split('\n');
+    expect(lines).toHaveLength(3);
+    expect(new Set(lines).size).toBe(1);
+  });
+
+  it('keeps a batch unchanged until the next is asked for, in memory that does not grow', () => {
+    const lines = runBuilt(`
+      const feed = openPretrainFeed({ ...options, threads: 2 });
+      const digest = ({ input, target }) => createHash('sha256').update(input).update(target).digest('hex');
+      const memories = new Set();
+      for (let step = 0; step < 20; step++) {
+        const batch = await feed.batch(step);
+        memories.add(batch.input.buffer);
+        const before = digest(batch);
+        await new Promise((resolve) => setTimeout(resolve, 10)); // the threads have time to do harm
+        if (digest(batch) !== before) console.log('changed');
+      }
+      console.log(memories.size);
+      await feed.close();`).split('\n');
+    expect(lines).toEqual(['4']);
+  });
+
+  it('fails the step when a thread dies', () => {
+    const output = runBuilt(`
+      import { BatchRing } from ${JSON.stringify(builtFile('batch-ring.js'))};
+      import { BatchThreads } from ${JSON.stringify(builtFile('batch-threads.js'))};
+      const share = { first: 0, count: 2 };
+      const ring = BatchRing.create({ sizeVoxels: patch.sizeVoxels, batchSize: 2, share, firstStep: 0, slots: 4 });
+      const threads = new BatchThreads({ ...options, volumes: [] }, ring, 2); // refused by each thread as it starts
+      console.log(await threads.complete(0).then(() => 'made', (error) => error.code + ': ' + error.message));
+      await threads.close();`);
+    expect(output).toBe('OPERATION_FAILED: a batch thread failed: there is no volume to draw patches from');
+  });
+
+  it('fails the steps that need a volume that is gone, and no other', () => {
+    const lines = runBuilt(`
+      const partly = volumes.map((volume, i) => (i === 1 ? { ...volume, file: volume.file + '.gone' } : volume));
+      const feed = openPretrainFeed({ ...options, volumes: partly, batchSize: 1, threads: 2 });
+      for (let step = 0; step < 6; step++) {
+        console.log(await feed.batch(step).then(() => 'made', (error) => [error.code, error.retryable].join(' ')));
+      }
+      await feed.close();`).split('\n');
+    for (const epoch of [lines.slice(0, 3), lines.slice(3)])
+      expect(epoch.sort()).toEqual(['STORAGE_FAILED true', 'made', 'made']);
   });
 
   it('reports an error in a thread, and closing ends threads and waiting batches at once', () => {

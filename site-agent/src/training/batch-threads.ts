@@ -1,75 +1,95 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorReport, FederationError } from '@consilium/shared/kernel';
-import type { TrainingPair } from '../objectives/models-genesis.js';
-import type { PairMaker, PatchStreamOptions } from './patch-stream.js';
+import type { BatchRing, SharedRing } from './batch-ring.js';
+import type { PatchStreamOptions } from './patch-stream.js';
 
-/** What a thread is asked and what it answers; arrays are moved, not copied. */
-export interface PairRequest {
-  readonly id: number;
-  readonly index: number;
+/** What a thread is started with. */
+export interface BatchThreadWork {
+  readonly stream: PatchStreamOptions;
+  readonly ring: SharedRing;
 }
-export type PairAnswer = { readonly id: number } & (TrainingPair | { readonly error: ErrorReport });
+
+/** What a thread says: a batch is complete, or a pair of it cannot be made. The pairs themselves lie in the ring. */
+export interface BatchThreadWord {
+  readonly step: number;
+  readonly error?: ErrorReport;
+}
 
 interface Waiting {
-  readonly resolve: (pair: TrainingPair) => void;
+  readonly step: number;
+  readonly resolve: () => void;
   readonly reject: (error: FederationError) => void;
 }
 
-interface BatchThread {
-  readonly thread: Worker;
-  readonly waiting: Map<number, Waiting>;
-}
+/** Threads that fill a ring, each reading the volumes' files for itself. */
+export class BatchThreads {
+  private readonly threads: Worker[] = [];
+  /** Of steps whose batch will never be complete. */
+  private readonly failures = new Map<number, FederationError>();
+  private ended: FederationError | undefined;
+  private waiting: Waiting | undefined;
 
-/** Makes pairs in threads that read the volumes' files; a request goes to the thread that has the least to do. */
-export class PairThreads implements PairMaker {
-  private readonly threads: readonly BatchThread[];
-  private failure: FederationError | undefined;
-  private requests = 0;
-
-  constructor(options: PatchStreamOptions, count: number) {
-    const { volumes, patch, objective, streamName } = options;
-    this.threads = Array.from({ length: count }, () => this.start({ volumes, patch, objective, streamName }));
+  constructor(
+    private readonly stream: PatchStreamOptions,
+    private readonly ring: BatchRing,
+    count: number,
+  ) {
+    while (this.threads.length < count) this.add();
   }
 
-  pair(index: number): Promise<TrainingPair> {
+  get count(): number {
+    return this.threads.length;
+  }
+
+  /** One thread more; batches are the same, only sooner. */
+  add(): void {
+    const { volumes, patch, objective, streamName } = this.stream;
+    const work: BatchThreadWork = { stream: { volumes, patch, objective, streamName }, ring: this.ring.shared };
+    const thread = new Worker(new URL('./batch-thread.js', import.meta.url), { workerData: work, execArgv: [] });
+    thread.on('message', (word: BatchThreadWord) => this.hear(word));
+    thread.on('error', (cause) => this.end(operationFailed(`a batch thread failed: ${cause.message}`, cause)));
+    thread.on('exit', () => this.end(operationFailed('a batch thread ended before its work')));
+    this.threads.push(thread);
+  }
+
+  /** Resolves when the step's batch is complete; rejects when it cannot be made or the threads are gone. For one caller. */
+  complete(step: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.failure !== undefined) return reject(this.failure);
-      const idlest = this.threads.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a));
-      const id = this.requests++;
-      idlest.waiting.set(id, { resolve, reject });
-      idlest.thread.postMessage({ id, index } satisfies PairRequest);
+      this.waiting = { step, resolve, reject };
+      this.settle();
     });
   }
 
-  /** Ends the threads at once; pairs still asked for are rejected. */
+  /** Ends the threads at once; a batch still waited for is rejected. */
   async close(): Promise<void> {
-    this.fail(new FederationError('INVARIANT', 'the batch feed is closed'));
-    await Promise.all(this.threads.map(({ thread }) => thread.terminate()));
+    this.end(new FederationError('INVARIANT', 'the batch feed is closed'));
+    await Promise.all(this.threads.map((thread) => thread.terminate()));
   }
 
-  private start(options: PatchStreamOptions): BatchThread {
-    const thread = new Worker(new URL('./batch-thread.js', import.meta.url), { workerData: options, execArgv: [] });
-    const waiting = new Map<number, Waiting>();
-    thread.on('message', (answer: PairAnswer) => settle(waiting, answer));
-    thread.on('error', (error) =>
-      this.fail(new FederationError('OPERATION_FAILED', `a batch thread failed: ${error.message}`, { cause: error })),
-    );
-    thread.on('exit', () => this.fail(new FederationError('OPERATION_FAILED', 'a batch thread ended before its work')));
-    return { thread, waiting };
+  private hear({ step, error }: BatchThreadWord): void {
+    if (error !== undefined) this.failures.set(step, FederationError.fromReport(error));
+    this.settle();
   }
 
-  private fail(error: FederationError): void {
-    this.failure ??= error;
-    for (const { waiting } of this.threads) {
-      for (const { reject } of waiting.values()) reject(this.failure);
-      waiting.clear();
-    }
+  private end(error: FederationError): void {
+    this.ended ??= error;
+    this.settle();
+  }
+
+  private settle(): void {
+    if (this.waiting === undefined) return;
+    const { step, resolve, reject } = this.waiting;
+    const failure = this.ended ?? this.failures.get(step);
+    if (failure !== undefined) reject(failure);
+    else if (this.ring.isComplete(step)) resolve();
+    else return;
+    this.waiting = undefined;
   }
 }
 
-function settle(waiting: Map<number, Waiting>, answer: PairAnswer): void {
-  const asked = waiting.get(answer.id);
-  waiting.delete(answer.id);
-  if ('error' in answer) asked?.reject(FederationError.fromReport(answer.error));
-  else asked?.resolve({ input: answer.input, target: answer.target });
+function operationFailed(message: string, cause?: unknown): FederationError {
+  return new FederationError('OPERATION_FAILED', message, {
+    cause,
+    remedy: 'The same order continues from the last checkpoint. If it fails again, see whether the machine is short of memory.',
+  });
 }

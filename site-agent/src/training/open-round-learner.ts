@@ -2,13 +2,12 @@ import { patchesPerStep } from '@consilium/shared/wire';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PretrainOrder } from '../trainer/trainer-messages.js';
 import { openTrainerDevices, type TrainerDevices } from '../trainer/trainer-runtime.js';
-import { PROBE_BATCH_PATCHES } from './batch-feed.js';
+import { batchThreadsFor, PROBE_BATCH_PATCHES } from './batch-feed.js';
 import { chooseMemory } from './choose-memory.js';
 import { choosePrecision } from './choose-precision.js';
 import { shareBatch } from './data-parallel/batch-share.js';
 import { ReplicaTeam, type TeamOrder } from './data-parallel/replica-team.js';
 import { Learner, type LearnerOptions } from './learner.js';
-import { batchThreadsFor } from './round-feed.js';
 import type { SiteCollection } from './site-collection.js';
 
 /** What trains a round on this site's devices. */

@@ -16,6 +16,7 @@ export interface PatchBatch {
 
 /** Delivers the batch of each step; the content depends on the source's seed and the step alone, never on timing. */
 export interface BatchSource {
+  /** Its arrays may be filled anew once the next batch is asked for, or the source is closed. */
   batch(step: number): Promise<PatchBatch>;
   close(): Promise<void>;
 }

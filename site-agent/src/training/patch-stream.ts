@@ -15,12 +15,6 @@ export interface PatchStreamOptions {
   readonly streamName: string;
 }
 
-/** Makes single pairs of a stream, here or in threads. */
-export interface PairMaker {
-  pair(index: number): Promise<TrainingPair>;
-  close(): Promise<void>;
-}
-
 /**
  * An endless, seekable series of training pairs: pair k depends on the stream's name and k alone. Each epoch visits every
  * volume once, in an order shuffled per epoch. The pair of a volume's visit is named by stream, volume digest and visit, so
@@ -43,6 +37,24 @@ export class PatchStream {
 
   /** STORAGE_FAILED (worth trying again) when a volume's file is gone or damaged. */
   pair(index: number): TrainingPair {
+    const { sizeVoxels } = this.options.patch;
+    const voxels = sizeVoxels[0] * sizeVoxels[1] * sizeVoxels[2];
+    const pair = { input: new Float32Array(voxels), target: new Float32Array(voxels) };
+    this.writePair(index, pair);
+    return pair;
+  }
+
+  /** The same, into memory of the caller's, which may be shared with other threads. */
+  writePair(index: number, into: TrainingPair): void {
+    const { target } = this.make(index, into.input);
+    into.target.set(target);
+  }
+
+  close(): void {
+    this.readers.close();
+  }
+
+  private make(index: number, input: Float32Array): TrainingPair {
     const visit = Math.floor(index / this.volumes.length);
     const volume = this.orderOf(visit)[index % this.volumes.length] as PreparedVolume;
     const { patch, objective, streamName } = this.options;
@@ -50,12 +62,8 @@ export class PatchStream {
     const clean = this.draw(volume, visit, random);
     switch (objective.kind) {
       case 'models-genesis':
-        return makeGenesisPair(clean, patch.sizeVoxels, objective.transforms, random);
+        return makeGenesisPair(clean, patch.sizeVoxels, objective.transforms, random, input);
     }
-  }
-
-  close(): void {
-    this.readers.close();
   }
 
   private draw(volume: PreparedVolume, visit: number, random: Random): Float32Array {

@@ -1,7 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { patchesPerStep, type RoundPlan } from '@consilium/shared/wire';
 import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
-import { openPretrainFeed } from './batch-feed.js';
+import { batchThreadsFor, openPretrainFeed } from './batch-feed.js';
 import type { BatchShare } from './data-parallel/batch-share.js';
 import type { BatchSource } from './patch-batch.js';
 
@@ -14,11 +13,6 @@ export interface RoundFeedOptions {
   readonly share?: BatchShare | undefined;
 }
 
-/** A step costs many times its patches: one batch thread feeds several of TensorFlow's. */
-export function batchThreadsFor(threads: number = availableParallelism()): number {
-  return Math.ceil(threads / 8);
-}
-
 /** The batches of a round, the same in every process that trains it. */
 export function openRoundFeed({ plan, volumes, threads, firstStep, share }: RoundFeedOptions): BatchSource {
   return openPretrainFeed({
@@ -28,7 +22,7 @@ export function openRoundFeed({ plan, volumes, threads, firstStep, share }: Roun
     batchSize: patchesPerStep(plan.training),
     share,
     streamName: `${plan.seed}/round-${plan.roundNumber}`,
-    threads: threads === undefined ? undefined : batchThreadsFor(threads),
+    threads: batchThreadsFor(threads),
     firstStep,
   });
 }
