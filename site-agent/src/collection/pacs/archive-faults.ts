@@ -4,6 +4,12 @@ import { reasonOfConnectError } from '../../link/connect-error.js';
 /** Certificates that are not trusted: trying again does not help. */
 const CERTIFICATE_CODES =
   /^(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|CERT_|ERR_TLS_CERT|HOSTNAME_MISMATCH|INVALID_CA)/;
+/** It was reached, and gave no answer: to this question, perhaps to others. */
+const UNANSWERED: Readonly<Record<string, string>> = {
+  ECONNRESET: 'the archive closed the connection without an answer',
+  EPIPE: 'the archive closed the connection without an answer',
+  ESTALLED: 'the archive was asked, and did not answer in time',
+};
 const WRONG_SERVICE = 'Check that the address is that of its DICOMweb service, often …/dicom-web or …/rs.';
 
 /** What a status other than success means. */
@@ -47,6 +53,8 @@ export function connectFault(cause: Error): FederationError {
       remedy: 'Name the hospital’s certificate authority: NODE_EXTRA_CA_CERTS=/path/to/authority.pem',
     });
   }
+  const unanswered = UNANSWERED[code];
+  if (unanswered !== undefined) return new FederationError('TRANSFER_BROKEN', unanswered, { cause });
   return new FederationError('ARCHIVE_UNREACHABLE', `the archive does not answer: ${reasonOfConnectError(cause)}`, {
     cause,
     remedy: 'Check the address, and that this computer may reach it.',

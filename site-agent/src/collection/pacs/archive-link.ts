@@ -96,7 +96,7 @@ export class ArchiveLink {
       const open = address.protocol === 'https:' ? secureRequest : plainRequest;
       const headers = { accept, ...(authorization === undefined ? {} : { authorization }) };
       const request = open(address.href, { headers });
-      request.setTimeout(stallMs, () => request.destroy(stalled(stallMs)));
+      request.setTimeout(stallMs, () => request.destroy(stalled(stallMs, request.socket?.connecting !== false)));
       request.on('error', (error) => reject(connectFault(error)));
       request.on('response', resolve);
       request.end();
@@ -104,8 +104,9 @@ export class ArchiveLink {
   }
 }
 
-function stalled(stallMs: number): Error {
-  return Object.assign(new Error(`nothing moved for ${Math.round(stallMs / 1000)} s`), { code: 'ETIMEDOUT' });
+function stalled(stallMs: number, isConnecting: boolean): Error {
+  const error = new Error(`nothing moved for ${Math.round(stallMs / 1000)} s`);
+  return Object.assign(error, { code: isConnecting ? 'ETIMEDOUT' : 'ESTALLED' });
 }
 
 /** Errors of the connection as what they mean: the transfer broke. */

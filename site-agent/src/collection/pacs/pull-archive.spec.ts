@@ -65,61 +65,6 @@ function wholeSeries(times: number, act: (response: Parameters<Interference>[1])
   };
 }
 
-describe('searchSeries', () => {
-  const three = [
-    makeArchived(1, { bodyPart: 'HEAD', date: '20240110' }),
-    makeArchived(2, { modality: 'MR', bodyPart: 'KNEE', date: '20240601' }),
-    makeArchived(3),
-  ];
-  const habits: readonly ArchiveHabits[] = [
-    {},
-    { pageSize: 1 },
-    { ignoresPaging: true },
-    { ignoresFilters: true },
-    { statesNothing: true, ignoresFilters: true },
-    { seriesOfOneExaminationOnly: true },
-  ];
-
-  it.each(habits)('chooses the same series from an archive with the habits %j', async (habit) => {
-    const link = new ArchiveLink({ url: (await open(three, habit)).url, attempts: QUICK });
-    const found = async (filter: Partial<SeriesFilter>) => {
-      const { wanted, unstated } = await searchSeries(link, { ...ALL, ...filter });
-      return [wanted.map(({ series }) => series), unstated];
-    };
-    await expect(found({})).resolves.toEqual([['1.2.1.1', '1.2.2.1', '1.2.3.1'], 0]);
-    await expect(found({ modalities: ['MR'] })).resolves.toEqual([['1.2.2.1'], 0]);
-    await expect(found({ bodyParts: ['HEAD'] })).resolves.toEqual([['1.2.1.1'], 1]);
-    await expect(found({ from: '20240101', to: '20240301' })).resolves.toEqual([['1.2.1.1'], 1]);
-    await expect(found({ modalities: ['PT'] })).resolves.toEqual([[], 0]);
-  });
-
-  it.each([
-    ['no JSON', (response: Parameters<Interference>[1]) => response.end('<html>hello</html>')],
-    ['no list', (response: Parameters<Interference>[1]) => response.end('[1, 2]')],
-    ['a refusal', (response: Parameters<Interference>[1]) => response.writeHead(400).end()],
-  ])('says that %s is no DICOMweb service', async (_, act) => {
-    const made = await open(three);
-    made.interference = (_path, response) => {
-      act(response);
-      return true;
-    };
-    await expect(pull(made)).rejects.toMatchObject({ code: 'ARCHIVE_ANSWER_INVALID' });
-  });
-
-  it('never asks for an identifier that would lead elsewhere', async () => {
-    const made = await open(three);
-    const odd = ['..', '1.2/../../instances', '1.2?x=1', 'abc', ''].map((uid) => ({
-      '0020000D': { vr: 'UI', Value: [uid] },
-      '0020000E': { vr: 'UI', Value: [uid] },
-    }));
-    made.interference = (path, response) => {
-      if (path === '/series') response.end(JSON.stringify(odd));
-      return path === '/series';
-    };
-    await expect(pull(made)).resolves.toMatchObject({ pulled: 0, failures: [] });
-  });
-});
-
 describe('pullArchive', () => {
   const habits: readonly ArchiveHabits[] = [
     {},
@@ -190,6 +135,35 @@ describe('pullArchive', () => {
       { series: hashes.series('1.2.2.1').slice(0, 8), error: { code: 'TRANSFER_BROKEN' } },
     ]);
     expect(summary.failures[0]?.error.message).toBe('the archive answers with HTTP status 500');
+  });
+
+  it('does not let series that fail use up the limit, or end the others by silence', async () => {
+    const made = await open([makeArchived(1), makeArchived(2), makeArchived(3), makeArchived(4)]);
+    made.interference = (path, response) => {
+      if (!/series\/1\.2\.[12]\.1/.test(path)) return false;
+      response.destroy();
+      return true;
+    };
+    const summary = await pull(made, { most: 1 });
+    expect(summary).toMatchObject({ pulled: 1, failures: [{ error: { code: 'TRANSFER_BROKEN' } }, {}] });
+  });
+
+  it('asks no more for a series of which the archive counts more than it lists', async () => {
+    const series = makeArchived(1);
+    const made = await open([series]);
+    const { instances } = series;
+    made.interference = (path, response) => {
+      if (path === '/series') {
+        const texts = { '0020000D': series.examination, '0020000E': series.series, '00201209': instances.size + 2 };
+        const object = Object.fromEntries(Object.entries(texts).map(([tag, value]) => [tag, { vr: 'UI', Value: [value] }]));
+        response.end(JSON.stringify([object]));
+      }
+      return path === '/series';
+    };
+    await expect(pull(made)).resolves.toMatchObject({ pulled: 1 });
+    const before = made.requests.length;
+    await expect(pull(made)).resolves.toMatchObject({ alreadyHere: 1 });
+    expect(made.requests.slice(before).every((path) => path === '/series')).toBe(true);
   });
 
   it('waits as long as a busy archive asks for', async () => {
@@ -335,7 +309,7 @@ describe('what was pulled', () => {
     await expect(pull(made)).resolves.toMatchObject({ pulled: 1, instances: 2 });
     expect(await instancesHere(series)).toBe(9);
     await writeFile(join(folder.pathOf(name), '.pulled.json'), '{');
-    await expect(pull(made)).resolves.toMatchObject({ pulled: 1, instances: 0 });
+    await expect(pull(made)).resolves.toMatchObject({ alreadyHere: 1, instances: 0 });
   });
 
   it('is not pulled for patients who opted out, whether the archive names them or only the files do', async () => {

@@ -63,6 +63,7 @@ export async function pullArchive(series: readonly ArchivedSeries[], options: Pu
         add(sum, outcome);
         if (outcome.is !== 'pulled') begun--;
       } catch (thrown) {
+        begun--;
         const error = FederationError.from(thrown);
         if (endsAll(error)) ended = error;
         else failures.push({ series: hashes.series(found.series).slice(0, SHOWN_DIGITS), error });

@@ -57,17 +57,18 @@ export async function pullSeries(found: ArchivedSeries, context: PullContext): P
     return { is: 'already-here', instances: 0, damaged: state.damaged.length };
   }
   const pull = new SeriesPull(found, series, context, state);
-  return (await pull.complete()) ? { is: 'pulled', instances: pull.kept, damaged: pull.damaged } : optedOut(folder, series);
+  if (!(await pull.complete())) return optedOut(folder, series);
+  return { is: pull.kept > 0 ? 'pulled' : 'already-here', instances: pull.kept, damaged: pull.damaged };
 }
 
 /** True when all files are here, in the length they had, and the archive has not got more since. */
 export async function isComplete(
   folder: PulledFolder,
   series: string,
-  { complete, listed, damaged, bytes }: PulledState,
+  { complete, listed, counted, damaged, bytes }: PulledState,
   instances: number | undefined,
 ): Promise<boolean> {
-  if (!complete || (instances ?? 0) > listed) return false;
+  if (!complete || (instances ?? 0) > Math.max(listed, counted ?? 0)) return false;
   const files = await folder.files(series);
   return files.length === listed - damaged.length && files.reduce((sum, file) => sum + file.bytes, 0) === bytes;
 }
@@ -253,6 +254,7 @@ class SeriesPull {
       version: 1,
       complete,
       listed: this.listed.size,
+      counted: this.found.instances,
       damaged: [...this.listed.keys()].filter((instance) => this.isDamaged(instance)),
       bytes: files.reduce((sum, file) => sum + file.bytes, 0),
       patients: [...this.patients],

@@ -14,6 +14,8 @@ const stateSchema = z.object({
   complete: z.boolean(),
   /** Instances that the archive listed. */
   listed: z.int().min(0),
+  /** Instances that it counted then, which need not be the same. */
+  counted: z.int().min(0).optional(),
   /** Salted hashes of instances that arrive damaged however often they are asked for. */
   damaged: z.array(z.string()),
   /** Of all files together, when it was complete. */
