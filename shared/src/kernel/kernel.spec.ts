@@ -10,6 +10,7 @@ import {
   FederationError,
   formatBytes,
   formatDuration,
+  formatShare,
   invariant,
   isDigest,
   newSecret,
@@ -91,6 +92,7 @@ describe('units', () => {
       '1 min 23 s',
       '1 h 2 min',
     ]);
+    expect([formatShare(0.0042), formatShare(1)]).toEqual(['0.4 %', '100.0 %']);
     expect([formatBytes(12), formatBytes(4_775_044)]).toEqual(['12 B', '4.6 MiB']);
     expect([parseSizeBytes('2GiB'), parseSizeBytes('1.5 MB'), parseSizeBytes('12B')]).toEqual([2 ** 31, 1_500_000, 12]);
     expect(() => parseSizeBytes('2')).toThrow(/"2" is not a quantity like "2GiB"/);

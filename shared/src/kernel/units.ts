@@ -57,3 +57,8 @@ export function formatBytes(bytes: number): string {
   }
   return `${value.toFixed(1)} ${unit}`;
 }
+
+/** A share in [0, 1] as "0.4 %". */
+export function formatShare(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

@@ -21,6 +21,8 @@ export const updateReportSchema = z.strictObject({
   meanLoss: z.number().min(0),
   lastLoss: z.number().min(0),
   trainingMs: z.number().min(0),
+  /** The part of it in which steps waited for their patches. */
+  waitedMs: z.number().min(0).optional(),
   /** Volumes in the site's collection; a count, nothing more. */
   volumes: positiveInteger,
   /** The base version on the frozen probe, measured before training. */

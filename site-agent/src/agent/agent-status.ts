@@ -34,6 +34,8 @@ export interface AgentStatus {
   readonly loss: number | null;
   /** The last reported losses of this round, oldest first, at most 64. */
   readonly recentLosses: readonly number[];
+  /** The share of the time in which the last steps waited for their patches. */
+  readonly dataWait: number | null;
   readonly trainerPid: number | null;
   /** Updates that the coordinator has accepted since the agent started. */
   readonly deliveredUpdates: number;
@@ -64,10 +66,10 @@ export class StatusBoard {
     for (const listener of this.listeners) listener(this.status);
   }
 
-  progress(phase: AgentPhase, step: number, steps: number, loss?: number): void {
+  progress(phase: AgentPhase, step: number, steps: number, loss?: number, waitedShare?: number): void {
     const { recentLosses } = this.status;
     const losses = loss === undefined ? {} : { loss, recentLosses: [...recentLosses, loss].slice(-KEPT_LOSSES) };
-    this.update({ phase, step, steps, ...losses });
+    this.update({ phase, step, steps, dataWait: waitedShare ?? null, ...losses });
   }
 }
 
@@ -90,6 +92,7 @@ export function initialStatus(
     steps: 0,
     loss: null,
     recentLosses: [],
+    dataWait: null,
     trainerPid: null,
     deliveredUpdates: 0,
     lastError: null,

@@ -1,6 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FederationError, formatBytes, formatDuration, invariant, shortDigest, systemClock } from '@consilium/shared/kernel';
+import {
+  FederationError,
+  formatBytes,
+  formatDuration,
+  formatShare,
+  invariant,
+  shortDigest,
+  systemClock,
+} from '@consilium/shared/kernel';
 import type { Progress } from '@consilium/shared/wire';
 import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
@@ -117,10 +125,11 @@ export class StepWork {
     invariant(result.kind === 'pretrain', 'the trainer answered another order');
     const { updatePath: path, digest, bytes, report, peakResidentBytes } = result;
     journal.change(participationId, { phase: 'trained', update: { path, digest, bytes, report } });
-    const { baseScore, meanLoss, trainingMs } = report;
+    const { baseScore, meanLoss, trainingMs, waitedMs } = report;
     log.info(
       `round ${plan.roundNumber}: trained in ${formatDuration(trainingMs)}, mean loss ${meanLoss.toFixed(4)}, ` +
         `skill of the base ${baseScore.skill.toFixed(3)}` +
+        (waitedMs === undefined ? '' : `, ${formatShare(waitedMs / Math.max(1, trainingMs))} of the time waiting for patches`) +
         (peakResidentBytes === undefined ? '' : `, at most ${formatBytes(peakResidentBytes)} of memory`),
     );
   }
@@ -178,7 +187,8 @@ export class StepWork {
     const { board, trainer } = this.parts;
     signal.throwIfAborted();
     const handle = trainer.start(order, (progress) => {
-      board.progress(phaseOf(progress.phase), progress.step, progress.steps, progress.loss);
+      const { phase, step, steps, loss, waitedShare } = progress;
+      board.progress(phaseOf(phase), step, steps, loss, waitedShare);
       onProgress(progress);
     });
     board.update({ trainerPid: handle.pid ?? null });

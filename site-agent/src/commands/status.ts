@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { formatDuration, systemClock } from '@consilium/shared/kernel';
+import { formatDuration, formatShare, systemClock } from '@consilium/shared/kernel';
 import { AgentJournal } from '../agent/agent-journal.js';
 import type { AgentStatus } from '../agent/agent-status.js';
 import { fetchStatus } from '../agent/status-page.js';
@@ -101,7 +101,8 @@ function describeAgent(agent: AgentStatus | null): string[] {
   ];
   if (agent.phase === 'training' && agent.steps > 0) {
     const loss = agent.loss === null ? '' : `  loss ${agent.loss.toFixed(4)}`;
-    lines.push(`training     ${formatBar(agent.step / agent.steps)}  ${agent.step}/${agent.steps}${loss}`);
+    const wait = agent.dataWait === null ? '' : `  waiting for patches ${formatShare(agent.dataWait)}`;
+    lines.push(`training     ${formatBar(agent.step / agent.steps)}  ${agent.step}/${agent.steps}${loss}${wait}`);
   }
   if (agent.lastError !== null) lines.push(`last error   ${agent.lastError.code}: ${agent.lastError.message}`);
   return lines;

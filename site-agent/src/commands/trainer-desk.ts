@@ -8,7 +8,7 @@ import type {
   TrainerResult,
 } from '../trainer/trainer-messages.js';
 import { TrainerProcess } from '../trainer/trainer-process.js';
-import { FederationError } from '@consilium/shared/kernel';
+import { FederationError, formatShare } from '@consilium/shared/kernel';
 import type { TrainerDesk } from '../finetuning/finetune-and-evaluate.js';
 import { createProgress, type ProgressLine } from '@consilium/shared/terminal';
 
@@ -54,11 +54,15 @@ const STEP_PHASES: ReadonlySet<string> = new Set(['training', 'segmenting', 'pro
 /** Training and segmenting move the line; the phases between only change its note. */
 function showOn(line: ProgressLine): (progress: TrainerProgress) => void {
   let done = 0;
-  return ({ phase, step, steps, loss }) => {
+  return ({ phase, step, steps, loss, waitedShare }) => {
     const isStep = STEP_PHASES.has(phase);
     if (isStep) done = step;
     const kind = phase === 'validated' ? 'validation loss' : 'loss';
-    line.update(done, isStep ? (loss === undefined ? undefined : `${kind} ${loss.toFixed(3)}`) : `${phase} ${step}/${steps}`);
+    const wait = waitedShare === undefined ? '' : `  data ${formatShare(waitedShare)}`;
+    line.update(
+      done,
+      isStep ? (loss === undefined ? undefined : `${kind} ${loss.toFixed(3)}${wait}`) : `${phase} ${step}/${steps}`,
+    );
   };
 }
 

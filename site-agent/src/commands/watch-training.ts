@@ -1,4 +1,4 @@
-import { systemClock } from '@consilium/shared/kernel';
+import { formatShare, systemClock } from '@consilium/shared/kernel';
 import type { AgentStatus, StatusBoard } from '../agent/agent-status.js';
 import { createProgress, type Log, type LogLevel, type ProgressLine, type TerminalStream } from '@consilium/shared/terminal';
 
@@ -18,14 +18,14 @@ export function watchTraining(board: StatusBoard, log: Log, level: LogLevel, str
     }
     if (interactive) {
       line ??= createProgress({ label: `round ${status.round ?? '?'}`, total: status.steps, stream });
-      line.update(status.step, lossNote(status));
+      line.update(status.step, notes(status));
     } else if (systemClock.nowMs() - plainMs >= PLAIN_LINE_MS) {
       plainMs = systemClock.nowMs();
-      log.info(`round ${status.round ?? '?'}: step ${status.step} of ${status.steps}${lossNote(status) ?? ''}`);
+      log.info(`round ${status.round ?? '?'}: step ${status.step} of ${status.steps}${notes(status)}`);
     }
   });
 }
 
-function lossNote({ loss }: AgentStatus): string | undefined {
-  return loss === null ? undefined : `  loss ${loss.toFixed(4)}`;
+function notes({ loss, dataWait }: AgentStatus): string {
+  return (loss === null ? '' : `  loss ${loss.toFixed(4)}`) + (dataWait === null ? '' : `  data ${formatShare(dataWait)}`);
 }

@@ -23,6 +23,17 @@ describe('ProgressMeter', () => {
     expect(posted.map(({ loss }) => loss)).toEqual([1, 14, 39, 64]);
   });
 
+  it('adds up what the skipped steps took and waited', () => {
+    meter.report('training', 1, 100, 0.5, { totalMs: 100, waitedMs: 90 });
+    meter.report('training', 2, 100, 0.5, { totalMs: 30, waitedMs: 10 });
+    meter.report('training', 3, 100, 0.5, { totalMs: 10, waitedMs: 0 });
+    nowMs += 300;
+    meter.report('training', 4, 100, 0.5, { totalMs: 60, waitedMs: 0 });
+    nowMs += 300;
+    meter.report('training', 5, 100, 0.5);
+    expect(posted.map(({ waitedShare }) => waitedShare)).toEqual([0.9, 0.1, undefined]);
+  });
+
   it('posts the first and the last step of each phase', () => {
     meter.report('preparing', 0, 2);
     meter.report('preparing', 1, 2);

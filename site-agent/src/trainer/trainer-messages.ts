@@ -143,6 +143,8 @@ export interface TrainerProgress {
   readonly steps: number;
   /** Mean loss since the last progress message, where the phase has one. */
   readonly loss?: number;
+  /** The share of the steps' time since the last progress message in which they waited for their batches. */
+  readonly waitedShare?: number;
 }
 
 /** What a trainer process sends back. */

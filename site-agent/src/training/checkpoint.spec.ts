@@ -11,7 +11,7 @@ function tensor(name: string, values: number[]): WeightSet[number] {
 
 function checkpointAt(step: number): Checkpoint {
   return {
-    state: { step, lossSum: 0.1 + step / 3, lastLoss: 0.1 + 0.2, trainingMs: 12.5 },
+    state: { step, lossSum: 0.1 + step / 3, lastLoss: 0.1 + 0.2, trainingMs: 12.5, waitedMs: 0.25 },
     parameters: [tensor('e1.0.weight', [step, -0, 1e-42]), tensor('out.bias', [0.1])],
     optimizer: [tensor('momentum/e1.0.weight', [7, 8, 9]), tensor('step', [step])],
   };

@@ -24,6 +24,7 @@ const stateSchema = z.object({
   lossSum: z.number(),
   lastLoss: z.number(),
   trainingMs: z.number().min(0),
+  waitedMs: z.number().min(0).default(0),
 });
 
 /**

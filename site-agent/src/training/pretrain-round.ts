@@ -15,6 +15,7 @@ import { readVersion } from './base-weights.js';
 import { openProbe } from './batch-feed.js';
 import { CheckpointStore } from './checkpoint.js';
 import { StepLeader } from './data-parallel/lead-steps.js';
+import { DataWait } from './data-wait.js';
 import type { ReplicaTeam } from './data-parallel/replica-team.js';
 import type { Learner } from './learner.js';
 import { openRoundLearner } from './open-round-learner.js';
@@ -115,6 +116,7 @@ async function trainSteps(round: Round, from: TrainingState): Promise<TrainingSt
   const { volumes } = collection;
   const source = openRoundFeed({ plan, volumes, threads, firstStep: from.step, share: team?.leaderShare });
   const leader = team && new StepLeader({ learner, source, ofPatches: patchesPerStep(plan.training), followers: team });
+  const wait = new DataWait((text) => context.warn(text));
   try {
     await leader?.align(from.step);
     const state = await train(
@@ -126,7 +128,10 @@ async function trainSteps(round: Round, from: TrainingState): Promise<TrainingSt
         checkpointEverySteps,
         saveCheckpoint: (reached) =>
           checkpoints.save({ state: reached, parameters: learner.readWeights(), optimizer: learner.readOptimizerState() }),
-        onStep: ({ step, lastLoss }) => context.report('training', step, steps, lastLoss),
+        onStep: ({ step, lastLoss }, time) => {
+          context.report('training', step, steps, lastLoss, time);
+          wait.note(time);
+        },
         stop: context.stop,
         nowMs: () => context.nowMs(),
       },
@@ -160,6 +165,7 @@ async function deliver(round: Round, state: TrainingState, baseScore: ProbeScore
     meanLoss: state.lossSum / state.step,
     lastLoss: state.lastLoss,
     trainingMs: Math.round(state.trainingMs),
+    waitedMs: Math.round(state.waitedMs),
     volumes: collection.volumes.length,
     baseScore,
   };

@@ -1,6 +1,6 @@
 import { FederationError } from '@consilium/shared/kernel';
 import type { PatchBatch } from './patch-batch.js';
-import { train, type Training, type TrainingState } from './train.js';
+import { type StepTime, train, type Training, type TrainingState } from './train.js';
 
 function batchOf(step: number): PatchBatch {
   return { patches: 1, sizeVoxels: [1, 1, 1], input: Float32Array.of(step), target: Float32Array.of(0) };
@@ -48,7 +48,7 @@ describe('train', () => {
     const state = await train(training);
     expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6]);
     expect(rates.slice(0, 3)).toEqual([1, 1 / 2, 1 / 3]);
-    expect(state).toEqual({ step: 7, lossSum: 10 + 9 + 8 + 7 + 6 + 5 + 4, lastLoss: 4, trainingMs: 35 });
+    expect(state).toEqual({ step: 7, lossSum: 10 + 9 + 8 + 7 + 6 + 5 + 4, lastLoss: 4, trainingMs: 70, waitedMs: 35 });
   });
 
   it('saves at each interval but not after the last step, for then the update is written', async () => {
@@ -60,9 +60,42 @@ describe('train', () => {
   it('goes on from a state as if it had never stopped', async () => {
     const whole = await train(makeTraining().training);
     const { training, seen } = makeTraining();
-    const rest = await train(training, { step: 3, lossSum: 27, lastLoss: 8, trainingMs: 15 });
+    const rest = await train(training, { step: 3, lossSum: 27, lastLoss: 8, trainingMs: 30, waitedMs: 15 });
     expect(seen).toEqual([3, 4, 5, 6]);
     expect(rest).toEqual(whole);
+  });
+
+  it('tells of each step how long it took and how long it waited for its batch', async () => {
+    const times: StepTime[] = [];
+    let clockMs = 0;
+    const { training } = makeTraining({
+      steps: 3,
+      nowMs: () => clockMs,
+      source: {
+        batch: async (step) => {
+          clockMs += step === 1 ? 40 : 0;
+          return batchOf(step);
+        },
+        close: async () => undefined,
+      },
+      onStep: (_, time) => times.push(time),
+    });
+    const state = await train({
+      ...training,
+      trainee: {
+        setLearningRate: () => undefined,
+        step: () => {
+          clockMs += 10;
+          return 1;
+        },
+      },
+    });
+    expect(times).toEqual([
+      { totalMs: 10, waitedMs: 0 },
+      { totalMs: 50, waitedMs: 40 },
+      { totalMs: 10, waitedMs: 0 },
+    ]);
+    expect([state.trainingMs, state.waitedMs]).toEqual([70, 40]);
   });
 
   it('stops within one step, saving on the way out', async () => {

@@ -15,9 +15,18 @@ export interface TrainingState {
   readonly lastLoss: number;
   /** Time in the loop, over all attempts. */
   readonly trainingMs: number;
+  /** The part of it in which a batch was waited for. */
+  readonly waitedMs: number;
 }
 
-export const UNTRAINED: TrainingState = { step: 0, lossSum: 0, lastLoss: 0, trainingMs: 0 };
+export const UNTRAINED: TrainingState = { step: 0, lossSum: 0, lastLoss: 0, trainingMs: 0, waitedMs: 0 };
+
+/** What one step took. */
+export interface StepTime {
+  readonly totalMs: number;
+  /** Until its batch was there. */
+  readonly waitedMs: number;
+}
 
 export interface Training {
   readonly trainee: Trainee;
@@ -29,7 +38,7 @@ export interface Training {
   learningRateAt(step: number): number;
   readonly checkpointEverySteps: number;
   saveCheckpoint(state: TrainingState): Promise<void>;
-  onStep?(state: TrainingState): void;
+  onStep?(state: TrainingState, time: StepTime): void;
   /** Obeyed within one step; the state is saved on the way out. */
   readonly stop: AbortSignal;
   nowMs(): number;
@@ -45,12 +54,14 @@ export async function train(training: Training, from: TrainingState = UNTRAINED)
   while (state.step < training.steps) {
     const startedMs = training.nowMs();
     const batch = await training.source.batch(state.step);
+    const waitedMs = training.nowMs() - startedMs;
     if (!training.stop.aborted) {
       training.trainee.setLearningRate(training.learningRateAt(state.step));
       const loss = await training.trainee.step(batch);
       requireFinite(loss, state.step);
-      state = advance(state, loss, training.nowMs() - startedMs);
-      training.onStep?.(state);
+      const time = { totalMs: training.nowMs() - startedMs, waitedMs };
+      state = advance(state, loss, time);
+      training.onStep?.(state, time);
       await letEventsIn();
     }
     const due = state.step % training.checkpointEverySteps === 0 && state.step < training.steps;
@@ -75,12 +86,13 @@ export async function letEventsIn(): Promise<void> {
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-function advance(state: TrainingState, loss: number, elapsedMs: number): TrainingState {
+function advance(state: TrainingState, loss: number, time: StepTime): TrainingState {
   return {
     step: state.step + 1,
     lossSum: state.lossSum + loss,
     lastLoss: loss,
-    trainingMs: state.trainingMs + elapsedMs,
+    trainingMs: state.trainingMs + time.totalMs,
+    waitedMs: state.waitedMs + time.waitedMs,
   };
 }
 
