@@ -1,12 +1,14 @@
+import { FederationError, Random } from '@consilium/shared/kernel';
+import { mutateBytes } from '../../../../test/fixtures/mutate-bytes.js';
 import { boundaryOf, multipartBodies } from './multipart-bodies.js';
 
 async function* inPieces(text: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < text.length; at += size) yield text.subarray(at, at + size);
 }
 
-async function read(text: Buffer | string, size = 7, boundary = 'b'): Promise<string[]> {
+async function read(text: Buffer | string, size = 7): Promise<string[]> {
   const bodies: string[] = [];
-  for await (const body of multipartBodies(inPieces(Buffer.from(text as string, 'latin1'), size), boundary)) {
+  for await (const body of multipartBodies(inPieces(Buffer.from(text as string, 'latin1'), size), 'b')) {
     const pieces: Buffer[] = [];
     for await (const piece of body) pieces.push(piece);
     bodies.push(Buffer.concat(pieces).toString('latin1'));
@@ -95,5 +97,21 @@ describe('multipartBodies', () => {
   it('refuses headers and a preamble that do not end', async () => {
     await expect(read(`--b\r\nA: ${'x'.repeat(20_000)}`, 1000)).rejects.toMatchObject({ code: 'ARCHIVE_ANSWER_INVALID' });
     await expect(read('x'.repeat(100_000), 1000)).rejects.toMatchObject({ code: 'ARCHIVE_ANSWER_INVALID' });
+  });
+
+  it('reads mutated answers, or says what is wrong with them', async () => {
+    const random = new Random('multipart answers');
+    const allowed = ['TRANSFER_BROKEN', 'ARCHIVE_ANSWER_INVALID'];
+    const seen = new Map<string, number>();
+    for (let n = 0; n < 3000; n++) {
+      let text: Uint8Array = Buffer.from(TWO);
+      for (let times = random.integer(1, 3); times > 0; times--) text = mutateBytes(random, text);
+      const outcome = await read(Buffer.from(text), random.integer(1, 20)).then(
+        (bodies) => `${Math.min(2, bodies.length)} parts`,
+        (thrown: unknown) => (thrown instanceof FederationError && allowed.includes(thrown.code) ? thrown.code : String(thrown)),
+      );
+      seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
+    }
+    expect([...seen.keys()].sort()).toEqual(['0 parts', '1 parts', '2 parts', 'TRANSFER_BROKEN']);
   });
 });

@@ -132,8 +132,7 @@ class SeriesPull {
   }
 
   private async fetchMissing(advanced: () => void): Promise<void> {
-    const { folder, reservedBytes = RESERVED_BYTES } = this.context;
-    await folder.requireSpace(reservedBytes);
+    await this.requireSpace();
     const before = this.kept;
     try {
       // The whole at once while most is missing, what is left then one by one.
@@ -146,6 +145,11 @@ class SeriesPull {
     } finally {
       if (this.kept > before) advanced();
     }
+  }
+
+  private requireSpace(): Promise<void> {
+    const { folder, reservedBytes = RESERVED_BYTES } = this.context;
+    return folder.requireSpace(reservedBytes);
   }
 
   private async fetchWhole(): Promise<void> {
@@ -191,6 +195,7 @@ class SeriesPull {
   private async keep(body: AsyncIterable<Uint8Array>): Promise<void> {
     const { folder, hashes, isOptedOut } = this.context;
     const partial = folder.partialOf(this.series);
+    await this.requireSpace();
     try {
       await this.write(body, partial);
       const facts = await readDicomFacts(partial).catch(() => undefined);
