@@ -32,6 +32,7 @@ export async function pullFromArchive(options: PacsOrder, site: SiteFolder): Pro
     index.requireSalt(hashes.mark());
     const folder = new PulledFolder(site.pulledFolder);
     await folder.open();
+    await folder.sweep();
     const isOptedOut = (patient: string): boolean => index.optOuts.has(patient);
     const context = { link, folder, hashes, isOptedOut, attempts: POLITE_ATTEMPTS };
     const found = await search(link, filter);

@@ -333,7 +333,10 @@ describe('what was pulled', () => {
     await rm(join(folder.pathOf(half), '.pulled.json'));
     await expect(removePulledOf(hashes.patient('A'), folder.root, hashes)).resolves.toBe(2);
     expect(await folder.list()).toEqual([hashes.series('1.2.2.1')]);
+    const abandoned = join(folder.pathOf(hashes.series('1.2.2.1')), `.arriving.${2 ** 30}.p_1.partial`);
+    await writeFile(abandoned, 'half a file');
     await expect(removePulledOf(hashes.patient('C'), folder.root, hashes)).resolves.toBe(0);
+    await expect(stat(abandoned)).rejects.toMatchObject({ code: 'ENOENT' });
     await expect(removePulledOf(hashes.patient('A'), join(home, 'nothing'), hashes)).resolves.toBe(0);
   });
 

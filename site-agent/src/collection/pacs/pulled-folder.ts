@@ -59,6 +59,11 @@ export class PulledFolder {
     await storing(() => mkdir(this.root, { recursive: true, mode: 0o700 }));
   }
 
+  /** Clears what processes that died have left half-written in any series. */
+  async sweep(): Promise<void> {
+    for (const series of await this.list()) await storing(() => sweepPartials(this.pathOf(series)));
+  }
+
   /** Makes the folder of a series and clears what processes that died have left in it. */
   async openSeries(series: string): Promise<void> {
     await this.open();

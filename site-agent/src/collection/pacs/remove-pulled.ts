@@ -5,6 +5,7 @@ import { PulledFolder } from './pulled-folder.js';
 /** Removes every pulled series that holds a file of this patient, given by salted hash. Returns how many series went. */
 export async function removePulledOf(patient: string, pulledFolder: string, hashes: SiteHashes): Promise<number> {
   const folder = new PulledFolder(pulledFolder);
+  await folder.sweep(); // whose it is cannot be told of half a file
   let removed = 0;
   for (const series of await folder.list()) {
     if (!(await holdsPatient(folder, series, patient, hashes))) continue;
