@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'libsql';
 import { z } from 'zod';
@@ -14,6 +13,7 @@ import {
   updateReportSchema,
   type VersionReference,
 } from '@consilium/shared/wire';
+import { makePrivateFile, makePrivateFolder } from '../config/private-files.js';
 
 /**
  * How far a participation has come at this site. *failing* and *declining* are still to be told to the coordinator;
@@ -115,7 +115,8 @@ export class AgentJournal {
 
   static open(databaseFile: string): AgentJournal {
     try {
-      mkdirSync(dirname(databaseFile), { recursive: true });
+      makePrivateFolder(dirname(databaseFile));
+      makePrivateFile(databaseFile);
       const database = new Database(databaseFile, { timeout: 10_000 });
       database.pragma('journal_mode = WAL');
       database.pragma('synchronous = FULL');

@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import Database from 'libsql';
 import { FederationError } from '@consilium/shared/kernel';
+import { makePrivateFolder } from '../config/private-files.js';
 import type { SiteFolder } from '../config/site-folder.js';
 import { readStatusFile } from './status-file.js';
 
@@ -11,7 +11,7 @@ import { readStatusFile } from './status-file.js';
  */
 export function lockHome(folder: SiteFolder): () => void {
   try {
-    mkdirSync(folder.home, { recursive: true });
+    makePrivateFolder(folder.home);
     const lock = new Database(folder.lockFile, { timeout: 0 });
     lock.exec('BEGIN EXCLUSIVE');
     return () => lock.close();

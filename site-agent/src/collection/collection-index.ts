@@ -1,7 +1,7 @@
 import { FederationError } from '@consilium/shared/kernel';
 import type { Modality } from '../volumes/volume.js';
 import { inTransaction, openSiteDatabase, type SqliteDatabase, storageError } from './database.js';
-import { FileTable } from './file-table.js';
+import { FileTable, rangeBelow } from './file-table.js';
 import { migrateIndex } from './index-schema.js';
 import type { IndexedVolume } from './indexed-volume.js';
 import { OptOuts } from './opt-outs.js';
@@ -126,8 +126,12 @@ export class CollectionIndex {
     return rows.map(({ path, modality, frames }) => ({ path, modality: modality ?? undefined, frames }));
   }
 
-  saveFolder({ path, modality = undefined, frames }: IndexedFolder): void {
-    this.statements.prepare('INSERT OR REPLACE INTO collection_folder VALUES (?, ?, ?)').run(path, modality ?? null, frames);
+  /** What is said of a folder holds for those below it too, unless they are among these: said before, they are forgotten. */
+  saveFolders(folders: readonly IndexedFolder[]): void {
+    const remove = this.statements.prepare('DELETE FROM collection_folder WHERE path >= ? AND path < ?');
+    const insert = this.statements.prepare('INSERT OR REPLACE INTO collection_folder VALUES (?, ?, ?)');
+    for (const { path } of folders) remove.run(...rangeBelow(path));
+    for (const { path, modality, frames } of folders) insert.run(path, modality ?? null, frames);
   }
 
   /** Notes that files of a series have changed. It is put together again, even if the process ends before. */

@@ -1,19 +1,21 @@
-import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
 import type Libsql from 'libsql';
+import { makePrivateFile, makePrivateFolder, takeFromOthers } from '../config/private-files.js';
 
 /** An open SQLite database with better-sqlite3's synchronous interface. */
 export type SqliteDatabase = Libsql.Database;
 
 /**
- * Opens (or creates) the site's database: write-ahead log, every commit on disk before it returns, five seconds of patience
- * with another process of this site. STORAGE_FAILED when it cannot be opened or is not a database.
+ * Opens (or creates) the site's database, readable by its owner only: write-ahead log, every commit on disk before it returns,
+ * five seconds of patience with another process of this site. STORAGE_FAILED when it cannot be opened or is not a database.
  */
 export function openSiteDatabase(file: string): SqliteDatabase {
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makePrivateFolder(dirname(file));
+    makePrivateFile(file);
+    for (const beside of ['-wal', '-shm']) takeFromOthers(`${file}${beside}`);
     const Database = createRequire(import.meta.url)('libsql') as typeof Libsql;
     const database = new Database(file);
     for (const setting of ['busy_timeout = 5000', 'journal_mode = WAL', 'synchronous = FULL']) database.pragma(setting);

@@ -1,10 +1,13 @@
 import {
+  chmodSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -226,6 +229,37 @@ describe('indexCollection', () => {
     old.exec('CREATE TABLE volumes (path TEXT PRIMARY KEY)');
     old.close();
     expect(await index()).toMatchObject({ examined: 1, checked: 1 });
+  });
+
+  it('keeps what is said of a folder within a folder, until more is said of the outer one', async () => {
+    const deeper = join(scans, 'deeper');
+    writeNifti(join(scans, 'outer.nii'), makePhantom('a', 'MR'));
+    writeNifti(join(deeper, 'inner.nii'), { ...makePhantom('b', 'MR'), sizes: [24, 24, 12, 2] });
+    symlinkSync('..', join(deeper, 'up')); // a way back to the outer one must not make its files belong to the inner one
+    expect(await index({ paths: [scans, deeper, `${scans}/`] })).toMatchObject({ files: 2, folders: [scans] });
+    await index({ modality: 'MR' });
+    await index({ paths: [deeper], modality: 'CT', frames: 'all' });
+    await index({ paths: undefined });
+    const inner = join(deeper, 'inner.nii');
+    const noted = () => records().map(({ path, modality, volumes }) => [path, modality, volumes.length]);
+    expect(noted()).toContainEqual([inner, 'CT', 2]);
+    expect(noted()).toContainEqual([join(scans, 'outer.nii'), 'MR', 1]);
+    expect(await index({ paths: undefined })).toMatchObject({ examined: 0, checked: 0, removed: 0 });
+    await index({ modality: 'MR', frames: 'first' });
+    expect(noted()).toContainEqual([inner, 'MR', 1]);
+    expect(await index({ paths: undefined })).toMatchObject({ examined: 0, checked: 0, folders: [scans] });
+  });
+
+  it('is for the eyes of its owner only, also when an older one was not', async () => {
+    writeNifti(join(scans, 'a.nii'), makePhantom('a', 'CT'));
+    await index();
+    const modes = () => ['', 'site.sqlite', 'salt'].map((name) => statSync(join(site.home, name)).mode & 0o777);
+    expect(modes()).toEqual([0o700, 0o600, 0o600]);
+    chmodSync(site.databaseFile, 0o644);
+    const opened = CollectionIndex.open(site.databaseFile);
+    opened.change(() => opened.saveFolders([]));
+    for (const name of readdirSync(site.home)) expect(statSync(join(site.home, name)).mode & 0o077).toBe(0);
+    opened.close();
   });
 
   it('refuses to go on with another salt: opt-outs would not be recognised', async () => {

@@ -7,7 +7,7 @@ import { HeaderPass } from './header-pass.js';
 import type { Frames } from './scan-entry.js';
 import { SiteHashes } from './site-hashes.js';
 import type { VoxelPassSummary } from './voxel-pass.js';
-import { requirePaths, walkFiles, type WalkProblem } from './walk-files.js';
+import { liesBelow, requirePaths, walkFiles, type WalkProblem } from './walk-files.js';
 
 export interface IndexOptions {
   /** Folders and files; those that were indexed before when it is left out. */
@@ -59,7 +59,7 @@ export async function indexCollection(options: IndexOptions): Promise<IndexSumma
     const folders = foldersToIndex(index, options);
     const problems: WalkProblem[] = [];
     const headers = await readHeaders(index, hashes, folders, problems, options);
-    index.change(() => folders.forEach((folder) => index.saveFolder(folder)));
+    index.change(() => index.saveFolders(folders));
     const voxels = options.headersOnly === true ? { checked: 0, changed: 0 } : await readVoxels(index, hashes, folders, options);
     const { checked, changed } = voxels;
     return { folders: folders.map(({ path }) => path), ...headers, checked, changed, problems };
@@ -73,9 +73,10 @@ function foldersToIndex(index: CollectionIndex, { paths, modality, frames }: Ind
   if (paths === undefined) {
     return before.map((folder) => ({ ...folder, modality: modality ?? folder.modality, frames: frames ?? folder.frames }));
   }
-  return [...new Set(paths.map((path) => resolve(path)))].map((path) => {
-    return { path, modality, frames: frames ?? before.find((folder) => folder.path === path)?.frames ?? 'first' };
-  });
+  const named = [...new Set(paths.map((path) => resolve(path)))];
+  return named
+    .filter((path) => !named.some((other) => liesBelow(path, other)))
+    .map((path) => ({ path, modality, frames: frames ?? before.find((folder) => folder.path === path)?.frames ?? 'first' }));
 }
 
 async function readHeaders(
@@ -88,23 +89,33 @@ async function readHeaders(
   const found = { files: 0, examined: 0, unchanged: 0, removed: 0 };
   const startedMs = systemClock.nowMs();
   for (const { path, modality } of folders) {
+    const apart = folders.map((folder) => folder.path).filter((other) => liesBelow(other, path)); // has its own turn
     const pass = new HeaderPass({ index, hashes, hint: modality, startedMs });
     const unread: WalkProblem[] = [];
-    for await (const files of walkFiles([path], (problem) => unread.push(problem), paths === undefined)) {
+    for await (const files of walkFiles([path], (problem) => unread.push(problem), { lenient: paths === undefined, apart })) {
       await pass.visit(files);
       found.files += files.length;
       onProgress?.({ pass: 'files', done: found.files });
     }
-    found.removed += pass.removeGone(
-      [path],
-      unread.map((problem) => problem.path),
-    );
+    found.removed += pass.removeGone([path], [...apart, ...unread.map((problem) => problem.path)]);
     await pass.assembleSeries((done, total) => onProgress?.({ pass: 'series', done, total }));
     found.examined += pass.examined;
     found.unchanged += pass.unchanged;
     problems.push(...unread);
   }
   return found;
+}
+
+/** Scans whose voxels are to be read with these frames: where folders lie within one another, the innermost decides. */
+function pendingIn(index: CollectionIndex, folders: readonly IndexedFolder[], frames: Frames): number[] {
+  const wanted = folders.filter((folder) => folder.frames === frames);
+  const scans = new Set<number>();
+  for (const { path } of wanted.sort((one, other) => one.path.length - other.path.length)) {
+    for (const id of index.scans.pendingBelow(path, frames)) scans.add(id);
+    const apart = folders.filter((folder) => folder.frames !== frames && liesBelow(folder.path, path));
+    for (const folder of apart) for (const id of index.scans.idsBelow(folder.path)) scans.delete(id);
+  }
+  return [...scans];
 }
 
 async function readVoxels(
@@ -115,8 +126,7 @@ async function readVoxels(
 ): Promise<VoxelPassSummary> {
   const sum = { checked: 0, changed: 0 };
   for (const frames of ['first', 'all'] as const) {
-    const wanted = folders.filter((folder) => folder.frames === frames);
-    const scans = [...new Set(wanted.flatMap(({ path }) => index.scans.pendingBelow(path, frames)))];
+    const scans = pendingIn(index, folders, frames);
     if (scans.length === 0) continue;
     const report = (done: number, total: number): void => onProgress?.({ pass: 'voxels', done, total });
     report(0, scans.length);

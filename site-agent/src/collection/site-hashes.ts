@@ -1,7 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf, FederationError, newId } from '@consilium/shared/kernel';
+import { makePrivateFolder } from '../config/private-files.js';
 
 const SALT_BYTES = 32;
 const HEX_DIGITS = 32;
@@ -71,7 +72,7 @@ function readSalt(file: string): Buffer | undefined {
 function makeSalt(file: string): Buffer {
   const partial = `${file}.${newId('partial')}`;
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makePrivateFolder(dirname(file));
     writeFileSync(partial, randomBytes(SALT_BYTES), { mode: 0o600, flag: 'wx', flush: true });
     try {
       linkSync(partial, file);

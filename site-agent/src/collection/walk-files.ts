@@ -28,18 +28,18 @@ const SLASH = Buffer.from(sep);
  * Regular files at and below the given paths, in batches, each file once; a folder of any size is streamed. Links are followed, but no
  * folder is entered twice; a folder is entered under its own name rather than a link's. Hidden entries, pipes and devices are
  * left alone. What cannot be read is told and passed over. FOLDER_MISSING when one of the given paths itself cannot be read,
- * unless `lenient`.
+ * unless `lenient`. Paths that are to be left `apart` are neither entered nor returned.
  */
 export async function* walkFiles(
   roots: readonly string[],
   onProblem: (problem: WalkProblem) => void,
-  lenient = false,
+  { lenient = false, apart = [] }: { readonly lenient?: boolean; readonly apart?: readonly string[] } = {},
 ): AsyncGenerator<readonly WalkedFile[]> {
-  const walk = new Walk(onProblem);
+  const walk = new Walk(onProblem, new Set(apart));
   for (const root of roots) {
     const problem = await walk.addRoot(resolve(root));
     if (problem === undefined) continue;
-    if (!lenient) throw folderMissing(root);
+    if (!lenient) throw folderMissing(root, problem);
     onProblem({ path: resolve(root), reason: problem });
   }
   yield* walk.batches();
@@ -47,8 +47,21 @@ export async function* walkFiles(
 
 /** Throws FOLDER_MISSING unless all of the paths can be read. */
 export async function requirePaths(paths: readonly string[]): Promise<void> {
+  if (paths.includes('')) {
+    throw new FederationError('ARGUMENT_INVALID', 'one of the paths is empty', {
+      remedy: 'Perhaps a variable of the shell is not set. Name the folder that holds the scans; "." is the current one.',
+    });
+  }
   const walk = new Walk(() => undefined);
-  for (const path of paths) if ((await walk.addRoot(resolve(path))) !== undefined) throw folderMissing(path);
+  for (const path of paths) {
+    const problem = await walk.addRoot(resolve(path));
+    if (problem !== undefined) throw folderMissing(path, problem);
+  }
+}
+
+/** Whether an absolute path lies below another, and is not the same. */
+export function liesBelow(path: string, folder: string): boolean {
+  return path !== folder && path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
 class Walk {
@@ -59,7 +72,10 @@ class Walk {
   private found: Buffer[] = [];
   private readonly given: Buffer[] = [];
 
-  constructor(private readonly onProblem: (problem: WalkProblem) => void) {}
+  constructor(
+    private readonly onProblem: (problem: WalkProblem) => void,
+    private readonly apart: ReadonlySet<string> = new Set(),
+  ) {}
 
   async addRoot(path: string): Promise<string | undefined> {
     try {
@@ -115,6 +131,7 @@ class Walk {
     if (entry.name[0] === DOT) return;
     const atEnd = folder.at(-1) === SLASH[0];
     const path = Buffer.concat(atEnd ? [folder, entry.name] : [folder, SLASH, entry.name]);
+    if (this.apart.size > 0 && this.apart.has(path.toString())) return;
     if (entry.isFile()) this.found.push(path);
     else if (entry.isDirectory()) this.folders.push(path);
     else if (entry.isSymbolicLink()) await this.sortLink(path);
@@ -173,8 +190,10 @@ function reasonOf(thrown: unknown): string {
   return REASONS[code ?? ''] ?? `it cannot be read (${code ?? String(thrown)})`;
 }
 
-function folderMissing(root: string): FederationError {
-  return new FederationError('FOLDER_MISSING', `${resolve(root)} cannot be read`, {
-    remedy: 'Name a folder or file that exists and that this user may read.',
+function folderMissing(root: string, problem: string): FederationError {
+  return new FederationError('FOLDER_MISSING', `${resolve(root)} cannot be read: ${problem}`, {
+    remedy: root.startsWith('~')
+      ? 'The shell puts your own folder in place of "~" only where it stands outside of quotes and after a space.'
+      : 'Name a folder or file that exists and that this user may read.',
   });
 }

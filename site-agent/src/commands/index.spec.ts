@@ -39,6 +39,8 @@ describe('site-agent index', () => {
       status: 2,
       stderr: expect.stringContaining('FOLDER_MISSING') as string,
     });
+    expect(index('~/scans').stderr).toMatch(/FOLDER_MISSING: .*: it does not exist\n {2}The shell puts/);
+    expect(index('').stderr).toContain('ARGUMENT_INVALID: one of the paths is empty');
     expect(index(scans('empty')).stderr).toMatch(/COLLECTION_EMPTY: there is no scan[^\n]*\n {2}Name a folder/);
     writeFileSync(join(scans('broken'), 'broken.nii'), 'nothing');
     const broken = index(scans('broken'));

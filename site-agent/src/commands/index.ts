@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { FederationError, formatDuration } from '@consilium/shared/kernel';
@@ -141,11 +140,8 @@ async function report(records: readonly ScanRecord[], { report: named, json, hom
   const file = typeof named === 'string' ? named : join(home, 'collection-report.html');
   const { renderReportText } = await import('../collection/report/report-text.js');
   const { renderReportHtml } = await import('../collection/report/report-html.js');
-  try {
-    await writeFile(file, renderReportHtml(records));
-  } catch (thrown) {
-    throw FederationError.from(thrown, 'STORAGE_FAILED');
-  }
+  const { writeReport } = await import('../collection/report/write-report.js');
+  await writeReport(file, renderReportHtml(records));
   if (json === true) return;
   console.log(renderReportText(records));
   console.log(`\nWith pictures: ${file}`);

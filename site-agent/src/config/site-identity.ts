@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { FederationError } from '@consilium/shared/kernel';
 import { nameField } from '@consilium/shared/wire';
+import { makePrivateFolder } from './private-files.js';
 import type { SiteFolder } from './site-folder.js';
 
 /** Who this site is to its coordinator. The credential is a secret: it is shown nowhere and lies in a file for the owner only. */
@@ -42,7 +43,7 @@ export function requireIdentity(folder: SiteFolder): SiteIdentity {
 
 /** Writes the file whole (temporary neighbour, rename), readable by the owner only. */
 export function saveIdentity(folder: SiteFolder, identity: SiteIdentity): void {
-  mkdirSync(folder.home, { recursive: true });
+  makePrivateFolder(folder.home);
   const temporary = `${folder.identityFile}.${process.pid}.partial`;
   writeFileSync(temporary, `${JSON.stringify(identity, null, 2)}\n`, { mode: 0o600, flush: true });
   renameSync(temporary, folder.identityFile);

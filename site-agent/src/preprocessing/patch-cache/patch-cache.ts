@@ -38,7 +38,7 @@ export class PatchCache {
   /** Makes the folder and removes what killed processes left half-written. Beyond the limit, entries unused for longest go. */
   static async open(folder: string, limitBytes: number = Infinity): Promise<PatchCache> {
     try {
-      await mkdir(folder, { recursive: true });
+      await mkdir(folder, { recursive: true, mode: 0o700 });
       await sweepPartials(folder);
     } catch (thrown) {
       throw FederationError.from(thrown, 'STORAGE_FAILED');

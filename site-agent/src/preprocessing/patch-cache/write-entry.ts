@@ -13,7 +13,7 @@ const PIECE_BYTES = 1 << 22;
  */
 export async function writeEntry(path: string, header: EntryHeader, voxels: Float32Array): Promise<void> {
   const layout = chunkLayout(header.sizeVoxels, header.elementType);
-  const handle = await open(path, 'w');
+  const handle = await open(path, 'w', 0o600);
   try {
     const table = await writeChunks(handle, layout, header, voxels);
     await writeWhole(handle, sealTable(table, layout), CHUNK_BYTES);
