@@ -57,6 +57,7 @@ async function evaluate(paths: readonly string[], options: EvaluateOptions): Pro
   const model = await readModelFile(location);
   const task = readTaskFile(taskFile ?? ownTaskFile(model));
   requireSameClasses(task, model);
+  requireSameSpacing(task, model);
   const outputFolder = resolve(options.output ?? dirname(model.path));
   const { threads, device } = options;
   const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device } });
@@ -87,6 +88,20 @@ function requireSameClasses(task: SegmentationTask, model: ModelFile): void {
   throw new FederationError('TASK_INVALID', `classes: the task has ${names(task.classes)}, the model ${names(classes)}`, {
     remedy: 'Use a task with the same classes in the same order.',
   });
+}
+
+/** The model's spacing is used without being named; another one would be another model's score. */
+function requireSameSpacing({ spacingMm }: SegmentationTask, model: ModelFile): void {
+  const own = requireSegmentation(model).spacingMm;
+  if (spacingMm === undefined || spacingMm.join() === own?.join()) return;
+  const trained = own === undefined ? "on the scans' own grids" : `at ${own.join(' × ')} mm`;
+  throw new FederationError(
+    'TASK_INVALID',
+    `spacingMm: the task says ${spacingMm.join(' × ')} mm, the model was trained ${trained}`,
+    {
+      remedy: 'Leave spacingMm out: the model knows its own.',
+    },
+  );
 }
 
 function describeReport(report: EvaluationReport, outputFolder: string): string {

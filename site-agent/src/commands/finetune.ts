@@ -83,7 +83,7 @@ function describeSummary(summary: FinetuneSummary, outputFolder: string): string
   const folder = finetuneFolder(outputFolder);
   return [
     '',
-    `${summary.task}: ${cases.train} labelled cases, ${summary.classes.join(', ')}`,
+    `${summary.task}: ${cases.train} labelled cases, ${summary.classes.join(', ')}${describeSpacing(summary)}`,
     table,
     '',
     `model    ${folder.modelFile}`,
@@ -92,6 +92,10 @@ function describeSummary(summary: FinetuneSummary, outputFolder: string): string
     'Next:',
     `  site-agent predict --model ${folder.modelFile} --output masks IMAGE|FOLDER`,
   ].join('\n');
+}
+
+function describeSpacing({ spacingMm }: FinetuneSummary): string {
+  return spacingMm === null ? '' : `; images at ${spacingMm.join(' × ')} mm, scores on their own grids`;
 }
 
 function describeRow(name: string, trained: TrainedModel): (string | number)[] {

@@ -4,8 +4,10 @@ import { FederationError } from '@consilium/shared/kernel';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
+import type { RefusedImage } from '../finetuning/find-dicom-images.js';
+import type { ImageToSegment } from '../finetuning/image-to-segment.js';
 import { imagesToSegment } from '../finetuning/images-to-segment.js';
-import { readModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';
+import { type ModelFile, readModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';
 import { formatTable } from '@consilium/shared/terminal';
 import type { SegmentedImage } from '../trainer/trainer-messages.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
@@ -15,6 +17,7 @@ interface PredictOptions {
   readonly home?: string;
   readonly model: string;
   readonly output: string;
+  readonly frame?: string;
   readonly threads?: string;
   readonly device?: string;
   readonly json?: boolean;
@@ -24,20 +27,23 @@ interface PredictOptions {
 export function predictCommand(): Command {
   return new Command('predict')
     .description('segment images with a fine-tuned model and write masks as NIfTI in their own geometry')
-    .argument('<image...>', 'NIfTI images, or folders to look through')
+    .argument('<image...>', 'NIfTI or DICOM files, or folders to look through')
     .requiredOption('--model <file>', 'model file or folder of "finetune"')
     .requiredOption('--output <folder>', 'where the masks go')
+    .option('--frame <number>', 'which volume of scans with several (time points, echoes), from 0; the first when left out')
     .option('--threads <count>', 'processor threads; all cores when left out')
     .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
       `
-A mask is called like its image, with "_mask.nii.gz". Its values are the first label of each class in the task file.
-Images that cannot be read are listed with the reason and passed over.
+A mask is called like its image, with "_mask.nii.gz"; that of a DICOM series like the folder of its files, with a number where
+the folder holds several. A single DICOM file stands for its whole series. Values are the first label of each class in the task
+file. Images that cannot be read are listed with the reason and passed over.
 
-Example:
-  site-agent predict --model finetuned/liver --output masks scans/`,
+Examples:
+  site-agent predict --model finetuned/liver --output masks scans/
+  site-agent predict --model finetuned/liver --output masks exports/patient-7/ct-abdomen`,
     )
     .action(async (images: string[], _options: unknown, command: Command) => {
       await predict(images, command.optsWithGlobals<PredictOptions>());
@@ -47,20 +53,37 @@ Example:
 async function predict(inputs: readonly string[], options: PredictOptions): Promise<void> {
   const model = await readModelFile(options.model);
   const facts = requireSegmentation(model);
-  const images = imagesToSegment(inputs, options.output);
-  if (images.length === 0) {
-    throw new FederationError('NOT_FOUND', 'there is no NIfTI image (.nii, .nii.gz, .hdr) in the folders', {
+  const { images, refused } = await imagesToSegment(inputs, options.output, readFrame(options.frame));
+  if (images.length + refused.length === 0) {
+    throw new FederationError('NOT_FOUND', 'there is no NIfTI image (.nii, .nii.gz, .hdr) and no DICOM image in the folders', {
       remedy: 'Name images, or a folder that holds some.',
     });
   }
-  for (const { maskPath } of images) await makeFolder(dirname(maskPath ?? options.output));
-  const { threads, device } = options;
-  const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device } });
+  const segmented = [...(await segmentImages(model, images, options)), ...refused.map(asRefused)];
+  if (options.json === true) console.log(JSON.stringify({ model: model.digest, images: segmented }, null, 2));
+  else console.log(describeMasks(segmented, facts));
+  requireSomeMask(segmented);
+}
+
+async function segmentImages(
+  model: ModelFile,
+  images: readonly ImageToSegment[],
+  { home, output, threads, device }: PredictOptions,
+): Promise<readonly SegmentedImage[]> {
+  if (images.length === 0) return [];
+  for (const { maskPath } of images) await makeFolder(dirname(maskPath ?? output));
+  const config = loadAgentConfig({ home: home ?? defaultHome(), flags: { threads, device } });
   const order = { kind: 'segment', limits: trainerLimits(config), modelPath: resolve(model.path), images } as const;
-  const result = await openTrainerDesk().segment(order, 'segmenting');
-  if (options.json === true) console.log(JSON.stringify({ model: model.digest, images: result.images }, null, 2));
-  else console.log(describeMasks(result.images, facts));
-  requireSomeMask(result.images);
+  return (await openTrainerDesk().segment(order, 'segmenting')).images;
+}
+
+function readFrame(text: string | undefined): number | undefined {
+  if (text === undefined || /^\d{1,9}$/.test(text)) return text === undefined ? undefined : Number(text);
+  throw new FederationError('ARGUMENT_INVALID', `--frame ${text} is no whole number from 0`);
+}
+
+function asRefused({ path, reason }: RefusedImage): SegmentedImage {
+  return { name: path, refused: { code: 'VOLUME_UNSUITABLE', message: reason } };
 }
 
 function describeMasks(images: readonly SegmentedImage[], { classes }: SegmentationFacts): string {

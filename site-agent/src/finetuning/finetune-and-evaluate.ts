@@ -46,6 +46,8 @@ export interface TrainedModel {
 export interface FinetuneSummary {
   readonly task: string;
   readonly classes: readonly string[];
+  /** What images were resampled to; null for their own grids. */
+  readonly spacingMm: readonly [number, number, number] | null;
   readonly cases: { readonly train: number; readonly validation: number; readonly test: number };
   readonly model: TrainedModel;
   readonly scratch: TrainedModel | null;
@@ -66,6 +68,7 @@ export async function finetuneAndEvaluate(plan: FinetunePlan, desk: TrainerDesk)
   const summary = {
     task: task.name,
     classes: task.classes.map(({ name }) => name),
+    spacingMm: task.spacingMm ?? null,
     cases: { train: train.length, validation: validation.length, test: test.length },
     model,
     scratch,
@@ -117,7 +120,11 @@ export async function evaluateModel(
   desk: Pick<TrainerDesk, 'segment'>,
 ): Promise<EvaluationReport | null> {
   if (task.cases.test.length === 0) return null;
-  const images = task.cases.test.map(({ name, image, label }) => ({ name, imagePath: image, labelPath: label }));
+  const images = task.cases.test.map(({ name, image, series, frame, label }) => ({
+    name,
+    choice: { path: image, series, frame },
+    labelPath: label,
+  }));
   const result = await desk.segment({ kind: 'segment', limits, modelPath, images }, 'scoring test cases');
   const report = makeReport(task, digest, result.images);
   await makeFolder(outputFolder);

@@ -14,7 +14,7 @@ import { prepareFolder } from '../training/round-folder.js';
 import { type FinetuneFolder, finetuneFolder, makeFolder } from './finetune-folder.js';
 import { type FinetuneHistory, type FinetuneOutcome, readHistory, writeHistory } from './finetune-history.js';
 import { requireEveryClass } from './labelled-case.js';
-import { loadCases } from './load-cases.js';
+import { digestOfImage, loadCases } from './load-cases.js';
 import { readModelFile, requireVoxelModel, type SegmentationFacts, writeModelFile } from './model-file.js';
 import type { CaseFiles, SegmentationTask } from './segmentation-task.js';
 import { SCRATCH } from './task-file.js';
@@ -66,7 +66,7 @@ async function openStart({ start, model, classes, training }: SegmentationTask):
 
 /** Names the work by all that decides its outcome: the data's bytes, the schedule, the network and the start. */
 async function nameWork(task: SegmentationTask, { spec, digest }: Start): Promise<Digest> {
-  const { modality, classes, patchSizeVoxels, training } = task;
+  const { modality, spacingMm, classes, patchSizeVoxels, training } = task;
   const [train, validation] = [await digestsOf(task.cases.train), await digestsOf(task.cases.validation)];
   return digestOfJson({
     train,
@@ -74,7 +74,7 @@ async function nameWork(task: SegmentationTask, { spec, digest }: Start): Promis
     start: digest,
     output: task.start.outputLayer,
     spec,
-    modality,
+    ...stated({ modality, spacingMm }),
     classes,
     patchSizeVoxels,
     training,
@@ -82,7 +82,14 @@ async function nameWork(task: SegmentationTask, { spec, digest }: Start): Promis
 }
 
 async function digestsOf(cases: readonly CaseFiles[]): Promise<Digest[][]> {
-  return Promise.all(cases.map(({ image, label }) => Promise.all([digestOfFile(image), digestOfFile(label)])));
+  const digests: Digest[][] = [];
+  for (const entry of cases) digests.push([await digestOfImage(entry), await digestOfFile(entry.label)]);
+  return digests;
+}
+
+/** Only what is given, so that a task without it keeps its name. */
+function stated<Fields extends object>(fields: Fields): Partial<Fields> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<Fields>;
 }
 
 function newHistory(task: SegmentationTask, work: Digest, { digest, loaded, fresh }: Start): FinetuneHistory {
@@ -120,7 +127,7 @@ async function loadLists(task: SegmentationTask, context: OrderContext): Promise
   if (task.cases.validation.length === 0) {
     context.warn('the task lists no validation cases: the learning rate stays, nothing stops early, the last weights are kept');
   }
-  return { train, validation: await loadCases(task.cases.validation, task, context) };
+  return { train, validation: await loadCases(task.cases.validation, task, context, { scored: true }) };
 }
 
 /** Writes the model of the best validation (or the last step's, without validation cases), then the outcome. */
@@ -156,11 +163,13 @@ async function deliver(
 }
 
 function factsOf(
-  { name, modality, classes, patchSizeVoxels }: SegmentationTask,
+  { name, modality, spacingMm, classes, patchSizeVoxels }: SegmentationTask,
   { startedFrom }: FinetuneHistory,
   reached: { step: number; validationDice: number | undefined },
 ): SegmentationFacts {
-  return { task: name, modality, classes: [...classes], patchSizeVoxels: [...patchSizeVoxels], startedFrom, ...reached };
+  const spacing = spacingMm && ([...spacingMm] as [number, number, number]);
+  const images = { modality, spacingMm: spacing, patchSizeVoxels: [...patchSizeVoxels] as [number, number, number] };
+  return { task: name, classes: [...classes], ...images, startedFrom, ...reached };
 }
 
 async function readBest(folder: FinetuneFolder, spec: ModelSpec): Promise<WeightSet> {

@@ -1,43 +1,128 @@
 import { readdirSync, statSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { FederationError } from '@consilium/shared/kernel';
-import type { ImageToSegment } from '../trainer/trainer-messages.js';
-import { isVolumeFileName } from '../volumes/nifti/nifti-pair.js';
+import { headerFileOf, isVolumeFileName } from '../volumes/nifti/nifti-pair.js';
+import { type DicomImage, findDicomImages, type RefusedImage } from './find-dicom-images.js';
+import type { ImageToSegment } from './image-to-segment.js';
 import { caseName } from './task-file.js';
 
 const MASK_SUFFIX = '_mask.nii.gz';
 
+/** What there is to segment, and what was found beside it that cannot be. */
+export interface ImagesFound {
+  readonly images: readonly ImageToSegment[];
+  readonly refused: readonly RefusedImage[];
+}
+
+/** An image and its mask's path below the output folder, without the ending. */
+interface PlacedImage {
+  readonly image: Pick<ImageToSegment, 'choice' | 'scan'>;
+  readonly place: string;
+}
+
 /**
  * The images that files and folders name, each with the path of its mask below the output folder. Folders are searched to
- * the bottom and keep their structure; an image that is named twice counts once, and masks of an earlier call count not at
- * all. Throws NOT_FOUND for a path that is not there, ARGUMENT_INVALID when two masks would get one name.
+ * the bottom, for NIfTI by name and DICOM by content, and keep their structure. A NIfTI image's mask is called like the file; a
+ * DICOM volume's like the folder of its files, with a number where a folder holds several. Any file of a DICOM series stands
+ * for its volume. An image that is named twice counts once, and masks of an earlier call count not at all. `frame` is used of
+ * each scan. Throws NOT_FOUND for a path that is not there, ARGUMENT_INVALID when two masks would get one name.
  */
-export function imagesToSegment(inputs: readonly string[], outputFolder: string): ImageToSegment[] {
+export async function imagesToSegment(inputs: readonly string[], outputFolder: string, frame?: number): Promise<ImagesFound> {
   const masks = new Map<string, ImageToSegment>();
-  for (const { path, place } of inputs.flatMap((input) => imagesUnder(resolve(input)))) {
-    const name = caseName(path);
-    const maskPath = join(resolve(outputFolder), place, `${name}${MASK_SUFFIX}`);
+  const { placed, refused } = await search(inputs.map((input) => resolve(input)));
+  for (const { image, place } of placed) {
+    const maskPath = join(resolve(outputFolder), `${place}${MASK_SUFFIX}`);
     const other = masks.get(maskPath);
-    if (other !== undefined && other.imagePath !== path) {
-      throw new FederationError('ARGUMENT_INVALID', `the masks of ${other.imagePath} and ${path} would have the same name`, {
+    const asked = { name: basename(place), ...framed(image, frame), maskPath };
+    if (other !== undefined && !isDeepStrictEqual(other, asked)) {
+      const [one, two] = [other.choice.path, asked.choice.path];
+      throw new FederationError('ARGUMENT_INVALID', `the masks of ${one} and ${two} would have the same name`, {
         remedy: 'Predict them into two output folders.',
       });
     }
-    masks.set(maskPath, { name, imagePath: path, maskPath });
+    masks.set(maskPath, asked);
   }
-  return [...masks.values()];
+  return { images: [...masks.values()], refused };
 }
 
-/** Image files with their folder relative to the one that was named. */
-function imagesUnder(input: string): { path: string; place: string }[] {
-  const stats = statSync(input, { throwIfNoEntry: false });
-  if (stats === undefined) {
-    throw new FederationError('NOT_FOUND', `there is no image or folder ${input}`, { remedy: 'Check the path.' });
+function framed({ choice, scan }: PlacedImage['image'], frame: number | undefined): PlacedImage['image'] {
+  if (frame === undefined) return { choice, ...(scan && { scan }) };
+  if (scan === undefined) return { choice: { ...choice, frame } };
+  return { choice: { ...choice, frame }, scan: { ...scan, source: { ...scan.source, frame } } };
+}
+
+interface Search {
+  readonly placed: readonly PlacedImage[];
+  readonly refused: readonly RefusedImage[];
+}
+
+async function search(inputs: readonly string[]): Promise<Search> {
+  const found: Search[] = [];
+  const unclear: string[] = [];
+  for (const input of inputs) {
+    const stats = statSync(input, { throwIfNoEntry: false });
+    if (stats === undefined) {
+      throw new FederationError('NOT_FOUND', `there is no image or folder ${input}`, { remedy: 'Check the path.' });
+    }
+    const header = await headerFileOf(input).catch(() => input); // some scanners call DICOM files .img
+    if (stats.isDirectory()) found.push(await imagesUnder(input));
+    else if (isVolumeFileName(header)) found.push({ placed: [placeFile(header)], refused: [] });
+    else unclear.push(input);
   }
-  if (!stats.isDirectory()) return [{ path: input, place: '' }];
-  return readdirSync(input, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && isVolumeFileName(entry.name) && !entry.name.endsWith(MASK_SUFFIX))
+  return joined([...found, await imagesOfFiles(unclear)]);
+}
+
+async function imagesUnder(folder: string): Promise<Search> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .sort()
-    .map((path) => ({ path, place: relative(input, dirname(path)) }));
+    .sort();
+  const nifti = files.filter((path) => isVolumeFileName(path) && !path.endsWith(MASK_SUFFIX));
+  const { images, refused } = await findDicomImages(files.filter((path) => !isVolumeFileName(path)));
+  return {
+    placed: [
+      ...nifti.map((path) => ({ image: { choice: { path } }, place: join(relative(folder, dirname(path)), caseName(path)) })),
+      ...placeDicom(images, folder),
+    ],
+    refused,
+  };
+}
+
+/** Files whose names do not tell: they are looked at with the other files of their folder, once. */
+async function imagesOfFiles(files: readonly string[]): Promise<Search> {
+  const found: Search[] = [];
+  for (const folder of new Set(files.map((path) => dirname(path)))) {
+    const named = new Set(files.filter((path) => dirname(path) === folder));
+    const around = readdirSync(folder, { withFileTypes: true }).filter((entry) => !entry.isDirectory());
+    const dicom = await findDicomImages(around.map(({ name }) => join(folder, name)).sort());
+    const isNamed = (entry: { readonly files: readonly string[] }): boolean => entry.files.some((path) => named.has(path));
+    // All volumes of the folder are named before the wanted ones are chosen: a volume keeps its name whoever asks for it.
+    const placed = placeDicom(dicom.images, folder).filter(isNamed);
+    const refused = dicom.refused.filter(isNamed);
+    const known = new Set([...placed, ...refused].flatMap((entry) => entry.files));
+    // Read by their content in the end, or refused with the reason.
+    const others = [...named].filter((path) => !known.has(path)).map(placeFile);
+    found.push({ placed: [...placed, ...others], refused });
+  }
+  return joined(found);
+}
+
+function placeFile(path: string): PlacedImage {
+  return { image: { choice: { path } }, place: caseName(path) };
+}
+
+/** Below the folder that was searched: a volume of one file is called like it, others like their folder. */
+function placeDicom(images: readonly DicomImage[], searched: string): (PlacedImage & { readonly files: readonly string[] })[] {
+  return images.map((image) => {
+    const { path, files, scan } = image;
+    const beside = images.filter((other) => other.path === path);
+    const number = beside.length > 1 ? `-${beside.indexOf(image) + 1}` : '';
+    const above = path === searched ? '' : relative(searched, dirname(path));
+    return { image: { choice: { path }, scan }, place: join(above, `${caseName(path)}${number}`), files };
+  });
+}
+
+function joined(found: readonly Search[]): Search {
+  return { placed: found.flatMap(({ placed }) => placed), refused: found.flatMap(({ refused }) => refused) };
 }

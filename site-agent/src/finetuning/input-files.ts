@@ -10,3 +10,8 @@ export function requireFile(path: string, field: string): void {
     remedy: 'Paths in a task file are relative to the folder of the task file.',
   });
 }
+
+/** As {@link requireFile}, for what may be a folder with DICOM files too. */
+export function requireScan(path: string, field: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) requireFile(path, field);
+}

@@ -1,6 +1,7 @@
 import { FederationError } from '@consilium/shared/kernel';
+import type { GridMap } from '../preprocessing/resampling/resample-volume.js';
 import type { PatchSize } from '../training/patch-batch.js';
-import type { CaseFiles, SegmentationClass } from './segmentation-task.js';
+import type { SegmentationClass } from './segmentation-task.js';
 
 /** A case in memory: normalised intensities and class map on the same RAS+ grid, row-major [x][y][z]. */
 export interface LabelledCase {
@@ -9,52 +10,8 @@ export interface LabelledCase {
   readonly intensities: Float32Array;
   /** 0 for background, class index + 1 elsewhere. */
   readonly classMap: Uint8Array;
-}
-
-/** The geometry of a volume, as far as an image and its label must agree. */
-export interface Grid {
-  readonly sizeVoxels: readonly number[];
-  readonly affine: readonly number[];
-}
-
-/** How far, in millimetres, the corners of image and label may lie apart: header rounding, never a shifted label. */
-const GRID_TOLERANCE_MM = 0.1;
-
-/** Throws TASK_INVALID naming case and file when image and label do not lie on the same voxel grid. */
-export function requireSameGrid(image: Grid, label: Grid, files: CaseFiles): void {
-  const [ours, theirs] = [image.sizeVoxels.join('x'), label.sizeVoxels.join('x')];
-  if (ours !== theirs) {
-    throw mismatch(files, `has ${theirs} voxels, its image ${ours} (in RAS order)`);
-  }
-  const apart = cornerDistanceMm(image, label);
-  if (!(apart <= GRID_TOLERANCE_MM)) {
-    throw mismatch(files, `lies ${apart.toFixed(2)} mm away from its image`);
-  }
-}
-
-function mismatch(files: CaseFiles, detail: string): FederationError {
-  return new FederationError('TASK_INVALID', `case ${files.name}: the label ${files.label} ${detail}`, {
-    remedy: 'Resample the label onto the image, or name the image that it was drawn on.',
-  });
-}
-
-/** The largest distance between the same corner of two grids of one size. */
-function cornerDistanceMm(a: Grid, b: Grid): number {
-  const [x, y, z] = a.sizeVoxels.map((side) => side - 1);
-  let largest = 0;
-  for (let corner = 0; corner < 8; corner++) {
-    const voxel = [corner & 1 ? x : 0, corner & 2 ? y : 0, corner & 4 ? z : 0];
-    const [p, q] = [toMm(a.affine, voxel), toMm(b.affine, voxel)];
-    largest = Math.max(largest, Math.hypot(...p.map((value, axis) => value - (q[axis] ?? NaN))));
-  }
-  return largest;
-}
-
-function toMm(affine: readonly number[], voxel: readonly (number | undefined)[]): number[] {
-  return [0, 1, 2].map((row) => {
-    const at = (column: number): number => affine[4 * row + column] ?? NaN;
-    return at(0) * (voxel[0] ?? 0) + at(1) * (voxel[1] ?? 0) + at(2) * (voxel[2] ?? 0) + at(3);
-  });
+  /** The image's own grid, where the case was resampled and is to be scored: its classes, and where the case's voxels lie on it. */
+  readonly own?: { readonly classMap: Uint8Array; readonly fromOwn: GridMap } | undefined;
 }
 
 /** Label values → class indices + 1; values of no class are background. */
@@ -79,6 +36,7 @@ export function requireEveryClass(cases: readonly LabelledCase[], classes: reado
   const missing = classes.find((_, index) => cases.every(({ classMap }) => !classMap.includes(index + 1)));
   if (missing === undefined) return;
   throw new FederationError('TASK_INVALID', `classes: no training label holds ${missing.name} (${missing.labels.join(', ')})`, {
-    remedy: 'Check the label values of the class; a viewer shows which values the label files hold.',
+    remedy:
+      'Check the label values of the class; a viewer shows which values the label files hold. Nor must spacingMm be too coarse.',
   });
 }

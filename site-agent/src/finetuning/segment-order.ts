@@ -1,6 +1,5 @@
 /** Segmentation of whole volumes in the trainer process, for "predict" (masks) and "evaluate" (overlap with labels). */
 import { FederationError } from '@consilium/shared/kernel';
-import { normaliseIntensity } from '../preprocessing/intensity.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { SegmentedImage, SegmentOrder, SegmentResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
@@ -8,10 +7,15 @@ import { Learner } from '../training/learner.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
 import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
 import { writeNiftiLike } from '../volumes/nifti/nifti-writer.js';
+import { readVolume } from '../volumes/read-volume.js';
 import type { Volume } from '../volumes/volume.js';
-import { requireSameGrid, toClassMap, toLabelValues } from './labelled-case.js';
+import { findCaseScan, frameNote } from './case-scan.js';
+import type { ImageToSegment } from './image-to-segment.js';
+import { toClassMap, toLabelValues } from './labelled-case.js';
+import { matchLabel } from './match-label.js';
 import { classMapOf, countOverlap, type OverlapCounts } from './metrics.js';
 import { readModelFile, requireSegmentation, type SegmentationFacts } from './model-file.js';
+import { onOwnGrid, prepareImage } from './prepare-image.js';
 import { segment } from './validate-cases.js';
 
 /** Segments one image after the other. An image that cannot be used is reported with its reason and does not stop the rest. */
@@ -24,7 +28,7 @@ export async function executeSegment(order: SegmentOrder, context: OrderContext)
     const images: SegmentedImage[] = [];
     for (const [index, image] of order.images.entries()) {
       obeyStop(context.stop);
-      images.push(await segmentImage(learner, image, facts));
+      images.push(await segmentImage(learner, image, facts, context));
       context.report('segmenting', index + 1, order.images.length);
       await letEventsIn();
     }
@@ -34,16 +38,20 @@ export async function executeSegment(order: SegmentOrder, context: OrderContext)
   }
 }
 
-type ImageOrder = SegmentOrder['images'][number];
-
-async function segmentImage(learner: Learner, image: ImageOrder, facts: SegmentationFacts): Promise<SegmentedImage> {
+async function segmentImage(
+  learner: Learner,
+  image: ImageToSegment,
+  facts: SegmentationFacts,
+  context: Pick<OrderContext, 'warn'>,
+): Promise<SegmentedImage> {
   try {
-    const volume = await readNiftiVolume(image.imagePath);
-    const intensities = normaliseIntensity(volume, facts.modality);
-    const { sizeVoxels } = volume;
+    const scan = image.scan ?? (await findCaseScan(image.choice));
+    const note = frameNote(image.name, scan, image.choice.frame);
+    if (note !== undefined) context.warn(note);
+    const volume = await readVolume(scan.source);
+    const { fromOwn, ...prepared } = prepareImage(volume, scan.modality, facts);
     const classes = facts.classes.length;
-    const probabilities = segment(learner, { intensities, sizeVoxels }, facts.patchSizeVoxels, classes);
-    const classMap = classMapOf(probabilities, classes);
+    const classMap = classMapOf(onOwnGrid(segment(learner, prepared, facts.patchSizeVoxels, classes), fromOwn, classes), classes);
     const counts = await compare(image, volume, classMap, facts);
     if (image.maskPath !== undefined) await writeNiftiLike(image.maskPath, volume, toLabelValues(classMap, facts.classes));
     const foregroundVoxels = facts.classes.map((_, index) =>
@@ -59,13 +67,13 @@ async function segmentImage(learner: Learner, image: ImageOrder, facts: Segmenta
 }
 
 async function compare(
-  { name, imagePath, labelPath }: ImageOrder,
+  { name, labelPath }: ImageToSegment,
   volume: Volume,
   classMap: Uint8Array,
   { classes }: SegmentationFacts,
 ): Promise<OverlapCounts[] | undefined> {
   if (labelPath === undefined) return undefined;
   const label = await readNiftiVolume(labelPath);
-  requireSameGrid(volume, label, { name, image: imagePath, label: labelPath });
-  return countOverlap(classMap, toClassMap(label.voxels, classes), classes.length);
+  const labels = matchLabel(volume, label, { name, label: labelPath });
+  return countOverlap(classMap, toClassMap(labels, classes), classes.length);
 }

@@ -1,10 +1,21 @@
 import { z } from 'zod';
 import { voxelModelChoiceSchema } from '@consilium/shared/models';
-import { fraction, nameField, patchPlanSchema, positiveInteger, scheduleSchema } from '@consilium/shared/wire';
+import {
+  fraction,
+  nameField,
+  patchPlanSchema,
+  positiveInteger,
+  preparationPlanSchema,
+  scheduleSchema,
+} from '@consilium/shared/wire';
+
+const index = z.int().min(0);
 
 const caseSchema = z.strictObject({
   image: z.string().min(1),
   label: z.string().min(1),
+  series: index.optional().describe('which volume of a folder with several, as "convert" lists them'),
+  frame: index.optional().describe('which frame of a scan with several (time points, echoes); the first when left out'),
   name: nameField.optional().describe("how reports call the case; the image file's name by default"),
 });
 
@@ -67,12 +78,21 @@ export type FinetuneTraining = z.infer<typeof finetuneTrainingSchema>;
 
 export const modalityField = z.enum(['CT', 'MR']);
 
+/** Millimetres along x, y, z. */
+export const spacingField = preparationPlanSchema.shape.spacingMm.unwrap();
+
+/** One number stands for all three. */
+const spacingSchema = z.preprocess((given) => (typeof given === 'number' ? [given, given, given] : given), spacingField);
+
 /** The task file as a human writes it; paths are relative to it. */
 export const taskFileSchema = z
   .strictObject({
     name: nameField,
     kind: z.literal('segmentation'),
-    modality: modalityField,
+    modality: modalityField.optional().describe("of all images; from each one's header or values when left out"),
+    spacingMm: spacingSchema
+      .optional()
+      .describe("images are resampled to this spacing and answers back; each scan's own grid when left out"),
     classes: z.array(segmentationClassSchema).min(1).max(128),
     cases: caseListsSchema.optional(),
     split: z.string().min(1).optional().describe('a file with the lists train, validation and test instead of "cases"'),
@@ -109,7 +129,11 @@ export type TaskFile = z.infer<typeof taskFileSchema>;
 /** Absolute paths of one labelled case. */
 export interface CaseFiles {
   readonly name: string;
+  /** A NIfTI file, a DICOM file or a folder with DICOM files. */
   readonly image: string;
+  /** Which volume of the folder, and which frame of the volume, where there are several. */
+  readonly series?: number | undefined;
+  readonly frame?: number | undefined;
   readonly label: string;
 }
 
@@ -117,7 +141,8 @@ export interface CaseFiles {
 export interface SegmentationTask {
   readonly name: string;
   readonly kind: 'segmentation';
-  readonly modality: 'CT' | 'MR';
+  readonly modality?: 'CT' | 'MR' | undefined;
+  readonly spacingMm?: readonly [number, number, number] | undefined;
   readonly classes: readonly SegmentationClass[];
   readonly cases: {
     readonly train: readonly CaseFiles[];

@@ -50,6 +50,27 @@ describe('task file', () => {
     expect(readTaskFile(write({ ...rest, split: 'split.json' })).cases.validation[0]?.name).toBe('b');
   });
 
+  it('takes one number or three as spacing, and folders, series and frames of images', () => {
+    expect(readTaskFile(write({ ...valid(), spacingMm: 1.5 })).spacingMm).toEqual([1.5, 1.5, 1.5]);
+    const image = { ...files('a'), image: 'scans' };
+    const task = readTaskFile(
+      write({ ...valid(), modality: undefined, spacingMm: [1, 1, 2.5], cases: { train: [{ ...image, series: 1, frame: 2 }] } }),
+    );
+    expect(task).toMatchObject({ spacingMm: [1, 1, 2.5], cases: { train: [{ name: 'scans', series: 1, frame: 2 }] } });
+    expect('modality' in task).toBe(false);
+    writeFileSync(join(folder, 'copy.yaml'), describeTask(task));
+    expect(readTaskFile(join(folder, 'copy.yaml'))).toEqual(task);
+  });
+
+  it('lets frames of one scan share a list, but neither two lists nor one frame', () => {
+    const frame = (number: number) => ({ ...files('a'), name: `a${number}`, frame: number });
+    const frames = { train: [frame(0), frame(1)] };
+    expect(readTaskFile(write({ ...valid(), cases: frames })).cases.train).toHaveLength(2);
+    expect(() => readTaskFile(write({ ...valid(), cases: { ...frames, test: [frame(2)] } }))).toThrow(/also listed under train/);
+    const twice = { train: [files('a'), { ...files('a'), name: 'again', frame: 0 }] };
+    expect(() => readTaskFile(write({ ...valid(), cases: twice }))).toThrow(/also listed under train/);
+  });
+
   it('reads back what it describes', () => {
     const task = readTaskFile(write(valid()));
     const copy = join(folder, 'copy.yaml');
@@ -60,6 +81,8 @@ describe('task file', () => {
   it.each<[string, object, RegExp]>([
     ['an unknown field', { ...valid(), colour: 'red' }, /colour/],
     ['an unknown modality', { ...valid(), modality: 'PET' }, /modality/],
+    ['a spacing of two numbers', { ...valid(), spacingMm: [1, 1] }, /spacingMm/],
+    ['a spacing that cannot be', { ...valid(), spacingMm: 0 }, /spacingMm/],
     ['no training case', { ...valid(), cases: { train: [] } }, /cases\.train/],
     ['neither cases nor split', { ...valid(), cases: undefined }, /cases: give either/],
     ['a patch side that the network cannot halve', { ...valid(), patchSizeVoxels: [64, 64, 30] }, /patchSizeVoxels/],

@@ -4,7 +4,7 @@ import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
 import { FederationError } from '@consilium/shared/kernel';
 import { parseWith } from '@consilium/shared/wire';
 import { type CaseFiles, type CaseLists, caseListsSchema, type SegmentationTask, taskFileSchema } from './segmentation-task.js';
-import { requireFile } from './input-files.js';
+import { requireFile, requireScan } from './input-files.js';
 
 /** Where a fine-tuning begins: fresh seeded weights, or a model file (federated version, earlier fine-tuning, import). */
 export const SCRATCH = 'scratch';
@@ -29,7 +29,8 @@ export function readTaskFile(path: string): SegmentationTask {
   return {
     name: fields.name,
     kind: fields.kind,
-    modality: fields.modality,
+    ...(fields.modality === undefined ? {} : { modality: fields.modality }),
+    ...(fields.spacingMm === undefined ? {} : { spacingMm: fields.spacingMm }),
     classes: fields.classes,
     cases,
     start: { from: startPath, outputLayer },
@@ -65,45 +66,49 @@ function readSplit(path: string): CaseLists {
   return parseWith(caseListsSchema, parseText(path, 'split file'), 'TASK_INVALID', 'the split file');
 }
 
-function resolveCases(
-  listed: readonly { image: string; label: string; name?: string | undefined }[],
-  folder: string,
-  list: string,
-): CaseFiles[] {
-  return listed.map(({ image, label, name }, index) => {
-    const files = { image: resolve(folder, image), label: resolve(folder, label) };
-    requireFile(files.image, `cases.${list}.${index}.image`);
+function resolveCases(listed: CaseLists['train'], folder: string, list: string): CaseFiles[] {
+  return listed.map(({ image, label, name, ...choice }, index) => {
+    const files = { image: resolve(folder, image), ...choice, label: resolve(folder, label) };
+    requireScan(files.image, `cases.${list}.${index}.image`);
     requireFile(files.label, `cases.${list}.${index}.label`);
     return { name: name ?? caseName(files.image), ...files };
   });
 }
 
-/** "scans/hippocampus_205.nii.gz" → "hippocampus_205". */
+/** "scans/hippocampus_205.nii.gz" → "hippocampus_205", "scans/abdomen.dcm" → "abdomen"; a folder's name is its own. */
 export function caseName(path: string): string {
-  return basename(path).replace(/\.(nii\.gz|nii|hdr\.gz|hdr|img\.gz|img)$/i, '');
+  return basename(path).replace(/\.(nii\.gz|nii|hdr\.gz|hdr|img\.gz|img|dcm)$/i, '');
 }
 
-/** A case that is trained and tested on makes every number meaningless, so it is refused rather than reported. */
+/**
+ * A case that is trained and tested on makes every number meaningless, so it is refused rather than reported. Frames of one
+ * scan show one patient: they may share a list, but not lie in two.
+ */
 function requireDistinctCases(cases: SegmentationTask['cases']): void {
-  const images = new Map<string, string>();
+  const scans = new Map<string, string>();
+  const frames = new Set<string>();
   const names = new Set<string>();
   for (const [list, members] of Object.entries(cases)) {
-    for (const { image, name } of members) {
-      const other = images.get(image);
-      if (other !== undefined) {
-        throw new FederationError('TASK_INVALID', `cases.${list}: the image of case ${name} is also listed under ${other}`, {
-          remedy: 'Put each image into exactly one of train, validation and test.',
-        });
-      }
+    for (const { image, series = '', frame = 0, name } of members) {
+      const scan = `${image}#${series}`;
+      const other = scans.get(scan);
+      if (other !== undefined && (other !== list || frames.has(`${scan}#${frame}`))) throw listedTwice(list, name, other);
       if (names.has(name)) {
         throw new FederationError('TASK_INVALID', `cases.${list}: two cases are called ${name}`, {
           remedy: 'Give one of them another "name".',
         });
       }
-      images.set(image, list);
+      scans.set(scan, list);
+      frames.add(`${scan}#${frame}`);
       names.add(name);
     }
   }
+}
+
+function listedTwice(list: string, name: string, other: string): FederationError {
+  return new FederationError('TASK_INVALID', `cases.${list}: the image of case ${name} is also listed under ${other}`, {
+    remedy: 'Put each image into exactly one of train, validation and test.',
+  });
 }
 
 /** The task as the text of a task file with absolute paths: it reads back as the same task wherever it is put. */

@@ -3,6 +3,7 @@ import type { PatchSize } from '../training/patch-batch.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
 import type { LabelledCase } from './labelled-case.js';
 import { classMapOf, countOverlap, dice, mean, softDiceLoss } from './metrics.js';
+import { onOwnGrid } from './prepare-image.js';
 import { predictVolume } from './sliding-window.js';
 
 /** The part of a learner that inference needs: forward only, after the sigmoid. */
@@ -23,7 +24,7 @@ export function segment(
   return predictVolume(volume.intensities, volume.sizeVoxels, patch, classes, (input) => segmenter.predict(input, 1, patch));
 }
 
-/** Soft Dice loss and thresholded Dice, each the mean over the cases. */
+/** Soft Dice loss and thresholded Dice on the images' own grids, each the mean over the cases. */
 export async function validateCases(
   segmenter: Segmenter,
   cases: readonly LabelledCase[],
@@ -35,9 +36,10 @@ export async function validateCases(
   const scores: number[] = [];
   for (const [index, labelled] of cases.entries()) {
     obeyStop(context.stop);
-    const probabilities = segment(segmenter, labelled, patch, classes);
-    losses.push(softDiceLoss(probabilities, labelled.classMap, classes));
-    scores.push(mean(countOverlap(classMapOf(probabilities, classes), labelled.classMap, classes).map(dice)));
+    const probabilities = onOwnGrid(segment(segmenter, labelled, patch, classes), labelled.own?.fromOwn, classes);
+    const { classMap } = labelled.own ?? labelled;
+    losses.push(softDiceLoss(probabilities, classMap, classes));
+    scores.push(mean(countOverlap(classMapOf(probabilities, classes), classMap, classes).map(dice)));
     context.report('validating', index + 1, cases.length);
     await letEventsIn();
   }

@@ -5,6 +5,7 @@ import type { StepRecord } from '../engine/profile/operation-record.js';
 import type { StepProfile } from '../engine/profile/step-profile.js';
 import type { NativeKernels } from '../engine/runtime/runtime.js';
 import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
+import type { ImageToSegment } from '../finetuning/image-to-segment.js';
 import type { OverlapCounts } from '../finetuning/metrics.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 import type { ProfiledTraining } from '../training/profiled-training.js';
@@ -84,15 +85,6 @@ export interface SegmentOrder {
   readonly limits: TrainerLimits;
   readonly modelPath: string;
   readonly images: readonly ImageToSegment[];
-}
-
-export interface ImageToSegment {
-  readonly name: string;
-  readonly imagePath: string;
-  /** Compared with the prediction where given. */
-  readonly labelPath?: string;
-  /** Where the mask goes, in the image's own stored geometry; no mask when left out. */
-  readonly maskPath?: string;
 }
 
 export type SegmentedImage =

@@ -1,0 +1,78 @@
+/** From a scan to what the network sees, with the very functions that prepare scans for pretraining; and back to its grid. */
+import { completePlan, prepareVolume } from '../preprocessing/prepare-volume.js';
+import { type GridMap, gridAtSpacing, inverseMap, resampleImage } from '../preprocessing/resampling/resample-volume.js';
+import { describeIntensities } from '../volumes/intensity-statistics.js';
+import { decideModality } from '../volumes/modality.js';
+import { unsuitable } from '../volumes/volume-fault.js';
+import type { Modality, Triple, Volume } from '../volumes/volume.js';
+
+/** What a task, or a model that was trained on it, says of its images. */
+export interface ImagePlan {
+  /** Of all images; from each one's header or values when left out. */
+  readonly modality?: Modality | undefined;
+  /** What images are resampled to, along x, y, z; each scan's own grid when left out. */
+  readonly spacingMm?: Triple | undefined;
+}
+
+/** An image as the network sees it. */
+export interface PreparedImage {
+  readonly sizeVoxels: Triple;
+  /** Row-major [x][y][z], 0 to 1. */
+  readonly intensities: Float32Array;
+  /** Where these voxels lie between the scan's own; undefined when they are the same. */
+  readonly fromOwn: GridMap | undefined;
+}
+
+/** More voxels than any scanner makes: a spacing that asks for them is a mistake. */
+const MAXIMUM_VOXELS = 2 ** 29;
+
+/**
+ * Decides the modality (header, plan, values, in this order), resamples and normalises. The volume's voxels are overwritten.
+ * Throws VOLUME_UNSUITABLE when the image is not what the plan says, or cannot be resampled to the plan's spacing.
+ */
+export function prepareImage(volume: Volume, headerModality: Modality | undefined, plan: ImagePlan): PreparedImage {
+  const modality = modalityOf(volume, headerModality, plan.modality);
+  const { spacingMm } = plan;
+  if (spacingMm === undefined) return { ...normalised(volume, modality, undefined), fromOwn: undefined };
+  const grid = gridAtSpacing(volume, spacingMm);
+  const voxels = grid.sizeVoxels.reduce((product, side) => product * side, 1);
+  if (voxels > MAXIMUM_VOXELS) {
+    const [size, wanted] = [grid.sizeVoxels.join(' × '), spacingMm.join(' × ')];
+    throw unsuitable(`at ${wanted} mm it would have ${size} voxels`, 'Choose a coarser spacingMm.');
+  }
+  return { ...normalised(volume, modality, spacingMm), fromOwn: grid.from };
+}
+
+function normalised(volume: Volume, modality: Modality, spacingMm: Triple | undefined): Omit<PreparedImage, 'fromOwn'> {
+  const plan = completePlan(spacingMm === undefined ? undefined : { ...completePlan(undefined), spacingMm: [...spacingMm] });
+  const { sizeVoxels, voxels } = prepareVolume(volume, modality, plan);
+  return { sizeVoxels, intensities: voxels };
+}
+
+function modalityOf({ voxels }: Volume, stated: Modality | undefined, expected: Modality | undefined): Modality {
+  if (stated !== undefined && expected !== undefined && stated !== expected) {
+    throw unsuitable(`its header says ${stated}, but ${expected} is expected`, `Use ${expected} scans here.`);
+  }
+  const said = stated ?? expected;
+  // Nothing is asked of MR values: they have no unit.
+  return said === 'MR' ? said : decideModality(voxels, describeIntensities(voxels), said);
+}
+
+/**
+ * Answers on the prepared grid, `outputs` per voxel (fastest), brought to the scan's own voxels: interpolated linearly, or
+ * averaged over them where they are the larger ones. The same array when both grids are one.
+ */
+export function onOwnGrid(answers: Float32Array, fromOwn: GridMap | undefined, outputs: number): Float32Array {
+  if (fromOwn === undefined) return answers;
+  const [x, y, z] = inverseMap(fromOwn);
+  const [nx, ny, nz] = [x.inputs, y.inputs, z.inputs];
+  // The outputs of a voxel go along with it: first as part of the rows along z, then as an axis of their own.
+  const planes = resampleImage({ sizeVoxels: [nx, ny, nz * outputs], voxels: answers }, [x, y, unchanged(nz * outputs)]);
+  const rows = x.outputs * y.outputs;
+  return resampleImage({ sizeVoxels: [rows, nz, outputs], voxels: planes.voxels }, [unchanged(rows), z, unchanged(outputs)])
+    .voxels;
+}
+
+function unchanged(side: number): GridMap[0] {
+  return { inputs: side, outputs: side, first: 0, step: 1 };
+}
