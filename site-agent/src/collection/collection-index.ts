@@ -1,4 +1,4 @@
-import { FederationError } from '@consilium/shared/kernel';
+import { type Digest, FederationError } from '@consilium/shared/kernel';
 import type { Modality } from '../volumes/volume.js';
 import { inTransaction, openSiteDatabase, type SqliteDatabase, storageError } from './database.js';
 import { FileTable, rangeBelow } from './file-table.js';
@@ -114,6 +114,15 @@ export class CollectionIndex {
           },
         });
       }
+    }
+  }
+
+  /** See `doubtVolumes`. Until they have been read again, all that is known of the scans stays. */
+  doubt(digest: Digest): void {
+    for (const id of this.scans.idsWithDigest(digest)) {
+      const entry = this.scans.entry(id);
+      if (entry !== undefined) this.files.doubt(entry.owner, entry.part);
+      this.scans.doubtCheck(id);
     }
   }
 

@@ -6,7 +6,7 @@ import { filesOfVolume, headerFileOf, isVolumeFileName } from '../volumes/nifti/
 import type { ScanHeader } from '../volumes/scan-header.js';
 import { faultOf, reasonOf } from '../volumes/volume-fault.js';
 import { NOTHING_NOTED, type NotedScan, type NotesReader } from './collection-notes.js';
-import type { FileRow, FileTable } from './file-table.js';
+import { type FileRow, type FileTable, NEVER_MS } from './file-table.js';
 import type { FileStamp } from './indexed-volume.js';
 import type { Verdict } from './scan-entry.js';
 import type { WalkedFile } from './walk-files.js';
@@ -30,7 +30,6 @@ export type FileFinding =
 
 /** A fault of the moment, not of the file: the file is looked at again next time, although its stamp has not changed. */
 const PASSING = new Set(['EACCES', 'EPERM', 'ENOENT', 'EIO', 'EMFILE', 'ENFILE', 'EBUSY', 'ESTALE', 'ETIMEDOUT', 'ENOMEM']);
-const NEVER_MS = -1;
 const PREAMBLE_BYTES = 132;
 
 /** Looks at files one by one. Reads headers only, and of unchanged files nothing. */

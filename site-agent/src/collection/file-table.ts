@@ -15,6 +15,9 @@ export interface FileRow extends FileStamp {
   readonly examinedAs: string;
 }
 
+/** A time that no file was changed at: one with this stamp is read again. */
+export const NEVER_MS = -1;
+
 interface Row {
   path: string;
   bytes: number;
@@ -63,6 +66,11 @@ export class FileTable {
 
   setPart(path: string, part: number): void {
     this.database.prepare('UPDATE collection_file SET part = ? WHERE path = ?').run(part, path);
+  }
+
+  /** Whatever their stamps say, the files of this scan are read the next time. */
+  doubt(owner: string, part: number): void {
+    this.database.prepare('UPDATE collection_file SET modified_ms = ? WHERE owner = ? AND part = ?').run(NEVER_MS, owner, part);
   }
 
   /** Paths at or below a folder that were not seen since. */

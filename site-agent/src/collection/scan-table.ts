@@ -63,6 +63,11 @@ export class ScanTable {
     this.database.prepare('DELETE FROM collection_volume WHERE scan = ?').run(id);
   }
 
+  /** The check is dropped as soon as the scan's header has been read again. */
+  doubtCheck(id: number): void {
+    this.database.prepare(`UPDATE collection_check SET voxels_key = '' WHERE scan = ?`).run(id);
+  }
+
   saveCheck(id: number, voxelsKey: string, framesWanted: Frames, check: ScanCheck): void {
     this.dropCheck(id);
     const { status, code = null, reason = null, remedy = null, unusedBecause = null, warnings } = check;

@@ -1,5 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type MadeVolume, writeNifti } from '../../../test/fixtures/make-volume.js';
@@ -46,7 +56,9 @@ describe('site-agent preprocess', () => {
     mkdirSync(scans);
     for (const [index, name] of ['a', 'b', 'c', 'd'].entries()) writeNifti(join(scans, `${name}.nii`), scan(index));
     expect(agent('index', scans)).toMatchObject({ status: 0 });
+    const { atime, mtime } = statSync(join(scans, 'd.nii'));
     writeNifti(join(scans, 'd.nii'), scan(9));
+    utimesSync(join(scans, 'd.nii'), atime, mtime); // of the same size and time: only the digest tells
 
     const child = spawn(process.execPath, [PROGRAM, '--home', home, 'preprocess'], { stdio: 'ignore' });
     const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -67,13 +79,15 @@ describe('site-agent preprocess', () => {
     expect(result.stdout).toContain('Left out (1):\n  d.nii: a file has changed since it was indexed');
     expect(JSON.parse(agent('preprocess', '--json').stdout)).toMatchObject({ prepared: 3, made: 0, leftOut: 1 });
     expect(readdirSync(join(home, 'prepared'))).toHaveLength(3);
+    expect(agent('index').stdout).toContain('1 headers and the voxels of 1 scans read, 3 files unchanged');
+    expect(JSON.parse(agent('preprocess', '--json').stdout)).toMatchObject({ prepared: 4, made: 1, leftOut: 0 });
   });
 
   it('prepares as a campaign asks, beside the rest, within a limit that the volumes fit in', () => {
     const campaign = join(folder, 'campaign.yaml');
     writeFileSync(campaign, 'name: knees\npatch:\n  preparation: {spacingMm: [3, 3, 3], elementType: f16}\n');
     expect(agent('preprocess', '--campaign', campaign)).toMatchObject({ status: 0 });
-    expect(entries()).toHaveLength(6);
+    expect(entries()).toHaveLength(8);
     const sizes = entries().map((name) => readFileSync(join(home, 'prepared', name)).length);
     expect(new Set(sizes).size).toBe(2);
     const tight = agent('preprocess', '--cache-limit', '1MiB', '--campaign', campaign);

@@ -6,11 +6,13 @@ import { createProgress } from '@consilium/shared/terminal';
 import { parseWith, type PreparationPlan, preparationPlanSchema } from '@consilium/shared/wire';
 import { z } from 'zod';
 import { CollectionIndex } from '../collection/collection-index.js';
+import { doubtVolumes } from '../collection/doubt-volumes.js';
 import type { IndexedVolume } from '../collection/indexed-volume.js';
 import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
 import { requireHome } from '../config/site-folder.js';
 import { PatchCache } from '../preprocessing/patch-cache/patch-cache.js';
 import { type PreparedCollection, prepareCollection } from '../preprocessing/prepare-collection.js';
+import type { VolumeToPrepare } from '../preprocessing/prepare-indexed.js';
 import { completePlan } from '../preprocessing/prepare-volume.js';
 
 interface PreprocessOptions {
@@ -77,6 +79,7 @@ async function prepareAll(
   };
   process.once('SIGINT', end);
   const reasons: string[] = [];
+  const left: VolumeToPrepare[] = [];
   let ready = 0;
   const draw = (note?: string): void =>
     progress.update(ready, note ?? (reasons.length === 0 ? '' : `${reasons.length} left out`));
@@ -86,11 +89,15 @@ async function prepareAll(
         ready = done;
         draw();
       },
-      onLeftOut: (error) => void reasons.push(error.message),
+      onLeftOut: (error, volume) => {
+        reasons.push(error.message);
+        left.push(volume);
+      },
       waitForSpace: (error) => waitForSpace(error, folder.preparedFolder, draw),
     });
     return { result, reasons };
   } finally {
+    doubtVolumes(folder.databaseFile, left);
     process.off('SIGINT', end);
     progress.finish();
   }

@@ -9,7 +9,7 @@ export interface PreparationWatch {
   /** Before each volume, and once after the last. */
   onProgress(done: number, total: number): Promise<void> | void;
   /** A volume that does not read, or is not what was indexed; the others go on. */
-  onLeftOut(error: FederationError): void;
+  onLeftOut(error: FederationError, volume: VolumeToPrepare): void;
   /** Resolves when it is worth trying again; left out, a full disk ends the work with DISK_FULL. */
   waitForSpace?(error: FederationError): Promise<void>;
 }
@@ -40,7 +40,7 @@ export async function prepareCollection(
     } catch (thrown) {
       const error = FederationError.from(thrown);
       if (error.kind !== 'volume') throw error;
-      watch.onLeftOut(error);
+      watch.onLeftOut(error, volume);
     }
   }
   await watch.onProgress(indexed.length, indexed.length);
