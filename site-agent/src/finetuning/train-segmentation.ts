@@ -88,7 +88,7 @@ async function trainUntil(
       learningRateAt: (step) => rateOfStep(learningRate, training, step),
       checkpointEverySteps: training.checkpointEverySteps,
       saveCheckpoint: (reached) => saveCheckpoint(finetuning, reached),
-      onStep: ({ step, lastLoss }) => context.report('training', step, training.steps, lastLoss),
+      onStep: ({ step, lastLoss }, time) => context.report('training', step, training.steps, lastLoss, time),
       stop: context.stop,
       nowMs: () => context.nowMs(),
     },

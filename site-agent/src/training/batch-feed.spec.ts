@@ -179,6 +179,20 @@ describe('batch threads of the built program', () => {
     expect(lines).toEqual(['4']);
   });
 
+  it('takes more threads when steps wait, up to what it may, and makes the same batches', () => {
+    const lines = runBuilt(`
+      for (const mostThreads of [1, 2]) {
+        const feed = openPretrainFeed({ ...options, threads: 1, mostThreads });
+        const hash = createHash('sha256');
+        for (let step = 0; step < 100; step++) hash.update((await feed.batch(step)).input); // no step takes any time
+        console.log(feed.threads + ' ' + hash.digest('hex'));
+        await feed.close();
+      }`).split('\n');
+    const [alone = '', together = ''] = lines;
+    expect([alone.slice(0, 1), together.slice(0, 1)]).toEqual(['1', '2']);
+    expect(together.slice(1)).toBe(alone.slice(1));
+  });
+
   it('fails the step when a thread dies', () => {
     const output = runBuilt(`
       import { BatchRing } from ${JSON.stringify(builtFile('batch-ring.js'))};

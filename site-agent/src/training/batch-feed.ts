@@ -4,7 +4,7 @@ import { voxelsOf } from './batch-passes.js';
 import type { RingPlan } from './batch-ring.js';
 import type { BatchSource, PatchBatch, PatchSize } from './patch-batch.js';
 import { PatchStream, type PatchStreamOptions } from './patch-stream.js';
-import { ThreadedFeed } from './threaded-feed.js';
+import { ThreadedFeed, type ThreadRange } from './threaded-feed.js';
 
 export interface PretrainFeedOptions extends PatchStreamOptions {
   readonly batchSize: number;
@@ -15,6 +15,8 @@ export interface PretrainFeedOptions extends PatchStreamOptions {
    * says. The bytes are the same for any number.
    */
   readonly threads?: number | undefined;
+  /** What the number may grow to when steps wait for their batches; it stays when left out. */
+  readonly mostThreads?: number | undefined;
   /** The step that will be asked for first, so that making ahead begins there. */
   readonly firstStep?: number;
 }
@@ -32,6 +34,11 @@ export function batchThreadsFor(threads: number = availableParallelism()): numbe
   return Math.ceil(threads / 8);
 }
 
+/** What {@link batchThreadsFor} may grow to where patches take long (several scales, a slow disk) or steps are short. */
+export function mostBatchThreadsFor(threads: number = availableParallelism()): number {
+  return Math.ceil(threads / 4);
+}
+
 /**
  * The batches of local training, or one device's share of them: step s (0, 1, …) holds pairs s·B … s·B + B − 1 of the stream.
  * Ask for one step after the other; another one is allowed, but the batches made ahead are lost. Close it when done.
@@ -39,9 +46,11 @@ export function batchThreadsFor(threads: number = availableParallelism()): numbe
 export function openPretrainFeed(options: PretrainFeedOptions): BatchSource {
   const { batchSize, firstStep = 0, share = { first: 0, count: batchSize } } = options;
   const plan: RingPlan = { sizeVoxels: options.patch.sizeVoxels, batchSize, share, firstStep, slots: SLOTS };
-  const threads = Math.min(options.threads ?? batchThreadsFor(), MOST_THREADS, share.count * SLOTS);
+  const useful = (threads: number): number => Math.min(threads, MOST_THREADS, share.count * SLOTS);
+  const first = useful(options.threads ?? batchThreadsFor());
+  const range: ThreadRange = { first, most: Math.max(first, useful(options.mostThreads ?? first)) };
   const stream = new PatchStream(options); // also refuses an empty collection at once
-  return threads >= 1 && IS_COMPILED ? new ThreadedFeed(options, plan, threads) : new OwnFeed(stream, plan);
+  return first >= 1 && IS_COMPILED ? new ThreadedFeed(options, plan, range) : new OwnFeed(stream, plan);
 }
 
 /** The frozen probe: the first pairs of a stream, in batches of at most `batchSize`. The same for every model version. */

@@ -37,10 +37,6 @@ export class BatchThreads {
     while (this.threads.length < count) this.add();
   }
 
-  get count(): number {
-    return this.threads.length;
-  }
-
   /** One thread more; batches are the same, only sooner. */
   add(): void {
     const { volumes, patch, objective, streamName } = this.stream;

@@ -1,6 +1,6 @@
 import { patchesPerStep, type RoundPlan } from '@consilium/shared/wire';
 import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
-import { batchThreadsFor, openPretrainFeed } from './batch-feed.js';
+import { batchThreadsFor, mostBatchThreadsFor, openPretrainFeed } from './batch-feed.js';
 import type { BatchShare } from './data-parallel/batch-share.js';
 import type { BatchSource } from './patch-batch.js';
 
@@ -23,6 +23,7 @@ export function openRoundFeed({ plan, volumes, threads, firstStep, share }: Roun
     share,
     streamName: `${plan.seed}/round-${plan.roundNumber}`,
     threads: batchThreadsFor(threads),
+    mostThreads: mostBatchThreadsFor(threads),
     firstStep,
   });
 }
