@@ -4,14 +4,12 @@ import { FederationError, required } from '@consilium/shared/kernel';
 import { BatchRing, type PairPlace } from './batch-ring.js';
 import type { BatchThreadWork, BatchThreadWord } from './batch-threads.js';
 import { PatchStream } from './patch-stream.js';
-import { yieldToTraining } from './yield-to-training.js';
 
 const port = required(parentPort, 'the port of a batch thread');
 const { stream: options, ring: shared } = workerData as BatchThreadWork;
 const ring = new BatchRing(shared);
 const stream = new PatchStream(options);
 
-yieldToTraining();
 for (;;) fillNext(ring.take());
 
 function fillNext(place: PairPlace): void {
