@@ -30,7 +30,7 @@ export interface DicomFacts {
   readonly transferSyntax: string;
   readonly sopClass: string;
   readonly sopInstance: string;
-  /** As stated: "CT", "MR", "RTSTRUCT", … */
+  /** As stated: "CT", "MR", "RTSTRUCT", …; UNKNOWN for what DICOM does not define. */
   readonly modality: string;
   readonly seriesInstance: string;
   readonly examinationInstance: string;

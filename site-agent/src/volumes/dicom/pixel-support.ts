@@ -1,4 +1,5 @@
 import type { DicomFacts, PixelFacts } from './dicom-facts.js';
+import { shownPhotometric, shownSyntax } from './shown-words.js';
 import { codecOf } from './transfer-syntax.js';
 
 /** Of one decoded frame. */
@@ -8,15 +9,14 @@ const MOST_FRAME_BYTES = 256 * 1024 * 1024;
 export function whyPixelsUnsuitable({ pixels, transferSyntax }: DicomFacts): string | undefined {
   if (pixels === undefined) return 'there are no pixels in it';
   const codec = codecOf(transferSyntax);
-  if (codec === undefined)
-    return `its pixels are encoded in a way that is not read (transfer syntax ${shortened(transferSyntax)})`;
+  if (codec === undefined) return `its pixels are encoded in a way that is not read (${shownSyntax(transferSyntax)})`;
   return whyFormUnsuitable(pixels) ?? whyWordUnsuitable(pixels, codec !== 'none');
 }
 
 function whyFormUnsuitable({ samplesPerPixel, photometric, rows, columns, bitsAllocated }: PixelFacts): string | undefined {
   if (photometric === 'PALETTE COLOR' || samplesPerPixel > 1)
-    return `its pixels are colours (${shortened(photometric)}), not measured values`;
-  if (!photometric.startsWith('MONOCHROME')) return `its pixels are no measured values (${shortened(photometric)})`;
+    return `its pixels are colours (${shownPhotometric(photometric)}), not measured values`;
+  if (!photometric.startsWith('MONOCHROME')) return `its pixels are no measured values (${shownPhotometric(photometric)})`;
   if ((rows * columns * bitsAllocated) / 8 > MOST_FRAME_BYTES) return `its pictures of ${columns}×${rows} pixels are too large`;
   return undefined;
 }
@@ -30,8 +30,4 @@ function whyWordUnsuitable({ bitsAllocated, bitsStored, floating }: PixelFacts, 
   if (![8, 16, 32].includes(bitsAllocated)) return `its pixels have ${bitsAllocated} bits each`;
   if (encoded && bitsAllocated === 32) return 'its compressed pixels have 32 bits each';
   return undefined;
-}
-
-function shortened(text: string): string {
-  return text.replace(/[^\w. -]/g, '').slice(0, 64);
 }

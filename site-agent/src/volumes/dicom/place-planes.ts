@@ -3,6 +3,7 @@ import type { DicomFacts, PixelFacts, PlaneFacts, Point } from './dicom-facts.js
 import { dot, lengthOf } from './patient-space.js';
 import { whyPixelsUnsuitable } from './pixel-support.js';
 import type { LeftOutFile, PlacedPlane, StackFault } from './series-stack.js';
+import { shownPhotometric } from './shown-words.js';
 import { mustHoldImage, statedModality } from './stated-modality.js';
 
 /** Direction cosines are decimal text: so far from unit length and a right angle they may be. */
@@ -53,7 +54,7 @@ function placeFile(facts: DicomFacts, pixels: PixelFacts): readonly PlacedPlane[
 function imageFault(facts: DicomFacts, pixels: PixelFacts): StackFault | undefined {
   if (statedModality(facts) === 'other') return { fault: `its modality is ${facts.modality}; CT and MR are read` };
   if (pixels.samplesPerPixel !== 1 || !pixels.photometric.startsWith('MONOCHROME')) {
-    return { fault: `its pixels are in colour (${pixels.photometric}), not intensities` };
+    return { fault: `its pixels are in colour (${shownPhotometric(pixels.photometric)}), not intensities` };
   }
   if (facts.imageType.includes('MOSAIC') && facts.planes.some(({ tile }) => tile === undefined)) {
     return { fault: 'it is a mosaic of slices and does not say of how many' };

@@ -8,6 +8,7 @@ import { PRIVATE, TAG } from './dicom-tags.js';
 import { enhancedPlanes, sharedMacro } from './functional-groups.js';
 import { readPixelFacts } from './pixel-facts.js';
 import { placeOfObject, readPlane } from './plane-facts.js';
+import { shownBodyPart, shownModality } from './shown-words.js';
 import { type Mosaic, mosaicPlanes, readMosaic } from './siemens-mosaic.js';
 
 /**
@@ -42,12 +43,12 @@ export function factsOf(path: string, header: DicomHeader, sizeBytes: number): D
     transferSyntax: header.transferSyntax,
     sopClass: attributes.text(TAG.sopClass) ?? header.mediaStorageClass ?? '',
     sopInstance: attributes.text(TAG.sopInstance) ?? '',
-    modality: attributes.text(TAG.modality)?.toUpperCase() ?? '',
+    modality: shownModality(attributes.text(TAG.modality)),
     seriesInstance: attributes.text(TAG.seriesInstance) ?? '',
     examinationInstance: attributes.text(TAG.examinationInstance) ?? '',
     frameOfReference: attributes.text(TAG.frameOfReference),
     patientId,
-    bodyPart: attributes.text(TAG.bodyPart)?.toUpperCase(),
+    bodyPart: shownBodyPart(attributes.text(TAG.bodyPart), [attributes.text(TAG.patientName), patientId]),
     manufacturer: attributes.text(TAG.manufacturer),
     imageType: attributes.texts(TAG.imageType).filter((text) => text !== ''),
     pixels,
