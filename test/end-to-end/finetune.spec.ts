@@ -9,10 +9,13 @@ import { readSafetensors } from '@consilium/shared/weights';
 import type { FinetuneSummary } from '../../site-agent/src/finetuning/finetune-and-evaluate.js';
 import { writeModelFile } from '../../site-agent/src/finetuning/model-file.js';
 import type { EvaluationReport } from '../../site-agent/src/finetuning/report.js';
-import { readTaskFile } from '../../site-agent/src/finetuning/task-file.js';
+import { describeTask, readTaskFile } from '../../site-agent/src/finetuning/task-file.js';
 import type { FinetuneOrder, FinetuneResult, TrainerProgress } from '../../site-agent/src/trainer/trainer-messages.js';
 import { TrainerProcess } from '../../site-agent/src/trainer/trainer-process.js';
+import { findScans } from '../../site-agent/src/volumes/find-scan.js';
 import { readNiftiVolume } from '../../site-agent/src/volumes/nifti/nifti-volume.js';
+import { readVolume } from '../../site-agent/src/volumes/read-volume.js';
+import { writeDicomSeries } from '../fixtures/make-dicom-series.js';
 import { makeLabelledCase, makeTask } from '../fixtures/make-labelled-cases.js';
 import { makeNifti } from '../fixtures/make-volume.js';
 import { describeWithOracle, PROJECT_ROOT } from '../fixtures/reference-shelf.js';
@@ -124,6 +127,87 @@ describe('fine-tuning from the command line', () => {
     expect(weights.find(({ name }) => name === 'out.weight')?.shape).toEqual([2, 4, 1, 1, 1]);
     expect(compared.model.test?.classMeans.map(({ name }) => name)).toEqual(['shell', 'core']);
   }, 120_000);
+});
+
+describe('fine-tuning at a spacing of its own', () => {
+  const spacingMm = [1.4, 1.4, 1.4] as const;
+  const own = (name: string): string => join(folder, 'at-spacing', name);
+  let summary: FinetuneSummary;
+
+  it('trains on resampled scans and scores on their own grids', async () => {
+    summary = await answer<FinetuneSummary>('finetune', makeTask(own(''), { spacingMm }), '--output', own('out'));
+    process.stderr.write(`ball at 1.4 mm: Dice ${summary.model.test?.meanDice?.toFixed(3)}\n`);
+    expect(summary.spacingMm).toEqual(spacingMm);
+    expect(summary.model.test?.meanDice).toBeGreaterThan(0.7);
+    const truth = await readNiftiVolume(makeLabelledCase(own('again'), 'ball', 8).label);
+    const voxelMm3 = truth.spacingMm.reduce((product, side) => product * side, 1);
+    const labelledMm3 = truth.voxels.filter((value) => value === 3 || value === 5).length * voxelMm3;
+    expect(summary.model.test?.cases[0]?.classes[0]?.labelledMl).toBeCloseTo(labelledMm3 / 1000, 9);
+  }, 120_000);
+
+  it('is remembered by the model: evaluate and predict need not be told', async () => {
+    const task = readTaskFile(own('task.yaml'));
+    writeFileSync(own('silent.yaml'), describeTask({ ...task, spacingMm: undefined }));
+    const report = await answer<EvaluationReport>(
+      'evaluate',
+      '--model',
+      own('out'),
+      own('silent.yaml'),
+      '--output',
+      own('scores'),
+    );
+    expect(report.meanDice).toBe(summary.model.test?.meanDice);
+    await answer('predict', '--model', own('out'), '--output', own('masks'), ...task.cases.test.map(({ image }) => image));
+    for (const [index, { name, image, label }] of task.cases.test.entries()) {
+      const mask = await readNiftiVolume(own(`masks/${name}_mask.nii.gz`));
+      const [source, truth] = [await readNiftiVolume(image), await readNiftiVolume(label)];
+      expect([mask.affine, mask.source.sizeVoxels]).toEqual([source.affine, source.source.sizeVoxels]);
+      const [found, there] = [mask.voxels, truth.voxels].map((values) => values.map((value) => (value > 0 ? 1 : 0)));
+      const both = found?.reduce((sum, value, voxel) => sum + value * (there?.[voxel] ?? 0), 0) ?? NaN;
+      const all = [...(found ?? []), ...(there ?? [])].reduce((sum, value) => sum + value, 0);
+      expect((2 * both) / all).toBeCloseTo(summary.model.test?.cases[index]?.dice ?? NaN, 10);
+    }
+  }, 60_000);
+
+  it('is not mixed up with another one', async () => {
+    const task = readTaskFile(own('task.yaml'));
+    writeFileSync(own('other.yaml'), describeTask({ ...task, spacingMm: [2, 2, 2] }));
+    const ended = await siteAgent('evaluate', '--model', own('out'), own('other.yaml'));
+    expect(ended).toMatchObject({ status: 2, stderr: expect.stringMatching(/spacingMm: the task says 2 × 2 × 2 mm/) as string });
+  }, 60_000);
+});
+
+describe('DICOM images', () => {
+  it('get masks on their own grids, the same as their NIfTI copies', async () => {
+    const scans = join(folder, 'dicom');
+    const [tilt, level] = [Math.sin(0.2), Math.cos(0.2)];
+    const oblique = { rowDirection: [0, level, tilt], columnDirection: [0, tilt, -level] } as const;
+    writeDicomSeries(join(scans, 'p1/t1'), { slices: 9, ...oblique });
+    writeDicomSeries(join(scans, 'p2'), { slices: 9, changes: () => ({ series: '1.5', modality: 'CT' }) });
+    const converted = await siteAgent('convert', join(scans, 'p1/t1'), join(scans, 'copy.nii.gz'));
+    expect(converted.status).toBe(0);
+    const model = join(folder, 'tiny-mr.safetensors');
+    const segmentation = {
+      task: 'ball',
+      modality: 'MR' as const,
+      classes: [{ name: 'ball', labels: [3] }],
+      patchSizeVoxels: [16, 16, 16] as [number, number, number],
+      spacingMm: [1, 1, 1] as [number, number, number],
+    };
+    await writeModelFile(model, { spec: TINY, weights: initialWeights(TINY, 1), segmentation });
+    const ended = await siteAgent('predict', '--model', model, '--output', join(folder, 'dicom-masks'), scans);
+    expect(ended).toMatchObject({ status: 0, stdout: expect.stringMatching(/p2 not used: its header says CT/) as string });
+    const [scan] = await findScans(join(scans, 'p1/t1'));
+    const volume = await readVolume(scan.source);
+    const mask = await readNiftiVolume(join(folder, 'dicom-masks/p1/t1_mask.nii.gz'));
+    const copy = await readNiftiVolume(join(folder, 'dicom-masks/copy_mask.nii.gz'));
+    expect(mask.source).toMatchObject({ sizeVoxels: volume.source.sizeVoxels, rasAxis: volume.source.rasAxis });
+    mask.affine.forEach((entry, index) => expect(entry).toBeCloseTo(volume.affine[index] ?? NaN, 4));
+    // The copy's header rounds to 32 bits, and a network without training is undecided almost everywhere.
+    const alike = mask.voxels.filter((value, voxel) => value === copy.voxels[voxel]).length;
+    expect(alike / mask.voxels.length).toBeGreaterThan(0.9);
+    expect(readdirSync(join(folder, 'dicom-masks')).sort()).toEqual(['copy_mask.nii.gz', 'p1']);
+  }, 60_000);
 });
 
 describe('fine-tuning and bad input', () => {

@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
 import { loadAgentConfig } from '../config/agent-config.js';
@@ -71,7 +71,7 @@ async function segmentImages(
   { home, output, threads, device }: PredictOptions,
 ): Promise<readonly SegmentedImage[]> {
   if (images.length === 0) return [];
-  for (const { maskPath } of images) await makeFolder(dirname(maskPath ?? output));
+  await makeFolder(resolve(output));
   const config = loadAgentConfig({ home: home ?? defaultHome(), flags: { threads, device } });
   const order = { kind: 'segment', limits: trainerLimits(config), modelPath: resolve(model.path), images } as const;
   return (await openTrainerDesk().segment(order, 'segmenting')).images;
@@ -87,13 +87,15 @@ function asRefused({ path, reason }: RefusedImage): SegmentedImage {
 }
 
 function describeMasks(images: readonly SegmentedImage[], { classes }: SegmentationFacts): string {
-  const rows = images.map((image) =>
-    'refused' in image
-      ? [image.name, `not used: ${image.refused.message}`]
-      : [image.maskPath ?? image.name, ...image.foregroundVoxels.map((voxels) => ((voxels * image.voxelMm3) / 1000).toFixed(2))],
-  );
+  const rows = images.flatMap((image) => {
+    if ('refused' in image) return [];
+    const millilitres = image.foregroundVoxels.map((voxels) => ((voxels * image.voxelMm3) / 1000).toFixed(2));
+    return [[image.maskPath ?? image.name, ...millilitres]];
+  });
+  const refused = images.flatMap((image) => ('refused' in image ? [`${image.name} not used: ${image.refused.message}`] : []));
   const align = [undefined, ...classes.map(() => 'right' as const)];
-  return formatTable(['mask', ...classes.map(({ name }) => `${name} ml`)], rows, { align });
+  const table = rows.length === 0 ? [] : [formatTable(['mask', ...classes.map(({ name }) => `${name} ml`)], rows, { align })];
+  return [...table, ...(table.length > 0 && refused.length > 0 ? [''] : []), ...refused].join('\n');
 }
 
 function requireSomeMask(images: readonly SegmentedImage[]): void {

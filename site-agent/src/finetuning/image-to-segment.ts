@@ -2,6 +2,7 @@ import type { CaseScan, ScanChoice } from './case-scan.js';
 
 /** An image whose voxels are to be told apart. */
 export interface ImageToSegment {
+  /** What people call it: a case, or the mask's place below the output folder. */
   readonly name: string;
   readonly choice: ScanChoice;
   /** What the choice leads to, where that is known already. */

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { FederationError } from '@consilium/shared/kernel';
 import { headerFileOf, isVolumeFileName } from '../volumes/nifti/nifti-pair.js';
@@ -34,7 +34,7 @@ export async function imagesToSegment(inputs: readonly string[], outputFolder: s
   for (const { image, place } of placed) {
     const maskPath = join(resolve(outputFolder), `${place}${MASK_SUFFIX}`);
     const other = masks.get(maskPath);
-    const asked = { name: basename(place), ...framed(image, frame), maskPath };
+    const asked = { name: place, ...framed(image, frame), maskPath };
     if (other !== undefined && !isDeepStrictEqual(other, asked)) {
       const [one, two] = [other.choice.path, asked.choice.path];
       throw new FederationError('ARGUMENT_INVALID', `the masks of ${one} and ${two} would have the same name`, {

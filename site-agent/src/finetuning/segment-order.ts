@@ -1,4 +1,5 @@
 /** Segmentation of whole volumes in the trainer process, for "predict" (masks) and "evaluate" (overlap with labels). */
+import { dirname } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { SegmentedImage, SegmentOrder, SegmentResult } from '../trainer/trainer-messages.js';
@@ -10,6 +11,7 @@ import { writeNiftiLike } from '../volumes/nifti/nifti-writer.js';
 import { readVolume } from '../volumes/read-volume.js';
 import type { Volume } from '../volumes/volume.js';
 import { findCaseScan, frameNote } from './case-scan.js';
+import { makeFolder } from './finetune-folder.js';
 import type { ImageToSegment } from './image-to-segment.js';
 import { toClassMap, toLabelValues } from './labelled-case.js';
 import { matchLabel } from './match-label.js';
@@ -46,14 +48,14 @@ async function segmentImage(
 ): Promise<SegmentedImage> {
   try {
     const scan = image.scan ?? (await findCaseScan(image.choice));
-    const note = frameNote(image.name, scan, image.choice.frame);
-    if (note !== undefined) context.warn(note);
     const volume = await readVolume(scan.source);
     const { fromOwn, ...prepared } = prepareImage(volume, scan.modality, facts);
+    const note = frameNote(image.name, scan, image.choice.frame);
+    if (note !== undefined) context.warn(note);
     const classes = facts.classes.length;
     const classMap = classMapOf(onOwnGrid(segment(learner, prepared, facts.patchSizeVoxels, classes), fromOwn, classes), classes);
     const counts = await compare(image, volume, classMap, facts);
-    if (image.maskPath !== undefined) await writeNiftiLike(image.maskPath, volume, toLabelValues(classMap, facts.classes));
+    if (image.maskPath !== undefined) await writeMask(image.maskPath, volume, toLabelValues(classMap, facts.classes));
     const foregroundVoxels = facts.classes.map((_, index) =>
       classMap.reduce((sum, value) => sum + (value === index + 1 ? 1 : 0), 0),
     );
@@ -64,6 +66,11 @@ async function segmentImage(
     if (error.kind !== 'volume' && error.code !== 'TASK_INVALID') throw error;
     return { name: image.name, refused: { code: error.code, message: error.message } };
   }
+}
+
+async function writeMask(path: string, volume: Volume, values: Uint8Array): Promise<void> {
+  await makeFolder(dirname(path));
+  await writeNiftiLike(path, volume, values);
 }
 
 async function compare(
