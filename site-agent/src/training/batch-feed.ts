@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { BatchShare } from './data-parallel/batch-share.js';
 import { voxelsOf } from './batch-passes.js';
-import type { RingPlan } from './batch-ring.js';
+import { bytesOfBatch, type RingPlan } from './batch-ring.js';
 import type { BatchSource, PatchBatch, PatchSize } from './patch-batch.js';
 import { PatchStream, type PatchStreamOptions } from './patch-stream.js';
 import { ThreadedFeed, type ThreadRange } from './threaded-feed.js';
@@ -37,6 +37,11 @@ export function batchThreadsFor(threads: number = availableParallelism()): numbe
 /** What {@link batchThreadsFor} may grow to where patches take long (several scales, a slow disk) or steps are short. */
 export function mostBatchThreadsFor(threads: number = availableParallelism()): number {
   return Math.ceil(threads / 4);
+}
+
+/** Memory of the batches of a feed, for so many patches a batch. */
+export function bytesOfFeed(patches: number, sizeVoxels: PatchSize): number {
+  return SLOTS * bytesOfBatch(patches, sizeVoxels);
 }
 
 /**

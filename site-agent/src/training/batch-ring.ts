@@ -33,6 +33,11 @@ export interface PairPlace {
   readonly target: Float32Array;
 }
 
+/** Of inputs and targets together. */
+export function bytesOfBatch(patches: number, sizeVoxels: PatchSize): number {
+  return 2 * patches * voxelsOf(sizeVoxels) * Float32Array.BYTES_PER_ELEMENT;
+}
+
 const [TAKEN, ALLOWED, FILLED] = [0, 1, 2];
 
 /**
@@ -52,7 +57,7 @@ export class BatchRing {
 
   /** All slots are free, and threads may begin to fill them. Memory that is not yet written to takes none. */
   static create(plan: RingPlan): BatchRing {
-    const bytes = 2 * plan.share.count * voxelsOf(plan.sizeVoxels) * Float32Array.BYTES_PER_ELEMENT;
+    const bytes = bytesOfBatch(plan.share.count, plan.sizeVoxels);
     const slots = Array.from({ length: plan.slots }, () => new SharedArrayBuffer(bytes));
     const counters = new SharedArrayBuffer((FILLED + plan.slots) * Int32Array.BYTES_PER_ELEMENT);
     const ring = new BatchRing({ plan, counters, slots });

@@ -23,11 +23,11 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 /** The choice when the step may add so many bytes to what this process holds; half-way between two ways' needs is safe. */
-function choose(addedBytes: number, binding = new ShapeBinding()): Promise<MemoryChoice> {
+function choose(addedBytes: number, binding = new ShapeBinding(), batchBytes?: number): Promise<MemoryChoice> {
   const context = { announce: (text: string): void => void announced.push(text) };
   const limitBytes = process.memoryUsage.rss() + PROGRAM_AND_THREAD_BYTES + addedBytes;
-  const place = { runtime: new Runtime(binding), context, batchThreads: 1, limitBytes, recordFile: join(folder, 'memory.json') };
-  return chooseMemory(step, place);
+  const recordFile = join(folder, 'memory.json');
+  return chooseMemory(step, { runtime: new Runtime(binding), context, batchThreads: 1, batchBytes, limitBytes, recordFile });
 }
 
 function between(more: MemoryChoice, less: MemoryChoice): number {
@@ -48,6 +48,12 @@ describe('choosing how a step fits into memory', () => {
     expect(await choose(between(whole, halves))).toEqual(halves);
     expect(await choose(2 ** 40)).toEqual({ memory: undefined, patchesPerPass: 2 });
     expect(announced[1]).toContain('as in the attempt before');
+  });
+
+  it('counts the batches that are kept ready for the steps', async () => {
+    const room = between(whole, halves);
+    expect(await choose(room + 2 ** 30, undefined, 2 ** 30)).toEqual(halves);
+    await expect(choose(room, undefined, 2 ** 40)).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
   });
 
   it('leaves tensors on a GPU to the library', async () => {

@@ -15,6 +15,8 @@ export interface TrainingPlace {
   readonly context: { announce(text: string): void };
   /** Threads that make batches beside this one. */
   readonly batchThreads: number;
+  /** Of the batches that are kept ready for the steps. */
+  readonly batchBytes?: number | undefined;
   /** The site's own limit, if it set one. */
   readonly limitBytes: number | undefined;
   /** Keeps the passes that an attempt chose, for its continuation. */
@@ -39,7 +41,7 @@ const ORIGINS: Readonly<Record<MemoryLimit['from'], string>> = {
  * are loaded, for they count. On a GPU tensors lie in the card's own memory: there the library decides.
  */
 export async function chooseMemory(step: PlannedStep, place: TrainingPlace): Promise<MemoryChoice> {
-  const { runtime, context, batchThreads, limitBytes, recordFile } = place;
+  const { runtime, context, batchThreads, batchBytes = 0, limitBytes, recordFile } = place;
   if (runtime.binding.isUsingGpuDevice()) return {};
   const before = await readRecord(recordFile, recordSchema);
   const limit = memoryLimit(limitBytes);
@@ -48,7 +50,7 @@ export async function chooseMemory(step: PlannedStep, place: TrainingPlace): Pro
     {
       limitBytes: limit.bytes,
       limitOrigin: ORIGINS[limit.from],
-      heldBytes: process.memoryUsage.rss() + PROGRAM_BYTES + batchThreads * BATCH_THREAD_BYTES,
+      heldBytes: process.memoryUsage.rss() + PROGRAM_BYTES + batchThreads * BATCH_THREAD_BYTES + batchBytes,
       patchesPerPass: before?.patchesPerPass,
     },
   );

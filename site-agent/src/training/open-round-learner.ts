@@ -2,7 +2,7 @@ import { patchesPerStep } from '@consilium/shared/wire';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PretrainOrder } from '../trainer/trainer-messages.js';
 import { openTrainerDevices, type TrainerDevices } from '../trainer/trainer-runtime.js';
-import { mostBatchThreadsFor, PROBE_BATCH_PATCHES } from './batch-feed.js';
+import { bytesOfFeed, mostBatchThreadsFor, PROBE_BATCH_PATCHES } from './batch-feed.js';
 import { chooseMemory } from './choose-memory.js';
 import { choosePrecision } from './choose-precision.js';
 import { shareBatch } from './data-parallel/batch-share.js';
@@ -65,6 +65,7 @@ async function fitIntoMemory(
       runtime,
       context,
       batchThreads: mostBatchThreadsFor(threads),
+      batchBytes: bytesOfFeed(share, plan.patch.sizeVoxels),
       limitBytes: limits.memoryBytes,
       recordFile: memoryFile,
     },
