@@ -55,5 +55,13 @@ export function storageError(thrown: unknown, what: string, remedy: string): Fed
     });
   }
   if (error.code !== 'STORAGE_FAILED') return error;
+  if (/malformed|not a database/.test(error.message)) {
+    return new FederationError('STORAGE_FAILED', `${what}: ${error.message}`, {
+      cause: thrown,
+      remedy:
+        'The file is damaged: restore it from a backup. Without one, move site.sqlite away and index again; ' +
+        'patients who opted out must then be named once more with "site-agent forget".',
+    });
+  }
   return new FederationError('STORAGE_FAILED', `${what}: ${error.message}`, { cause: thrown, remedy });
 }

@@ -218,8 +218,9 @@ describe('indexCollection', () => {
   it('names a path that is missing, and a database that is none', async () => {
     await expect(index({ paths: [join(home, 'nowhere')] })).rejects.toMatchObject({ code: 'FOLDER_MISSING' });
     mkdirSync(site.home, { recursive: true });
+    const damaged = { code: 'STORAGE_FAILED', remedy: expect.stringContaining('move site.sqlite away') as string };
     writeFileSync(site.databaseFile, 'this is not a database, only a text of some length\n'.repeat(40));
-    await expect(index()).rejects.toMatchObject({ code: 'STORAGE_FAILED' });
+    await expect(index()).rejects.toMatchObject(damaged);
   });
 
   it('leads an index of the first version forward by reading everything anew', async () => {

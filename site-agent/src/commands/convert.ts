@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
+import { spaceNeeded } from '../config/space-needed.js';
 import { findScans, type FoundScan } from '../volumes/find-scan.js';
 import { filesOfVolume } from '../volumes/nifti/nifti-pair.js';
 import { writeNiftiVolume } from '../volumes/nifti/nifti-writer.js';
@@ -52,7 +53,9 @@ async function convert(input: string, output: string, options: ConvertOptions): 
   if (frame >= frames)
     throw wrong(`--frame ${frame}: the scan has ${frames === 1 ? 'one frame' : `${frames} frames`}, counted from 0`);
   const volume = await readVolume({ ...scan.source, frame });
-  await writeNiftiVolume(output, volume, orientation);
+  await writeNiftiVolume(output, volume, orientation).catch((thrown: unknown) => {
+    throw spaceNeeded(FederationError.from(thrown), output);
+  });
   console.log(`${output}: ${describeVolume(volume)}, ${options.orientation.toUpperCase()}${frameNote(frame, frames)}`);
   for (const remark of remarksOn(scan, volume)) console.log(`  note: ${remark}`);
 }

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -42,6 +43,8 @@ function scan(seed: number): MadeVolume {
   return { sizes: [64, 64, 48], value };
 }
 
+const digestOf = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
+
 const entries = (): string[] => readdirSync(join(home, 'prepared')).filter((name) => name.endsWith('.voxels'));
 
 describe('site-agent preprocess', () => {
@@ -83,13 +86,30 @@ describe('site-agent preprocess', () => {
     expect(JSON.parse(agent('preprocess', '--json').stdout)).toMatchObject({ prepared: 4, made: 1, leftOut: 0 });
   });
 
+  it('keeps no copy of a scan that is forgotten meanwhile', async () => {
+    const campaign = join(folder, 'meanwhile.yaml');
+    writeFileSync(campaign, 'patch:\n  preparation: {spacingMm: [2, 2, 2]}\n');
+    const before = entries().length;
+    const digests = new Map(['a', 'b', 'c', 'd'].map((name) => [digestOf(join(folder, 'scans', `${name}.nii`)), name]));
+    const [last = ''] = [...digests.keys()].sort().reverse(); // prepared last, so not yet when the first is there
+    const child = spawn(process.execPath, [PROGRAM, '--home', home, 'preprocess', '--campaign', campaign], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    while (entries().length === before && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 1));
+    child.kill('SIGSTOP');
+    expect(agent('forget', '--path', join(folder, 'scans', `${digests.get(last)}.nii`)).stdout).toContain('Dropped 1 volumes');
+    child.kill('SIGCONT');
+    await ended;
+    expect(entries().filter((name) => name.startsWith(last))).toEqual([]);
+    expect(entries()).toHaveLength(2 * (before - 1));
+  });
+
   it('prepares as a campaign asks, beside the rest, within a limit that the volumes fit in', () => {
     const campaign = join(folder, 'campaign.yaml');
     writeFileSync(campaign, 'name: knees\npatch:\n  preparation: {spacingMm: [3, 3, 3], elementType: f16}\n');
     expect(agent('preprocess', '--campaign', campaign)).toMatchObject({ status: 0 });
-    expect(entries()).toHaveLength(8);
+    expect(entries()).toHaveLength(9);
     const sizes = entries().map((name) => readFileSync(join(home, 'prepared', name)).length);
-    expect(new Set(sizes).size).toBe(2);
+    expect(new Set(sizes).size).toBe(3);
     const tight = agent('preprocess', '--cache-limit', '1MiB', '--campaign', campaign);
     expect(tight).toMatchObject({ status: 0 }); // all there already: nothing needs room
     writeFileSync(campaign, 'patch:\n  preparation: {spacingMm: [1, 1, 1]}\n');

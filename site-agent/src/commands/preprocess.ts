@@ -9,8 +9,8 @@ import { CollectionIndex } from '../collection/collection-index.js';
 import { doubtVolumes } from '../collection/doubt-volumes.js';
 import type { IndexedVolume } from '../collection/indexed-volume.js';
 import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
-import { requireHome } from '../config/site-folder.js';
-import { PatchCache } from '../preprocessing/patch-cache/patch-cache.js';
+import { requireHome, type SiteFolder } from '../config/site-folder.js';
+import { dropPrepared, PatchCache } from '../preprocessing/patch-cache/patch-cache.js';
 import { type PreparedCollection, prepareCollection } from '../preprocessing/prepare-collection.js';
 import type { VolumeToPrepare } from '../preprocessing/prepare-indexed.js';
 import { completePlan } from '../preprocessing/prepare-volume.js';
@@ -97,10 +97,18 @@ async function prepareAll(
     });
     return { result, reasons };
   } finally {
+    await dropForgotten(folder, indexed);
     doubtVolumes(folder.databaseFile, left);
     process.off('SIGINT', end);
     progress.finish();
   }
+}
+
+/** Volumes that were opted out while this went on may have been prepared after "forget" had looked for copies. */
+async function dropForgotten({ databaseFile, preparedFolder }: SiteFolder, prepared: readonly IndexedVolume[]): Promise<void> {
+  const usable = new Set(listUsable(databaseFile).map(({ digest }) => digest));
+  const forgotten = prepared.map(({ digest }) => digest).filter((digest) => !usable.has(digest));
+  if (forgotten.length > 0) await dropPrepared(preparedFolder, forgotten);
 }
 
 let toldOfFullDisk = false;

@@ -9,11 +9,15 @@ export const MOST_PICTURES = 3000;
 /** Of a scan with many time points, so many are shown. */
 const MOST_FRAMES = 4;
 
-/** All scans that can be read, by modality and region, in parts that can be folded; pictures are decoded when they are seen. */
+/**
+ * All scans that can be read, by modality and region, in parts that can be folded, and are when there are many; pictures
+ * are decoded when they are seen.
+ */
 export function montage(records: readonly ScanRecord[], root: string, mostPictures = MOST_PICTURES): string {
   const gallery = { root, picturesLeft: mostPictures };
   const parts = [...groupByKind(records).values()].flatMap((group) => pagesOf(group).map((page) => partOf(page, group, gallery)));
-  return parts.map((part, index) => `<details${index === 0 ? ' open' : ''}>${part}</details>`).join('\n');
+  const open = records.length <= PAGE ? parts.length : 1;
+  return parts.map((part, index) => `<details${index < open ? ' open' : ''}>${part}</details>`).join('\n');
 }
 
 interface Gallery {

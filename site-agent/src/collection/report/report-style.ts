@@ -16,6 +16,9 @@ table { border-collapse: collapse; margin: .5rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; } .findings { width: 100%; } .findings td:last-child { min-width: 16rem; width: 45%; }
+@media (max-width: 40rem) { .findings thead { display: none; } .findings tr { display: block; border-bottom: 1px solid var(--line); }
+  .findings td, .findings td.number { display: block; width: auto !important; min-width: 0 !important; border: 0; padding: .1rem 0; text-align: left; }
+  .findings td.number::after { content: ' ×'; } }
 .wide ul { margin: 0; padding-left: 1.1rem; }
 ul.tiles { display: flex; flex-wrap: wrap; gap: .75rem; padding: 0; margin: 1rem 0; list-style: none; }
 ul.tiles li { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem 1rem; min-width: 7rem; }

@@ -232,5 +232,10 @@ describe('renderReportHtml', () => {
     expect(many.match(/loading="lazy"/g)).toHaveLength(1000);
   });
 
+  it('shows all pictures of a small collection at once', () => {
+    const few = renderReportHtml([scanOf('/data/a.nii'), scanOf('/data/b.nii', { bodyPart: 'KNEE' })]);
+    expect(few.match(/<details open><summary>(MR|CT), region/g)).toHaveLength(2);
+  });
+
   it('is a page even without scans', () => expect(renderReportHtml([])).toContain('No scan here can be read.'));
 });

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { FederationError, newId } from '@consilium/shared/kernel';
+import { spaceNeeded } from '../../config/space-needed.js';
 
 /**
  * Writes the page for its owner only: it shows pictures of patients. An older one stays whole until the new one is. What is no
@@ -15,6 +16,6 @@ export async function writeReport(file: string, page: string): Promise<void> {
     if (replaced) await rename(written, file);
   } catch (thrown) {
     if (replaced) await rm(written, { force: true });
-    throw FederationError.from(thrown, 'STORAGE_FAILED');
+    throw spaceNeeded(FederationError.from(thrown, 'STORAGE_FAILED'), file);
   }
 }
