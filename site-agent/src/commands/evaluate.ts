@@ -10,6 +10,7 @@ import { type ModelFile, readModelFile, requireSegmentation } from '../finetunin
 import type { EvaluationReport } from '../finetuning/report.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 import { readTaskFile } from '../finetuning/task-file.js';
+import { completePlan } from '../preprocessing/prepare-volume.js';
 import { formatTable } from '@consilium/shared/terminal';
 import { trainerLimits } from '../trainer/trainer-limits.js';
 import { openTrainerDesk } from './trainer-desk.js';
@@ -57,7 +58,7 @@ async function evaluate(paths: readonly string[], options: EvaluateOptions): Pro
   const model = await readModelFile(location);
   const task = readTaskFile(taskFile ?? ownTaskFile(model));
   requireSameClasses(task, model);
-  requireSameSpacing(task, model);
+  requireSameImages(task, model);
   const outputFolder = resolve(options.output ?? dirname(model.path));
   const { threads, device } = options;
   const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device } });
@@ -90,18 +91,18 @@ function requireSameClasses(task: SegmentationTask, model: ModelFile): void {
   });
 }
 
-/** The model's spacing is used without being named; another one would be another model's score. */
-function requireSameSpacing({ spacingMm }: SegmentationTask, model: ModelFile): void {
-  const own = requireSegmentation(model).spacingMm;
-  if (spacingMm === undefined || spacingMm.join() === own?.join()) return;
-  const trained = own === undefined ? "on the scans' own grids" : `at ${own.join(' × ')} mm`;
-  throw new FederationError(
-    'TASK_INVALID',
-    `spacingMm: the task says ${spacingMm.join(' × ')} mm, the model was trained ${trained}`,
-    {
-      remedy: 'Leave spacingMm out: the model knows its own.',
-    },
-  );
+/** The model's own way with images is used without being named; another one would be another model's score. */
+function requireSameImages(task: SegmentationTask, model: ModelFile): void {
+  const published = completePlan(undefined);
+  const facts = requireSegmentation(model);
+  for (const field of ['spacingMm', 'ctWindowHu', 'percentiles'] as const) {
+    const [wanted, own] = [task[field], facts[field] ?? published[field]];
+    if (wanted === undefined || wanted.join() === own?.join()) continue;
+    const trained = own === undefined ? 'with none' : `with ${own.join(', ')}`;
+    throw new FederationError('TASK_INVALID', `${field}: the task says ${wanted.join(', ')}, the model was trained ${trained}`, {
+      remedy: `Leave ${field} out: the model knows its own.`,
+    });
+  }
 }
 
 function describeReport(report: EvaluationReport, outputFolder: string): string {

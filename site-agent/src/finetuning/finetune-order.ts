@@ -16,7 +16,7 @@ import { type FinetuneHistory, type FinetuneOutcome, readHistory, writeHistory }
 import { requireEveryClass } from './labelled-case.js';
 import { digestOfImage, loadCases } from './load-cases.js';
 import { readModelFile, requireVoxelModel, type SegmentationFacts, writeModelFile } from './model-file.js';
-import type { CaseFiles, SegmentationTask } from './segmentation-task.js';
+import { type CaseFiles, imagePlanOf, type SegmentationTask } from './segmentation-task.js';
 import { SCRATCH } from './task-file.js';
 import { type Finetuning, type Trained, trainSegmentation } from './train-segmentation.js';
 import { scratchWeights, type Transfer, transferWeights } from './transfer-weights.js';
@@ -66,7 +66,7 @@ async function openStart({ start, model, classes, training }: SegmentationTask):
 
 /** Names the work by all that decides its outcome: the data's bytes, the schedule, the network and the start. */
 async function nameWork(task: SegmentationTask, { spec, digest }: Start): Promise<Digest> {
-  const { modality, spacingMm, classes, patchSizeVoxels, training } = task;
+  const { classes, patchSizeVoxels, training } = task;
   const [train, validation] = [await digestsOf(task.cases.train), await digestsOf(task.cases.validation)];
   return digestOfJson({
     train,
@@ -74,7 +74,7 @@ async function nameWork(task: SegmentationTask, { spec, digest }: Start): Promis
     start: digest,
     output: task.start.outputLayer,
     spec,
-    ...stated({ modality, spacingMm }),
+    ...imagePlanOf(task),
     classes,
     patchSizeVoxels,
     training,
@@ -85,11 +85,6 @@ async function digestsOf(cases: readonly CaseFiles[]): Promise<Digest[][]> {
   const digests: Digest[][] = [];
   for (const entry of cases) digests.push([await digestOfImage(entry), await digestOfFile(entry.label)]);
   return digests;
-}
-
-/** Only what is given, so that a task without it keeps its name. */
-function stated<Fields extends object>(fields: Fields): Partial<Fields> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<Fields>;
 }
 
 function newHistory(task: SegmentationTask, work: Digest, { digest, loaded, fresh }: Start): FinetuneHistory {
@@ -163,13 +158,13 @@ async function deliver(
 }
 
 function factsOf(
-  { name, modality, spacingMm, classes, patchSizeVoxels }: SegmentationTask,
+  task: SegmentationTask,
   { startedFrom }: FinetuneHistory,
   reached: { step: number; validationDice: number | undefined },
 ): SegmentationFacts {
-  const spacing = spacingMm && ([...spacingMm] as [number, number, number]);
-  const images = { modality, spacingMm: spacing, patchSizeVoxels: [...patchSizeVoxels] as [number, number, number] };
-  return { task: name, classes: [...classes], ...images, startedFrom, ...reached };
+  const { name, classes, patchSizeVoxels } = task;
+  const network = { classes: [...classes], patchSizeVoxels: [...patchSizeVoxels] as [number, number, number] };
+  return { task: name, ...imagePlanOf(task), ...network, startedFrom, ...reached };
 }
 
 async function readBest(folder: FinetuneFolder, spec: ModelSpec): Promise<WeightSet> {

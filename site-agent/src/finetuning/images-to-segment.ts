@@ -38,7 +38,7 @@ export async function imagesToSegment(inputs: readonly string[], outputFolder: s
     if (other !== undefined && !isDeepStrictEqual(other, asked)) {
       const [one, two] = [other.choice.path, asked.choice.path];
       throw new FederationError('ARGUMENT_INVALID', `the masks of ${one} and ${two} would have the same name`, {
-        remedy: 'Predict them into two output folders.',
+        remedy: 'Name the folder above both: masks keep its structure. Or predict into two output folders.',
       });
     }
     masks.set(maskPath, asked);

@@ -50,7 +50,7 @@ describe('cases of a task', () => {
 
   it('are resampled for training and keep the labels of the image for their score', async () => {
     const files = await makeDicomCase('RAS');
-    const task = { classes, spacingMm: [2.5, 3, 1] as const };
+    const task = { classes, spacingMm: [2.5, 3, 1] as [number, number, number] };
     const [labelled] = await loadCases([files], task, context(), { scored: true });
     expect(labelled?.sizeVoxels).toEqual([5, 4, 27]);
     expect(labelled?.classMap).toHaveLength(5 * 4 * 27);

@@ -7,8 +7,8 @@ import { readVolume } from '../volumes/read-volume.js';
 import { type CaseScan, digestOfCaseScan, findCaseScan, frameNote } from './case-scan.js';
 import { type LabelledCase, toClassMap } from './labelled-case.js';
 import { matchLabel } from './match-label.js';
-import { type ImagePlan, prepareImage } from './prepare-image.js';
-import type { CaseFiles, SegmentationClass } from './segmentation-task.js';
+import { prepareImage } from './prepare-image.js';
+import type { CaseFiles, ImagePlan, SegmentationClass } from './segmentation-task.js';
 
 type CasePlan = ImagePlan & { readonly classes: readonly SegmentationClass[] };
 

@@ -13,7 +13,7 @@ import {
 } from '@consilium/shared/models';
 import { inManifestOrder, readSafetensors, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
 import { parseWith, patchPlanSchema } from '@consilium/shared/wire';
-import { modalityField, segmentationClassSchema, spacingField } from './segmentation-task.js';
+import { imagePlanSchema, segmentationClassSchema } from './segmentation-task.js';
 
 /** The entry of a fine-tuned model's header that holds its {@link SegmentationFacts}. */
 const SEGMENTATION_KEY = 'segmentation';
@@ -21,10 +21,7 @@ const SEGMENTATION_KEY = 'segmentation';
 /** What a fine-tuned model knows about its task, so that predicting needs nothing but its file. */
 export const segmentationFactsSchema = z.object({
   task: z.string(),
-  /** Of the images; each one's own when left out. */
-  modality: modalityField.optional(),
-  /** What images are resampled to; each scan's own grid when left out. */
-  spacingMm: spacingField.optional(),
+  ...imagePlanSchema.shape,
   classes: z.array(segmentationClassSchema).min(1),
   patchSizeVoxels: patchPlanSchema.shape.sizeVoxels,
   /** The step whose weights these are, and what they reached on the validation cases. */

@@ -56,6 +56,15 @@ describe('an image prepared for a network', () => {
     expect(() => prepareImage(volume, undefined, {})).not.toThrow();
   });
 
+  it('takes other windows than the published ones where the plan says so', () => {
+    const values = volume.voxels.slice();
+    const { intensities } = prepareImage(volume, 'MR', { percentiles: [0, 100] });
+    expect(intensities[values.indexOf(Math.max(...values))]).toBe(1);
+    const hounsfield = { ...volume, voxels: values.map((value, index) => (index === 0 ? -1000 : value)) };
+    const windowed = prepareImage(hounsfield, 'CT', { ctWindowHu: [-200, 600] }).intensities;
+    expect(windowed[1]).toBeCloseTo(((values[1] ?? NaN) + 200) / 800, 6);
+  });
+
   it('refuses a spacing that asks for more voxels than fit anywhere', () => {
     expect(() => prepareImage(volume, 'MR', { spacingMm: [0.05, 0.05, 0.05] })).toThrow(/it would have 800 × 864 × 900 voxels/);
   });

@@ -5,14 +5,7 @@ import { describeIntensities } from '../volumes/intensity-statistics.js';
 import { decideModality } from '../volumes/modality.js';
 import { unsuitable } from '../volumes/volume-fault.js';
 import type { Modality, Triple, Volume } from '../volumes/volume.js';
-
-/** What a task, or a model that was trained on it, says of its images. */
-export interface ImagePlan {
-  /** Of all images; from each one's header or values when left out. */
-  readonly modality?: Modality | undefined;
-  /** What images are resampled to, along x, y, z; each scan's own grid when left out. */
-  readonly spacingMm?: Triple | undefined;
-}
+import { type ImagePlan, imagePlanOf } from './segmentation-task.js';
 
 /** An image as the network sees it. */
 export interface PreparedImage {
@@ -33,19 +26,18 @@ const MAXIMUM_VOXELS = 2 ** 29;
 export function prepareImage(volume: Volume, headerModality: Modality | undefined, plan: ImagePlan): PreparedImage {
   const modality = modalityOf(volume, headerModality, plan.modality);
   const { spacingMm } = plan;
-  if (spacingMm === undefined) return { ...normalised(volume, modality, undefined), fromOwn: undefined };
+  if (spacingMm === undefined) return { ...normalised(volume, modality, plan), fromOwn: undefined };
   const grid = gridAtSpacing(volume, spacingMm);
   const voxels = grid.sizeVoxels.reduce((product, side) => product * side, 1);
   if (voxels > MAXIMUM_VOXELS) {
     const [size, wanted] = [grid.sizeVoxels.join(' × '), spacingMm.join(' × ')];
     throw unsuitable(`at ${wanted} mm it would have ${size} voxels`, 'Choose a coarser spacingMm.');
   }
-  return { ...normalised(volume, modality, spacingMm), fromOwn: grid.from };
+  return { ...normalised(volume, modality, plan), fromOwn: grid.from };
 }
 
-function normalised(volume: Volume, modality: Modality, spacingMm: Triple | undefined): Omit<PreparedImage, 'fromOwn'> {
-  const plan = completePlan(spacingMm === undefined ? undefined : { ...completePlan(undefined), spacingMm: [...spacingMm] });
-  const { sizeVoxels, voxels } = prepareVolume(volume, modality, plan);
+function normalised(volume: Volume, modality: Modality, plan: ImagePlan): Omit<PreparedImage, 'fromOwn'> {
+  const { sizeVoxels, voxels } = prepareVolume(volume, modality, { ...completePlan(undefined), ...imagePlanOf(plan) });
   return { sizeVoxels, intensities: voxels };
 }
 

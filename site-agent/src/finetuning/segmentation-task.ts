@@ -78,21 +78,42 @@ export type FinetuneTraining = z.infer<typeof finetuneTrainingSchema>;
 
 export const modalityField = z.enum(['CT', 'MR']);
 
-/** Millimetres along x, y, z. */
-export const spacingField = preparationPlanSchema.shape.spacingMm.unwrap();
+const preparation = preparationPlanSchema.shape;
 
 /** One number stands for all three. */
-const spacingSchema = z.preprocess((given) => (typeof given === 'number' ? [given, given, given] : given), spacingField);
+const spacingSchema = z.preprocess(
+  (given) => (typeof given === 'number' ? [given, given, given] : given),
+  preparation.spacingMm.unwrap(),
+);
+
+/** How images become what the network sees. A model that was trained on a task keeps these fields. */
+export const imagePlanSchema = z.strictObject({
+  modality: modalityField.optional().describe("of all images; from each one's header or values when left out"),
+  spacingMm: spacingSchema
+    .optional()
+    .describe("images are resampled to this spacing and answers back; each scan's own grid when left out"),
+  ctWindowHu: preparation.ctWindowHu.unwrap().optional().describe('Hounsfield units that become 0 and 1'),
+  percentiles: preparation.percentiles.unwrap().optional().describe('of the non-zero voxels of MR, which become 0 and 1'),
+});
+export type ImagePlan = z.infer<typeof imagePlanSchema>;
+
+/** Only the fields that are stated, so that a task or a model without one does not tell of it. */
+export function imagePlanOf(fields: ImagePlan): ImagePlan {
+  const { modality, spacingMm, ctWindowHu, percentiles } = fields;
+  return {
+    ...(modality && { modality }),
+    ...(spacingMm && { spacingMm }),
+    ...(ctWindowHu && { ctWindowHu }),
+    ...(percentiles && { percentiles }),
+  };
+}
 
 /** The task file as a human writes it; paths are relative to it. */
 export const taskFileSchema = z
   .strictObject({
     name: nameField,
     kind: z.literal('segmentation'),
-    modality: modalityField.optional().describe("of all images; from each one's header or values when left out"),
-    spacingMm: spacingSchema
-      .optional()
-      .describe("images are resampled to this spacing and answers back; each scan's own grid when left out"),
+    ...imagePlanSchema.shape,
     classes: z.array(segmentationClassSchema).min(1).max(128),
     cases: caseListsSchema.optional(),
     split: z.string().min(1).optional().describe('a file with the lists train, validation and test instead of "cases"'),
@@ -138,11 +159,9 @@ export interface CaseFiles {
 }
 
 /** A checked task with absolute paths; plain data, so that it can be sent to a trainer process. */
-export interface SegmentationTask {
+export interface SegmentationTask extends ImagePlan {
   readonly name: string;
   readonly kind: 'segmentation';
-  readonly modality?: 'CT' | 'MR' | undefined;
-  readonly spacingMm?: readonly [number, number, number] | undefined;
   readonly classes: readonly SegmentationClass[];
   readonly cases: {
     readonly train: readonly CaseFiles[];

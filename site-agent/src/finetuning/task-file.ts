@@ -3,7 +3,14 @@ import { basename, dirname, resolve } from 'node:path';
 import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
 import { FederationError } from '@consilium/shared/kernel';
 import { parseWith } from '@consilium/shared/wire';
-import { type CaseFiles, type CaseLists, caseListsSchema, type SegmentationTask, taskFileSchema } from './segmentation-task.js';
+import {
+  type CaseFiles,
+  type CaseLists,
+  caseListsSchema,
+  imagePlanOf,
+  type SegmentationTask,
+  taskFileSchema,
+} from './segmentation-task.js';
 import { requireFile, requireScan } from './input-files.js';
 
 /** Where a fine-tuning begins: fresh seeded weights, or a model file (federated version, earlier fine-tuning, import). */
@@ -29,8 +36,7 @@ export function readTaskFile(path: string): SegmentationTask {
   return {
     name: fields.name,
     kind: fields.kind,
-    ...(fields.modality === undefined ? {} : { modality: fields.modality }),
-    ...(fields.spacingMm === undefined ? {} : { spacingMm: fields.spacingMm }),
+    ...imagePlanOf(fields),
     classes: fields.classes,
     cases,
     start: { from: startPath, outputLayer },
