@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { systemClock } from '@consilium/shared/kernel';
-import type { SiteFolder } from '../config/site-folder.js';
+import { requireHome, type SiteFolder } from '../config/site-folder.js';
 import type { Modality } from '../volumes/volume.js';
 import { CollectionIndex, type IndexedFolder } from './collection-index.js';
 import { HeaderPass } from './header-pass.js';
@@ -51,7 +51,8 @@ export interface IndexSummary extends VoxelPassSummary {
  */
 export async function indexCollection(options: IndexOptions): Promise<IndexSummary> {
   const { site, paths } = options;
-  if (paths !== undefined) await requirePaths(paths); // before a mistyped path makes an empty site
+  if (paths === undefined) requireHome(site);
+  else await requirePaths(paths); // before a mistyped path makes an empty site
   const index = CollectionIndex.open(site.databaseFile);
   try {
     const hashes = SiteHashes.open(site.saltFile);

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makePhantom, writeNifti } from '../../../test/fixtures/make-volume.js';
@@ -67,6 +67,20 @@ describe('site-agent index', () => {
       { path: join(folder, 'good', 'a.nii.gz'), kind: 'nifti', status: 'ok', reason: null, modality: 'CT', usable: true },
       { path: join(folder, 'good', 'b.nii.gz'), geometry: { sizeVoxels: [40, 36, 24] }, modality: 'MR', patient: null },
     ]);
+  });
+
+  it('never takes what is to be indexed for the file of a report', () => {
+    const scan = writeNifti(join(scans('kept'), 'a.nii'), makePhantom('a', 'CT'));
+    const before = readFileSync(scan);
+    for (const named of [scans('kept'), scan]) {
+      expect(index('--report', named)).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining('name it first: site-agent index FOLDER --report') as string,
+      });
+    }
+    expect(readFileSync(scan).equals(before)).toBe(true);
+    expect(index(scans('kept'), '--report', join(folder, 'nowhere', 'r.html')).stderr).toMatch(/^FOLDER_MISSING/);
+    expect(index(scans('kept'), '--report', join(folder, 'r.html')).stdout).toContain(`With pictures: ${join(folder, 'r.html')}`);
   });
 
   it('lists headers at once with --headers-only, and goes on without a path', () => {

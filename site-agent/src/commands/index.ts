@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { FederationError, formatDuration } from '@consilium/shared/kernel';
 import { siteFolder } from '../config/site-folder.js';
 import { CollectionIndex, type CollectionCounts } from '../collection/collection-index.js';
 import { indexCollection, type IndexSummary } from '../collection/index-collection.js';
 import type { Frames } from '../collection/scan-entry.js';
+import { chooseReportFile } from '../collection/report/report-file.js';
 import { MOST_PICTURES } from '../collection/report/report-montage.js';
 import type { ScanRecord } from '../collection/scan-record.js';
 import type { Modality } from '../volumes/volume.js';
@@ -62,6 +62,7 @@ Examples:
     )
     .action(async (paths: string[], _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<IndexOptions>();
+      if (options.report !== undefined) chooseReportFile(options.report, options.home);
       if (asksArchive(options)) await indexArchive(paths, options);
       else await indexPaths(paths, options);
     });
@@ -136,8 +137,8 @@ function withoutPictures(record: ScanRecord): ScanRecord {
 }
 
 /** Loaded only when it is asked for: a second look at an unchanged collection takes no longer than starting the program. */
-async function report(records: readonly ScanRecord[], { report: named, json, home }: IndexOptions): Promise<void> {
-  const file = typeof named === 'string' ? named : join(home, 'collection-report.html');
+async function report(records: readonly ScanRecord[], { report: named = true, json, home }: IndexOptions): Promise<void> {
+  const file = chooseReportFile(named, home);
   const { renderReportText } = await import('../collection/report/report-text.js');
   const { renderReportHtml } = await import('../collection/report/report-html.js');
   const { writeReport } = await import('../collection/report/write-report.js');

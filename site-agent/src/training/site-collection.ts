@@ -1,11 +1,13 @@
 import { type Digest, digestOfJson, FederationError } from '@consilium/shared/kernel';
 import type { PatchPlan } from '@consilium/shared/wire';
 import { CollectionIndex } from '../collection/collection-index.js';
+import { doubtVolumes } from '../collection/doubt-volumes.js';
 import type { IndexedVolume } from '../collection/indexed-volume.js';
 import type { SiteFolder } from '../config/site-folder.js';
 import { PatchCache } from '../preprocessing/patch-cache/patch-cache.js';
 import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
 import { prepareCollection } from '../preprocessing/prepare-collection.js';
+import type { VolumeToPrepare } from '../preprocessing/prepare-indexed.js';
 import { completePlan } from '../preprocessing/prepare-volume.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import { letEventsIn, obeyStop } from './train.js';
@@ -31,14 +33,19 @@ export async function loadCollection(
 ): Promise<SiteCollection> {
   const cache = await PatchCache.open(site.preparedFolder, cacheBytes);
   const plan = completePlan(patch.preparation);
+  const leftOut: VolumeToPrepare[] = [];
   const { volumes } = await prepareCollection(listUsable(site.databaseFile), cache, plan, {
     onProgress: async (done, total) => {
       obeyStop(context.stop);
       context.report('preparing', done, total);
       await letEventsIn();
     },
-    onLeftOut: (error) => context.warn(`one volume is left out: ${error.message}`),
+    onLeftOut: (error, volume) => {
+      context.warn(`one volume is left out: ${error.message}`);
+      leftOut.push(volume);
+    },
   });
+  doubtVolumes(site.databaseFile, leftOut);
   if (volumes.length === 0) throw collectionEmpty();
   return { volumes, digest: digestOfJson(volumes.map((volume) => volume.digest).sort()) };
 }
