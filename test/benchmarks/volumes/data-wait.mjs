@@ -13,8 +13,8 @@ import { median, round } from '../statistics.mjs';
 import { TurnTaker, withSides } from '../turn-taker.mjs';
 
 export const name = 'data-wait';
-export const unit = 'share of step time';
-export const target = 0.05;
+export const unit = '% of step time';
+export const target = 5;
 
 const CORES = 2;
 const TURNS = 3;
@@ -51,7 +51,7 @@ function summarise(turns, { engine, threads, batchThreads, peakRssMiB }) {
   const of = (mode) => turns.filter((turn) => turn.mode === mode);
   const share = (mode) => {
     const times = of(mode).flatMap((turn) => turn.times);
-    return sum(times, 'waitedMs') / sum(times, 'totalMs');
+    return (100 * sum(times, 'waitedMs')) / sum(times, 'totalMs');
   };
   const [fed, unfed] = [share('fed'), share('unfed')];
   const each = (figure) => Object.fromEntries(MODES.map((mode) => [mode, round(figure(of(mode)))]));
