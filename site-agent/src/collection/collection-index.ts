@@ -101,12 +101,11 @@ export class CollectionIndex {
     const equals = this.volumes.firstOfEquals();
     const listed = new Set<number>();
     for (const folder of folders ?? [undefined]) {
-      for (const id of this.scans.idsBelow(folder)) {
-        const entry = listed.has(id) ? undefined : this.scans.entry(id);
+      const ids = this.scans.idsBelow(folder).filter((id) => !listed.has(id));
+      for (const [id, entry, isChecked] of this.scans.entries(ids)) {
         listed.add(id);
-        if (entry === undefined) continue;
         const optedOut = entry.forgotten || (entry.patient !== undefined && this.optOuts.has(entry.patient));
-        yield recordOf(entry, this.scans.check(id, pictures), {
+        yield recordOf(entry, isChecked ? this.scans.check(id, pictures) : undefined, {
           optedOut,
           usedInstead: (digest, frame) => {
             const first = equals.get(digest);

@@ -60,8 +60,10 @@ export class FileTable {
       .run(path, bytes, modifiedMs, kind, owner, part, examinedAs, seenMs);
   }
 
-  markSeen(path: string, seenMs: number): void {
-    this.database.prepare('UPDATE collection_file SET seen_ms = ? WHERE path = ?').run(seenMs, path);
+  markSeen(paths: readonly string[], seenMs: number): void {
+    this.database
+      .prepare('UPDATE collection_file SET seen_ms = ? WHERE path IN (SELECT value FROM json_each(?))')
+      .run(seenMs, JSON.stringify(paths));
   }
 
   setPart(path: string, part: number): void {

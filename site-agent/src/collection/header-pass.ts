@@ -43,7 +43,10 @@ export class HeaderPass {
 
   async visit(files: readonly WalkedFile[]): Promise<void> {
     const findings = await inGroups(files, async (file) => ({ file, finding: await this.examiner.examine(file) }));
-    this.options.index.change(() => {
+    const { index, startedMs } = this.options;
+    const unchanged = findings.flatMap(({ finding }) => (finding.kind === 'unchanged' ? finding.paths : []));
+    index.change(() => {
+      if (unchanged.length > 0) index.files.markSeen(unchanged, startedMs);
       for (const { file, finding } of findings) this.keep(file, finding);
     });
   }
@@ -78,11 +81,10 @@ export class HeaderPass {
   }
 
   private keep(file: WalkedFile, finding: FileFinding): void {
-    const { index, startedMs } = this.options;
+    const { index } = this.options;
     if (finding.kind === 'image') return;
     if (finding.kind === 'unchanged') {
       this.unchanged++;
-      for (const path of finding.paths) index.files.markSeen(path, startedMs);
       return;
     }
     const before = index.files.find(file.path);

@@ -14,6 +14,8 @@ const LIES_BELOW = `EXISTS (
   SELECT 1 FROM collection_file f WHERE f.owner = s.owner AND f.part = s.part
   AND (f.path = ? OR (f.path >= ? AND f.path < ?)))`;
 
+const READ_AT_ONCE = 256;
+
 /** Scans, what their voxels showed, and their volumes. */
 export class ScanTable {
   constructor(private readonly database: PreparedStatements) {}
@@ -140,6 +142,18 @@ export class ScanTable {
       )
       .all(frames, folder, ...rangeBelow(folder));
     return (rows as { id: number }[]).map(({ id }) => id);
+  }
+
+  /** Those of the given ids that there are, in their order; the second half says whether their voxels have been read. */
+  *entries(ids: readonly number[]): Generator<readonly [id: number, entry: ScanEntry, isChecked: boolean]> {
+    const read = this.database.prepare(
+      `SELECT s.*, c.scan AS checked FROM json_each(?) wanted JOIN collection_scan s ON s.id = wanted.value
+       LEFT JOIN collection_check c ON c.scan = s.id ORDER BY wanted.key`,
+    );
+    for (let first = 0; first < ids.length; first += READ_AT_ONCE) {
+      const rows = read.all(JSON.stringify(ids.slice(first, first + READ_AT_ONCE))) as (ScanRow & { checked: number | null })[];
+      for (const row of rows) yield [row.id, entryOf(row), row.checked !== null];
+    }
   }
 
   entry(id: number): ScanEntry | undefined {
