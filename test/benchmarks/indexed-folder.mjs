@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { makeNifti, randomBits } from './made-nifti.mjs';
 
 const PROGRAM = join(import.meta.dirname, '../../site-agent/bin/site-agent.mjs');
 const LOOK_EVERY_MS = 20;
@@ -72,24 +73,10 @@ function peakOf(pid) {
   }
 }
 
-/** An uncompressed int16 scan with noise, stored LAS. */
+/** Noise, stored LAS. */
 function makeScan(side) {
-  const file = Buffer.alloc(352 + 2 * side ** 3);
-  file.writeInt32LE(348, 0);
-  [3, side, side, side, 1, 1, 1, 1].forEach((size, index) => file.writeInt16LE(size, 40 + 2 * index));
-  file.writeInt16LE(4, 70);
-  file.writeInt16LE(16, 72);
-  [1, 1, 1, 1].forEach((size, index) => file.writeFloatLE(size, 76 + 4 * index));
-  file.writeFloatLE(352, 108);
-  file.writeFloatLE(1, 112);
-  file.writeUInt8(2, 123);
-  file.writeInt16LE(1, 254);
-  [-1, 0, 0, 100, 0, 1, 0, -110, 0, 0, 1, -50].forEach((entry, index) => file.writeFloatLE(entry, 280 + 4 * index));
-  file.write('n+1\0', 344, 'latin1');
-  let state = 1;
-  for (let at = 352; at < file.length; at += 2) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    file.writeInt16LE(state >>> 22, at);
-  }
-  return file;
+  const bits = randomBits(1);
+  return makeNifti([side, side, side], [-1, 0, 0, 100, 0, 1, 0, -110, 0, 0, 1, -50], (voxels) => {
+    for (let at = 0; at < voxels.length; at++) voxels[at] = bits() >>> 22;
+  });
 }

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { makeNifti, randomBits } from '../made-nifti.mjs';
 import { round } from '../statistics.mjs';
 
 const SMALL = [128, 128, 96];
@@ -26,7 +27,7 @@ export async function measure() {
   const folder = mkdtempSync(join(tmpdir(), 'memory-'));
   try {
     const large = join(folder, 'large.nii');
-    writeFileSync(large, makeNifti(LARGE, 1));
+    writeFileSync(large, makeBody(LARGE, 1));
     const few = makeSite(folder, 'few', large, 0);
     const many = makeSite(folder, 'many', large, SMALL_VOLUMES);
     const index = { few: await peakMiB(['index', few.scans], few), many: await peakMiB(['index', many.scans], many) };
@@ -47,7 +48,7 @@ function makeSite(folder, name, large, smallVolumes) {
   const scans = join(folder, `${name}-scans`);
   mkdirSync(scans);
   symlinkSync(large, join(scans, 'large.nii'));
-  for (let seed = 2; seed < 2 + smallVolumes; seed++) writeFileSync(join(scans, `${seed}.nii`), makeNifti(SMALL, seed));
+  for (let seed = 2; seed < 2 + smallVolumes; seed++) writeFileSync(join(scans, `${seed}.nii`), makeBody(SMALL, seed));
   return { scans, home: join(folder, `${name}-site`) };
 }
 
@@ -72,29 +73,16 @@ async function peakMiB(words, { home }) {
 }
 
 /** A body in air in Hounsfield units; each seed another. */
-function makeNifti([nx, ny, nz], seed) {
-  const file = Buffer.alloc(352 + 2 * nx * ny * nz);
-  file.writeInt32LE(348, 0);
-  [3, nx, ny, nz, 1, 1, 1, 1].forEach((size, index) => file.writeInt16LE(size, 40 + 2 * index));
-  file.writeInt16LE(4, 70);
-  file.writeInt16LE(16, 72);
-  [1, 1, 1, 1].forEach((size, index) => file.writeFloatLE(size, 76 + 4 * index));
-  file.writeFloatLE(352, 108);
-  file.writeFloatLE(1, 112);
-  file.writeUInt8(2, 123);
-  file.writeInt16LE(1, 254);
-  [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0].forEach((entry, index) => file.writeFloatLE(entry, 280 + 4 * index));
-  file.write('n+1\0', 344, 'latin1');
-  const voxels = new Int16Array(file.buffer, file.byteOffset + 352, nx * ny * nz);
-  let state = seed;
-  for (let z = 0, at = 0; z < nz; z++) {
-    for (let y = 0; y < ny; y++) {
-      for (let x = 0; x < nx; x++) {
-        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-        const inside = Math.hypot(x - nx / 2, y - ny / 2) < 0.45 * nx;
-        voxels[at++] = (inside ? 40 : -1000) + (state >>> 27);
+function makeBody([nx, ny, nz], seed) {
+  const bits = randomBits(seed);
+  return makeNifti([nx, ny, nz], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0], (voxels) => {
+    for (let z = 0, at = 0; z < nz; z++) {
+      for (let y = 0; y < ny; y++) {
+        for (let x = 0; x < nx; x++) {
+          const inside = Math.hypot(x - nx / 2, y - ny / 2) < 0.45 * nx;
+          voxels[at++] = (inside ? 40 : -1000) + (bits() >>> 27);
+        }
       }
     }
-  }
-  return file;
+  });
 }
