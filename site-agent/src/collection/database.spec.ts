@@ -26,6 +26,16 @@ describe('inTransaction', () => {
   });
 });
 
+describe('storageError', () => {
+  it('tells a damaged database and a bug of ours apart from a disk that fails', () => {
+    const of = (thrown: unknown) => storageError(thrown, 'the index', 'Check the disk.');
+    expect(of(new Error('disk I/O error'))).toMatchObject({ code: 'STORAGE_FAILED', remedy: 'Check the disk.' });
+    const damaged = of(new Error('database disk image is malformed'));
+    expect(damaged).toMatchObject({ code: 'STORAGE_FAILED', remedy: expect.stringContaining('backup') as string });
+    expect(of(new ReferenceError('x is not defined'))).toMatchObject({ code: 'INVARIANT' });
+  });
+});
+
 function thrownBy(work: () => void): unknown {
   try {
     work();

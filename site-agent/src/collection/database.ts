@@ -47,6 +47,7 @@ export function inTransaction<T>(database: SqliteDatabase, make: () => T): T {
 
 /** What a failed statement means: a full disk, or storage that failed for another reason. */
 export function storageError(thrown: unknown, what: string, remedy: string): FederationError {
+  if (thrown instanceof TypeError || thrown instanceof ReferenceError) return FederationError.from(thrown); // a bug, no disk's fault
   const error = FederationError.from(thrown, 'STORAGE_FAILED');
   if (error.code === 'DISK_FULL') {
     return new FederationError('DISK_FULL', 'the disk is full; the site’s database is sound and holds all up to here', {
