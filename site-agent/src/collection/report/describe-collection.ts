@@ -1,7 +1,6 @@
 import { dirname, isAbsolute, relative, sep } from 'node:path';
 import { isUsable } from '../record-of.js';
 import type { ScanRecord, ScanStatus } from '../scan-record.js';
-import { ctHistogram, type Histogram, mrHistogram, spacingHistogram } from './histograms.js';
 
 export interface ReportOptions {
   /** Paths are shown relative to this folder; by default to the deepest folder that holds all scans. */
@@ -30,7 +29,6 @@ export interface CollectionDescription {
   readonly unchecked: number;
   /** Rows of modality × region: scans that can be read. */
   readonly kinds: readonly KindCount[];
-  readonly histograms: readonly Histogram[];
   readonly refused: readonly Finding[];
   readonly unused: readonly Finding[];
   readonly reported: readonly Finding[];
@@ -73,7 +71,6 @@ export function describeCollection(records: readonly ScanRecord[], options: Repo
     usable: count(isUsable),
     unchecked: readable.filter((record) => !record.checked).length,
     kinds: countKinds(readable),
-    histograms: histogramsOf(readable),
     refused: findingsOf(records, (record) => (record.status === 'refused' ? [record.reason ?? 'no reason given'] : [])),
     unused: findingsOf(readable, (record) => record.unusedBecause ?? []),
     reported: findingsOf(readable, remarksOf),
@@ -122,25 +119,6 @@ function countKinds(records: readonly ScanRecord[]): KindCount[] {
     const [modality = '', region = ''] = kind.split('\n');
     return { modality, region, scans: group.length, usable: group.filter(isUsable).length };
   });
-}
-
-function histogramsOf(records: readonly ScanRecord[]): Histogram[] {
-  const spacings = records.flatMap((record) => (record.geometry === undefined ? [] : [record.geometry.spacingMm]));
-  const statisticsOf = (modality: string) =>
-    records
-      .filter((record) => record.modality === modality)
-      .flatMap((record) => record.volumes.map((volume) => volume.statistics));
-  const [ct, mr] = [statisticsOf('CT'), statisticsOf('MR')];
-  return [
-    ...(spacings.length === 0
-      ? []
-      : [
-          spacingHistogram('Finest side of a voxel, mm', spacings, Math.min),
-          spacingHistogram('Coarsest side of a voxel, mm', spacings, Math.max),
-        ]),
-    ...(ct.length === 0 ? [] : [ctHistogram(ct)]),
-    ...(mr.length === 0 ? [] : [mrHistogram(mr)]),
-  ];
 }
 
 /** What is worth knowing of a readable scan, unless it already says why training leaves it out. */

@@ -1,5 +1,6 @@
 import type { IntensityStatistics } from '../../volumes/intensity-statistics.js';
 import type { Triple } from '../../volumes/volume.js';
+import type { ScanRecord } from '../scan-record.js';
 
 export interface Histogram {
   readonly title: string;
@@ -23,20 +24,41 @@ const CT_BARS = 25;
 const MR_BARS = 20;
 const COUNTED_SHARES = 'percent of the voxels, mean over volumes';
 
+/** Voxel sizes and intensities of the scans that can be read; none for what is not there. */
+export function histogramsOf(scans: readonly ScanRecord[]): Histogram[] {
+  const records = scans.filter((scan) => scan.status !== 'refused');
+  const spacings = records.flatMap((record) => (record.geometry === undefined ? [] : [record.geometry.spacingMm]));
+  const statisticsOf = (modality: string) =>
+    records
+      .filter((record) => record.modality === modality)
+      .flatMap((record) => record.volumes.map((volume) => volume.statistics));
+  const [ct, mr] = [statisticsOf('CT'), statisticsOf('MR')];
+  return [
+    ...(spacings.length === 0
+      ? []
+      : [
+          spacingHistogram('Finest side of a voxel, mm', spacings, Math.min),
+          spacingHistogram('Coarsest side of a voxel, mm', spacings, Math.max),
+        ]),
+    ...(ct.length === 0 ? [] : [ctHistogram(ct)]),
+    ...(mr.length === 0 ? [] : [mrHistogram(mr)]),
+  ];
+}
+
 /** How many scans have a finest, or a coarsest, voxel side of about this many millimetres. */
-export function spacingHistogram(title: string, spacings: readonly Triple[], pick: (...sides: number[]) => number): Histogram {
-  const sides = spacings.map((spacing) => pick(...spacing));
+function spacingHistogram(title: string, spacings: readonly Triple[], pick: (...sides: number[]) => number): Histogram {
+  // Voxel sizes come as 32-bit floats: 0.99999994 mm is 1 mm.
+  const sides = spacings.map((spacing) => Number(pick(...spacing).toPrecision(5)));
   const bars = SPACING_EDGES_MM.slice(0, -1).map((from, index) => {
     const to = SPACING_EDGES_MM[index + 1] ?? Infinity;
-    // Voxel sizes come as 32-bit floats: 0.99999994 mm is 1 mm.
-    const value = sides.map((side) => Number(side.toPrecision(5))).filter((side) => side >= from && side < to).length;
+    const value = sides.filter((side) => side >= from && side < to).length;
     return { label: to === Infinity ? `${from} and more` : `${from} to ${to}`, value };
   });
   return { title, form: 'bars', counted: 'scans', bars, ends: ['0 mm', '10 mm and more'] };
 }
 
 /** The mean share of voxels per range of Hounsfield units; each volume weighs the same, values outside count at the ends. */
-export function ctHistogram(statistics: readonly IntensityStatistics[]): Histogram {
+function ctHistogram(statistics: readonly IntensityStatistics[]): Histogram {
   const [low, high] = CT_RANGE_HU;
   const width = (high - low) / CT_BARS;
   const shares = meanShares(statistics, CT_BARS, () => [low, high]);
@@ -48,7 +70,7 @@ export function ctHistogram(statistics: readonly IntensityStatistics[]): Histogr
  * MR has no common unit: the mean share of voxels between each volume's own percentiles 0.5 (0 %) and 99.5 (100 %), as
  * training scales them.
  */
-export function mrHistogram(statistics: readonly IntensityStatistics[]): Histogram {
+function mrHistogram(statistics: readonly IntensityStatistics[]): Histogram {
   const shares = meanShares(statistics, MR_BARS, ({ lowPercentile, highPercentile }) => [lowPercentile, highPercentile]);
   const bars = shares.map((value, index) => ({
     label: `${(100 / MR_BARS) * index} to ${(100 / MR_BARS) * (index + 1)} %`,

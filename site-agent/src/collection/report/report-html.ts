@@ -9,6 +9,7 @@ import {
   type ReportOptions,
   RESEARCH_NOTE,
 } from './describe-collection.js';
+import { type Histogram, histogramsOf } from './histograms.js';
 import { chartFigure } from './report-charts.js';
 import { montage } from './report-montage.js';
 import { REPORT_STYLE } from './report-style.js';
@@ -41,7 +42,7 @@ export function renderReportHtml(records: readonly ScanRecord[], options: Report
 <header>${headOf(description)}</header>
 <main>
 ${kindSection(description)}
-${chartSection(description)}
+${chartSection(histogramsOf(records))}
 ${findingSection('Cannot be used', 'These are left alone: reading them fails, or would give wrong voxels.', description.refused, root)}
 ${findingSection('Left out of training', 'These can be read, but training does not draw from them.', description.unused, root)}
 ${findingSection('Readable, with a remark', 'These can be read; something about them is worth knowing.', description.reported, root)}
@@ -89,7 +90,7 @@ function kindSection({ kinds }: CollectionDescription): string {
   );
 }
 
-function chartSection({ histograms }: CollectionDescription): string {
+function chartSection(histograms: readonly Histogram[]): string {
   if (histograms.length === 0) return '';
   return section('Voxel sizes and intensities', `<div class="charts">${histograms.map(chartFigure).join('\n')}</div>`);
 }

@@ -10,7 +10,7 @@ import {
   type ReportOptions,
   RESEARCH_NOTE,
 } from './describe-collection.js';
-import type { Histogram } from './histograms.js';
+import { type Histogram, histogramsOf } from './histograms.js';
 
 import { visibleText } from './visible-text.js';
 
@@ -25,7 +25,7 @@ export function renderReportText(records: readonly ScanRecord[], options: Report
   return [
     overview(description),
     kindTable(description),
-    ...description.histograms.map(chart),
+    ...histogramsOf(records).map(chart),
     ...findingBlock('Cannot be used', description.refused, description.root),
     ...findingBlock('Readable, but training leaves them out', description.unused, description.root),
     ...findingBlock('Readable, with a remark', description.reported, description.root),

@@ -2,6 +2,7 @@ import { digestOfJson } from '@consilium/shared/kernel';
 import { describeIntensities } from '../../volumes/intensity-statistics.js';
 import type { Modality } from '../../volumes/volume.js';
 import type { ScanRecord, VolumeRecord } from '../scan-record.js';
+import { histogramsOf } from './histograms.js';
 import { describeCollection } from './describe-collection.js';
 import { montage } from './report-montage.js';
 import { renderReportHtml } from './report-html.js';
@@ -116,7 +117,7 @@ describe('describeCollection', () => {
   });
 
   it('fills spacing bars with the sides of voxels', () => {
-    const [finest, coarsest] = describeCollection([scanOf('/a.nii')]).histograms;
+    const [finest, coarsest] = histogramsOf([scanOf('/a.nii')]);
     expect(finest?.bars.filter(({ value }) => value > 0)).toEqual([{ label: '0.75 to 1', value: 1 }]);
     expect(coarsest?.bars.filter(({ value }) => value > 0)).toEqual([{ label: '5 to 7', value: 1 }]);
   });
@@ -126,13 +127,13 @@ describe('describeCollection', () => {
     ['MR', [0, 0, 5, 6, 7, 900, 1200]],
   ])('spreads %s voxels over the bars, each volume with the same weight', (modality, values) => {
     const scans = [scanOf('/a.nii', { modality, volumes: [volumeOf(0, values), volumeOf(1, [...values, ...values])] })];
-    const shares = describeCollection(scans).histograms.at(-1)?.bars ?? [];
+    const shares = histogramsOf(scans).at(-1)?.bars ?? [];
     expect(shares.reduce((sum, { value }) => sum + value, 0)).toBeCloseTo(100, 6);
   });
 
   it('survives a constant volume', () => {
     const scans = [scanOf('/a.nii', { volumes: [volumeOf(0, [7, 7, 7])] })];
-    for (const { value } of describeCollection(scans).histograms.flatMap(({ bars }) => bars)) expect(value).not.toBeNaN();
+    for (const { value } of histogramsOf(scans).flatMap(({ bars }) => bars)) expect(value).not.toBeNaN();
   });
 });
 
