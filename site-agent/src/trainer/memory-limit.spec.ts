@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +37,17 @@ describe('the memory that a trainer may come to', () => {
     const held = new Uint8Array(48 * 2 ** 20).fill(1);
     expect(peakResidentBytes()).toBeGreaterThanOrEqual(before);
     expect(peakResidentBytes()).toBeGreaterThan(held.byteLength);
+  });
+});
+
+describe('the peak of a program', () => {
+  it('is its own, not that of the process that started it', () => {
+    const held = new Uint8Array(400 * 2 ** 20).fill(1);
+    const script = "console.log(/VmHWM:\\s+(\\d+)/.exec(require('node:fs').readFileSync('/proc/self/status', 'utf8'))?.[1])";
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+    expect(Number(stdout) * 1024).toBeLessThan(held.byteLength);
+    expect(peakResidentBytes(() => 'VmPeak:\t 9 kB\nVmHWM:\t     2048 kB\n')).toBe(2 ** 21);
+    expect(peakResidentBytes(() => undefined)).toBeGreaterThan(held.byteLength);
   });
 });
 

@@ -41,7 +41,8 @@ export function readMemoryFacts(read: ReadText = readTextFile): MemoryFacts {
   };
 }
 
-/** The most memory that this process ever held. */
-export function peakResidentBytes(): number {
-  return process.resourceUsage().maxRSS * 1024;
+/** The most memory that this program ever held. What getrusage says also counts the process that started it. */
+export function peakResidentBytes(read: ReadText = readTextFile): number {
+  const peak = /^VmHWM:\s+(\d+) kB$/m.exec(read('/proc/self/status') ?? '')?.[1];
+  return 1024 * (peak === undefined ? process.resourceUsage().maxRSS : Number(peak));
 }

@@ -1,4 +1,5 @@
 import { profileSteps } from '../engine/profile/step-profile.js';
+import { peakResidentBytes } from '../trainer/memory-limit.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { ProfileOrder, ProfileResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
@@ -16,7 +17,7 @@ export async function executeProfile(order: ProfileOrder, context: OrderContext)
   return {
     kind: 'profile',
     profile: profileSteps(records),
-    peakResidentBytes: process.resourceUsage().maxRSS * 1024,
+    peakResidentBytes: peakResidentBytes(),
     library: `TensorFlow ${runtime.binding.TF_Version}`,
     onGpu: runtime.binding.isUsingGpuDevice(),
     nativeKernels: runtime.native,
