@@ -73,6 +73,20 @@ module.exports = {
       to: { path: '^site-agent/src/(agent|link|commands|trainer|finetuning)|^shared/src/terminal|^node_modules/socket\\.io' },
     },
     {
+      name: 'volumes-stand-below',
+      comment: 'reading one scan knows nothing of the index, of patches or of training',
+      severity: 'error',
+      from: { path: '^site-agent/src/volumes' },
+      to: { path: '^site-agent/src/(?!volumes)' },
+    },
+    {
+      name: 'preparation-knows-no-index',
+      comment: 'patches are made of volumes, whoever lists them',
+      severity: 'error',
+      from: { path: '^site-agent/src/preprocessing' },
+      to: { path: '^site-agent/src/(collection|finetuning|commands|trainer|agent|link)' },
+    },
+    {
       name: 'only-the-engine-names-tensorflow',
       severity: 'error',
       from: { path: '^site-agent/src/(?!engine)' },

@@ -3,7 +3,7 @@ import type { Modality } from '../volumes/volume.js';
 import { inTransaction, openSiteDatabase, type SqliteDatabase, storageError } from './database.js';
 import { FileTable, rangeBelow } from './file-table.js';
 import { migrateIndex } from './index-schema.js';
-import type { IndexedVolume } from './indexed-volume.js';
+import type { IndexedVolume } from '../volumes/indexed-volume.js';
 import { OptOuts } from './opt-outs.js';
 import { PreparedStatements } from './prepared-statements.js';
 import { recordOf } from './record-of.js';

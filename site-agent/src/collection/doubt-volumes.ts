@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { CollectionIndex } from './collection-index.js';
-import type { IndexedVolume } from './indexed-volume.js';
+import type { IndexedVolume } from '../volumes/indexed-volume.js';
 
 /**
  * For volumes whose files hold other bytes than were indexed: the next indexing reads these files anew, even where their size and

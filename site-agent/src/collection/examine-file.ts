@@ -7,7 +7,7 @@ import type { ScanHeader } from '../volumes/scan-header.js';
 import { faultOf, reasonOf } from '../volumes/volume-fault.js';
 import { NOTHING_NOTED, type NotedScan, type NotesReader } from './collection-notes.js';
 import { type FileRow, type FileTable, NEVER_MS } from './file-table.js';
-import type { FileStamp } from './indexed-volume.js';
+import type { FileStamp } from '../volumes/indexed-volume.js';
 import type { Verdict } from './scan-entry.js';
 import type { WalkedFile } from './walk-files.js';
 

@@ -1,6 +1,6 @@
 import { sep } from 'node:path';
 import type { PreparedStatements } from './prepared-statements.js';
-import type { FileStamp } from './indexed-volume.js';
+import type { FileStamp } from '../volumes/indexed-volume.js';
 
 /** What a file turned out to be: a NIfTI file or header, the image of a pair, DICOM, or nothing of ours. */
 export type FileKind = 'nifti' | 'image' | 'dicom' | 'other';

@@ -6,7 +6,7 @@ import type { CollectionIndex } from './collection-index.js';
 import { FactsCache } from './facts-cache.js';
 import { FileExaminer, type FileFinding } from './examine-file.js';
 import type { FileKind, FileRow } from './file-table.js';
-import type { FileStamp } from './indexed-volume.js';
+import type { FileStamp } from '../volumes/indexed-volume.js';
 import { FINE, type ScanEntry, type Verdict } from './scan-entry.js';
 import { partsOfSeries } from './series-parts.js';
 import type * as SeriesEntries from './series-entries.js';

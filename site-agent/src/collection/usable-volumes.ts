@@ -2,7 +2,7 @@ import type { Modality } from '../volumes/volume.js';
 import type { VolumeSource } from '../volumes/volume-source.js';
 import type { PreparedStatements } from './prepared-statements.js';
 import type { FileTable } from './file-table.js';
-import type { FileStamp, IndexedVolume } from './indexed-volume.js';
+import type { FileStamp, IndexedVolume } from '../volumes/indexed-volume.js';
 import { entryOf, type ScanRow, type VolumeRow, volumeOf } from './scan-rows.js';
 
 const USABLE = `

@@ -7,7 +7,7 @@ import { parseWith, type PreparationPlan, preparationPlanSchema } from '@consili
 import { z } from 'zod';
 import { CollectionIndex } from '../collection/collection-index.js';
 import { doubtVolumes } from '../collection/doubt-volumes.js';
-import type { IndexedVolume } from '../collection/indexed-volume.js';
+import type { IndexedVolume } from '../volumes/indexed-volume.js';
 import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
 import { requireHome, type SiteFolder } from '../config/site-folder.js';
 import { dropPrepared, PatchCache } from '../preprocessing/patch-cache/patch-cache.js';

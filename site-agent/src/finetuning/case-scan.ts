@@ -1,5 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { digestOfFrame, digestOfScan } from '../collection/digest-of-scan.js';
+import { digestOfFrame, digestOfScan } from '../volumes/digest-of-scan.js';
 import type { Digest } from '@consilium/shared/kernel';
 import { findScans, type FoundScan } from '../volumes/find-scan.js';
 import { filesOfVolume } from '../volumes/nifti/nifti-pair.js';

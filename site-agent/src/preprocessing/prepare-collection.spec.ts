@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
 import { makePhantom, writeNifti } from '../../../test/fixtures/make-volume.js';
-import { digestOfScan } from '../collection/digest-of-scan.js';
+import { digestOfScan } from '../volumes/digest-of-scan.js';
 import { PatchCache } from './patch-cache/patch-cache.js';
 import type { PreparedVolume } from './patch-cache/prepared-volume.js';
 import { prepareCollection } from './prepare-collection.js';

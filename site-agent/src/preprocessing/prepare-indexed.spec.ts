@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makePhantom, writeNifti } from '../../../test/fixtures/make-volume.js';
-import { digestOfFrame, digestOfScan } from '../collection/digest-of-scan.js';
+import { digestOfFrame, digestOfScan } from '../volumes/digest-of-scan.js';
 import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
 import { normaliseIntensity } from './intensity.js';
 import { openPrepared } from './patch-cache/open-prepared.js';

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { PreparationPlan } from '@consilium/shared/wire';
-import { digestOfFrame, digestOfScan } from '../collection/digest-of-scan.js';
-import type { IndexedVolume } from '../collection/indexed-volume.js';
+import { digestOfFrame, digestOfScan } from '../volumes/digest-of-scan.js';
+import type { IndexedVolume } from '../volumes/indexed-volume.js';
 import { readVolume } from '../volumes/read-volume.js';
 import { faultOf, unsuitable } from '../volumes/volume-fault.js';
 import type { Volume } from '../volumes/volume.js';

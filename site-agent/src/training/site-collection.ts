@@ -2,7 +2,7 @@ import { type Digest, digestOfJson, FederationError } from '@consilium/shared/ke
 import type { PatchPlan } from '@consilium/shared/wire';
 import { CollectionIndex } from '../collection/collection-index.js';
 import { doubtVolumes } from '../collection/doubt-volumes.js';
-import type { IndexedVolume } from '../collection/indexed-volume.js';
+import type { IndexedVolume } from '../volumes/indexed-volume.js';
 import type { SiteFolder } from '../config/site-folder.js';
 import { PatchCache } from '../preprocessing/patch-cache/patch-cache.js';
 import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';

@@ -1,7 +1,7 @@
 import type { Digest } from '@consilium/shared/kernel';
-import type { Modality, Triple } from '../volumes/volume.js';
-import type { VolumeSource } from '../volumes/volume-source.js';
-import type { IntensityStatistics } from '../volumes/intensity-statistics.js';
+import type { Modality, Triple } from './volume.js';
+import type { VolumeSource } from './volume-source.js';
+import type { IntensityStatistics } from './intensity-statistics.js';
 
 /** How a file looked when it was indexed. When any of it differs, the voxels may be others. */
 export interface FileStamp {
@@ -12,7 +12,7 @@ export interface FileStamp {
 
 /** One volume that training uses: enough to read it again and to see that it is still the same. Never a field of the patient. */
 export interface IndexedVolume {
-  /** See `VolumeRecord`. */
+  /** Names the voxels: of the file's bytes, of all files of a series, or of such a digest and the frame. */
   readonly digest: Digest;
   readonly source: VolumeSource;
   /** All files that are read for it, in a fixed order: one, header and image of a pair, or the slices of a series. */
