@@ -1,5 +1,5 @@
-import { describeError, FederationError, formatBytes, formatDuration } from '@consilium/shared/kernel';
-import { createProgress, type ProgressLine } from '@consilium/shared/terminal';
+import { describeError, FederationError, formatBytes } from '@consilium/shared/kernel';
+import { createProgress } from '@consilium/shared/terminal';
 import { CollectionIndex } from '../collection/collection-index.js';
 import { ArchiveLink } from '../collection/pacs/archive-link.js';
 import { POLITE_ATTEMPTS } from '../collection/pacs/few-attempts.js';
@@ -11,11 +11,11 @@ import type { SeriesFilter } from '../collection/pacs/series-filter.js';
 import { SiteHashes } from '../collection/site-hashes.js';
 import { archiveAuthorization } from '../config/archive-credentials.js';
 import type { SiteFolder } from '../config/site-folder.js';
+import { endOnInterrupt } from './end-on-interrupt.js';
 import { describePull, describeSearch, type SearchCounts } from './index-pacs-text.js';
 import { filterOf, type PacsOptions } from './pacs-options.js';
 
 const SPACE_CHECK_MS = 5000;
-const INTERRUPTED_EXIT_CODE = 130;
 
 export type PacsOrder = PacsOptions & { readonly dicomweb: string; readonly json?: boolean };
 
@@ -135,15 +135,4 @@ async function waitForSpace(error: FederationError, folder: string, note: (text:
   toldOfFullDisk = true;
   note('waiting for space');
   await new Promise((resolve) => setTimeout(resolve, SPACE_CHECK_MS));
-}
-
-function endOnInterrupt(progress: ProgressLine): () => void {
-  const startedMs = Date.now();
-  const end = (): void => {
-    progress.finish();
-    console.error(`stopped after ${formatDuration(Date.now() - startedMs)}; the same command goes on from here`);
-    process.exit(INTERRUPTED_EXIT_CODE);
-  };
-  process.once('SIGINT', end);
-  return () => void process.removeListener('SIGINT', end);
 }

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { FederationError, formatDuration } from '@consilium/shared/kernel';
+import { FederationError } from '@consilium/shared/kernel';
 import { siteFolder } from '../config/site-folder.js';
 import { CollectionIndex, type CollectionCounts } from '../collection/collection-index.js';
 import { indexCollection, type IndexSummary } from '../collection/index-collection.js';
@@ -8,6 +8,7 @@ import { chooseReportFile } from '../collection/report/report-file.js';
 import { MOST_PICTURES } from '../collection/report/report-montage.js';
 import type { ScanRecord } from '../collection/scan-record.js';
 import type { Modality } from '../volumes/volume.js';
+import { endOnInterrupt } from './end-on-interrupt.js';
 import { IndexProgress } from './index-progress.js';
 import { describeIndexing, lineOf } from './index-text.js';
 import { addPacsOptions, asksArchive, type PacsOptions } from './pacs-options.js';
@@ -22,7 +23,6 @@ interface IndexOptions extends PacsOptions {
   readonly threads?: number;
 }
 
-const INTERRUPTED_EXIT_CODE = 130;
 /** Some series of an archive did not come; all others are indexed. */
 const PULL_INCOMPLETE_EXIT_CODE = 5;
 
@@ -146,18 +146,6 @@ async function report(records: readonly ScanRecord[], { report: named = true, js
   if (json === true) return;
   console.log(renderReportText(records));
   console.log(`\nWith pictures: ${file}`);
-}
-
-/** Everything that was read is in the index already: the process may end at any time. */
-function endOnInterrupt(progress: IndexProgress): () => void {
-  const startedMs = Date.now();
-  const end = (): void => {
-    progress.finish();
-    console.error(`stopped after ${formatDuration(Date.now() - startedMs)}; the same command goes on from here`);
-    process.exit(INTERRUPTED_EXIT_CODE);
-  };
-  process.once('SIGINT', end);
-  return () => void process.removeListener('SIGINT', end);
 }
 
 function parseCount(text: string): number {

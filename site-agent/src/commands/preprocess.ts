@@ -14,6 +14,7 @@ import { dropPrepared, PatchCache } from '../preprocessing/patch-cache/patch-cac
 import { type PreparedCollection, prepareCollection } from '../preprocessing/prepare-collection.js';
 import type { VolumeToPrepare } from '../preprocessing/prepare-indexed.js';
 import { completePlan } from '../preprocessing/prepare-volume.js';
+import { endOnInterrupt } from './end-on-interrupt.js';
 
 interface PreprocessOptions {
   readonly home: string;
@@ -25,7 +26,6 @@ interface PreprocessOptions {
 /** Reasons shown; the rest is counted. */
 const MOST_REASONS = 20;
 const SPACE_CHECK_MS = 5000;
-const INTERRUPTED_EXIT_CODE = 130;
 
 /** `site-agent preprocess`: prepares all indexed volumes now, so that the first round need not. */
 export function preprocessCommand(): Command {
@@ -73,11 +73,7 @@ async function prepareAll(
   const indexed = listUsable(folder.databaseFile);
   const cache = await PatchCache.open(folder.preparedFolder, cacheLimitBytes);
   const progress = createProgress({ label: 'Preparing volumes', total: indexed.length });
-  const end = (): void => {
-    progress.finish('stopped; the same command goes on from here');
-    process.exit(INTERRUPTED_EXIT_CODE);
-  };
-  process.once('SIGINT', end);
+  const stopWatching = endOnInterrupt(progress);
   const reasons: string[] = [];
   const left: VolumeToPrepare[] = [];
   let ready = 0;
@@ -99,7 +95,7 @@ async function prepareAll(
   } finally {
     await dropForgotten(folder, indexed);
     doubtVolumes(folder.databaseFile, left);
-    process.off('SIGINT', end);
+    stopWatching();
     progress.finish();
   }
 }
