@@ -1,9 +1,9 @@
-import type { Digest } from '@consilium/shared/kernel';
+import type { Digest, DigestAlgorithm } from '@consilium/shared/kernel';
 
 /** Immutable files named by their digest. Every method throws DISK_FULL or STORAGE_FAILED when the storage does. */
 export interface BlobStore {
   /** Stores the parts; the blob exists only once it is whole and on disk. */
-  write(parts: AsyncIterable<Uint8Array>): Promise<{ digest: Digest; bytes: number }>;
+  write(parts: AsyncIterable<Uint8Array>, algorithm?: DigestAlgorithm): Promise<{ digest: Digest; bytes: number }>;
 
   /** Takes a file whose digest the caller has checked. The file itself stays where it is; doing it twice is harmless. */
   adopt(path: string, digest: Digest): Promise<void>;

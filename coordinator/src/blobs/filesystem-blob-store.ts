@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Digest, FederationError, newId } from '@consilium/shared/kernel';
+import { type Digest, type DigestAlgorithm, digitsOf, FederationError, newId } from '@consilium/shared/kernel';
 import { writeFileWhole } from '@consilium/shared/weights';
 import type { BlobStore } from './blob-store.js';
 
@@ -18,10 +18,10 @@ export class FilesystemBlobStore implements BlobStore {
     }
   }
 
-  async write(parts: AsyncIterable<Uint8Array>): Promise<{ digest: Digest; bytes: number }> {
+  async write(parts: AsyncIterable<Uint8Array>, algorithm?: DigestAlgorithm): Promise<{ digest: Digest; bytes: number }> {
     const temporary = join(this.folder, `${newId('blob')}${PARTIAL}`);
     try {
-      const digest = await writeFileWhole(temporary, parts);
+      const digest = await writeFileWhole(temporary, parts, algorithm);
       const { size } = await stat(temporary);
       await this.place(temporary, digest);
       return { digest, bytes: size };
@@ -66,7 +66,7 @@ export class FilesystemBlobStore implements BlobStore {
   }
 
   private pathOf(digest: Digest): string {
-    const name = digest.slice('sha256:'.length);
+    const name = digitsOf(digest);
     return join(this.folder, name.slice(0, 2), name);
   }
 }

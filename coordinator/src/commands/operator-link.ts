@@ -2,8 +2,15 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createHash } from 'node:crypto';
-import { errnoOf, FederationError, finishDigest, isErrorCode } from '@consilium/shared/kernel';
+import {
+  algorithmOf,
+  type Digest,
+  errnoOf,
+  FederationError,
+  isErrorCode,
+  openDigest,
+  type RunningDigest,
+} from '@consilium/shared/kernel';
 import { z } from 'zod';
 import type { OperatorAccess } from '../config/operator-access.js';
 
@@ -35,15 +42,15 @@ export class OperatorLink {
   }
 
   /** Downloads to a file that appears only when it is whole and has the digest. */
-  async download(path: string, digest: string, output: string): Promise<void> {
+  async download(path: string, digest: Digest, output: string): Promise<void> {
     const response = await this.request('GET', path);
     const temporary = `${output}.${process.pid}.partial`;
-    const hash = createHash('sha256');
+    const running = openDigest(algorithmOf(digest));
     try {
       if (response.body === null) throw new FederationError('TRANSFER_BROKEN', 'the coordinator sent no content');
       const source = Readable.fromWeb(response.body);
-      await pipeline(source, tee(hash), createWriteStream(temporary));
-      if (finishDigest(hash) !== digest) throw new FederationError('DIGEST_MISMATCH', 'the download is damaged; try again');
+      await pipeline(source, tee(running), createWriteStream(temporary));
+      if (running.finish() !== digest) throw new FederationError('DIGEST_MISMATCH', 'the download is damaged; try again');
       await rename(temporary, output);
     } catch (cause) {
       throw asDownloadError(cause, output);
@@ -75,10 +82,10 @@ export function unreachable(url: string, cause?: unknown): FederationError {
   });
 }
 
-function tee(hash: ReturnType<typeof createHash>) {
+function tee(running: RunningDigest) {
   return async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of source) {
-      hash.update(chunk);
+      running.update(chunk);
       yield chunk;
     }
   };

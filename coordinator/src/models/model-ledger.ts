@@ -14,7 +14,8 @@ export class ModelLedger {
   /** Adds the next version; the unique keys refuse a second one for the same number or round. */
   async append(
     records: EntityManager,
-    version: Pick<ModelVersion, 'campaignId' | 'number' | 'digest' | 'bytes' | 'roundId'>,
+    version: Pick<ModelVersion, 'campaignId' | 'number' | 'digest' | 'bytes' | 'roundId'> &
+      Partial<Pick<ModelVersion, 'stateDigest' | 'stateBytes'>>,
   ): Promise<ModelVersion> {
     const parentNumber = version.number === 1 ? null : version.number - 1;
     return records.save(ModelVersion, { ...version, id: newId('version'), parentNumber, createdAtMs: this.clock.nowMs() });

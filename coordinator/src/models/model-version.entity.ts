@@ -20,6 +20,13 @@ export class ModelVersion {
   @WholeColumn()
   bytes!: number;
 
+  /** What the campaign's recipe carries from round to round (moments, control variates), as a file of its own. */
+  @OptionalTextColumn()
+  stateDigest!: Digest | null;
+
+  @OptionalWholeColumn()
+  stateBytes!: number | null;
+
   @OptionalWholeColumn()
   parentNumber!: number | null;
 

@@ -24,10 +24,16 @@ export function OptionalTextColumn(): PropertyDecorator {
   return Column({ type: 'text', nullable: true });
 }
 
+const toText = {
+  to: (value: unknown) => (value === null || value === undefined ? value : JSON.stringify(value)),
+  from: (text: string | null): unknown => (text === null ? null : JSON.parse(text)),
+};
+
 /** A JSON value kept as text. Whoever writes it has validated it. */
 export function JsonColumn(): PropertyDecorator {
-  return Column({
-    type: 'text',
-    transformer: { to: (value: unknown) => JSON.stringify(value), from: (text: string): unknown => JSON.parse(text) },
-  });
+  return Column({ type: 'text', transformer: toText });
+}
+
+export function OptionalJsonColumn(): PropertyDecorator {
+  return Column({ type: 'text', nullable: true, transformer: toText });
 }

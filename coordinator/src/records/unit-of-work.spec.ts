@@ -61,13 +61,10 @@ describe('UnitOfWork', () => {
       const rows: { name: string; type: string; notnull: number; pk: number }[] = await database.query(
         `PRAGMA table_info("${tableName}")`,
       );
-      const written = rows.map(({ name, type, notnull, pk }) => [name, type.toLowerCase(), notnull === 0, pk > 0]);
-      const declared = columns.map(({ databaseName, type, isNullable, isPrimary }) => [
-        databaseName,
-        type,
-        isNullable,
-        isPrimary,
-      ]);
+      const written = rows.map(({ name, type, notnull, pk }) => [name, type.toLowerCase(), notnull === 0, pk > 0]).sort();
+      const declared = columns
+        .map(({ databaseName, type, isNullable, isPrimary }) => [databaseName, type, isNullable, isPrimary])
+        .sort();
       expect([tableName, written]).toEqual([tableName, declared]);
     }
   });

@@ -1,4 +1,4 @@
-import { type Clock, newId } from '@consilium/shared/kernel';
+import { type Clock, type Digest, newId } from '@consilium/shared/kernel';
 import type { CampaignEvent, ParticipationState, RoundState } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager, In } from 'typeorm';
@@ -90,7 +90,7 @@ export class RoundLedger {
     campaign: CampaignName,
     round: Round,
     to: RoundState,
-    result: { code?: string; versionDigest?: `sha256:${string}` } = {},
+    result: { code?: string; versionDigest?: Digest } = {},
   ): Promise<CampaignEvent> {
     requireRoundMove(round.state, to);
     round.state = to;
@@ -138,7 +138,7 @@ export class RoundLedger {
     };
   }
 
-  private roundEvent(campaign: CampaignName, round: Round, versionDigest?: `sha256:${string}`): CampaignEvent {
+  private roundEvent(campaign: CampaignName, round: Round, versionDigest?: Digest): CampaignEvent {
     return {
       kind: 'round',
       ...this.reference(campaign),

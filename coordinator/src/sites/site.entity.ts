@@ -26,6 +26,14 @@ export class Site {
   @OptionalTextColumn()
   agentVersion!: string | null;
 
+  /** Spoken when it last connected. */
+  @OptionalWholeColumn()
+  protocolVersion!: number | null;
+
+  /** Until when the site has said that it does not train. */
+  @OptionalWholeColumn()
+  restUntilMs!: number | null;
+
   @WholeColumn()
   createdAtMs!: number;
 

@@ -1,4 +1,4 @@
-import { type Clock, digestOfFile, FederationError } from '@consilium/shared/kernel';
+import { algorithmOf, type Clock, digestOfFile, FederationError } from '@consilium/shared/kernel';
 import { manifestOf } from '@consilium/shared/models';
 import type { CampaignEvent, UpdateOffer } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
@@ -95,7 +95,7 @@ export class UpdateIntake {
         remedy: 'Ask for the present assignment and train from its base.',
       });
     }
-    if ((await digestOfFile(upload.path)) !== offer.digest) {
+    if ((await digestOfFile(upload.path, algorithmOf(offer.digest))) !== offer.digest) {
       throw new FederationError('DIGEST_MISMATCH', 'the uploaded bytes are not those that the digest names', {
         details: { bytes: upload.bytes },
         remedy: 'The file was altered on its way or at its source.',
@@ -111,8 +111,9 @@ export class UpdateIntake {
       along: async (records, { campaign, round }) => {
         const { report, digest, participationId } = offer;
         const atMs = this.clock.nowMs();
-        const facts = { patches: report.patches, bytes: upload.bytes, report, acceptedAtMs: atMs };
-        await records.save(Update, { participationId, roundId: round.id, digest, ...facts });
+        const facts = { patches: report.patches, bytes: upload.bytes, report, facts: null, acceptedAtMs: atMs };
+        const counted = { foldRoundId: round.id, state: 'accepted' as const, code: null, decidedBy: null, decidedAtMs: null };
+        await records.save(Update, { participationId, roundId: round.id, digest, ...facts, ...counted });
         const base = { campaignId: campaign.id, number: round.baseVersion };
         await this.models.recordScore(records, base, site, report.baseScore);
         const names = { campaignId: campaign.id, campaignName: campaign.name, siteName: site.name };

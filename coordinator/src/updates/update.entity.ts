@@ -1,16 +1,38 @@
 import type { Digest } from '@consilium/shared/kernel';
-import type { UpdateReport } from '@consilium/shared/wire';
+import type { UpdateReport, UpdateState } from '@consilium/shared/wire';
 import { Entity, PrimaryColumn } from 'typeorm';
-import { JsonColumn, TextColumn, WholeColumn } from '../records/portable-columns.js';
+import {
+  OptionalJsonColumn,
+  OptionalTextColumn,
+  OptionalWholeColumn,
+  TextColumn,
+  WholeColumn,
+} from '../records/portable-columns.js';
+import type { UpdateFacts } from './update-facts.js';
 
-/** An accepted update: at most one per participation. Its bytes are the blob of the same digest. */
+/** A delivered update: at most one per participation. Its bytes are the blob of the same digest. */
 @Entity('updates')
 export class Update {
   @PrimaryColumn({ type: 'text' })
   participationId!: string;
 
+  /** The round for which it was made: its base version is the update's. */
   @TextColumn()
   roundId!: string;
+
+  /**
+   * The round in which it counts: the same, or a later one where slow sites' work is buffered or an operator released it late.
+   * Null as long as it counts nowhere.
+   */
+  @OptionalTextColumn()
+  foldRoundId!: string | null;
+
+  @TextColumn()
+  state!: UpdateState;
+
+  /** Why it is or was held back. */
+  @OptionalTextColumn()
+  code!: string | null;
 
   @TextColumn()
   digest!: Digest;
@@ -22,9 +44,21 @@ export class Update {
   @WholeColumn()
   patches!: number;
 
-  @JsonColumn()
-  report!: UpdateReport;
+  /** Null when the site's own figures were refused. */
+  @OptionalJsonColumn()
+  report!: UpdateReport | null;
+
+  /** What was measured of the bytes on arrival; null when they could not be read as an update. */
+  @OptionalJsonColumn()
+  facts!: UpdateFacts | null;
 
   @WholeColumn()
   acceptedAtMs!: number;
+
+  /** The operator who released or discarded it. */
+  @OptionalTextColumn()
+  decidedBy!: string | null;
+
+  @OptionalWholeColumn()
+  decidedAtMs!: number | null;
 }

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { FederationError, type Digest } from '@consilium/shared/kernel';
+import { type Digest, digitsOf, FederationError } from '@consilium/shared/kernel';
 import type { CampaignView } from '@consilium/shared/wire';
 import { z } from 'zod';
 import { COORDINATOR_PROGRAM, type DemoPlan, FINETUNING_HOSPITAL, SITE_AGENT_PROGRAM } from './demo-plan.js';
@@ -62,7 +62,7 @@ export async function runFinetuning(
 
 /** The final version lies in the site's folder already: the site fetched it to score it. */
 function pretrainedModel(output: OutputFolder, digest: Digest): string {
-  const path = join(output.siteHome(FINETUNING_HOSPITAL), 'models', `${digest.slice('sha256:'.length)}.safetensors`);
+  const path = join(output.siteHome(FINETUNING_HOSPITAL), 'models', `${digitsOf(digest)}.safetensors`);
   if (existsSync(path)) return path;
   throw new FederationError('NOT_FOUND', `${FINETUNING_HOSPITAL} does not hold the final version`, {
     remedy: `See the logs in ${output.logs}.`,

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { type Digest, finishDigest, FederationError } from '@consilium/shared/kernel';
+import { type Digest, type DigestAlgorithm, FederationError, openDigest } from '@consilium/shared/kernel';
 import type { TensorDtype } from './manifest.js';
 import { decodeElements, encodeElements } from './number-format.js';
 import {
@@ -17,6 +16,8 @@ export interface WriteOptions {
   readonly dtype?: TensorDtype;
   /** Free text pairs kept in the header (`__metadata__`); never anything about a patient. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** What names the file; SHA-256 by default. */
+  readonly digest?: DigestAlgorithm | undefined;
 }
 
 /**
@@ -35,18 +36,22 @@ export async function writeSafetensors(
     yield head;
     for (const tensor of weights) yield encodeElements(tensor.values, dtype);
   };
-  return { digest: await writeFileWhole(path, parts()), bytes: header.fileBytes };
+  return { digest: await writeFileWhole(path, parts(), options.digest), bytes: header.fileBytes };
 }
 
 /** Writes the parts to a temporary neighbour, flushes it, renames it into place and returns the digest of the content. */
-export async function writeFileWhole(path: string, parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Digest> {
+export async function writeFileWhole(
+  path: string,
+  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  algorithm?: DigestAlgorithm,
+): Promise<Digest> {
   const temporary = `${path}.${process.pid}.partial`;
-  const hash = createHash('sha256');
+  const running = openDigest(algorithm);
   try {
     const file = await open(temporary, 'w');
     try {
       for await (const part of parts) {
-        hash.update(part);
+        running.update(part);
         await file.writeFile(part);
       }
       await file.sync();
@@ -58,7 +63,7 @@ export async function writeFileWhole(path: string, parts: Iterable<Uint8Array> |
     await rm(temporary, { force: true });
     throw FederationError.from(cause, 'STORAGE_FAILED');
   }
-  return finishDigest(hash);
+  return running.finish();
 }
 
 /** An open weight file whose tensors can be read whole or in ranges, so that a fold never holds a model in memory. */

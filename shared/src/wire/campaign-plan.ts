@@ -1,15 +1,10 @@
 import { z } from 'zod';
+import { DIGEST_ALGORITHMS } from '@consilium/shared/kernel';
 import { answersEveryVoxel, modelSpecSchema, nameMatcher, parametersOf, sideMultiplesOf } from '@consilium/shared/models';
 import { durationField, nameField, positiveInteger } from './fields.js';
+import { recipeSchema } from './recipe-plan.js';
 import { localTrainingSchema, objectiveSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
-
-/** How the updates of a round become the next model version; parts and arguments are checked when a campaign is loaded. */
-export const recipeSchema = z.strictObject({
-  name: z.enum(['fedavg']).default('fedavg'),
-  /** Weights count trained patches; a cap keeps one giant site from drowning the rest. */
-  maximumPatchesPerSite: positiveInteger.optional(),
-});
-export type RecipePlan = z.infer<typeof recipeSchema>;
+import { cohortPlanSchema, screeningPlanSchema, siteLocalSchema, updatePlanSchema } from './update-plan.js';
 
 /**
  * A campaign file: one recipe and one model spec run for many rounds. Plain data: versioned, reviewable, replayable.
@@ -22,18 +17,42 @@ export const campaignPlanSchema = z
     patch: patchPlanSchema.prefault({}),
     training: localTrainingSchema,
     probe: probePlanSchema.prefault({}),
-    recipe: recipeSchema.prefault({}),
+    recipe: recipeSchema.prefault({ name: 'fedavg' }),
+    updates: updatePlanSchema.optional().describe('number format of the updates; 32-bit floats when left out'),
+    screening: screeningPlanSchema.prefault({}).describe('which updates are held back for an operator to look at'),
+    siteLocal: siteLocalSchema.optional().describe('parameters that each site keeps for itself, "norms" for FedBN'),
     rounds: positiveInteger.max(100_000),
     seed: z.int().min(0).default(1),
     sites: z.array(nameField).min(1).optional().describe('names of the sites to invite; all enrolled sites when left out'),
+    requiredSites: z.array(nameField).min(1).optional().describe('sites without whose update no round ends well'),
+    cohort: cohortPlanSchema.optional().describe('invites some of the sites to each round; all when left out'),
     quorum: positiveInteger.default(1).describe('delivered updates that a round needs'),
     grace: durationField.default('30s').describe('how long a round waits for the others once the quorum is reached'),
     deadline: durationField.default('2h').describe('how long a round may take at most'),
+    attempts: positiveInteger
+      .max(100)
+      .default(1)
+      .describe('times that a round which missed its quorum is tried before the campaign stops'),
+    digest: z
+      .enum(DIGEST_ALGORITHMS)
+      .optional()
+      .describe('what names the weight files; blake3 when left out, sha256 where a site speaks protocol 1'),
   })
   .refine((plan) => plan.sites === undefined || plan.quorum <= plan.sites.length, {
     path: ['quorum'],
     message: 'a quorum larger than the number of named sites can never be reached',
   })
+  .refine((plan) => (plan.requiredSites ?? []).every((name) => plan.sites?.includes(name) ?? true), {
+    path: ['requiredSites'],
+    message: 'a required site must be among the sites',
+  })
+  .refine(
+    ({ cohort, quorum, requiredSites }) => cohort === undefined || cohort.sites >= Math.max(quorum, requiredSites?.length ?? 0),
+    {
+      path: ['cohort', 'sites'],
+      message: 'a cohort must hold the quorum and the required sites',
+    },
+  )
   .refine((plan) => answersEveryVoxel(plan.model), {
     path: ['model', 'architecture'],
     message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',

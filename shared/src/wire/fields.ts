@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Digest, isDigest, parseDurationMs, parseSizeBytes } from '@consilium/shared/kernel';
 
 /** A content address. */
-export const digestField = z.custom<Digest>(isDigest, { message: 'expected "sha256:" and 64 hexadecimal digits' });
+export const digestField = z.custom<Digest>(isDigest, { message: 'expected "sha256:" or "blake3:" and 64 hexadecimal digits' });
 
 /** An identifier or a name that goes into file names and terminals: short, no spaces, no slashes. */
 export const nameField = z

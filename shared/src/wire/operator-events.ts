@@ -14,11 +14,16 @@ export const PARTICIPATION_STATES = [
   'training',
   'delivering',
   'delivered',
+  'quarantined',
   'declined',
   'late',
   'failed',
 ] as const;
 export type ParticipationState = (typeof PARTICIPATION_STATES)[number];
+
+/** A *quarantined* update counts nowhere until an operator releases it; *discarded* is an operator's last word. */
+export const UPDATE_STATES = ['accepted', 'quarantined', 'released', 'discarded'] as const;
+export type UpdateState = (typeof UPDATE_STATES)[number];
 
 export const CAMPAIGN_STATES = ['active', 'paused', 'scoring', 'finished', 'failed', 'cancelled'] as const;
 export type CampaignState = (typeof CAMPAIGN_STATES)[number];

@@ -2,15 +2,8 @@ import { z } from 'zod';
 import { modelSpecSchema } from '@consilium/shared/models';
 import { digestField, positiveInteger } from './fields.js';
 import { localTrainingSchema, objectiveSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
-
-/** A model version as the wire names it; the bytes are fetched by digest. */
-export const versionReferenceSchema = z.strictObject({
-  /** 1 is the seeded start; each finished round adds one. */
-  number: positiveInteger,
-  digest: digestField,
-  bytes: positiveInteger,
-});
-export type VersionReference = z.infer<typeof versionReferenceSchema>;
+import { localRuleSchema, siteLocalSchema, updatePlanSchema } from './update-plan.js';
+import { versionReferenceSchema } from './version-reference.js';
 
 /** What a site is asked to do in one round: data, never code. */
 export const roundPlanSchema = z.strictObject({
@@ -27,6 +20,10 @@ export const roundPlanSchema = z.strictObject({
   probe: probePlanSchema,
   /** Root of all random streams of the campaign: a patch is named by seed, round, volume digest and visit. */
   seed: z.int().min(0),
+  // What protocol 1 does not know is left out where a campaign does not use it.
+  localRule: localRuleSchema.optional(),
+  updates: updatePlanSchema.optional(),
+  siteLocal: siteLocalSchema.optional(),
 });
 export type RoundPlan = z.infer<typeof roundPlanSchema>;
 

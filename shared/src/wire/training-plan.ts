@@ -154,6 +154,11 @@ export const localTrainingSchema = z.strictObject({
     .optional()
     .describe('element type of the activations: f32 when left out; auto lets each site take bf16 where its machine is faster so'),
   steps: positiveInteger.max(1_000_000).describe('optimizer steps per site and round'),
+  minutes: z
+    .number()
+    .positive()
+    .optional()
+    .describe('a site stops after so many minutes of training, though not before its first step, even if steps are left'),
   checkpointEverySteps: positiveInteger.default(10),
 });
 export type LocalTraining = z.infer<typeof localTrainingSchema>;

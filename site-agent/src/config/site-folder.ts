@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Digest, FederationError } from '@consilium/shared/kernel';
+import { type Digest, digitsOf, FederationError } from '@consilium/shared/kernel';
 
 /** Where a site agent keeps everything it owns, below one folder (`--home`). Nothing of a site lies outside it but the scans. */
 export interface SiteFolder {
@@ -45,7 +45,7 @@ export function siteFolder(home: string): SiteFolder {
 
 /** The file of a model version within the models folder. */
 export function modelFile(folder: SiteFolder, digest: Digest): string {
-  return join(folder.modelsFolder, `${digest.slice('sha256:'.length)}.safetensors`);
+  return join(folder.modelsFolder, `${digitsOf(digest)}.safetensors`);
 }
 
 /** Throws FOLDER_MISSING unless the site's folder exists, so that a mistyped --home makes no empty site. */

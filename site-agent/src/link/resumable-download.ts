@@ -1,6 +1,6 @@
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Digest, digestOfFile, FederationError } from '@consilium/shared/kernel';
+import { algorithmOf, type Digest, digestOfFile, FederationError } from '@consilium/shared/kernel';
 import { DATA_PATHS } from '@consilium/shared/wire';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
 import { retrying, type RetryOptions } from './retrying.js';
@@ -31,7 +31,7 @@ export async function downloadBlob(order: DownloadOrder, options: RetryOptions):
   let wrongDigests = 0;
   await retrying(async (advanced) => {
     await receiveRest(order, partial, options.signal, advanced);
-    if ((await digestOfFile(partial)) === order.digest) return rename(partial, order.path);
+    if ((await digestOfFile(partial, algorithmOf(order.digest))) === order.digest) return rename(partial, order.path);
     await rm(partial, { force: true });
     throw new FederationError('DIGEST_MISMATCH', 'the model version arrived altered', {
       details: { attempts: ++wrongDigests },

@@ -1,4 +1,4 @@
-import { type Digest, digestOfFile, FederationError } from '@consilium/shared/kernel';
+import { algorithmOf, type Digest, digestOfFile, FederationError } from '@consilium/shared/kernel';
 import { manifestOf, type ModelSpec } from '@consilium/shared/models';
 import { inManifestOrder, readSafetensors, type WeightSet } from '@consilium/shared/weights';
 
@@ -7,7 +7,7 @@ import { inManifestOrder, readSafetensors, type WeightSet } from '@consilium/sha
  * WEIGHTS_MALFORMED or MANIFEST_MISMATCH. The tensors come in the manifest's order.
  */
 export async function readVersion(path: string, digest: Digest, spec: ModelSpec): Promise<WeightSet> {
-  const actual = await digestOfFile(path).catch((cause: unknown) => {
+  const actual = await digestOfFile(path, algorithmOf(digest)).catch((cause: unknown) => {
     throw new FederationError('NOT_FOUND', 'the model version cannot be read', {
       cause,
       remedy: `It should lie at ${path}; the agent fetches it again when the file is missing.`,

@@ -2,7 +2,7 @@
  * Local training of one round: base weights in, update (trained − base) out. Everything on disk can be lost at any moment
  * and is made again; repeating an order returns the same update, bit for bit on the same machine.
  */
-import { type Digest, digestOfFile, digestOfJson } from '@consilium/shared/kernel';
+import { algorithmOf, type Digest, digestOfFile, digestOfJson } from '@consilium/shared/kernel';
 import { manifestOf } from '@consilium/shared/models';
 import { federatedPart, firstNonFinite, subtractWeights, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
 import { digestField, patchesPerStep, type ProbeScore, probeScoreSchema, updateReportSchema } from '@consilium/shared/wire';
@@ -188,7 +188,7 @@ function federatedUpdate({ order, base, learner }: Round, step: number): WeightS
 async function readFinished(folder: RoundFolder, planDigest: string): Promise<PretrainResult | undefined> {
   const record = await readRecord(folder.resultFile, resultSchema);
   if (record === undefined || record.planDigest !== planDigest) return undefined;
-  const actual = await digestOfFile(folder.updateFile).catch(() => undefined);
+  const actual = await digestOfFile(folder.updateFile, algorithmOf(record.digest)).catch(() => undefined);
   if (actual !== record.digest) return undefined;
   const { bytes, report, peakResidentBytes: peak } = record;
   return { kind: 'pretrain', updatePath: folder.updateFile, digest: actual, bytes, report, peakResidentBytes: peak };

@@ -8,7 +8,8 @@ import { openWeightedMean } from '../combine/weighted-mean.js';
 import type { Recipe } from '../recipe.js';
 
 export const fedavg: Recipe = {
-  weightOf: (patches, plan) => Math.min(patches, plan.maximumPatchesPerSite ?? Number.POSITIVE_INFINITY),
+  weightOf: (patches, plan) =>
+    Math.min(patches, ('maximumPatchesPerSite' in plan ? plan.maximumPatchesPerSite : undefined) ?? Number.POSITIVE_INFINITY),
   openFold: openWeightedMean,
   advance: applyDelta,
 };

@@ -1,0 +1,38 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+const ADDED = [
+  `ALTER TABLE "sites" ADD COLUMN "protocolVersion" bigint`,
+  `ALTER TABLE "sites" ADD COLUMN "restUntilMs" bigint`,
+  `ALTER TABLE "model_versions" ADD COLUMN "stateDigest" text`,
+  `ALTER TABLE "model_versions" ADD COLUMN "stateBytes" bigint`,
+];
+
+/** SQLite cannot lift NOT NULL from a column, so the table is made anew; every update so far was accepted for its own round. */
+const UPDATES = [
+  `ALTER TABLE "updates" RENAME TO "updates_before"`,
+  `DROP INDEX "updates_of_round"`,
+  `CREATE TABLE "updates" (
+    "participationId" text PRIMARY KEY NOT NULL REFERENCES "participations" ("id"),
+    "roundId" text NOT NULL REFERENCES "rounds" ("id"), "foldRoundId" text REFERENCES "rounds" ("id"),
+    "state" text NOT NULL, "code" text, "digest" text NOT NULL, "bytes" bigint NOT NULL, "patches" bigint NOT NULL,
+    "report" text, "facts" text, "acceptedAtMs" bigint NOT NULL, "decidedBy" text, "decidedAtMs" bigint)`,
+  `INSERT INTO "updates" ("participationId", "roundId", "foldRoundId", "state", "digest", "bytes", "patches", "report", "acceptedAtMs")
+    SELECT "participationId", "roundId", "roundId", 'accepted', "digest", "bytes", "patches", "report", "acceptedAtMs"
+    FROM "updates_before"`,
+  `DROP TABLE "updates_before"`,
+  `CREATE INDEX "updates_of_round" ON "updates" ("roundId")`,
+  `CREATE INDEX "updates_of_fold" ON "updates" ("foldRoundId")`,
+];
+
+/** Held-back updates, late work, the state of adaptive recipes, and what sites say of themselves. */
+export class FederationCore1795860000000 implements MigrationInterface {
+  readonly name = 'FederationCore1795860000000';
+
+  async up(records: QueryRunner): Promise<void> {
+    for (const statement of [...ADDED, ...UPDATES]) await records.query(statement);
+  }
+
+  async down(): Promise<void> {
+    throw new Error('updates that were held back have no place in the earlier tables; restore a backup instead');
+  }
+}

@@ -1,0 +1,11 @@
+import { z } from 'zod';
+import { digestField, positiveInteger } from './fields.js';
+
+/** A model version as the wire names it; the bytes are fetched by digest. */
+export const versionReferenceSchema = z.strictObject({
+  /** 1 is the seeded start; each finished round adds one. */
+  number: positiveInteger,
+  digest: digestField,
+  bytes: positiveInteger,
+});
+export type VersionReference = z.infer<typeof versionReferenceSchema>;
