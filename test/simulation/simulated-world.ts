@@ -109,9 +109,9 @@ export class SimulatedWorld {
         if (!this.applyRoundDecision(round)) return;
         continue;
       }
-      const latestRound = round === undefined ? null : { number: round.number, state: round.state, code: round.code };
+      const latestRound = round === undefined ? null : { ...round, attempt: 1, finishedAtMs: round.finishedMs };
       const decision = decideCampaign(
-        { state: this.records.campaignState, rounds: this.settings.rounds, latestRound },
+        { state: this.records.campaignState, rounds: this.settings.rounds, attempts: 1, latestRound },
         null,
         this.nowMs,
       );
@@ -126,7 +126,12 @@ export class SimulatedWorld {
 
   /** Applies one decision of the rule as one write; false when there is nothing to do now. */
   private applyRoundDecision(round: RoundRecord): boolean {
-    const decision = decideRound({ ...round, ...this.settings }, round.participations, this.nowMs);
+    const rule = { ...this.settings, requiredSites: [], isBuffered: false };
+    const parts = round.participations.map((part) => ({
+      ...part,
+      countsSinceMs: part.state === 'delivered' ? part.deliveredAtMs : null,
+    }));
+    const decision = decideRound({ ...round, ...rule }, parts, this.nowMs);
     switch (decision.kind) {
       case 'wait':
       case 'done':
