@@ -1,4 +1,4 @@
-import { type Clock } from '@consilium/shared/kernel';
+import { type AlarmClock } from '@consilium/shared/kernel';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
@@ -50,7 +50,7 @@ export interface Foundation {
   readonly home: HomeFolder;
   readonly operatorToken: string;
   readonly log: Log;
-  readonly clock: Clock;
+  readonly clock: AlarmClock;
   readonly blobs: BlobStore;
 }
 
