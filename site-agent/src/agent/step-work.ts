@@ -38,11 +38,13 @@ const REPORT_PROGRESS_MS = 1000;
 /** Carries out steps and notes in the journal what has come of them. An aborted step notes nothing that is not true. */
 export class StepWork {
   private reportedMs = 0;
+  private begunMs = 0;
 
   constructor(private readonly parts: AgentParts) {}
 
   async perform(step: Step, signal: AbortSignal): Promise<void> {
     const { link, journal } = this.parts;
+    this.begunMs = this.parts.clock.nowMs();
     switch (step.kind) {
       case 'idle':
       case 'wait':
@@ -222,11 +224,12 @@ export class StepWork {
     };
   }
 
-  /** Tells the coordinator now and then; a lost report is no loss. */
+  /** Tells the coordinator now and then, of steps that take long enough to be watched; a lost report is no loss. */
   private report(progress: Progress): void {
     const nowMs = this.parts.clock.nowMs();
     const isLast = progress.share >= 1;
-    if (this.parts.link.state.kind !== 'connected' || (!isLast && nowMs - this.reportedMs < REPORT_PROGRESS_MS)) return;
+    if (this.parts.link.state.kind !== 'connected' || nowMs - this.begunMs < REPORT_PROGRESS_MS) return;
+    if (!isLast && nowMs - this.reportedMs < REPORT_PROGRESS_MS) return;
     this.reportedMs = nowMs;
     this.parts.link.progress(progress).catch((error: unknown) => {
       this.parts.log.debug(`progress not reported: ${FederationError.from(error).code}`);
