@@ -1,10 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { manifestOf } from '@consilium/shared/models';
 import { type Digest, required } from '@consilium/shared/kernel';
-import { SafetensorsFile } from '@consilium/shared/weights';
 import type { CampaignEvent, CampaignPlan } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { In } from 'typeorm';
-import { aggregate } from '../aggregation/aggregate.js';
+import { foldFiles } from '../aggregation/fold-files.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import { ModelLedger } from '../models/model-ledger.js';
@@ -66,23 +68,29 @@ export class RoundFold {
   }
 
   private async writeNext(facts: FoldFacts, signal: AbortSignal): Promise<{ digest: Digest; bytes: number }> {
-    const open: SafetensorsFile[] = [];
-    const openBlob = async (digest: Digest): Promise<SafetensorsFile> => {
-      const file = await SafetensorsFile.open(await this.blobs.localPath(digest));
-      open.push(file);
-      return file;
-    };
+    const folder = await mkdtemp(join(tmpdir(), 'fold-'));
     try {
-      const base = await openBlob(facts.baseDigest);
       const updates = [];
       for (const { siteName, patches, digest } of facts.updates) {
-        updates.push({ siteName, patches, delta: await openBlob(digest) });
+        updates.push({ siteName, patches, staleness: 0, path: await this.blobs.localPath(digest) });
       }
-      const manifest = manifestOf(facts.plan.model);
-      const metadata = weightFileMetadata(facts.plan.model, facts.nextNumber);
-      return await this.blobs.write(aggregate({ manifest, base, updates, recipe: facts.plan.recipe, metadata, signal }));
+      const { digest, bytes } = await foldFiles({
+        manifest: manifestOf(facts.plan.model),
+        basePath: await this.blobs.localPath(facts.baseDigest),
+        statePath: null,
+        updates,
+        recipe: facts.plan.recipe,
+        metadata: weightFileMetadata(facts.plan.model, facts.nextNumber),
+        sitesOfCampaign: updates.length,
+        digest: 'sha256',
+        outputPath: join(folder, 'version'),
+        stateOutputPath: join(folder, 'state'),
+        signal,
+      });
+      await this.blobs.adopt(join(folder, 'version'), digest);
+      return { digest, bytes };
     } finally {
-      for (const file of open) await file.close();
+      await rm(folder, { recursive: true, force: true });
     }
   }
 }
