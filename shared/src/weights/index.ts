@@ -1,3 +1,4 @@
+export * from './decode-range.js';
 export * from './manifest.js';
 export * from './number-format.js';
 export * from './safetensors-file.js';

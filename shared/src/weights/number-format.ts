@@ -1,12 +1,14 @@
+import { invariant } from '@consilium/shared/kernel';
 import type { TensorDtype } from './manifest.js';
 
 /** Bytes of one element. */
-export const DTYPE_BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2 };
+export const DTYPE_BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2, I8: 1 };
 
 const scratch = new DataView(new ArrayBuffer(4));
 
 /** Little-endian bytes → 32-bit floats; the bytes may start at any offset. */
 export function decodeElements(bytes: Uint8Array, dtype: TensorDtype): Float32Array {
+  invariant(dtype !== 'I8', 'integers have no value without their scales');
   const count = bytes.byteLength / DTYPE_BYTES[dtype];
   if (dtype === 'F32') return decodeF32(bytes, count);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -25,6 +27,7 @@ function decodeF32(bytes: Uint8Array, count: number): Float32Array {
 
 /** 32-bit floats → little-endian bytes of the dtype, rounded to nearest even. */
 export function encodeElements(values: Float32Array, dtype: TensorDtype): Uint8Array {
+  invariant(dtype !== 'I8', 'integers have no value without their scales');
   if (dtype === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const bytes = new Uint8Array(2 * values.length);
   const view = new DataView(bytes.buffer);

@@ -1,7 +1,7 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { type Digest, type DigestAlgorithm, FederationError, openDigest } from '@consilium/shared/kernel';
 import type { TensorDtype } from './manifest.js';
-import { decodeElements, encodeElements } from './number-format.js';
+import { decodeElements, DTYPE_BYTES, encodeElements } from './number-format.js';
 import {
   decodeHeader,
   decodeHeaderLength,
@@ -92,6 +92,11 @@ export class SafetensorsFile {
     }
   }
 
+  /** For positioned reads by others; valid until the file is closed. */
+  get descriptor(): number {
+    return this.file.fd;
+  }
+
   tensor(name: string): StoredTensor {
     const tensor = this.byName.get(name);
     if (tensor === undefined) throw malformed(`lacks the tensor ${name}`);
@@ -104,7 +109,8 @@ export class SafetensorsFile {
    */
   async read(name: string, from = 0, to = Number.POSITIVE_INFINITY, scratch?: Float32Array): Promise<Float32Array> {
     const { start, end, dtype } = this.tensor(name);
-    const elementBytes = dtype === 'F32' ? 4 : 2;
+    if (dtype === 'I8') throw malformed(`stores ${name} as integers, which are read with their scales only`);
+    const elementBytes = DTYPE_BYTES[dtype];
     const first = Math.min(start + from * elementBytes, end);
     const last = Math.min(to === Number.POSITIVE_INFINITY ? end : start + to * elementBytes, end);
     if (dtype !== 'F32') return decodeElements(await readBytes(this.file, first, last - first), dtype);
