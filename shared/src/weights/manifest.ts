@@ -3,8 +3,8 @@ import { FederationError, invariant } from '@consilium/shared/kernel';
 /** Where a tensor lives: averaged over the sites, or kept by each site (for example running statistics). */
 export type ParameterScope = 'federated' | 'site-local';
 
-/** Element types a weight file may hold; arithmetic is always in f32 or f64. */
-export type TensorDtype = 'F32' | 'F16' | 'BF16';
+/** Element types a weight file may hold; arithmetic is always in f32 or f64. I8 means nothing without its scales. */
+export type TensorDtype = 'F32' | 'F16' | 'BF16' | 'I8';
 
 /** One tensor of a model, in PyTorch's own layout (convolution [out, in, depth, height, width]). */
 export interface TensorEntry {
