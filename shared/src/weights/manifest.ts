@@ -34,6 +34,11 @@ export function federatedPart(manifest: Manifest): Manifest {
   return { tensors: manifest.tensors.filter((tensor) => tensor.scope === 'federated') };
 }
 
+/** Only the tensors that each site keeps for itself, in the manifest's order. */
+export function siteLocalPart(manifest: Manifest): Manifest {
+  return { tensors: manifest.tensors.filter((tensor) => tensor.scope === 'site-local') };
+}
+
 /** Throws MANIFEST_MISMATCH naming the first tensor that is missing, extra or of another shape; order and dtype are free. */
 export function requireSameTensors(
   expected: Manifest,
