@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { type Digest, type FederationError, systemClock } from '@consilium/shared/kernel';
 import { modelFile } from '../config/site-folder.js';
 import { type Consequence, consequenceOf } from './consequence-of.js';
-import { type Step, stepKey } from './next-step.js';
+import { controlOf, type Step, stepKey } from './next-step.js';
 import type { AgentParts, StepWork } from './step-work.js';
 
 /** What the main loop does after a failure was noted. */
@@ -91,7 +91,11 @@ export class FailureDesk {
     const version = versionOf(step);
     if (version === undefined) return;
     this.parts.journal.forgetVersion(version);
-    await rm(modelFile(this.parts.folder, version), { force: true });
+    // Either file may be the damaged one.
+    const control = step.kind === 'train' ? controlOf(step.record.plan)?.digest : undefined;
+    for (const damaged of control === undefined ? [version] : [version, control]) {
+      await rm(modelFile(this.parts.folder, damaged), { force: true });
+    }
   }
 
   private report(step: Step, error: FederationError, consequence: Consequence): void {
