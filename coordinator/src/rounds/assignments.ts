@@ -1,5 +1,5 @@
 import { type Clock, digestOfJson, required } from '@consilium/shared/kernel';
-import type { Assignment, RoundPlan, VersionReference } from '@consilium/shared/wire';
+import { type Assignment, protocolOfPlan, type RoundPlan, type VersionReference } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import type { Campaign } from '../campaigns/campaign.entity.js';
@@ -23,10 +23,13 @@ export class Assignments {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** The oldest open part in a round, else a score that is still missing, else nothing. */
-  async current(siteId: string): Promise<Assignment | null> {
+  /**
+   * The oldest open part in a round, whatever protocol its plan needs; else a score that is still missing and that the site's
+   * protocol can carry; else nothing.
+   */
+  async current(siteId: string, protocol: number): Promise<Assignment | null> {
     return this.unitOfWork.transact(
-      async (records) => (await this.toTrain(records, siteId)) ?? (await this.toScore(records, siteId)),
+      async (records) => (await this.toTrain(records, siteId)) ?? (await this.toScore(records, siteId, protocol)),
     );
   }
 
@@ -43,14 +46,15 @@ export class Assignments {
     return null;
   }
 
-  private async toScore(records: EntityManager, siteId: string): Promise<Assignment | null> {
+  private async toScore(records: EntityManager, siteId: string, protocol: number): Promise<Assignment | null> {
     for (const campaign of await this.register.moving(records)) {
       if (campaign.state !== 'scoring' || !campaign.sites.some(({ id }) => id === siteId)) continue;
       const version = await this.models.newest(records, campaign.id);
       if (await this.models.hasScore(records, campaign.id, version.number, siteId)) continue;
       const { model, objective, patch, probe, seed } = campaign.plan;
-      const plan = { campaignId: campaign.id, campaignName: campaign.name, model, objective, patch, probe, seed };
-      return { kind: 'score', plan: { ...plan, version: reference(version) } };
+      const names = { campaignId: campaign.id, campaignName: campaign.name };
+      const plan = { ...names, model, objective, patch, probe, seed, version: reference(version) };
+      if (protocolOfPlan(plan) <= protocol) return { kind: 'score', plan };
     }
     return null;
   }

@@ -80,7 +80,12 @@ describe('socket link', () => {
     let nudges = 0;
     open().onNudge(() => nudges++);
     await until(() => link.state.kind === 'connected');
-    expect(handshake).toEqual({ protocolVersion: 1, credential: 'secret', agentVersion: '0.1.0' });
+    expect(handshake).toEqual({
+      protocolVersion: 2,
+      protocolVersions: { oldest: 1, newest: 2 },
+      credential: 'secret',
+      agentVersion: '0.1.0',
+    });
     await expect(link.sync()).resolves.toBeNull();
     await expect(link.accept('p1')).rejects.toMatchObject({ code: 'ROUND_CLOSED', retryable: false });
     await expect(link.fail('p1', 'OUT_OF_MEMORY')).rejects.toMatchObject({ code: 'COORDINATOR_UNREACHABLE', retryable: true });
