@@ -20,7 +20,7 @@ import {
   type UpdateOffer,
 } from '@consilium/shared/wire';
 import { backoffDelayMs, type BackoffPlan, DEFAULT_BACKOFF } from './backoff.js';
-import { prefixOf, reasonOf } from './coordinator-address.js';
+import { prefixOf, reasonOf, refusalSchema } from './coordinator-address.js';
 import { reasonOfConnectError } from './connect-error.js';
 import type { CoordinatorLink, LinkState } from './coordinator-link.js';
 
@@ -58,15 +58,9 @@ const FINAL_REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'SITE_ALREADY_CONNECTED',
 ]);
 
-const errorReportSchema = z.object({
-  code: z.string(),
-  message: z.string(),
-  retryable: z.boolean().optional(),
-  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
-});
 const acknowledgementSchema = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(true), value: z.unknown() }),
-  z.object({ ok: z.literal(false), error: errorReportSchema }),
+  z.object({ ok: z.literal(false), error: refusalSchema }),
 ]);
 const syncAnswerSchema = z.object({ assignment: assignmentSchema.nullable() });
 const offerAnswerSchema = z.object({ outcome: z.enum(['accepted', 'already-accepted']) });
@@ -200,7 +194,7 @@ export class SocketLink implements CoordinatorLink {
     socket.on('site:nudge', () => this.nudgeListeners.forEach((listener) => listener()));
     socket.on('site:refused', (report) => this.refused(FederationError.fromReport(report)));
     socket.on('connect_error', (error) => {
-      const report = errorReportSchema.safeParse('data' in error ? error.data : undefined);
+      const report = refusalSchema.safeParse('data' in error ? error.data : undefined);
       if (report.success) this.refused(FederationError.fromReport(report.data));
       else this.wait(reasonOfConnectError(error));
     });
