@@ -1,4 +1,11 @@
-import { agreeOnProtocol, DATA_PATHS, type EnrolmentAnswer, enrolmentRequestSchema, exactly, parseWith } from '@consilium/shared/wire';
+import {
+  agreeOnProtocol,
+  DATA_PATHS,
+  type EnrolmentAnswer,
+  enrolmentRequestSchema,
+  exactly,
+  parseWith,
+} from '@consilium/shared/wire';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { Log } from '../log.js';
 import { SiteDirectory } from './site-directory.js';
