@@ -4,14 +4,17 @@
  *
  * usage: npm run bench:federation -- --sites 4 --parameters 25M --rounds 5
  */
+import { join } from 'node:path';
 import { modelOfSize } from '../../deploy/dist/simulate/model-of-size.js';
 import { algorithmOf } from '../../shared/dist/kernel/index.js';
 import { HELP, readOptions } from './federation/options.mjs';
 import { referenceDigest } from './federation/reference.mjs';
 import { FederationRig } from './federation/rig.mjs';
 import { averagedSites, campaignPlan, measureCampaign, roundTimes } from './federation/run-campaign.mjs';
-import { machineFacts } from './machine-facts.mjs';
+import { summariseProfiles } from './federation/summarise-profile.mjs';
+import { machineFacts, watchOthers } from './machine-facts.mjs';
 import { printResult } from './print-result.mjs';
+import { processorSecondsOfAll } from './own-processor-time.mjs';
 import { median, round } from './statistics.mjs';
 
 /** Coordinator memory may exceed its idle memory by one model and this much. */
@@ -40,32 +43,39 @@ async function benchmark() {
 async function measure(rig, options) {
   const { spec, parameters } = modelOfSize(options.parameters);
   const { sites, slowSiteSeconds, equalWeights, profile } = options;
-  const profiled = (name) =>
-    profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${name}`];
-  await rig.startCoordinator(profiled('coordinator.cpuprofile'));
+  const profiled = (name) => (profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profile, name)}`]);
+  const profileOf = (name) => summariseProfiles(join(profile, name));
+  await rig.startCoordinator(profiled('coordinator'));
   await rig.enrol(sites);
   for (let index = 0; index < sites; index++) {
     const trainingMs = index === sites - 1 ? 1000 * (slowSiteSeconds ?? 0) : 0;
     const site = { index, trainingMs, fewerSteps: equalWeights ? 0 : index };
-    rig.startAgent([site], { nodeOptions: index === 0 ? profiled('agent.cpuprofile') : [] });
+    rig.startAgent([site], { nodeOptions: index === 0 ? profiled('agent') : [] });
   }
   await rig.untilConnected(sites);
   const quorum = slowSiteSeconds === undefined ? sites : Math.max(1, sites - 1);
+  const othersShare = watchOthers();
+  const ownBefore = processorSecondsOfAll();
   const measured = await measureCampaign(rig, campaignPlan({ options, spec, quorum }));
+  const others = othersShare(measured.coordinatorSeconds + measured.agentSeconds + processorSecondsOfAll() - ownBefore);
+  const compared = await compare(rig, measured.view, options);
+  if (profile !== undefined) await rig.stop(); // the profiles are written then
   return {
     sites,
     parameters,
     model: spec,
     rounds: options.rounds,
     ...describe(measured, parameters),
-    ...(await compare(rig, measured.view, options)),
+    ...compared,
     format: options.format,
     recipe: options.recipe,
+    ...(profile === undefined ? {} : { profiles: { coordinator: profileOf('coordinator'), agent: profileOf('agent') } }),
+    othersShare: others,
     machine: machineFacts(),
   };
 }
 
-function describe({ view, idleMiB, peakMiB, coordinatorSeconds, agentSeconds }, parameters) {
+function describe({ view, phases, idleMiB, peakMiB, coordinatorSeconds, agentSeconds }, parameters) {
   const { seconds, wallPerRound } = roundTimes(view);
   const modelMiB = (4 * parameters) / 2 ** 20;
   const perRound = (value) => round(value / seconds.length);
@@ -73,6 +83,7 @@ function describe({ view, idleMiB, peakMiB, coordinatorSeconds, agentSeconds }, 
     medianRoundSeconds: round(median(seconds)),
     worstRoundSeconds: round(Math.max(...seconds)),
     wallSecondsPerRound: round(wallPerRound),
+    phaseSeconds: phases,
     roundSeconds: seconds.map((value) => round(value)),
     cpuSeconds: perRound(coordinatorSeconds + agentSeconds),
     coordinatorCpuSeconds: perRound(coordinatorSeconds),

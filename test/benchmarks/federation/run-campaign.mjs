@@ -1,7 +1,9 @@
 /** One campaign on a rig, from its start to its end, and what it took. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { shiftOf } from '../../../deploy/dist/simulate/light-trainer.js';
+import { watchEvents } from '../../../deploy/dist/simulate/watch-events.js';
 import { forgetPeak, peakResidentMiB, processorSeconds, residentMiB } from './process-facts.mjs';
+import { RoundPhases } from './round-phases.mjs';
 
 const CAMPAIGN = 'bench';
 /** Enough that site k may leave out k of them. */
@@ -39,14 +41,19 @@ export async function untilEnded(rig, look = () => undefined) {
 export async function measureCampaign(rig, plan) {
   const { pid } = rig.coordinator;
   const idleMiB = residentMiB(pid);
+  const phases = new RoundPhases();
+  const { url } = rig.coordinator;
+  const endWatch = await watchEvents({ url, token: rig.coordinator.token() }, (event) => phases.hear(event));
   forgetPeak(pid);
   await rig.startCampaign(plan);
   const usedBefore = new Map(rig.pids.map((each) => [each, processorSeconds(each)]));
   const view = await untilEnded(rig, () => rig.requireAgents());
+  endWatch();
   const used = [...usedBefore].map(([each, before]) => processorSeconds(each) - before);
   if (view.state !== 'finished') throw new Error(`the campaign ended as ${view.state} (${view.code}); the logs: ${rig.folder}`);
   return {
     view,
+    phases: phases.medians(),
     idleMiB,
     peakMiB: peakResidentMiB(pid),
     coordinatorSeconds: used[0],
