@@ -15,6 +15,8 @@ import { campaignPlan, roundTimes, startSites, untilEnded } from './run-campaign
 const VICTIM = 0;
 /** How far a transfer or a file has come when its writer is killed, as a share of its bytes. */
 const MIDDLE = 0.4;
+/** More than all that an agent says before its upload goes on. */
+const CHUNK_BYTES = 1 << 16;
 const POLL_MS = 2;
 const LIMIT_MS = 240_000;
 
@@ -92,11 +94,11 @@ class Disturbance {
     if (this.who === 'coordinator') await rig.coordinator.stop('SIGKILL');
     else await rig.killAgent(name);
     const uploads = new UploadWatch(join(rig.coordinatorHome, 'uploads'), rig.relays);
-    const eventsBefore = this.events.length;
+    const since = { atMs: Date.now(), up: this.bytesUp() };
     const startedAt = performance.now();
     if (this.who === 'coordinator') rig.coordinator.spawn();
     else rig.spawnAgent(name);
-    await this.until('the federation to move on', () => this.hasMovedOn(eventsBefore, uploads));
+    await this.until('the federation to move on', () => this.hasMovedOn(since, uploads));
     const recoverySeconds = round((performance.now() - startedAt) / 1000);
     this.isUnderWay = false;
     return { recoverySeconds, uploads };
@@ -135,13 +137,12 @@ class Disturbance {
     }
   }
 
-  /** An accepted chunk or any event that is not an echo of before. */
-  hasMovedOn(eventsBefore, uploads) {
-    if (uploads.hasGrown()) return true;
-    return this.events.slice(eventsBefore).some(({ kind, siteName }) => {
-      if (this.who === 'coordinator') return kind !== 'campaign';
-      return siteName === lightSiteName(VICTIM);
-    });
+  /** A chunk that was accepted, or a fact that the coordinator told: of anybody, or of the agent that was killed. */
+  hasMovedOn({ atMs, up }, uploads) {
+    const news = this.events.filter((event) => event.atMs > atMs);
+    if (this.who === 'coordinator') return uploads.hasGrown() || news.some(({ kind }) => kind !== 'campaign');
+    const sent = this.bytesUp() - up;
+    return sent > CHUNK_BYTES || (sent > 0 && news.some(({ siteName }) => siteName === lightSiteName(VICTIM)));
   }
 
   heard(wanted) {
