@@ -6,6 +6,7 @@ import { AgentJournal } from '@consilium/site-agent/dist/agent/agent-journal.js'
 import { lockHome } from '@consilium/site-agent/dist/agent/agent-lock.js';
 import { initialStatus, StatusBoard } from '@consilium/site-agent/dist/agent/agent-status.js';
 import { openStatusPage } from '@consilium/site-agent/dist/agent/status-page.js';
+import { filesOf } from '@consilium/site-agent/dist/agent/site-files.js';
 import { sweepFolders } from '@consilium/site-agent/dist/agent/sweep-folders.js';
 import { httpWeightTransfer, type WeightTransfer } from '@consilium/site-agent/dist/agent/weight-transfer.js';
 import { AGENT_VERSION } from '@consilium/site-agent/dist/config/agent-version.js';
@@ -42,7 +43,7 @@ export async function runLightSite(options: LightSiteOptions, signal: AbortSigna
   try {
     const journal = AgentJournal.open(folder.databaseFile);
     try {
-      await sweepFolders(folder, journal);
+      await sweepFolders(filesOf(folder), journal);
       await runAgent(options, journal, signal);
     } finally {
       journal.close();
@@ -66,7 +67,8 @@ async function runAgent(options: LightSiteOptions, journal: AgentJournal, signal
       link: new SocketLink({ coordinatorUrl, credential, agentVersion: AGENT_VERSION }),
       transfer: options.watchTransfer?.(transfer) ?? transfer,
       trainer: new LightTrainer(options.training),
-      folder,
+      clock: systemClock,
+      files: filesOf(folder),
       limits: {},
       journal,
       board,

@@ -1,0 +1,14 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { closeFoldThreads, foldFiles, type FoldJob, type FoldOutcome } from '../aggregation/fold-files.js';
+
+/** The arithmetic of a fold, as a part that a simulation can replace. */
+@Injectable()
+export class FoldEngine implements OnApplicationShutdown {
+  fold(job: FoldJob): Promise<FoldOutcome> {
+    return foldFiles(job);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await closeFoldThreads();
+  }
+}
