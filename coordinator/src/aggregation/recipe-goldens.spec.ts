@@ -14,9 +14,7 @@ interface Goldens {
   readonly cases: readonly { recipe: RecipePlan; rounds: readonly Numbers[]; carried?: readonly Numbers[] }[];
 }
 
-const goldens = JSON.parse(
-  readFileSync(join(PROJECT_ROOT, 'test/fixtures/aggregation-goldens/goldens.json'), 'utf8'),
-) as Goldens;
+const goldens = JSON.parse(readFileSync(join(PROJECT_ROOT, 'test/fixtures/aggregation-goldens/goldens.json'), 'utf8')) as Goldens;
 
 describe('recipes agree with Flower, or with the equations of their papers', () => {
   it.each(goldens.cases)('$recipe.name', async ({ recipe, rounds, carried }) => {
