@@ -69,7 +69,7 @@ describe('the site agent’s link and the coordinator', () => {
     const board = new StatusBoard(
       initialStatus({ siteName: name, coordinatorUrl: proxy.url, startedAtMs: 0, volumes: 1, versions }),
     );
-    const transfer = httpWeightTransfer(proxy.url, credential, BACKOFF);
+    const transfer = httpWeightTransfer(proxy.url, credential, { backoff: BACKOFF });
     const parts = { link, transfer, trainer, journal, folder: home, limits: { threads: 1 }, board, log: silentLog };
     const agent = new Agent(parts, { syncEveryMs: 500, trainerRestarts: 1, countVolumes: () => 1, retry: BACKOFF });
     const stopping = new AbortController();
