@@ -80,20 +80,17 @@ export class UploadSpool implements OnApplicationBootstrap, OnApplicationShutdow
   async takeWhole(uploadId: string, participationId: string): Promise<SpooledUpload> {
     await this.loaded();
     const upload = this.uploads.get(uploadId);
-    if (upload?.record.participationId !== participationId) {
+    const offset = await this.folder.sizeOf(uploadId);
+    if (upload?.record.participationId !== participationId || offset === undefined) {
       throw new FederationError('UPLOAD_INCOMPLETE', 'there is no such upload for this part in the round', {
         remedy: 'Upload the update again.',
       });
     }
     const { bytes } = upload.record;
-    return upload.exclusively(async () => {
-      this.requireKept(upload);
-      const offset = (await this.folder.sizeOf(uploadId)) ?? 0;
-      if (offset === bytes) return { path: upload.path, bytes, digest: await upload.finish() };
-      throw new FederationError('UPLOAD_INCOMPLETE', `the upload has ${offset} of ${bytes} bytes`, {
-        details: { offset, bytes },
-        remedy: 'Resume the upload, then offer it again.',
-      });
+    if (offset === bytes) return { path: upload.path, bytes, digest: await upload.exclusively(() => upload.finish()) };
+    throw new FederationError('UPLOAD_INCOMPLETE', `the upload has ${offset} of ${bytes} bytes`, {
+      details: { offset, bytes },
+      remedy: 'Resume the upload, then offer it again.',
     });
   }
 

@@ -113,7 +113,7 @@ function createAgent(made: {
   return new Agent(
     {
       link: new SocketLink({ coordinatorUrl, credential, agentVersion: AGENT_VERSION }),
-      transfer: httpWeightTransfer(coordinatorUrl, credential),
+      transfer: httpWeightTransfer(coordinatorUrl, credential, config),
       trainer: new TrainerProcess({
         onAnnouncement: onceEach((text) => log.info(text)),
         onWarning: (text) => log.warn(text),
