@@ -36,8 +36,12 @@ import { SiteDirectory } from './sites/site-directory.js';
 import { SitesController } from './sites/sites.controller.js';
 import { BlobsController } from './transfer/blobs.controller.js';
 import { UploadSpool } from './transfer/upload-spool.js';
-import { Quarantine } from './updates/quarantine.js';
+import { MeasureThreads } from './updates/measure-threads.js';
+import { QuarantineDesk } from './updates/quarantine-desk.js';
 import { UpdateIntake } from './updates/update-intake.js';
+import { UpdateScreening } from './updates/update-screening.js';
+import { UpdateViews } from './updates/update-views.js';
+import { UpdatesController } from './updates/updates.controller.js';
 
 /** What the coordinator stands on: its settings and the real (or, in specs, simulated) forms of its ports. */
 export interface Foundation {
@@ -62,6 +66,7 @@ export class AppModule {
         EnrolmentController,
         CampaignsController,
         ModelsController,
+        UpdatesController,
         BlobsController,
       ],
       providers: [
@@ -75,7 +80,8 @@ export class AppModule {
         ...[UnitOfWork, RequireOperator, RequireSite],
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
         ...[RoundLedger, CampaignStep, RoundFold, RoundConductor, ParticipationRecorder, Assignments],
-        ...[ModelLedger, ScoreRecorder, UploadSpool, UpdateIntake, Quarantine],
+        ...[ModelLedger, ScoreRecorder, UploadSpool],
+        ...[UpdateIntake, MeasureThreads, UpdateScreening, QuarantineDesk, UpdateViews],
         ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
       ],
     };

@@ -10,6 +10,7 @@ import { Presence } from '../live/presence.js';
 import { ModelLedger } from '../models/model-ledger.js';
 import { CLOCK, CONFIG } from '../ports.js';
 import { SiteDirectory } from '../sites/site-directory.js';
+import { UpdateScreening } from '../updates/update-screening.js';
 import { selectCohort } from './cohort-selection.js';
 import { decideRound, type RoundDecision } from './decide-round.js';
 import type { Participation } from './participation.entity.js';
@@ -40,6 +41,7 @@ export class CampaignStep {
     private readonly models: ModelLedger,
     private readonly sites: SiteDirectory,
     private readonly presence: Presence,
+    private readonly screening: UpdateScreening,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
@@ -99,6 +101,8 @@ export class CampaignStep {
         return { hasMoved: true, events: [event], nudges: decision.to === 'inviting' ? siteIds : [] };
       }
       case 'close': {
+        const held = decision.to === 'aggregating' ? await this.screen(records, campaign, round, participations) : [];
+        if (held.length > 0) return { hasMoved: true, events: held, nudges: [] };
         const closed = await this.ledger.closeOpen(records, campaign, round, participations, 'ROUND_CLOSED');
         const code = 'code' in decision ? decision.code : undefined;
         const event = await this.ledger.moveRound(records, campaign, round, decision.to, { code });
@@ -110,6 +114,22 @@ export class CampaignStep {
       case 'done':
         return STANDS_STILL;
     }
+  }
+
+  /** Updates that are far from the others no longer count; the round goes on without them. */
+  private async screen(
+    records: EntityManager,
+    campaign: Campaign,
+    round: Round,
+    participations: readonly Participation[],
+  ): Promise<CampaignEvent[]> {
+    const events: CampaignEvent[] = [];
+    for (const { participationId, code } of (await this.screening.screen(records, campaign, round)).quarantined) {
+      const participation = participations.find(({ id }) => id === participationId);
+      if (participation === undefined) continue;
+      events.push(await this.ledger.moveParticipation(records, campaign, round, participation, 'quarantined', code));
+    }
+    return events;
   }
 
   private async scoringFacts(records: EntityManager, campaign: Campaign): Promise<ScoringFacts> {

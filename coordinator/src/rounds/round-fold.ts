@@ -12,6 +12,7 @@ import { weightFileMetadata } from '../models/weight-file-metadata.js';
 import { BLOB_STORE } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { Update } from '../updates/update.entity.js';
+import { Participation } from './participation.entity.js';
 import { RoundLedger } from './round-ledger.js';
 
 interface FoldFacts {
@@ -50,9 +51,12 @@ export class RoundFold {
       const round = required(await this.ledger.get(records, roundId), 'the round to fold');
       const campaign = await this.register.get(records, round.campaignId);
       const base = required(await this.models.version(records, campaign.id, round.baseVersion), 'the base version');
-      const delivered = (await this.ledger.participationsOf(records, [roundId])).filter(({ state }) => state === 'delivered');
-      const updates = await records.findBy(Update, { participationId: In(delivered.map(({ id }) => id)) });
+      const updates = await records.findBy(Update, { foldRoundId: roundId, state: In(['accepted', 'released']) });
       const byParticipation = new Map(updates.map((update) => [update.participationId, update]));
+      const delivered = await records.find(Participation, {
+        where: { id: In([...byParticipation.keys()]) },
+        order: { siteName: 'ASC', invitedAtMs: 'ASC' },
+      });
       return {
         plan: campaign.plan,
         baseDigest: base.digest,

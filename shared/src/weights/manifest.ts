@@ -4,7 +4,7 @@ import { FederationError, invariant } from '@consilium/shared/kernel';
 export type ParameterScope = 'federated' | 'site-local';
 
 /** Element types a weight file may hold; arithmetic is always in f32 or f64. */
-export type TensorDtype = 'F32' | 'F16' | 'BF16';
+export type TensorDtype = 'F32' | 'F16' | 'BF16' | 'I8';
 
 /** One tensor of a model, in PyTorch's own layout (convolution [out, in, depth, height, width]). */
 export interface TensorEntry {

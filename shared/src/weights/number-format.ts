@@ -1,7 +1,7 @@
 import type { TensorDtype } from './manifest.js';
 
 /** Bytes of one element. */
-export const DTYPE_BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2 };
+export const DTYPE_BYTES: Readonly<Record<TensorDtype, number>> = { F32: 4, F16: 2, BF16: 2, I8: 1 };
 
 const scratch = new DataView(new ArrayBuffer(4));
 
