@@ -1,4 +1,4 @@
-import { type Clock } from '@consilium/shared/kernel';
+import { type AlarmClock } from '@consilium/shared/kernel';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
@@ -29,8 +29,11 @@ import { Assignments } from './rounds/assignments.js';
 import { CampaignStep } from './rounds/campaign-step.js';
 import { ParticipationRecorder } from './rounds/participation-recorder.js';
 import { RoundConductor } from './rounds/round-conductor.js';
+import { FoldEngine } from './rounds/fold-engine.js';
 import { RoundFold } from './rounds/round-fold.js';
 import { RoundLedger } from './rounds/round-ledger.js';
+import { RoundParts } from './rounds/round-parts.js';
+import { RoundPlanner } from './rounds/round-planner.js';
 import { EnrolmentController } from './sites/enrolment.controller.js';
 import { SiteDirectory } from './sites/site-directory.js';
 import { SitesController } from './sites/sites.controller.js';
@@ -39,6 +42,7 @@ import { UploadSpool } from './transfer/upload-spool.js';
 import { MeasureThreads } from './updates/measure-threads.js';
 import { QuarantineDesk } from './updates/quarantine-desk.js';
 import { UpdateIntake } from './updates/update-intake.js';
+import { UpdateLedger } from './updates/update-ledger.js';
 import { UpdateScreening } from './updates/update-screening.js';
 import { UpdateViews } from './updates/update-views.js';
 import { UpdatesController } from './updates/updates.controller.js';
@@ -49,7 +53,7 @@ export interface Foundation {
   readonly home: HomeFolder;
   readonly operatorToken: string;
   readonly log: Log;
-  readonly clock: Clock;
+  readonly clock: AlarmClock;
   readonly blobs: BlobStore;
 }
 
@@ -79,9 +83,10 @@ export class AppModule {
         { provide: APP_FILTER, useClass: HttpErrorFilter },
         ...[UnitOfWork, RequireOperator, RequireSite],
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
-        ...[RoundLedger, CampaignStep, RoundFold, RoundConductor, ParticipationRecorder, Assignments],
+        ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundFold, RoundConductor],
+        ...[ParticipationRecorder, Assignments],
         ...[ModelLedger, ScoreRecorder, UploadSpool],
-        ...[UpdateIntake, MeasureThreads, UpdateScreening, QuarantineDesk, UpdateViews],
+        ...[UpdateLedger, MeasureThreads, UpdateIntake, UpdateScreening, UpdateViews, QuarantineDesk],
         ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
       ],
     };

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import 'reflect-metadata';
 import { DATA_PATHS } from '@consilium/shared/wire';
-import { type Clock, errnoOf, FederationError, systemClock } from '@consilium/shared/kernel';
+import { type AlarmClock, errnoOf, FederationError, systemClock } from '@consilium/shared/kernel';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Request, Response } from 'express';
@@ -27,7 +27,7 @@ export interface RunningCoordinator {
 
 /** Other forms of the ports, for specs and simulations. */
 export interface OpenOptions {
-  readonly clock?: Clock;
+  readonly clock?: AlarmClock;
   readonly blobs?: (store: BlobStore) => BlobStore;
   readonly log?: Log;
 }

@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FederationError } from '@consilium/shared/kernel';
+import { FederationError, systemClock } from '@consilium/shared/kernel';
 import { type CampaignView, campaignPlanSchema } from '@consilium/shared/wire';
 import { Agent } from '../../site-agent/src/agent/agent.js';
 import { AgentJournal } from '../../site-agent/src/agent/agent-journal.js';
 import { initialStatus, StatusBoard } from '../../site-agent/src/agent/agent-status.js';
+import { filesOf } from '../../site-agent/src/agent/site-files.js';
 import { httpWeightTransfer } from '../../site-agent/src/agent/weight-transfer.js';
 import { siteFolder } from '../../site-agent/src/config/site-folder.js';
 import { enrol } from '../../site-agent/src/link/enrolment.js';
@@ -70,7 +71,8 @@ describe('the site agent’s link and the coordinator', () => {
       initialStatus({ siteName: name, coordinatorUrl: proxy.url, startedAtMs: 0, volumes: 1, versions }),
     );
     const transfer = httpWeightTransfer(proxy.url, credential, BACKOFF);
-    const parts = { link, transfer, trainer, journal, folder: home, limits: { threads: 1 }, board, log: silentLog };
+    const site = { clock: systemClock, journal, files: filesOf(home), limits: { threads: 1 } };
+    const parts = { link, transfer, trainer, ...site, board, log: silentLog };
     const agent = new Agent(parts, { syncEveryMs: 500, trainerRestarts: 1, countVolumes: () => 1, retry: BACKOFF });
     const stopping = new AbortController();
     const finished = agent.run(stopping.signal);

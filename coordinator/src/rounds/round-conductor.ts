@@ -1,4 +1,4 @@
-import { type Clock, FederationError } from '@consilium/shared/kernel';
+import { type AlarmClock, type Cancel, FederationError } from '@consilium/shared/kernel';
 import type { CampaignEvent } from '@consilium/shared/wire';
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
@@ -27,7 +27,7 @@ export class RoundConductor implements OnApplicationBootstrap, BeforeApplication
   private readonly folds = new Map<string, Promise<void>>();
   private readonly foldRetryAtMs = new Map<string, number>();
   private readonly stopping = new AbortController();
-  private timer: NodeJS.Timeout | undefined;
+  private endTicks: Cancel = () => undefined;
   private ticking: Promise<void> | undefined;
   private isTickWanted = false;
 
@@ -41,16 +41,16 @@ export class RoundConductor implements OnApplicationBootstrap, BeforeApplication
     private readonly presence: Presence,
     private readonly log: Log,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
-    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(CLOCK) private readonly clock: AlarmClock,
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => this.wake(), this.config.tickIntervalMs);
+    this.endTicks = this.clock.every(this.config.tickIntervalMs, () => this.wake());
     this.wake();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
+    this.endTicks();
     this.stopping.abort();
     await this.ticking;
     await Promise.all(this.folds.values());
@@ -136,13 +136,14 @@ export class RoundConductor implements OnApplicationBootstrap, BeforeApplication
   private logEvent(event: CampaignEvent): void {
     if (event.kind === 'campaign') this.log.info(`${event.campaignName}: ${event.state}`);
     if (event.kind === 'round') {
+      const missing = event.missingSites === undefined ? '' : `, without ${event.missingSites.join(', ')}`;
       const detail = event.code ?? event.versionDigest?.slice(0, 19);
-      this.log.info(
-        `${event.campaignName} round ${event.roundNumber}: ${event.state}${detail === undefined ? '' : ` (${detail})`}`,
-      );
+      const said = detail === undefined ? '' : ` (${detail}${missing})`;
+      this.log.info(`${event.campaignName} round ${event.roundNumber}: ${event.state}${said}`);
     }
     if (event.kind === 'participation') {
-      this.log.info(`${event.campaignName} round ${event.roundNumber}: ${event.siteName} ${event.state}`);
+      const reason = event.code === undefined ? '' : ` (${event.code})`;
+      this.log.info(`${event.campaignName} round ${event.roundNumber}: ${event.siteName} ${event.state}${reason}`);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import Database from 'libsql';
 import { z } from 'zod';
-import { type Digest, FederationError, systemClock } from '@consilium/shared/kernel';
+import { type Digest, FederationError } from '@consilium/shared/kernel';
 import {
   digestField,
   type ProbeScore,
@@ -120,11 +120,16 @@ export class AgentJournal {
       const database = new Database(databaseFile, { timeout: 10_000 });
       database.pragma('journal_mode = WAL');
       database.pragma('synchronous = FULL');
-      database.exec(SCHEMA);
-      return new AgentJournal(database);
+      return AgentJournal.on(database);
     } catch (cause) {
       throw FederationError.from(cause, 'STORAGE_FAILED');
     }
+  }
+
+  /** The journal in a database that the caller has opened and answers for. */
+  static on(database: Database.Database): AgentJournal {
+    database.exec(SCHEMA);
+    return new AgentJournal(database);
   }
 
   close(): void {
@@ -208,7 +213,7 @@ export class AgentJournal {
       .run(campaignId, versionDigest);
   }
 
-  noteVersion(campaignName: string, { number, digest, bytes }: VersionReference, nowMs = systemClock.nowMs()): void {
+  noteVersion(campaignName: string, { number, digest, bytes }: VersionReference, nowMs: number): void {
     this.database
       .prepare(
         'INSERT OR REPLACE INTO agent_version (campaign_name, number, digest, bytes, fetched_at_ms) VALUES (?, ?, ?, ?, ?)',

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { FederationError } from '@consilium/shared/kernel';
+import { FederationError, systemClock } from '@consilium/shared/kernel';
 import type { Assignment, UpdateOffer } from '@consilium/shared/wire';
 import { makeScoreAssignment, makeTrainAssignment, versionBytes } from '../../../test/fixtures/make-assignment.js';
 import { type Script, ScriptedTrainer } from '../../../test/fixtures/scripted-trainer.js';
@@ -12,6 +12,7 @@ import { silentLog } from '@consilium/shared/terminal';
 import { Agent } from './agent.js';
 import { AgentJournal } from './agent-journal.js';
 import { initialStatus, StatusBoard } from './agent-status.js';
+import { filesOf } from './site-files.js';
 import type { WeightTransfer } from './weight-transfer.js';
 
 /** A coordinator in memory: facts in, one assignment out. */
@@ -115,7 +116,18 @@ function startAgent(scripts: readonly Script[] = [], prepare: (link: MemoryLink)
   const board = new StatusBoard(
     initialStatus({ siteName: 'aare', coordinatorUrl: 'http://x', startedAtMs: 0, volumes: 2, versions }),
   );
-  const parts = { link, transfer, trainer, journal, folder: siteFolder(home), limits: { threads: 1 }, board, log: silentLog };
+  const files = filesOf(siteFolder(home));
+  const parts = {
+    link,
+    transfer,
+    trainer,
+    clock: systemClock,
+    journal,
+    files,
+    limits: { threads: 1 },
+    board,
+    log: silentLog,
+  };
   const retry = { firstMs: 5, capMs: 20, floorMs: 1 };
   const agent = new Agent(parts, { syncEveryMs: 10_000, trainerRestarts: 2, countVolumes: () => 2, retry });
   const stopping = new AbortController();

@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
-import { FederationError, systemClock } from '@consilium/shared/kernel';
+import { FederationError } from '@consilium/shared/kernel';
 import type { Assignment } from '@consilium/shared/wire';
-import { modelFile } from '../config/site-folder.js';
 import { type BackoffPlan, pause } from '../link/backoff.js';
 import type { LinkState } from '../link/coordinator-link.js';
 import type { AgentPhase } from './agent-status.js';
@@ -18,6 +16,8 @@ export interface AgentOptions {
   readonly countVolumes: () => number;
   /** Pauses before a failed step is tried again. */
   readonly retry?: BackoffPlan;
+  /** Random numbers in [0, 1) for the jitter of those pauses. */
+  readonly uniform?: () => number;
 }
 
 interface Underway {
@@ -71,7 +71,7 @@ export class Agent {
   ) {
     this.work = new StepWork(parts);
     this.failures = new FailureDesk(parts, this.work, options.trainerRestarts);
-    this.retryPause = new RetryPause(options.retry ?? RETRY, () => this.reconcile());
+    this.retryPause = new RetryPause(options.retry ?? RETRY, parts.clock, options.uniform ?? Math.random, () => this.reconcile());
   }
 
   /**
@@ -79,9 +79,9 @@ export class Agent {
    * trying again does not cure, such as CREDENTIAL_REFUSED.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { link } = this.parts;
+    const { clock, link } = this.parts;
     link.onNudge(() => void this.sync());
-    const clock = setInterval(() => void this.sync(), this.options.syncEveryMs);
+    const endAsking = clock.every(this.options.syncEveryMs, () => void this.sync());
     try {
       await new Promise<void>((resolve, reject) => {
         if (signal.aborted) return resolve();
@@ -94,7 +94,7 @@ export class Agent {
         this.reconcile();
       });
     } finally {
-      clearInterval(clock);
+      endAsking();
       await this.shutDown();
     }
   }
@@ -105,7 +105,7 @@ export class Agent {
     this.parts.board.update({ phase: 'stopping' });
     this.underway?.stop.abort();
     const late = new AbortController();
-    await Promise.race([this.underway?.done, pause(STOP_WITHIN_MS, late.signal)]);
+    await Promise.race([this.underway?.done, pause(STOP_WITHIN_MS, late.signal, this.parts.clock)]);
     late.abort();
     this.parts.link.close();
   }
@@ -128,7 +128,7 @@ export class Agent {
 
   /** One line when the coordinator goes away and a reminder each minute, not one per attempt. */
   private sayAway(reason: string): void {
-    const nowMs = systemClock.nowMs();
+    const nowMs = this.parts.clock.nowMs();
     if (this.awayLineMs !== undefined && nowMs - this.awayLineMs < REPEAT_AWAY_LINE_MS) return;
     this.awayLineMs = nowMs;
     const goesOn = this.underway?.step.kind === 'train' ? '; training goes on' : '';
@@ -137,7 +137,7 @@ export class Agent {
 
   /** Asks what to do; asked while asking, it asks once more afterwards. */
   private async sync(): Promise<void> {
-    const { link, board, log } = this.parts;
+    const { link, board, clock, log } = this.parts;
     if (this.stopping || link.state.kind !== 'connected') return;
     if (this.syncing) {
       this.syncAgain = true;
@@ -149,7 +149,7 @@ export class Agent {
     } catch (thrown) {
       const error = FederationError.from(thrown);
       if (!error.retryable) {
-        board.update({ lastError: { code: error.code, message: error.message, atMs: systemClock.nowMs() } });
+        board.update({ lastError: { code: error.code, message: error.message, atMs: clock.nowMs() } });
         log.warn(`asking for work: ${error.code}, ${error.message}`);
       }
     } finally {
@@ -182,7 +182,7 @@ export class Agent {
   }
 
   private situation(): Situation {
-    const { journal, link, folder } = this.parts;
+    const { files, journal, link } = this.parts;
     const { assignment } = this;
     const score = assignment?.kind === 'score' ? assignment.plan : undefined;
     const assigned = assignment?.kind === 'train' ? journal.participation(assignment.participationId) : undefined;
@@ -193,7 +193,7 @@ export class Agent {
       assignedIsClosed: assigned?.phase === 'closed',
       score: score === undefined ? undefined : journal.score(score.campaignId, score.version.digest),
       scoreGivenUp: score !== undefined && this.failures.hasGivenUp(score.version.digest),
-      hasVersion: (digest) => existsSync(modelFile(folder, digest)),
+      hasVersion: (digest) => files.hasVersion(digest),
       countVolumes: this.options.countVolumes,
     };
   }

@@ -1,6 +1,4 @@
-import { rm } from 'node:fs/promises';
-import { type Digest, type FederationError, systemClock } from '@consilium/shared/kernel';
-import { modelFile } from '../config/site-folder.js';
+import type { Digest, FederationError } from '@consilium/shared/kernel';
 import { type Consequence, consequenceOf } from './consequence-of.js';
 import { type Step, stepKey } from './next-step.js';
 import type { AgentParts, StepWork } from './step-work.js';
@@ -91,14 +89,14 @@ export class FailureDesk {
     const version = versionOf(step);
     if (version === undefined) return;
     this.parts.journal.forgetVersion(version);
-    await rm(modelFile(this.parts.folder, version), { force: true });
+    await this.parts.files.dropVersion(version);
   }
 
   private report(step: Step, error: FederationError, consequence: Consequence): void {
-    const { board, log } = this.parts;
+    const { board, clock, log } = this.parts;
     // The link itself says when the coordinator is away.
     if (error.code === 'COORDINATOR_UNREACHABLE' && consequence === 'try-again') return;
-    const lastError = { code: error.code, message: error.message, atMs: systemClock.nowMs() };
+    const lastError = { code: error.code, message: error.message, atMs: clock.nowMs() };
     board.update({ lastError });
     const remedy = error.remedy === undefined ? '' : ` ${error.remedy}`;
     log.warn(`${NAMES[step.kind]}: ${error.code}, ${error.message}; ${OUTCOMES[consequence]}.${remedy}`);

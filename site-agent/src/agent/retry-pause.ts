@@ -1,13 +1,16 @@
+import type { AlarmClock, Cancel } from '@consilium/shared/kernel';
 import { backoffDelayMs, type BackoffPlan } from '../link/backoff.js';
 
 /** Holds one failed step back for a growing, jittered while; any other step ends the pause. */
 export class RetryPause {
   private key: string | undefined;
-  private timer: NodeJS.Timeout | undefined;
+  private cancel: Cancel = () => undefined;
   private failures = { key: '', count: 0 };
 
   constructor(
     private readonly plan: BackoffPlan,
+    private readonly clock: AlarmClock,
+    private readonly uniform: () => number,
     private readonly over: () => void,
   ) {}
 
@@ -17,13 +20,10 @@ export class RetryPause {
     this.failures = { key, count: count + 1 };
     this.end();
     this.key = key;
-    this.timer = setTimeout(
-      () => {
-        this.end();
-        this.over();
-      },
-      backoffDelayMs(count, Math.random(), this.plan),
-    );
+    this.cancel = this.clock.after(backoffDelayMs(count, this.uniform(), this.plan), () => {
+      this.end();
+      this.over();
+    });
   }
 
   /** True while this very step is held back. */
@@ -32,7 +32,7 @@ export class RetryPause {
   }
 
   end(): void {
-    clearTimeout(this.timer);
+    this.cancel();
     this.key = undefined;
   }
 

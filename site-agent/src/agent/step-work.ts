@@ -1,16 +1,13 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
+  type AlarmClock,
   FederationError,
   formatBytes,
   formatDuration,
   formatShare,
   invariant,
   shortDigest,
-  systemClock,
 } from '@consilium/shared/kernel';
 import type { Progress } from '@consilium/shared/wire';
-import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import type { Log } from '@consilium/shared/terminal';
 import type { TrainerLimits, TrainerOrder, TrainerProgress, TrainerResult } from '../trainer/trainer-messages.js';
@@ -18,6 +15,7 @@ import type { Trainer } from '../trainer/trainer-process.js';
 import type { AgentJournal } from './agent-journal.js';
 import { AGENT_PHASES, type AgentPhase, type StatusBoard } from './agent-status.js';
 import type { Step } from './next-step.js';
+import type { SiteFiles } from './site-files.js';
 import { sweepFolders } from './sweep-folders.js';
 import type { TransferHooks, WeightTransfer } from './weight-transfer.js';
 
@@ -26,8 +24,9 @@ export interface AgentParts {
   readonly link: CoordinatorLink;
   readonly transfer: WeightTransfer;
   readonly trainer: Trainer;
+  readonly clock: AlarmClock;
   readonly journal: AgentJournal;
-  readonly folder: SiteFolder;
+  readonly files: SiteFiles;
   readonly limits: TrainerLimits;
   readonly board: StatusBoard;
   readonly log: Log;
@@ -79,7 +78,7 @@ export class StepWork {
   /** Closes a participation and gives its disk space back. */
   async end(participationId: string, code?: string): Promise<void> {
     this.parts.journal.closeParticipation(participationId, code);
-    await rm(join(this.parts.folder.roundsFolder, participationId), { recursive: true, force: true });
+    await this.parts.files.dropRound(participationId);
   }
 
   private noteInvitation({ assignment: { participationId, plan, planDigest, remainingMs } }: StepOf<'note-invitation'>): void {
@@ -99,23 +98,23 @@ export class StepWork {
   }
 
   private async download({ version, campaignName, participationId }: StepOf<'download'>, signal: AbortSignal): Promise<void> {
-    const { folder, journal, log, transfer } = this.parts;
+    const { clock, files, journal, log, transfer } = this.parts;
     await transfer.fetchVersion(
       version,
-      modelFile(folder, version.digest),
+      files.versionPath(version.digest),
       this.hooks('downloading', participationId, 'download', signal),
     );
-    journal.noteVersion(campaignName, version);
-    await sweepFolders(folder, journal);
+    journal.noteVersion(campaignName, version, clock.nowMs());
+    await sweepFolders(files, journal);
     log.info(`model version ${version.number} is here (${shortDigest(version.digest)}, ${formatBytes(version.bytes)})`);
   }
 
   private async train({ record }: StepOf<'train'>, signal: AbortSignal): Promise<void> {
-    const { folder, journal, log, limits } = this.parts;
+    const { files, journal, log, limits } = this.parts;
     const { participationId, plan } = record;
     log.info(`round ${plan.roundNumber}: training ${plan.training.steps} steps`);
-    const basePath = modelFile(folder, plan.base.digest);
-    const order = { kind: 'pretrain', home: folder.home, limits, participationId, plan, basePath } as const;
+    const basePath = files.versionPath(plan.base.digest);
+    const order = { kind: 'pretrain', home: files.home, limits, participationId, plan, basePath } as const;
     const result = await this.compute(order, signal, (progress) => {
       const isTraining = progress.phase === 'training';
       const step = isTraining ? progress.step : 0;
@@ -162,9 +161,9 @@ export class StepWork {
   }
 
   private async score({ plan }: StepOf<'score'>, signal: AbortSignal): Promise<void> {
-    const { folder, journal, limits } = this.parts;
-    const versionPath = modelFile(folder, plan.version.digest);
-    const order = { kind: 'score', home: folder.home, limits, plan, versionPath } as const;
+    const { files, journal, limits } = this.parts;
+    const versionPath = files.versionPath(plan.version.digest);
+    const order = { kind: 'score', home: files.home, limits, plan, versionPath } as const;
     const result = await this.compute(order, signal, () => undefined);
     invariant(result.kind === 'score', 'the trainer answered another order');
     journal.noteScore(plan, result.score);
@@ -225,7 +224,7 @@ export class StepWork {
 
   /** Tells the coordinator now and then; a lost report is no loss. */
   private report(progress: Progress): void {
-    const nowMs = systemClock.nowMs();
+    const nowMs = this.parts.clock.nowMs();
     const isLast = progress.share >= 1;
     if (this.parts.link.state.kind !== 'connected' || (!isLast && nowMs - this.reportedMs < REPORT_PROGRESS_MS)) return;
     this.reportedMs = nowMs;

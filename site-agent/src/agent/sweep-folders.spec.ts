@@ -6,6 +6,7 @@ import { digestOfBytes } from '@consilium/shared/kernel';
 import { makeTrainAssignment } from '../../../test/fixtures/make-assignment.js';
 import { modelFile, siteFolder } from '../config/site-folder.js';
 import { AgentJournal } from './agent-journal.js';
+import { filesOf } from './site-files.js';
 import { sweepFolders } from './sweep-folders.js';
 
 describe('sweeping the site’s folders', () => {
@@ -27,7 +28,7 @@ describe('sweeping the site’s folders', () => {
     }
     writeFileSync(join(folder.modelsFolder, 'my-own.safetensors'), 'mine');
 
-    await sweepFolders(folder, journal);
+    await sweepFolders(filesOf(folder), journal);
 
     expect(existsSync(join(folder.roundsFolder, 'part_open'))).toBe(true);
     expect(existsSync(join(folder.roundsFolder, 'part_over'))).toBe(false);

@@ -1,8 +1,6 @@
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Digest } from '@consilium/shared/kernel';
-import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import type { AgentJournal } from './agent-journal.js';
+import type { SiteFiles } from './site-files.js';
 
 /** Model versions kept per campaign: the newest ones, for fine-tuning. */
 const KEPT_VERSIONS = 5;
@@ -11,11 +9,10 @@ const KEPT_VERSIONS = 5;
  * Gives disk space back: folders of rounds that are over (a kill may have come before their removal) and versions that newer ones
  * of the same campaign have replaced. Files it does not know are left alone.
  */
-export async function sweepFolders(folder: SiteFolder, journal: AgentJournal): Promise<void> {
+export async function sweepFolders(files: SiteFiles, journal: AgentJournal): Promise<void> {
   const open = journal.openParticipation();
-  const rounds = await readdir(folder.roundsFolder).catch(() => []);
-  for (const name of rounds) {
-    if (name !== open?.participationId) await rm(join(folder.roundsFolder, name), { recursive: true, force: true });
+  for (const participationId of await files.rounds()) {
+    if (participationId !== open?.participationId) await files.dropRound(participationId);
   }
   const kept = new Map<string, number>();
   const digestsInUse = new Set<Digest>(open === undefined ? [] : [open.plan.base.digest]);
@@ -27,7 +24,7 @@ export async function sweepFolders(folder: SiteFolder, journal: AgentJournal): P
     else replaced.push(digest);
   }
   for (const digest of replaced.filter((candidate) => !digestsInUse.has(candidate))) {
-    await rm(modelFile(folder, digest), { force: true });
+    await files.dropVersion(digest);
     journal.forgetVersion(digest);
   }
 }

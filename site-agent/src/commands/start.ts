@@ -6,6 +6,7 @@ import { AgentJournal } from '../agent/agent-journal.js';
 import { lockHome } from '../agent/agent-lock.js';
 import { initialStatus, StatusBoard } from '../agent/agent-status.js';
 import { openStatusPage } from '../agent/status-page.js';
+import { filesOf } from '../agent/site-files.js';
 import { sweepFolders } from '../agent/sweep-folders.js';
 import { httpWeightTransfer } from '../agent/weight-transfer.js';
 import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
@@ -76,7 +77,7 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
   const journal = AgentJournal.open(folder.databaseFile);
   try {
     const volumes = requireVolumes(index, config);
-    await sweepFolders(folder, journal);
+    await sweepFolders(filesOf(folder), journal);
     const coordinatorUrl = config.coordinatorUrl ?? identity.coordinatorUrl;
     const log = createLog({ level: config.logLevel });
     const versions = { agent: AGENT_VERSION, protocol: PROTOCOL_VERSION, node: process.versions.node };
@@ -119,7 +120,8 @@ function createAgent(made: {
         onWarning: (text) => log.warn(text),
         stopGraceMs: TRAINER_GRACE_MS,
       }),
-      folder: config.folder,
+      clock: systemClock,
+      files: filesOf(config.folder),
       limits: trainerLimits(config),
       journal,
       board,

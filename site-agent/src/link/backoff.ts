@@ -1,3 +1,5 @@
+import { type AlarmClock, systemClock } from '@consilium/shared/kernel';
+
 export interface BackoffPlan {
   /** Upper end of the first delay; each failure doubles it. */
   readonly firstMs: number;
@@ -21,15 +23,15 @@ export function backoffDelayMs(failures: number, uniform: number, plan: BackoffP
 }
 
 /** Resolves after the delay, or at once when the signal is aborted; never rejects. */
-export function pause(delayMs: number, signal?: AbortSignal): Promise<void> {
+export function pause(delayMs: number, signal?: AbortSignal, clock: AlarmClock = systemClock): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve();
     const end = (): void => {
-      clearTimeout(timer);
+      cancel();
       signal?.removeEventListener('abort', end);
       resolve();
     };
-    const timer = setTimeout(end, delayMs);
+    const cancel = clock.after(delayMs, end);
     signal?.addEventListener('abort', end);
   });
 }

@@ -1,0 +1,152 @@
+import { type FindOperator, getMetadataArgsStorage, InstanceChecker, type ObjectLiteral } from 'typeorm';
+
+export type Entity = new () => ObjectLiteral;
+export type Row = Readonly<Record<string, unknown>>;
+export type Where = Readonly<Record<string, unknown>>;
+
+interface Column {
+  readonly name: string;
+  readonly isPrimary: boolean;
+  readonly isNullable: boolean;
+  readonly isJson: boolean;
+}
+
+/** Raised where the real database would refuse a row. */
+export class RowRefused extends Error {
+  /** What the coordinator tells a database's own errors by. */
+  readonly driverError = this;
+}
+
+/**
+ * The rows of one entity with its primary key and unique keys. Rows are frozen; JSON values are shared between reads and frozen
+ * too, where the real records make a fresh copy each time.
+ */
+export class MemoryTable {
+  readonly columns: readonly Column[];
+  private readonly rows = new Map<string, Row>();
+  private readonly uniqueValues: readonly Map<string, string>[];
+
+  constructor(
+    readonly entity: Entity,
+    readonly uniqueKeys: readonly (readonly string[])[],
+  ) {
+    this.columns = getMetadataArgsStorage()
+      .columns.filter(({ target }) => target === entity)
+      .map(({ propertyName, options }) => ({
+        name: propertyName,
+        isPrimary: options.primary === true,
+        isNullable: options.nullable === true,
+        isJson: options.type === 'text' && options.transformer !== undefined,
+      }));
+    this.uniqueValues = uniqueKeys.map(() => new Map());
+  }
+
+  get all(): IterableIterator<Row> {
+    return this.rows.values();
+  }
+
+  row(key: string): Row | undefined {
+    return this.rows.get(key);
+  }
+
+  keyOf(row: Row): string {
+    return this.columns.flatMap(({ name, isPrimary }) => (isPrimary ? [String(row[name])] : [])).join('|');
+  }
+
+  /** The row that the values make of the one before; undefined values leave a column as it is. */
+  merged(before: Row | undefined, values: Row): Row {
+    const row: Record<string, unknown> = {};
+    for (const { name, isNullable, isJson } of this.columns) {
+      const given = values[name];
+      const value = given === undefined ? (before?.[name] ?? null) : given;
+      if (value === null && !isNullable) throw new RowRefused(`NOT NULL constraint failed: ${this.entity.name}.${name}`);
+      row[name] = isJson ? frozenCopy(value) : value;
+    }
+    return Object.freeze(row);
+  }
+
+  /** Puts a row in place of the one with its key, or removes it. Throws {@link RowRefused} when a unique key is taken. */
+  put(key: string, row: Row | undefined): void {
+    const before = this.rows.get(key);
+    this.uniqueKeys.forEach((columns, index) => {
+      const taken = this.uniqueValues[index] as Map<string, string>;
+      const value = row === undefined ? undefined : uniqueValue(row, columns);
+      const owner = value === undefined ? undefined : taken.get(value);
+      if (owner !== undefined && owner !== key) {
+        throw new RowRefused(`UNIQUE constraint failed: ${this.entity.name}.${columns.join(', ')}`);
+      }
+    });
+    this.uniqueKeys.forEach((columns, index) => {
+      const taken = this.uniqueValues[index] as Map<string, string>;
+      const old = before === undefined ? undefined : uniqueValue(before, columns);
+      if (old !== undefined) taken.delete(old);
+      const value = row === undefined ? undefined : uniqueValue(row, columns);
+      if (value !== undefined) taken.set(value, key);
+    });
+    if (row === undefined) this.rows.delete(key);
+    else this.rows.set(key, row);
+  }
+
+  matching(where: Where | readonly Where[] | undefined): Row[] {
+    const alternatives = where === undefined ? [{}] : Array.isArray(where) ? (where as Where[]) : [where as Where];
+    const found: Row[] = [];
+    for (const row of this.rows.values()) if (alternatives.some((one) => this.matches(row, one))) found.push(row);
+    return found;
+  }
+
+  private matches(row: Row, where: Where): boolean {
+    for (const name in where) {
+      if (!(name in row)) throw new Error(`${this.entity.name} has no column ${name}`);
+      if (!isTrueOf(row[name], where[name])) return false;
+    }
+    return true;
+  }
+}
+
+/** Absent values are unlike each other, as in SQL. */
+function uniqueValue(row: Row, columns: readonly string[]): string | undefined {
+  return columns.some((name) => row[name] === null) ? undefined : columns.map((name) => String(row[name])).join('|');
+}
+
+/** A comparison with an absent value is never true, as in SQL. */
+function isTrueOf(value: unknown, condition: unknown): boolean {
+  if (condition === undefined || condition === null) throw new Error('a condition must have a value; use IsNull()');
+  if (!InstanceChecker.isFindOperator(condition)) return value === condition;
+  const operator = condition as FindOperator<unknown>;
+  const operand: unknown = operator.child ?? operator.value;
+  if (operator.type === 'isNull') return value === null;
+  if (operator.type === 'not') {
+    if (operator.child?.type === 'isNull') return value !== null;
+    return value !== null && !isTrueOf(value, operand);
+  }
+  if (value === null) return false;
+  switch (operator.type) {
+    case 'in':
+      return (operand as unknown[]).includes(value);
+    case 'lessThan':
+      return (value as number) < (operand as number);
+    case 'lessThanOrEqual':
+      return (value as number) <= (operand as number);
+    case 'moreThan':
+      return (value as number) > (operand as number);
+    case 'moreThanOrEqual':
+      return (value as number) >= (operand as number);
+    default:
+      throw new Error(`the operator ${operator.type} is not known here`);
+  }
+}
+
+const frozen = new WeakSet<object>();
+
+/** What a JSON column gives back. */
+function frozenCopy(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || frozen.has(value)) return value;
+  return deepFrozen(JSON.parse(JSON.stringify(value)));
+}
+
+function deepFrozen(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  Object.values(value).forEach(deepFrozen);
+  frozen.add(value);
+  return Object.freeze(value);
+}
