@@ -34,7 +34,6 @@ export function JsonColumn(): PropertyDecorator {
   return Column({ type: 'text', transformer: toText });
 }
 
-/** With `select: false` a row is read without it unless it is asked for by name: for what is large and seldom needed. */
-export function OptionalJsonColumn({ select = true }: { select?: boolean } = {}): PropertyDecorator {
-  return Column({ type: 'text', nullable: true, transformer: toText, select });
+export function OptionalJsonColumn(): PropertyDecorator {
+  return Column({ type: 'text', nullable: true, transformer: toText });
 }

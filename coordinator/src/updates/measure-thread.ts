@@ -12,7 +12,7 @@ port.on('message', (task: MeasureTask) => {
 
 async function answer(task: MeasureTask): Promise<MeasureAnswer> {
   try {
-    return { facts: await measureUpdate(task) };
+    return { measured: await measureUpdate(task) };
   } catch (thrown) {
     return { error: FederationError.from(thrown, 'STORAGE_FAILED').toReport() };
   }

@@ -3,9 +3,9 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorReport, FederationError } from '@consilium/shared/kernel';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { measureUpdate, type MeasureTask } from './measure-update.js';
-import type { UpdateFacts } from './update-facts.js';
+import type { MeasuredUpdate } from './update-facts.js';
 
-export type MeasureAnswer = { readonly facts: UpdateFacts } | { readonly error: ErrorReport };
+export type MeasureAnswer = { readonly measured: MeasuredUpdate } | { readonly error: ErrorReport };
 
 /** Threads load compiled code; under a test runner that runs the sources there is none, and updates are measured in-process. */
 const IS_COMPILED = import.meta.url.endsWith('.js');
@@ -15,7 +15,7 @@ const MOST_THREADS = Math.min(2, availableParallelism());
 
 interface Waiting {
   readonly task: MeasureTask;
-  readonly resolve: (facts: UpdateFacts) => void;
+  readonly resolve: (measured: MeasuredUpdate) => void;
   readonly reject: (error: FederationError) => void;
 }
 
@@ -26,7 +26,7 @@ export class MeasureThreads implements OnApplicationShutdown {
   private readonly threads = new Set<MeasureThread>();
 
   /** As {@link measureUpdate}; STORAGE_FAILED (to be tried again) when the file cannot be read or the thread is lost. */
-  measure(task: MeasureTask): Promise<UpdateFacts> {
+  measure(task: MeasureTask): Promise<MeasuredUpdate> {
     if (!IS_COMPILED) return measureUpdate(task);
     return new Promise((resolve, reject) => {
       this.waiting.push({ task, resolve, reject });
@@ -68,7 +68,7 @@ class MeasureThread {
   constructor({ onIdle, onEnd }: { onIdle: () => void; onEnd: () => void }) {
     this.thread.on('message', (answer: MeasureAnswer) => {
       const done = this.release();
-      if ('facts' in answer) done?.resolve(answer.facts);
+      if ('measured' in answer) done?.resolve(answer.measured);
       else done?.reject(FederationError.fromReport(answer.error));
       onIdle();
     });

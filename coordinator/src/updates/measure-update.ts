@@ -2,13 +2,13 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { FederationError } from '@consilium/shared/kernel';
 import { elementCount, SafetensorsFile, type StoredTensor } from '@consilium/shared/weights';
 import { RunningSketch } from './sketch.js';
-import type { UpdateFacts } from './update-facts.js';
+import type { MeasuredUpdate } from './update-facts.js';
 import { channelCount, findUpdateTensors, type ScaledTensor, type UpdateShape } from './update-tensors.js';
 
 /** Elements looked at in one go; the pass holds two such ranges and nothing that grows with the file. */
 const RANGE_ELEMENTS = 1 << 18;
 
-/** Room in a header for one tensor and for what comes besides; a larger header is not read at all. */
+/** Room in a header for one tensor with its scales, and for what comes besides; a larger header is not read at all. */
 const HEADER_BYTES_PER_TENSOR = 2048;
 const HEADER_BYTES_BESIDES = 1 << 16;
 
@@ -23,7 +23,7 @@ export interface MeasureTask {
  * expected tensors with finite values, and measures the deltas (control variates are checked, not measured). The same values
  * give the same facts in whatever order the file holds them. Reads synchronously: call it in a thread.
  */
-export async function measureUpdate({ path, expected }: MeasureTask): Promise<UpdateFacts> {
+export async function measureUpdate({ path, expected }: MeasureTask): Promise<MeasuredUpdate> {
   const descriptor = openSync(path, 'r');
   try {
     requireModestHeader(descriptor, expected);
@@ -40,10 +40,11 @@ export async function measureUpdate({ path, expected }: MeasureTask): Promise<Up
 }
 
 /** Parsing JSON takes a multiple of its size in memory, so a header that no honest update has is refused unread. */
-function requireModestHeader(descriptor: number, { tensors }: UpdateShape): void {
+function requireModestHeader(descriptor: number, { deltas, controls }: UpdateShape): void {
   const prefix = Buffer.alloc(8);
   readSync(descriptor, prefix, 0, 8, 0);
-  if (prefix.readBigUInt64LE() <= HEADER_BYTES_BESIDES + 4 * HEADER_BYTES_PER_TENSOR * tensors.length) return;
+  const most = HEADER_BYTES_BESIDES + HEADER_BYTES_PER_TENSOR * (deltas.length + controls.length);
+  if (prefix.readBigUInt64LE() <= most) return;
   throw new FederationError('WEIGHTS_MALFORMED', 'the update announces a header far larger than its tensors need');
 }
 

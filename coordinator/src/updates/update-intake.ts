@@ -1,12 +1,12 @@
 import { algorithmOf, type Clock, digestOfFile, FederationError } from '@consilium/shared/kernel';
-import { federatedPart } from '@consilium/shared/weights';
+import { federatedPart, type Manifest } from '@consilium/shared/weights';
 import type { CampaignEvent, CampaignPlan, ReceivedOffer, UpdateReport } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignEvents } from '../live/campaign-events.js';
 import { Log } from '../log.js';
-import { manifestOfCampaign } from '../models/campaign-manifest.js';
+import { controlsOfCampaign, manifestOfCampaign } from '../models/campaign-manifest.js';
 import { ModelLedger } from '../models/model-ledger.js';
 import { BLOB_STORE, CLOCK } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
@@ -15,10 +15,11 @@ import { RoundLedger } from '../rounds/round-ledger.js';
 import { type SpooledUpload, UploadSpool } from '../transfer/upload-spool.js';
 import { isArrivalFault, isScreeningCode } from './held-back.js';
 import { MeasureThreads } from './measure-threads.js';
-import type { UpdateFacts } from './update-facts.js';
+import type { MeasuredUpdate } from './update-facts.js';
 import { readUpdateReport } from './update-report.js';
 import type { UpdateShape } from './update-tensors.js';
 import { Update } from './update.entity.js';
+import { UpdateSketch } from './update-sketch.entity.js';
 
 type Outcome = 'accepted' | 'already-accepted';
 
@@ -36,7 +37,7 @@ interface Offered {
 }
 
 interface Examined {
-  readonly facts: UpdateFacts | null;
+  readonly measured: MeasuredUpdate | null;
   readonly report: UpdateReport | null;
   /** Why it is held back, if it is. */
   readonly fault: FederationError | null;
@@ -135,12 +136,12 @@ export class UpdateIntake {
 
   private async examine(offer: ReceivedOffer, upload: SpooledUpload, offered: Offered): Promise<Examined> {
     const { campaign, round } = offered.context;
-    let facts: UpdateFacts | null = null;
+    let measured: MeasuredUpdate | null = null;
     let report: UpdateReport | null = null;
     try {
-      facts = await this.threads.measure({ path: upload.path, expected: updateShapeOf(campaign.plan) });
+      measured = await this.threads.measure({ path: upload.path, expected: updateShapeOf(campaign.plan) });
       report = readUpdateReport(offer.report);
-      if (!offered.isBaseStale) return { facts, report, fault: null };
+      if (!offered.isBaseStale) return { measured, report, fault: null };
       throw new FederationError('UPDATE_BASE_STALE', 'the update starts from another version than this round', {
         details: { round: round.number, baseVersion: round.baseVersion },
         remedy: 'Ask for the present assignment and train from its base.',
@@ -148,7 +149,7 @@ export class UpdateIntake {
     } catch (thrown) {
       const fault = FederationError.from(thrown, 'STORAGE_FAILED');
       if (!isArrivalFault(fault.code)) throw fault;
-      return { facts, report, fault };
+      return { measured, report, fault };
     }
   }
 
@@ -157,23 +158,28 @@ export class UpdateIntake {
     offer: ReceivedOffer,
     upload: SpooledUpload,
     { madeForRoundId }: Offered,
-    { facts, report, fault }: Examined,
+    { measured, report, fault }: Examined,
   ): Promise<void> {
     const events: CampaignEvent[] = [];
     await this.participations.record(site, offer.participationId, {
       to: fault === null ? 'delivered' : 'quarantined',
       ...(fault === null ? {} : { code: fault.code }),
-      along: async (records, { campaign, round }) => {
+      along: async (records, context) => {
         const { digest, participationId } = offer;
         const atMs = this.clock.nowMs();
         const verdict =
           fault === null
-            ? { foldRoundId: round.id, state: 'accepted' as const, code: null, reason: null }
-            : { foldRoundId: null, state: 'quarantined' as const, code: fault.code, reason: fault.message };
-        const measured = { bytes: upload.bytes, patches: report?.patches ?? 0, report, facts, acceptedAtMs: atMs };
+            ? { state: 'accepted' as const, code: null, reason: null }
+            : { state: 'quarantined' as const, code: fault.code, reason: fault.message };
+        const foldRoundId = fault === null ? await this.participations.roundToCountIn(records, context) : null;
+        const facts = measured === null ? null : { norm: measured.norm };
+        const figures = { bytes: upload.bytes, patches: report?.patches ?? 0, report, facts, acceptedAtMs: atMs };
         const undecided = { decidedBy: null, decidedWhy: null, decidedAtMs: null };
-        await records.save(Update, { participationId, roundId: madeForRoundId, digest, ...verdict, ...measured, ...undecided });
-        if (fault !== null || report === null) return;
+        const named = { participationId, roundId: madeForRoundId, foldRoundId, digest };
+        await records.save(Update, { ...named, ...verdict, ...figures, ...undecided });
+        if (fault !== null || report === null || measured === null) return;
+        await records.save(UpdateSketch, { participationId, sketch: measured.sketch });
+        const { campaign, round } = context;
         const base = { campaignId: campaign.id, number: round.baseVersion };
         await this.models.recordScore(records, base, site, report.baseScore);
         const names = { campaignId: campaign.id, campaignName: campaign.name, siteName: site.name };
@@ -186,8 +192,12 @@ export class UpdateIntake {
 
 /** What an update of this campaign must hold. */
 function updateShapeOf(plan: CampaignPlan): UpdateShape {
-  const { tensors } = federatedPart(manifestOfCampaign(plan));
-  return { tensors: tensors.map(({ name, shape }) => ({ name, shape })), hasControls: plan.recipe.name === 'scaffold' };
+  return { deltas: shapesOf(federatedPart(manifestOfCampaign(plan))), controls: shapesOf(controlsOfCampaign(plan)) };
+}
+
+/** No more than a thread must be told. */
+function shapesOf({ tensors }: Manifest): UpdateShape['deltas'] {
+  return tensors.map(({ name, shape }) => ({ name, shape }));
 }
 
 /** Repeats the refusal of an update that was refused on arrival; what screening or an operator did later is not the site's concern. */

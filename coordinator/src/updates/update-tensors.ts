@@ -1,20 +1,17 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { elementCount, requireSameTensors, type StoredTensor, type TensorEntry } from '@consilium/shared/weights';
+import { requireSameTensors, type StoredTensor, type TensorEntry } from '@consilium/shared/weights';
 
-/** Tensors of 8-bit integers carry their scales, one per output channel, under their own name with this ending. */
+/** Tensors of 8-bit integers carry their scales under their own name with this ending. */
 const SCALE_SUFFIX = '#scale';
-
-/** Control variates of SCAFFOLD travel in the update's file, each under the name of its parameter with this beginning. */
-const CONTROL_PREFIX = 'control/';
 
 type NamedShape = Pick<TensorEntry, 'name' | 'shape'>;
 
 /** What an update's file must hold. */
 export interface UpdateShape {
-  /** The federated tensors, in the manifest's order. */
-  readonly tensors: readonly NamedShape[];
-  /** True where every federated tensor comes with its control variate. */
-  readonly hasControls: boolean;
+  /** What is folded, in the manifest's order. */
+  readonly deltas: readonly NamedShape[];
+  /** Control variates that come with it (SCAFFOLD), under the names that they have in the file. */
+  readonly controls: readonly NamedShape[];
 }
 
 /** A tensor with its scales where it has them. */
@@ -37,13 +34,9 @@ export function findUpdateTensors(stored: readonly StoredTensor[], expected: Upd
   const byName = new Map(stored.map((tensor) => [tensor.name, tensor]));
   const isScale = ({ name }: StoredTensor): boolean =>
     name.endsWith(SCALE_SUFFIX) && byName.get(name.slice(0, -SCALE_SUFFIX.length))?.dtype === 'I8';
-  const controls = expected.hasControls
-    ? expected.tensors.map(({ name, shape }) => ({ name: CONTROL_PREFIX + name, shape }))
-    : [];
-  const tensors = [...expected.tensors, ...controls].map((tensor) => ({
-    ...tensor,
-    dtype: 'F32' as const,
-    scope: 'federated' as const,
+  const tensors = [...expected.deltas, ...expected.controls].map(({ name, shape }) => ({
+    ...{ name, shape },
+    ...{ dtype: 'F32' as const, scope: 'federated' as const },
   }));
   requireSameTensors(
     { tensors },
@@ -54,18 +47,18 @@ export function findUpdateTensors(stored: readonly StoredTensor[], expected: Upd
     const tensor = byName.get(name) as StoredTensor;
     return { tensor, scale: tensor.dtype === 'I8' ? scaleOf(tensor, byName.get(name + SCALE_SUFFIX)) : null };
   };
-  return { deltas: expected.tensors.map(find), controls: controls.map(find) };
+  return { deltas: expected.deltas.map(find), controls: expected.controls.map(find) };
 }
 
-/** Output channels of a shape: its first side. A single number is one channel. */
+/** Scales of a tensor of 8-bit integers: one per first dimension, a single one for scalars and vectors. */
 export function channelCount(shape: readonly number[]): number {
-  return shape[0] ?? 1;
+  return shape.length < 2 ? 1 : (shape[0] as number);
 }
 
 function scaleOf(tensor: StoredTensor, scale: StoredTensor | undefined): StoredTensor {
   const channels = channelCount(tensor.shape);
-  if (scale?.dtype === 'F32' && elementCount(scale.shape) === channels && scale.shape.length === 1) return scale;
+  if (scale?.dtype === 'F32' && scale.shape.length === 1 && scale.shape[0] === channels) return scale;
   throw new FederationError('MANIFEST_MISMATCH', `the update lacks ${channels} scales for ${tensor.name}`, {
-    remedy: 'Tensors of 8-bit integers need one 32-bit scale per output channel.',
+    remedy: 'Tensors of 8-bit integers need 32-bit scales, one per output channel.',
   });
 }

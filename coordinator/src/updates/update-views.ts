@@ -1,7 +1,7 @@
 import { FederationError, required } from '@consilium/shared/kernel';
 import type { UpdateState, UpdateView } from '@consilium/shared/wire';
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, In, type SelectQueryBuilder } from 'typeorm';
+import { type EntityManager, In } from 'typeorm';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import { Participation } from '../rounds/participation.entity.js';
 import { Round } from '../rounds/round.entity.js';
@@ -9,6 +9,9 @@ import { Update } from './update.entity.js';
 
 /** A list longer than this is cut: the newest updates are the ones to look at. */
 const LONGEST_LIST = 500;
+
+/** Newest rounds of a campaign whose updates are listed. */
+const LISTED_ROUNDS = 1000;
 
 export interface UpdateFilter {
   /** Id or name of the campaign. */
@@ -23,32 +26,30 @@ export class UpdateViews {
 
   /** Newest first, at most {@link LONGEST_LIST}. NOT_FOUND when there is no such campaign. */
   async list(records: EntityManager, { campaign, state }: UpdateFilter): Promise<UpdateView[]> {
-    const query = this.query(records);
-    if (campaign !== undefined) {
-      const { id } = await this.register.get(records, campaign);
-      query.innerJoin(Round, 'round', 'round.id = delivered.roundId').andWhere('round.campaignId = :id', { id });
-    }
-    if (state !== undefined) query.andWhere('delivered.state = :state', { state });
-    return this.viewsOf(records, await query.getMany());
+    const updates = await records.find(Update, {
+      where: {
+        ...(campaign === undefined ? {} : { roundId: In(await this.newestRounds(records, campaign)) }),
+        ...(state === undefined ? {} : { state }),
+      },
+      order: { acceptedAtMs: 'DESC', participationId: 'ASC' },
+      take: LONGEST_LIST,
+    });
+    return this.viewsOf(records, updates);
   }
 
   /** NOT_FOUND when there is no such update. */
   async view(records: EntityManager, participationId: string): Promise<UpdateView> {
-    const query = this.query(records).andWhere('delivered.participationId = :participationId', { participationId });
-    const [view] = await this.viewsOf(records, await query.getMany());
+    const [view] = await this.viewsOf(records, await records.findBy(Update, { participationId }));
     if (view !== undefined) return view;
     throw new FederationError('NOT_FOUND', `there is no update ${participationId}`, {
       remedy: 'List the updates with "coordinator update list".',
     });
   }
 
-  private query(records: EntityManager): SelectQueryBuilder<Update> {
-    return records
-      .createQueryBuilder(Update, 'delivered')
-      .addSelect('delivered.facts')
-      .orderBy('delivered.acceptedAtMs', 'DESC')
-      .addOrderBy('delivered.participationId')
-      .limit(LONGEST_LIST);
+  private async newestRounds(records: EntityManager, campaign: string): Promise<string[]> {
+    const { id: campaignId } = await this.register.get(records, campaign);
+    const rounds = await records.find(Round, { where: { campaignId }, order: { number: 'DESC' }, take: LISTED_ROUNDS });
+    return rounds.map(({ id }) => id);
   }
 
   private async viewsOf(records: EntityManager, updates: readonly Update[]): Promise<UpdateView[]> {

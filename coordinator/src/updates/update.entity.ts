@@ -54,11 +54,8 @@ export class Update {
   @OptionalJsonColumn()
   report!: UpdateReport | null;
 
-  /**
-   * What was measured of the bytes on arrival; null when they could not be read as an update. Several kilobytes, so it is read
-   * only where it is named in the query, and undefined elsewhere.
-   */
-  @OptionalJsonColumn({ select: false })
+  /** What was measured of the bytes on arrival; null when they could not be read as an update. */
+  @OptionalJsonColumn()
   facts!: UpdateFacts | null;
 
   @WholeColumn()

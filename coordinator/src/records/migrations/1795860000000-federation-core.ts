@@ -21,6 +21,8 @@ const UPDATES = [
     SELECT "participationId", "roundId", "roundId", 'accepted', "digest", "bytes", "patches", "report", "acceptedAtMs"
     FROM "updates_before"`,
   `DROP TABLE "updates_before"`,
+  `CREATE TABLE "update_sketches" (
+    "participationId" text PRIMARY KEY NOT NULL REFERENCES "participations" ("id"), "sketch" text NOT NULL)`,
   `CREATE INDEX "updates_of_round" ON "updates" ("roundId")`,
   `CREATE INDEX "updates_of_fold" ON "updates" ("foldRoundId")`,
 ];
