@@ -24,14 +24,7 @@ First steps:
   coordinator campaign start campaign.yaml --follow`,
   );
 
-for (const command of [
-  startCommand(),
-  siteCommand(),
-  campaignCommand(),
-  updateCommand(),
-  modelCommand(),
-  configCommand(),
-])
+for (const command of [startCommand(), siteCommand(), campaignCommand(), updateCommand(), modelCommand(), configCommand()])
   program.addCommand(command);
 leaveExitToUs(program);
 

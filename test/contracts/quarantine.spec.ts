@@ -8,7 +8,15 @@ import { type CampaignView, type UpdateOffer, type UpdateView, updateViewSchema 
 import { z } from 'zod';
 import { blobPath, enrolSites, MODEL, moved, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
-import { askOperator, campaignView, constantUpdate, encodeWeights, eventually, offerOf, type RawSite } from '../fixtures/raw-site.js';
+import {
+  askOperator,
+  campaignView,
+  constantUpdate,
+  encodeWeights,
+  eventually,
+  offerOf,
+  type RawSite,
+} from '../fixtures/raw-site.js';
 
 const weights = initialWeights(MODEL, 1);
 const [first, ...others] = weights as [(typeof weights)[0], ...typeof weights];
@@ -148,7 +156,10 @@ describe('an update that is held back', () => {
     await coordinator.stop();
     await coordinator.start();
     await bad.connect();
-    expect(await bad.offer(offerOf(assignment, 'gone', holed, 10))).toMatchObject({ ok: false, error: { code: 'UPDATE_NOT_FINITE' } });
+    expect(await bad.offer(offerOf(assignment, 'gone', holed, 10))).toMatchObject({
+      ok: false,
+      error: { code: 'UPDATE_NOT_FINITE' },
+    });
     expect(await updates()).toEqual(before);
   });
 
@@ -230,7 +241,9 @@ describe('an update that is held back', () => {
 
       await deliver(2, { a: 0.5, b: 0.5, c: 0.5, slow: 0.5 });
       const afterTwo = await finished(2);
-      expect(await valuesOf(afterTwo.version.digest)).toEqual(one.map((values) => values.map((value) => Math.fround(value + 0.5))));
+      expect(await valuesOf(afterTwo.version.digest)).toEqual(
+        one.map((values) => values.map((value) => Math.fround(value + 0.5))),
+      );
       expect(await updateOf('far')).toMatchObject(decision);
     });
   });
@@ -245,7 +258,9 @@ describe('an update that is held back', () => {
     const afterTwo = await finished(2);
     const one = await valuesOf(afterOne.version.digest);
     const move = (4 * 0.25 + 1.25) / 5;
-    expect(await valuesOf(afterTwo.version.digest)).toEqual(one.map((values) => values.map((value) => Math.fround(value + move))));
+    expect(await valuesOf(afterTwo.version.digest)).toEqual(
+      one.map((values) => values.map((value) => Math.fround(value + move))),
+    );
     // Its own part in round 1 stays what it was.
     expect(states(afterTwo)?.at(-1)).toEqual(['far', 'quarantined', 'UPDATE_NORM_FAR']);
   });
@@ -255,7 +270,9 @@ describe('an update that is held back', () => {
     const { base } = (await late.trainAssignment(1)).plan;
     await deliver(1, { a: 0.125 });
     await finished(1);
-    const answer = await late.deliver(await late.trainAssignment(2), constantUpdate(MODEL, 0.25), 10, { baseDigest: base.digest });
+    const answer = await late.deliver(await late.trainAssignment(2), constantUpdate(MODEL, 0.25), 10, {
+      baseDigest: base.digest,
+    });
     expect(answer).toMatchObject({ ok: false, error: { code: 'UPDATE_BASE_STALE' } });
     const held = await updateOf('late');
     expect(held).toMatchObject({ code: 'UPDATE_BASE_STALE', roundNumber: 2, baseVersion: 1 });

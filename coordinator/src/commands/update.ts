@@ -111,7 +111,10 @@ function describeUpdate(view: UpdateView): string[] {
     ['delivered', `${formatTime(view.acceptedAtMs)} (UTC)`],
     ['patches', String(view.patches)],
     ['norm', formatNumber(view.norm)],
-    ['rounding', view.encodingError === null ? null : `${formatNumber(view.encodingError)} of the norm, lost to the number format`],
+    [
+      'rounding',
+      view.encodingError === null ? null : `${formatNumber(view.encodingError)} of the norm, lost to the number format`,
+    ],
     ['size', formatBytes(view.bytes)],
     ['digest', view.digest],
   ];

@@ -74,17 +74,20 @@ describe('the pass over an update', () => {
     expect(await measure(encodeTensors(encoded))).toEqual(await measure(encodeTensors(decoded)));
   });
 
-  it.each(['F32', 'F16', 'BF16'] as const)('refuses a single value of %s that is not finite, by the name of its tensor', async (dtype) => {
-    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
-      const holed = UPDATE.map((tensor) =>
-        tensor.name === LARGE.name ? { ...tensor, values: (tensor.values as number[]).with(300_001, bad) } : tensor,
-      );
-      await expect(measure(encodeTensors(holed.map((tensor) => ({ ...tensor, dtype }))))).rejects.toMatchObject({
-        code: 'UPDATE_NOT_FINITE',
-        details: { tensor: 'dense.weight' },
-      });
-    }
-  });
+  it.each(['F32', 'F16', 'BF16'] as const)(
+    'refuses a single value of %s that is not finite, by the name of its tensor',
+    async (dtype) => {
+      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        const holed = UPDATE.map((tensor) =>
+          tensor.name === LARGE.name ? { ...tensor, values: (tensor.values as number[]).with(300_001, bad) } : tensor,
+        );
+        await expect(measure(encodeTensors(holed.map((tensor) => ({ ...tensor, dtype }))))).rejects.toMatchObject({
+          code: 'UPDATE_NOT_FINITE',
+          details: { tensor: 'dense.weight' },
+        });
+      }
+    },
+  );
 
   it('refuses scales that are not finite, or make a value that is not', async () => {
     for (const scale of [Number.NaN, Number.POSITIVE_INFINITY, 3e38]) {
@@ -113,7 +116,11 @@ describe('the pass over an update', () => {
       ],
       'lacks 3 scales for conv.weight',
     ],
-    ['control variates that nobody asked for', [...UPDATE, { ...BIAS, name: 'control/conv.bias', values: [1, 1, 1] }], 'unexpected'],
+    [
+      'control variates that nobody asked for',
+      [...UPDATE, { ...BIAS, name: 'control/conv.bias', values: [1, 1, 1] }],
+      'unexpected',
+    ],
   ])('refuses %s', async (_what, tensors, words) => {
     await expect(measure(encodeTensors(tensors))).rejects.toMatchObject({ code: 'MANIFEST_MISMATCH' });
     await expect(measure(encodeTensors(tensors))).rejects.toThrow(words);

@@ -108,7 +108,7 @@ class ValueReader {
 
   // Little-endian bytes are the numbers themselves on every platform that TensorFlow's wheels support.
   private fill(bytes: Uint8Array, position: number): void {
-    for (let filled = 0; filled < bytes.length; ) {
+    for (let filled = 0; filled < bytes.length;) {
       const count = readSync(this.descriptor, bytes, filled, bytes.length - filled, position + filled);
       if (count === 0) throw new FederationError('WEIGHTS_MALFORMED', 'the update ends before its last tensor');
       filled += count;

@@ -80,7 +80,10 @@ export class QuarantineDesk {
         remedy: 'List the updates with "coordinator update list".',
       });
     }
-    const participation = required(await records.findOneBy(Participation, { id: participationId }), 'the participation of an update');
+    const participation = required(
+      await records.findOneBy(Participation, { id: participationId }),
+      'the participation of an update',
+    );
     const { campaignId } = required(await this.rounds.get(records, participation.roundId), 'the round of a participation');
     const latest = required(await this.rounds.latest(records, campaignId), 'the latest round of a campaign with an update');
     return { update, participation, latest, campaign: await this.register.get(records, campaignId) };
@@ -104,11 +107,15 @@ function requireReleasable({ update, participation, latest, campaign }: Held): v
   const isOfEarlierVersion = update.code === 'UPDATE_BASE_STALE' && update.roundId !== participation.roundId;
   if (!isScreeningCode(update.code) && !isOfEarlierVersion) {
     const isForeign = update.code === 'UPDATE_BASE_STALE';
-    throw notReleasable(update, isForeign ? 'its base is no earlier version of the campaign' : 'it cannot be added to the others');
+    throw notReleasable(
+      update,
+      isForeign ? 'its base is no earlier version of the campaign' : 'it cannot be added to the others',
+    );
   }
   const hasEnded = campaign.state === 'scoring' || campaign.state === 'finished' || campaign.state === 'cancelled';
   const isLastFold = latest.state === 'aggregating' && latest.number >= campaign.plan.rounds;
-  if (hasEnded || isLastFold) throw notReleasable(update, `the campaign ${campaign.name} has no round left in which it could count`);
+  if (hasEnded || isLastFold)
+    throw notReleasable(update, `the campaign ${campaign.name} has no round left in which it could count`);
 }
 
 function notReleasable({ participationId, code }: Update, why: string): FederationError {

@@ -12,7 +12,10 @@ function direction(common: number, seed: string): Float32Array {
   return Float32Array.from({ length: VALUES }, () => common * (shared.uniform24() - 0.5) + rest * (own.uniform24() - 0.5));
 }
 
-function update(name: string, { norm = 1, common = 0.7, steps = 10 }: { norm?: number; common?: number; steps?: number } = {}): ScreenedUpdate {
+function update(
+  name: string,
+  { norm = 1, common = 0.7, steps = 10 }: { norm?: number; common?: number; steps?: number } = {},
+): ScreenedUpdate {
   return { participationId: name, norm, steps, sketch: sketchOf(norm === 0 ? [0] : direction(common, name)) };
 }
 
@@ -80,7 +83,12 @@ describe('directions far from the others', () => {
 
   it('does not judge two, nor halves that oppose each other', () => {
     expect(heldBack([update('a'), update('bad', { common: -0.95 })])).toEqual([]);
-    const halves = [update('a', { common: 0.9 }), update('b', { common: 0.9 }), update('c', { common: -0.9 }), update('d', { common: -0.9 })];
+    const halves = [
+      update('a', { common: 0.9 }),
+      update('b', { common: 0.9 }),
+      update('c', { common: -0.9 }),
+      update('d', { common: -0.9 }),
+    ];
     expect(heldBack(halves)).toEqual([]);
   });
 

@@ -94,7 +94,8 @@ function findDirectionsFar(updates: readonly ScreenedUpdate[], minimumCosine: nu
   const directed = updates.flatMap(directionOf);
   if (directed.length < QUORUM_OF_OPINIONS) return [];
   const sum = new Float64Array(SKETCH_BUCKETS);
-  for (const { direction } of directed) for (let k = 0; k < sum.length; k++) sum[k] = (sum[k] as number) + (direction[k] as number);
+  for (const { direction } of directed)
+    for (let k = 0; k < sum.length; k++) sum[k] = (sum[k] as number) + (direction[k] as number);
   const findings = directed.flatMap((update): Finding[] => {
     const mean = sum.map((total, k) => total - (update.direction[k] as number));
     const cosine = cosineBetween(update.direction, mean) ?? 0;

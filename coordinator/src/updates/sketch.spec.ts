@@ -97,7 +97,14 @@ describe('the sketch of an update', () => {
 
   it('says when a value is not finite', () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-      expect(new RunningSketch().add(Float32Array.from({ length: 32 }, (_, i) => (i === 31 ? bad : 1)), 32, 0, 0)).toBe(false);
+      expect(
+        new RunningSketch().add(
+          Float32Array.from({ length: 32 }, (_, i) => (i === 31 ? bad : 1)),
+          32,
+          0,
+          0,
+        ),
+      ).toBe(false);
     }
     expect(new RunningSketch().add(new Float32Array(32).fill(3.4e38), 32, 0, 0)).toBe(true);
   });

@@ -72,7 +72,8 @@ export class UpdateViews {
         siteName: participation.siteName,
         roundNumber: own.number,
         baseVersion: required(rounds.get(update.roundId), 'the round of an update').baseVersion,
-        countsInRound: update.foldRoundId === null ? null : required(rounds.get(update.foldRoundId), 'the round of a fold').number,
+        countsInRound:
+          update.foldRoundId === null ? null : required(rounds.get(update.foldRoundId), 'the round of a fold').number,
       };
     });
   }
@@ -81,7 +82,8 @@ export class UpdateViews {
 type Figures = Omit<UpdateView, 'campaignName' | 'siteName' | 'roundNumber' | 'baseVersion' | 'countsInRound'>;
 
 function figuresOf(update: Update): Figures {
-  const { participationId, state, code, reason, digest, bytes, patches, acceptedAtMs, decidedBy, decidedWhy, decidedAtMs } = update;
+  const { participationId, state, code, reason, digest, bytes, patches, acceptedAtMs, decidedBy, decidedWhy, decidedAtMs } =
+    update;
   const decision = { decidedBy, decidedWhy, decidedAtMs };
   const measured = { norm: update.facts?.norm ?? null, encodingError: encodingErrorOf(update.report) };
   return { participationId, state, code, reason, digest, bytes, patches, ...measured, acceptedAtMs, ...decision };
