@@ -12,6 +12,10 @@ const ENROL_AGAIN = 'Ask the operator for a new enrolment token ("coordinator si
 /** Who takes part: invitations, enrolments, credentials, revocations. */
 @Injectable()
 export class SiteDirectory {
+  /** Sites by the digest of their credential, so that not every request of an upload asks the database; emptied by each change. */
+  private readonly authenticated = new Map<string, Site>();
+  private changes = 0;
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
@@ -58,8 +62,15 @@ export class SiteDirectory {
   /** The enrolled site that holds this credential; CREDENTIAL_REFUSED otherwise, also after a revocation. */
   async authenticate(credential: string | undefined): Promise<Site> {
     const digest = secretDigest(credential ?? '');
+    const known = this.authenticated.get(digest);
+    if (known !== undefined) return known;
+    const changes = this.changes;
     const site = await this.unitOfWork.transact((records) => records.findOneBy(Site, { credentialDigest: digest }));
-    if (site?.state === 'enrolled') return site;
+    if (site?.state === 'enrolled') {
+      // Nobody was revoked while we looked.
+      if (changes === this.changes) this.authenticated.set(digest, site);
+      return site;
+    }
     throw new FederationError('CREDENTIAL_REFUSED', site === null ? 'the site credential is unknown' : 'this site was revoked', {
       remedy: ENROL_AGAIN,
     });
@@ -67,6 +78,13 @@ export class SiteDirectory {
 
   /** The credential keeps its row, so that a revoked site is told the reason. */
   async revoke(name: string): Promise<Site> {
+    const revoked = await this.writeRevoked(name);
+    this.changes++;
+    this.authenticated.clear();
+    return revoked;
+  }
+
+  private writeRevoked(name: string): Promise<Site> {
     return this.unitOfWork.transact(async (records) => {
       const site = await records.findOneBy(Site, { name });
       if (site === null) {

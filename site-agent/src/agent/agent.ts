@@ -28,7 +28,7 @@ interface Underway {
 }
 
 /** After these steps the coordinator may have something new. */
-const TELLING: ReadonlySet<Step['kind']> = new Set(['accept', 'decline', 'fail', 'offer', 'report-score', 'abandon']);
+const TELLING: ReadonlySet<Step['kind']> = new Set(['decline', 'fail', 'offer', 'report-score', 'abandon']);
 const RETRY: BackoffPlan = { firstMs: 1000, capMs: 30_000, floorMs: 250 };
 const STOP_WITHIN_MS = 4500;
 const REPEAT_AWAY_LINE_MS = 60_000;

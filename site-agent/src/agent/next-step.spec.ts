@@ -42,6 +42,9 @@ function record(changes: Partial<ParticipationRecord> = {}): ParticipationRecord
 
 const trained = record({ phase: 'trained', update });
 const uploaded = record({ phase: 'uploaded', update, uploadId: 'upload_1' });
+const control = digestOfBytes('c');
+const localRule = { kind: 'control-variates', control: { digest: control, bytes: 1 } } as const;
+const scaffold = record({ plan: { ...train.plan, localRule } });
 const known = { plan: score.plan, score: makeProbeScore(), reported: false };
 
 describe('next step', () => {
@@ -60,6 +63,23 @@ describe('next step', () => {
     ['uploaded, but the upload is unknown', { open: record({ phase: 'uploaded', update }) }, 'upload part_1'],
     ['failing', { open: record({ phase: 'failing', code: 'OUT_OF_MEMORY' }) }, 'fail part_1'],
     ['declining', { open: record({ phase: 'declining', code: 'COLLECTION_EMPTY' }) }, 'decline part_1'],
+    [
+      'accepted, control variates missing',
+      { open: scaffold, hasVersion: (digest) => digest !== control },
+      `download ${control} part_1`,
+    ],
+    ['accepted, base and control variates here', { open: scaffold }, 'train part_1'],
+    ['the round closed, but its offer may have arrived', { assignment: null, open: uploaded }, 'offer part_1'],
+    [
+      'another round began, the offer may have arrived',
+      { assignment: makeTrainAssignment('part_2', 2), open: uploaded },
+      'offer part_1',
+    ],
+    [
+      'the round closed before a whole upload',
+      { assignment: null, open: record({ phase: 'uploaded', update }) },
+      'abandon part_1',
+    ],
     ['the round closed', { assignment: null, open: trained }, 'abandon part_1'],
     ['another round began', { assignment: makeTrainAssignment('part_2', 2), open: record() }, 'abandon part_1'],
     ['a score is wanted while a round is in hand', { assignment: score, open: record() }, 'abandon part_1'],

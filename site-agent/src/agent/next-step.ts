@@ -1,5 +1,5 @@
 import type { Digest } from '@consilium/shared/kernel';
-import type { Assignment, ScorePlan, VersionReference } from '@consilium/shared/wire';
+import type { Assignment, RoundPlan, ScorePlan, VersionReference } from '@consilium/shared/wire';
 import type { ParticipationRecord, ReadyUpdate, ScoreRecord } from './agent-journal.js';
 
 /** Everything the decision rests on. */
@@ -33,6 +33,8 @@ export type Step =
       readonly kind: 'download';
       readonly campaignName: string;
       readonly version: VersionReference;
+      /** Not a model version but the control variates that go with it. */
+      readonly isControl?: boolean;
       readonly participationId?: string;
     }
   | { readonly kind: 'train'; readonly record: ParticipationRecord }
@@ -52,17 +54,19 @@ export function nextStep(situation: Situation): Step {
   const { assignment, open } = situation;
   // Not heard yet since the start: the round may still be open, so the work in hand goes on.
   if (assignment === undefined) return open === undefined ? WAIT : workOn(open, situation);
-  if (open !== undefined && !(assignment?.kind === 'train' && assignment.participationId === open.participationId)) {
-    return { kind: 'abandon', participationId: open.participationId };
+  if (open !== undefined) {
+    const isAssigned = assignment?.kind === 'train' && assignment.participationId === open.participationId;
+    // An offer may have arrived although its answer did not: whether it counts, only its repetition tells.
+    const mayCount = open.phase === 'uploaded' && open.update !== undefined && open.uploadId !== undefined;
+    return isAssigned || mayCount ? workOn(open, situation) : { kind: 'abandon', participationId: open.participationId };
   }
-  if (open !== undefined) return workOn(open, situation);
   if (assignment === null) return IDLE;
   if (assignment.kind === 'score') return scoreStep(assignment.plan, situation);
   return situation.assignedIsClosed ? IDLE : { kind: 'note-invitation', assignment };
 }
 
 function workOn(record: ParticipationRecord, situation: Situation): Step {
-  const { participationId, phase, plan, update, uploadId } = record;
+  const { participationId, phase, update, uploadId } = record;
   const code = record.code ?? 'INVARIANT';
   switch (phase) {
     case 'invited':
@@ -70,8 +74,7 @@ function workOn(record: ParticipationRecord, situation: Situation): Step {
         return online(situation, { kind: 'decline', participationId, code: 'COLLECTION_EMPTY' });
       return online(situation, { kind: 'accept', participationId });
     case 'accepted':
-      if (situation.hasVersion(plan.base.digest)) return { kind: 'train', record };
-      return online(situation, { kind: 'download', campaignName: plan.campaignName, version: plan.base, participationId });
+      return trainStep(record, situation);
     case 'trained':
       return update === undefined ? { kind: 'train', record } : online(situation, { kind: 'upload', record, update });
     case 'uploaded':
@@ -85,6 +88,22 @@ function workOn(record: ParticipationRecord, situation: Situation): Step {
     case 'closed':
       return IDLE;
   }
+}
+
+function trainStep(record: ParticipationRecord, situation: Situation): Step {
+  const { participationId, plan } = record;
+  const { base, campaignName } = plan;
+  const fetch = { kind: 'download', campaignName, participationId } as const;
+  if (!situation.hasVersion(base.digest)) return online(situation, { ...fetch, version: base });
+  const control = controlOf(plan);
+  if (control === undefined || situation.hasVersion(control.digest)) return { kind: 'train', record };
+  return online(situation, { ...fetch, version: control, isControl: true });
+}
+
+/** The control variates that a round needs beside its base; undefined where it needs none, or all are zero still. */
+export function controlOf({ localRule, base }: RoundPlan): VersionReference | undefined {
+  if (localRule?.kind !== 'control-variates' || localRule.control === null) return undefined;
+  return { number: base.number, ...localRule.control };
 }
 
 function scoreStep(plan: ScorePlan, situation: Situation): Step {
