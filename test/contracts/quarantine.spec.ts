@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestOfBytes } from '@consilium/shared/kernel';
+import { digestOfBytes, FederationError } from '@consilium/shared/kernel';
 import { initialWeights } from '@consilium/shared/models';
 import { readSafetensors } from '@consilium/shared/weights';
 import { type CampaignView, type UpdateOffer, type UpdateView, updateViewSchema } from '@consilium/shared/wire';
 import { z } from 'zod';
+import type { BlobStore } from '../../coordinator/src/blobs/blob-store.js';
 import { blobPath, enrolSites, MODEL, moved, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import {
@@ -304,5 +305,39 @@ describe('an update that is held back', () => {
     const path = `/api/updates/${held.participationId}/release`;
     await expect(askOperator(stranger, 'POST', path, { operator: 'x' })).rejects.toThrow('OPERATOR_REFUSED');
     await expect(askOperator(coordinator, 'GET', '/api/updates?state=lost')).rejects.toThrow('ARGUMENT_INVALID');
+  });
+});
+
+describe('an update whose taking was cut short between its bytes and its fact', () => {
+  it.each([
+    ['a good one', good, { ok: true, value: { outcome: 'accepted' } }],
+    ['a bad one', BAD_UPDATES['a tensor missing']?.bytes ?? good, { ok: false, error: { code: 'MANIFEST_MISMATCH' } }],
+  ])('is offered again and counted once: %s', async (_what, bytes, answer) => {
+    let isCut = true;
+    const cutOnce = (store: BlobStore): BlobStore => ({
+      write: (parts) => store.write(parts),
+      has: (digest) => store.has(digest),
+      localPath: (digest) => store.localPath(digest),
+      adopt: async (path, digest) => {
+        await store.adopt(path, digest);
+        if (isCut && digest === digestOfBytes(bytes)) throw new FederationError('STORAGE_FAILED', 'cut short');
+      },
+    });
+    const coordinator = await TestCoordinator.open({ blobs: cutOnce });
+    const [site] = (await enrolSites(coordinator, 'site')) as [RawSite];
+    try {
+      await askOperator(coordinator, 'POST', '/api/campaigns', plan('lungs', { rounds: 1, quorum: 1 }));
+      const assignment = await site.trainAssignment(1);
+      const offer = offerOf(assignment, await site.upload(assignment.participationId, bytes), bytes, 10);
+      expect(await site.offer(offer)).toMatchObject({ ok: false, error: { code: 'STORAGE_FAILED', retryable: true } });
+      expect(await askOperator(coordinator, 'GET', '/api/updates')).toEqual([]);
+      isCut = false;
+      expect(await site.offer(offer)).toMatchObject(answer);
+      expect(await askOperator(coordinator, 'GET', '/api/updates')).toHaveLength(1);
+      expect(await readdir(join(coordinator.home, 'uploads'))).toEqual([]);
+    } finally {
+      site.disconnect();
+      await coordinator.remove();
+    }
   });
 });

@@ -1,9 +1,16 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { FederationError } from '@consilium/shared/kernel';
-import { elementCount, SafetensorsFile, type StoredTensor } from '@consilium/shared/weights';
+import {
+  decodeRange,
+  DTYPE_BYTES,
+  elementCount,
+  SafetensorsFile,
+  scaleCount,
+  type StoredTensor,
+} from '@consilium/shared/weights';
 import { RunningSketch } from './sketch.js';
 import type { MeasuredUpdate } from './update-facts.js';
-import { channelCount, findUpdateTensors, type ScaledTensor, type UpdateShape } from './update-tensors.js';
+import { findUpdateTensors, type ScaledTensor, type UpdateShape } from './update-tensors.js';
 
 /** Elements looked at in one go; the pass holds two such ranges and nothing that grows with the file. */
 const RANGE_ELEMENTS = 1 << 18;
@@ -71,42 +78,32 @@ function addTensor(sketch: RunningSketch, reader: ValueReader, scaled: ScaledTen
 /** Reads ranges of any number format into one array of 32-bit floats, which the next read overwrites. */
 class ValueReader {
   private readonly values = new Float32Array(RANGE_ELEMENTS);
-  private readonly bits = new Uint32Array(this.values.buffer);
-  private readonly raw = new ArrayBuffer(2 * RANGE_ELEMENTS);
+  /** Where the shorter formats lie before they are decoded. */
+  private readonly stored = new Uint8Array(2 * RANGE_ELEMENTS);
 
   constructor(private readonly descriptor: number) {}
 
   /** Values [from, from + length) of the tensor, followed by zeros up to a multiple of 32. */
-  read(tensor: StoredTensor, from: number, length: number, scales: Float32Array | undefined): Float32Array {
-    const { values } = this;
-    switch (tensor.dtype) {
-      case 'F32':
-        this.fill(new Uint8Array(values.buffer, 0, 4 * length), tensor.start + 4 * from);
-        break;
-      case 'F16':
-        this.fill(new Uint8Array(this.raw, 0, 2 * length), tensor.start + 2 * from);
-        decodeF16(new Uint16Array(this.raw, 0, length), values);
-        break;
-      case 'BF16':
-        this.fill(new Uint8Array(this.raw, 0, 2 * length), tensor.start + 2 * from);
-        decodeBf16(new Uint16Array(this.raw, 0, length), this.bits);
-        break;
-      case 'I8':
-        this.fill(new Uint8Array(this.raw, 0, length), tensor.start + from);
-        decodeI8(new Int8Array(this.raw, 0, length), values, scales ?? new Float32Array(1), from, channelSize(tensor));
-        break;
+  read({ dtype, shape, start }: StoredTensor, from: number, length: number, scales: Float32Array | undefined): Float32Array {
+    const values = this.values.subarray(0, length);
+    const position = start + from * DTYPE_BYTES[dtype];
+    if (dtype === 'F32') {
+      this.fill(asBytes(values), position); // the bytes are the numbers themselves
+    } else {
+      const stored = this.stored.subarray(0, length * DTYPE_BYTES[dtype]);
+      this.fill(stored, position);
+      decodeRange(stored, dtype, values, scales && { scales, elementsPerScale: elementCount(shape) / scaleCount(shape), from });
     }
-    return values.fill(0, length, Math.min(values.length, length + 31));
+    return this.values.fill(0, length, length + 31);
   }
 
-  /** All scales of a tensor; there is one per output channel. */
+  /** All scales of a tensor of integers. */
   scales(scale: StoredTensor): Float32Array {
     const scales = new Float32Array(elementCount(scale.shape));
-    this.fill(new Uint8Array(scales.buffer), scale.start);
+    this.fill(asBytes(scales), scale.start);
     return scales;
   }
 
-  // Little-endian bytes are the numbers themselves on every platform that TensorFlow's wheels support.
   private fill(bytes: Uint8Array, position: number): void {
     for (let filled = 0; filled < bytes.length;) {
       const count = readSync(this.descriptor, bytes, filled, bytes.length - filled, position + filled);
@@ -116,37 +113,7 @@ class ValueReader {
   }
 }
 
-function channelSize(tensor: StoredTensor): number {
-  return elementCount(tensor.shape) / channelCount(tensor.shape);
-}
-
-/** All 65,536 half-precision numbers as 32-bit floats: looking one up is faster than putting it together. */
-let halves: Float32Array | undefined;
-
-function decodeF16(source: Uint16Array, values: Float32Array): void {
-  const table = (halves ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => halfToNumber(bits)));
-  for (let i = 0; i < source.length; i++) values[i] = table[source[i] as number] as number;
-}
-
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >>> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-function decodeBf16(source: Uint16Array, bits: Uint32Array): void {
-  for (let i = 0; i < source.length; i++) bits[i] = (source[i] as number) << 16;
-}
-
-function decodeI8(source: Int8Array, values: Float32Array, scales: Float32Array, from: number, channel: number): void {
-  let i = 0;
-  while (i < source.length) {
-    const index = Math.floor((from + i) / channel);
-    const scale = scales[index] as number;
-    const end = Math.min(source.length, (index + 1) * channel - from);
-    // A product that a 32-bit float cannot hold becomes an infinity, which the pass refuses.
-    for (; i < end; i++) values[i] = (source[i] as number) * scale;
-  }
+// Every platform that TensorFlow's wheels support is little-endian, as the files are.
+function asBytes({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

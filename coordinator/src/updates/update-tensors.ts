@@ -1,8 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { requireSameTensors, type StoredTensor, type TensorEntry } from '@consilium/shared/weights';
-
-/** Tensors of 8-bit integers carry their scales under their own name with this ending. */
-const SCALE_SUFFIX = '#scale';
+import { requireSameTensors, scaleCount, scaleNameOf, type StoredTensor, type TensorEntry } from '@consilium/shared/weights';
 
 type NamedShape = Pick<TensorEntry, 'name' | 'shape'>;
 
@@ -32,31 +29,27 @@ export interface UpdateTensors {
  */
 export function findUpdateTensors(stored: readonly StoredTensor[], expected: UpdateShape): UpdateTensors {
   const byName = new Map(stored.map((tensor) => [tensor.name, tensor]));
-  const isScale = ({ name }: StoredTensor): boolean =>
-    name.endsWith(SCALE_SUFFIX) && byName.get(name.slice(0, -SCALE_SUFFIX.length))?.dtype === 'I8';
+  const scales = new Set(stored.flatMap(({ name, dtype }) => (dtype === 'I8' ? [scaleNameOf(name)] : [])));
   const tensors = [...expected.deltas, ...expected.controls].map(({ name, shape }) => ({
-    ...{ name, shape },
-    ...{ dtype: 'F32' as const, scope: 'federated' as const },
+    name,
+    shape,
+    dtype: 'F32' as const,
+    scope: 'federated' as const,
   }));
   requireSameTensors(
     { tensors },
-    stored.filter((tensor) => !isScale(tensor)),
+    stored.filter(({ name }) => !scales.has(name)),
     'the update',
   );
   const find = ({ name }: NamedShape): ScaledTensor => {
     const tensor = byName.get(name) as StoredTensor;
-    return { tensor, scale: tensor.dtype === 'I8' ? scaleOf(tensor, byName.get(name + SCALE_SUFFIX)) : null };
+    return { tensor, scale: tensor.dtype === 'I8' ? scaleOf(tensor, byName.get(scaleNameOf(name))) : null };
   };
   return { deltas: expected.deltas.map(find), controls: expected.controls.map(find) };
 }
 
-/** Scales of a tensor of 8-bit integers: one per first dimension, a single one for scalars and vectors. */
-export function channelCount(shape: readonly number[]): number {
-  return shape.length < 2 ? 1 : (shape[0] as number);
-}
-
 function scaleOf(tensor: StoredTensor, scale: StoredTensor | undefined): StoredTensor {
-  const channels = channelCount(tensor.shape);
+  const channels = scaleCount(tensor.shape);
   if (scale?.dtype === 'F32' && scale.shape.length === 1 && scale.shape[0] === channels) return scale;
   throw new FederationError('MANIFEST_MISMATCH', `the update lacks ${channels} scales for ${tensor.name}`, {
     remedy: 'Tensors of 8-bit integers need 32-bit scales, one per output channel.',

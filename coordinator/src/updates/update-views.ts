@@ -85,12 +85,6 @@ function figuresOf(update: Update): Figures {
   const { participationId, state, code, reason, digest, bytes, patches, acceptedAtMs, decidedBy, decidedWhy, decidedAtMs } =
     update;
   const decision = { decidedBy, decidedWhy, decidedAtMs };
-  const measured = { norm: update.facts?.norm ?? null, encodingError: encodingErrorOf(update.report) };
+  const measured = { norm: update.facts?.norm ?? null, encodingError: update.report?.encodingError ?? null };
   return { participationId, state, code, reason, digest, bytes, patches, ...measured, acceptedAtMs, ...decision };
-}
-
-/** Sites report it where a campaign's number format rounds. */
-function encodingErrorOf(report: Update['report']): number | null {
-  const reported: unknown = report === null ? undefined : Object.entries(report).find(([name]) => name === 'encodingError')?.[1];
-  return typeof reported === 'number' ? reported : null;
 }
