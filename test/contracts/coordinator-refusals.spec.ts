@@ -1,25 +1,13 @@
-import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOfBytes, FederationError } from '@consilium/shared/kernel';
-import { initialWeights } from '@consilium/shared/models';
-import { readSafetensors } from '@consilium/shared/weights';
 import type { BlobStore } from '../../coordinator/src/blobs/blob-store.js';
 import { loadCoordinatorConfig } from '../../coordinator/src/config/coordinator-config.js';
 import { openCoordinator } from '../../coordinator/src/main.js';
-import { MODEL, blobPath, enrolSites, moved, plan } from '../fixtures/made-campaign.js';
+import { MODEL, enrolSites, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
-import {
-  askOperator,
-  campaignView,
-  constantUpdate,
-  encodeWeights,
-  enrolWith,
-  eventually,
-  idOf,
-  offerOf,
-  type RawSite,
-} from '../fixtures/raw-site.js';
+import { askOperator, constantUpdate, enrolWith, idOf, offerOf, type RawSite } from '../fixtures/raw-site.js';
 
 describe('the coordinator, told wrong things over its wire', () => {
   let coordinator: TestCoordinator;
