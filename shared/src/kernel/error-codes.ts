@@ -53,11 +53,15 @@ export const ERROR_CODES = {
   ROUND_TRANSITION: 'state',
   CAMPAIGN_TRANSITION: 'state',
   UPDATE_BASE_STALE: 'state',
+  UPDATE_NOT_RELEASABLE: 'state',
   // Integrity: the bytes are not what they claim to be.
   DIGEST_MISMATCH: 'integrity',
   WEIGHTS_MALFORMED: 'integrity',
   MANIFEST_MISMATCH: 'integrity',
   UPDATE_NOT_FINITE: 'integrity',
+  UPDATE_REPORT_INVALID: 'integrity',
+  UPDATE_NORM_FAR: 'integrity',
+  UPDATE_DIRECTION_FAR: 'integrity',
   CHECKPOINT_UNREADABLE: 'integrity',
   // Transfer and storage: back off and resume.
   COORDINATOR_UNREACHABLE: 'transfer',
