@@ -107,6 +107,8 @@ describe('a coordinator whose disk fills up', () => {
     let isFull = true;
     const whenFull = (store: BlobStore): BlobStore => ({
       write: (parts) => store.write(parts),
+      place: (path, digest) => store.place(path, digest),
+      remove: (digest) => store.remove(digest),
       has: (digest) => store.has(digest),
       localPath: (digest) => store.localPath(digest),
       adopt: (path, digest) => {

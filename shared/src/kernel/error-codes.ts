@@ -65,6 +65,7 @@ export const ERROR_CODES = {
   CHECKPOINT_UNREADABLE: 'integrity',
   // Transfer and storage: back off and resume.
   COORDINATOR_UNREACHABLE: 'transfer',
+  COORDINATOR_BUSY: 'transfer',
   ARCHIVE_UNREACHABLE: 'transfer',
   TRANSFER_BROKEN: 'transfer',
   UPLOAD_INCOMPLETE: 'transfer',

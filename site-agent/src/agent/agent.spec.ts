@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { FederationError, systemClock } from '@consilium/shared/kernel';
 import type { Assignment, UpdateOffer } from '@consilium/shared/wire';
-import { makeScoreAssignment, makeTrainAssignment, versionBytes } from '../../../test/fixtures/make-assignment.js';
+import { bytesNamed, makeScoreAssignment, makeTrainAssignment } from '../../../test/fixtures/make-assignment.js';
 import { type Script, ScriptedTrainer } from '../../../test/fixtures/scripted-trainer.js';
 import { campaignStateFile, modelFile, siteFolder } from '../config/site-folder.js';
 import type { Hours } from '../config/site-hours.js';
@@ -112,9 +112,9 @@ function startAgent(
   const journal = AgentJournal.open(siteFolder(home).databaseFile);
   const uploads: string[] = [];
   const transfer: WeightTransfer = {
-    fetchVersion: async ({ number }, path) => {
+    fetchVersion: async ({ digest }, path) => {
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, versionBytes(number));
+      await writeFile(path, bytesNamed(digest));
     },
     sendUpdate: async ({ participationId, path, onCreated }) => {
       if (!existsSync(path)) throw new FederationError('STORAGE_FAILED', 'gone', { retryable: false });
