@@ -1,4 +1,4 @@
-import { algorithmOf, type Clock, digestOfFile, FederationError } from '@consilium/shared/kernel';
+import { type Clock, FederationError } from '@consilium/shared/kernel';
 import { federatedPart, type Manifest } from '@consilium/shared/weights';
 import type { CampaignEvent, CampaignPlan, ReceivedOffer, UpdateReport } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
@@ -125,7 +125,7 @@ export class UpdateIntake {
 
   /** Damage on the way is not the update's fault: the bytes are dropped, and the site sends them anew. */
   private async requireDigest(site: Caller, offer: ReceivedOffer, upload: SpooledUpload): Promise<void> {
-    if ((await digestOfFile(upload.path, algorithmOf(offer.digest))) === offer.digest) return;
+    if (upload.digest === offer.digest) return;
     await this.uploads.discard(offer.uploadId);
     this.log.warn(`an upload of ${site.name} is not what its digest names and was dropped`);
     throw new FederationError('DIGEST_MISMATCH', 'the uploaded bytes are not those that the digest names', {
