@@ -10,6 +10,10 @@ function vector(name: string, ...values: number[]): WeightSet[number] {
   return { name, shape: [values.length], values: Float32Array.from(values) };
 }
 
+function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** Local steps by the optimizer's formulas, in 64 bits. */
 function descend(
   start: number,
@@ -123,9 +127,9 @@ describe('control variates', () => {
           return { y, change: change[0]?.values[0] ?? NaN };
         });
         done.forEach(({ change }, site) => (own[site] = (own[site] as number) + change));
-        x = (done[0]!.y + done[1]!.y) / 2;
-        c += (done[0]!.change + done[1]!.change) / 2;
-        expect(c).toBeCloseTo((own[0]! + own[1]!) / 2, 5);
+        x = average(done.map(({ y }) => y));
+        c += average(done.map(({ change }) => change));
+        expect(c).toBeCloseTo(average(own), 5);
       }
       return x;
     };
