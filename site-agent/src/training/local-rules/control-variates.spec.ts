@@ -46,8 +46,7 @@ describe('control variates', () => {
       controlled: ['a'],
       mean: [vector('a', 0.125, -0.5)],
       optimizer: sgd(),
-      steps: 5,
-      rateAt: () => 0.25,
+      weight: gradientWeight(sgd(), 5, () => 0.25),
     });
     expect(change).toEqual([vector('a', (1 - 0.5) / (5 * 0.25) - 0.125, (2 - 3) / (5 * 0.25) + 0.5)]);
   });
@@ -66,8 +65,7 @@ describe('control variates', () => {
         controlled: ['a'],
         mean: undefined,
         optimizer,
-        steps: rates.length,
-        rateAt: (step) => rates[step] as number,
+        weight: gradientWeight(optimizer, rates.length, (step) => rates[step] as number),
       });
       return after?.values[0] ?? NaN;
     };
@@ -94,8 +92,7 @@ describe('control variates', () => {
       controlled: ['fast', 'cold', 'other'],
       mean: [vector('fast', 0), vector('cold', 7), vector('other', 0)],
       optimizer,
-      steps: 1,
-      rateAt: () => 0.1,
+      weight: 0.1,
     });
     expect(change.map(({ name }) => name)).toEqual(['fast', 'cold', 'other']);
     [1, 0, 2].forEach((expected, i) => expect(change[i]?.values[0]).toBeCloseTo(expected, 5));
@@ -121,8 +118,7 @@ describe('control variates', () => {
             controlled: ['w'],
             mean,
             optimizer,
-            steps,
-            rateAt: () => rate,
+            weight: gradientWeight(optimizer, steps, () => rate),
           });
           return { y, change: change[0]?.values[0] ?? NaN };
         });
