@@ -105,6 +105,23 @@ export const campaignPlanSchema = z
   .refine(({ recipe, training }) => recipe.name !== 'scaffold' || training.optimizer.kind === 'sgd', {
     path: ['training', 'optimizer', 'kind'],
     message: 'scaffold corrects gradients that SGD applies as they are; use "sgd"',
+  })
+  .refine(({ updates }) => updates?.download !== 'delta' || updates.format !== 'f32', {
+    path: ['updates', 'download'],
+    message: 'a difference in 32 bits is as long as the version itself; choose another format, or "whole"',
+  })
+  .refine(({ updates, recipe }) => updates?.download !== 'delta' || recipe.name !== 'scaffold', {
+    path: ['updates', 'download'],
+    message: 'scaffold carries control variates that sites read, and has no place for what the format takes; use "whole"',
   });
 
 export type CampaignPlan = z.infer<typeof campaignPlanSchema>;
+
+/**
+ * True when each version is defined by its difference from the one before, in the number format of the updates. SCAFFOLD's never
+ * are: its state is a file that sites download, and without error feedback weights that move slowly would stand still.
+ */
+export function downloadsDeltas({ updates, recipe }: Pick<CampaignPlan, 'updates' | 'recipe'>): boolean {
+  if (updates === undefined || updates.format === 'f32' || recipe.name === 'scaffold') return false;
+  return updates.download !== 'whole';
+}
