@@ -44,7 +44,10 @@ export class ModelLedger {
   }
 
   /** The file by which a version is made from its parent; undefined where there is none. */
-  async deltaOf(records: EntityManager, { campaignId, parentNumber, ...version }: ModelVersion): Promise<VersionDelta | undefined> {
+  async deltaOf(
+    records: EntityManager,
+    { campaignId, parentNumber, ...version }: ModelVersion,
+  ): Promise<VersionDelta | undefined> {
     const { deltaDigest, deltaBytes } = version;
     if (parentNumber === null || deltaDigest === null || deltaBytes === null) return undefined;
     const parent = required(await this.version(records, campaignId, parentNumber), 'the parent of a version');

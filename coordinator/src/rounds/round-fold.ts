@@ -113,7 +113,9 @@ export class RoundFold {
       if (outcome.state !== null) await this.blobs.place(stateOutputPath, outcome.state.digest);
       if (outcome.delta !== null) await this.blobs.place(deltaOutputPath, outcome.delta.digest);
       else if (delta !== undefined) {
-        this.log.warn(`${campaign.name}: a weight moved too far for ${delta.format}; sites fetch version ${base.number + 1} whole`);
+        this.log.warn(
+          `${campaign.name}: a weight moved too far for ${delta.format}; sites fetch version ${base.number + 1} whole`,
+        );
       }
       for (const { siteName, code } of outcome.leftOut) this.log.info(`${campaign.name}: ${siteName} was left out (${code})`);
       return outcome;

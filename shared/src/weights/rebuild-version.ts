@@ -89,7 +89,8 @@ async function adderOf(
 ): Promise<(values: Float32Array, from: number) => Promise<void>> {
   const scales = dtype === 'I8' ? await delta.read(scaleNameOf(name)) : undefined;
   const elementsPerScale = channelElements(shape);
-  if (scales !== undefined && scales.length * elementsPerScale !== elementCount(shape)) throw malformed(`has too few scales for ${name}`);
+  if (scales !== undefined && scales.length * elementsPerScale !== elementCount(shape))
+    throw malformed(`has too few scales for ${name}`);
   return async (values, from) => {
     const changes = await delta.read(name, from, from + values.length);
     if (scales !== undefined) scaleIntegers(changes, { scales, elementsPerScale, from });

@@ -54,7 +54,9 @@ async function createDelta(
   files: OpenFiles,
 ): Promise<{ readonly file: OutputFile & { readonly path: string }; readonly output: DeltaOutput }> {
   const dtypes = tensors.map(({ shape }) => deltaDtype(shape, order.format));
-  const stored = tensors.flatMap((tensor, place) => (tensor.scope === 'federated' ? storedAs(tensor, dtypes[place] ?? 'F32') : []));
+  const stored = tensors.flatMap((tensor, place) =>
+    tensor.scope === 'federated' ? storedAs(tensor, dtypes[place] ?? 'F32') : [],
+  );
   const file = await files.createOutput(order.outputPath, stored, deltaMetadata(order.parent, metadata), digest);
   const startOf = new Map(stored.map(({ name }, index) => [name, file.starts[index] as number]));
   const startsOf = (nameOf: (name: string) => string): Float64Array =>
