@@ -104,10 +104,10 @@ describe('versions that are defined by a delta, over the wire', () => {
       return agent;
     }
 
-    const until = (state: CampaignView['state']): Promise<CampaignView> =>
+    const until = (isThere: (view: CampaignView) => boolean): Promise<CampaignView> =>
       eventually(async () => {
         const view = await campaignView(coordinator, 'lungs');
-        return view.state === state ? view : undefined;
+        return isThere(view) ? view : undefined;
       });
     const versionsOf = ({ initialVersion, roundViews }: CampaignView): Digest[] => [
       initialVersion.digest,
@@ -117,7 +117,8 @@ describe('versions that are defined by a delta, over the wire', () => {
     it('only the first version is fetched whole; the others are made here, and no delta stays', async () => {
       await startAgent();
       await start({ updates: { format: 'int8' }, rounds: 3 });
-      const versions = versionsOf(await until('finished'));
+      for (let rounds = 1; rounds <= 3; rounds++) await until(({ finishedRounds }) => finishedRounds >= rounds);
+      const versions = versionsOf(await until(({ state }) => state === 'finished'));
       expect(versions).toHaveLength(4);
       expect(fetches).toHaveLength(4);
       expect(fetches.filter((digest) => versions.includes(digest))).toEqual(versions.slice(0, 1));
@@ -136,7 +137,8 @@ describe('versions that are defined by a delta, over the wire', () => {
       const [first = 'sha256:'] = fetches;
       await damage(modelFile(home, first));
       agent.trainer.finishHeld();
-      const [, second, third] = versionsOf(await until('finished'));
+      await until(({ finishedRounds }) => finishedRounds >= 1);
+      const [, second, third] = versionsOf(await until(({ state }) => state === 'finished'));
       expect(fetches).toHaveLength(4);
       expect([fetches.indexOf(second as Digest), fetches.includes(third as Digest)]).toEqual([2, false]);
       for (const digest of [second, third] as Digest[]) {
@@ -149,7 +151,7 @@ describe('versions that are defined by a delta, over the wire', () => {
       await startAgent({ volumesIn: (round) => (round === 1 ? 0 : 1) }); // it declines the first round
       await start({ sites: ['site-a', 'aare'], updates: { format: 'f16' }, rounds: 2, grace: '50ms' });
       await site.deliver(await site.trainAssignment(1), constantUpdate(MODEL, 0.123), 4);
-      const [, second, third] = versionsOf(await until('scoring'));
+      const [, second, third] = versionsOf(await until(({ state }) => state === 'scoring'));
       const isMade = (): Promise<boolean> =>
         readFile(modelFile(home, third as Digest)).then(
           () => true,
