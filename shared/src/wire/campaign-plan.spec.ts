@@ -1,4 +1,4 @@
-import { campaignPlanSchema } from './campaign-plan.js';
+import { campaignPlanSchema, downloadsDeltas } from './campaign-plan.js';
 
 const plan = (model: object, sizeVoxels = [64, 64, 32]) =>
   campaignPlanSchema.safeParse({ name: 'lungs', model, patch: { sizeVoxels }, training: { steps: 1 }, rounds: 1 });
@@ -111,5 +111,36 @@ describe('the optimizer beside a recipe', () => {
     for (const kind of ['adam', 'adamw', 'lamb']) {
       expect(plan(kind, 'scaffold').error?.issues[0]?.path).toEqual(['training', 'optimizer', 'kind']);
     }
+  });
+});
+
+describe('the way down', () => {
+  const plan = (updates: object | undefined, name = 'fedavg') =>
+    campaignPlanSchema.safeParse({
+      name: 'lungs',
+      model: { architecture: 'genesis-unet3d' },
+      training: { steps: 1, optimizer: { kind: 'sgd', learningRate: 0.01 } },
+      recipe: { name },
+      updates,
+      rounds: 1,
+    });
+
+  it.each<[object | undefined, string, boolean]>([
+    [undefined, 'fedavg', false],
+    [{ format: 'f32' }, 'fedavg', false],
+    [{ format: 'f16' }, 'fedavg', true],
+    [{ format: 'int8', download: 'delta' }, 'fedadam', true],
+    [{ format: 'int8', download: 'whole' }, 'fedavg', false],
+    [{ format: 'bf16' }, 'scaffold', false],
+  ])('of %j with %s is by deltas: %s', (updates, recipe, expected) => {
+    const { data } = plan(updates, recipe);
+    expect(data && downloadsDeltas(data)).toBe(expected);
+  });
+
+  it.each([
+    [{ format: 'f32', download: 'delta' }, 'fedavg'],
+    [{ format: 'f16', download: 'delta' }, 'scaffold'],
+  ])('is refused as %j with %s', (updates, recipe) => {
+    expect(plan(updates, recipe).error?.issues.map(({ path }) => path)).toEqual([['updates', 'download']]);
   });
 });

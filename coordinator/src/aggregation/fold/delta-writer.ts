@@ -6,24 +6,22 @@
  */
 import { FederationError } from '@consilium/shared/kernel';
 import { encodeChannels, encodeFloats } from '@consilium/shared/weights';
+import type { DeltaMemory } from './fold-memory.js';
 import type { DeltaOutput } from './fold-plan.js';
-import { PIECE_ELEMENTS, type Run } from './pieces.js';
+import type { Run } from './pieces.js';
 import { writeRange } from './range-files.js';
 
-/** Takes one run after another, range by range, and writes its part of the delta. Holds about a MiB. */
+/** Takes one run after another, range by range, and writes its part of the delta. */
 export class DeltaWriter {
-  private readonly differences = new Float32Array(PIECE_ELEMENTS);
-  private readonly decoded = new Float32Array(PIECE_ELEMENTS);
-  private readonly stored = new Uint8Array(4 * PIECE_ELEMENTS);
-
   constructor(
+    private readonly memory: DeltaMemory,
     private readonly output: DeltaOutput,
     private readonly elementsPerScale: readonly number[],
   ) {}
 
   /** A range of the run, from `place` elements of it on. */
   take(place: number, base: Float32Array, wanted: Float32Array, residual: Float32Array, count: number): void {
-    const { differences } = this;
+    const { differences } = this.memory;
     for (let i = 0; i < count; i++) {
       differences[place + i] = (wanted[i] as number) - (base[i] as number) + (residual[i] as number);
     }
@@ -35,8 +33,8 @@ export class DeltaWriter {
    */
   finish(run: Run, values: Float32Array): void {
     const count = run.to - run.from;
-    const differences = this.differences.subarray(0, count);
-    const decoded = this.decoded.subarray(0, count);
+    const differences = this.memory.differences.subarray(0, count);
+    const decoded = this.memory.decoded.subarray(0, count);
     this.encode(run, differences, decoded);
     for (let i = 0; i < count; i++) values[i] = (values[i] as number) + (decoded[i] as number);
     const { residual } = this.output;
@@ -49,9 +47,10 @@ export class DeltaWriter {
     const { descriptor, starts, scaleStarts } = this.output;
     const dtype = this.output.dtypes[tensor] ?? 'F32';
     const start = starts[tensor] as number;
+    const { encoded } = this.memory;
     if (dtype === 'I8') {
       const perScale = this.elementsPerScale[tensor] as number;
-      const integers = new Int8Array(this.stored.buffer, 0, values.length);
+      const integers = new Int8Array(encoded.buffer, encoded.byteOffset, values.length);
       const scales = new Float32Array(values.length / perScale);
       if (!encodeChannels(values, { integers, scales, decoded })) throw doesNotFit();
       writeRange(descriptor, start + from, integers);
@@ -59,7 +58,7 @@ export class DeltaWriter {
       return;
     }
     const bytesEach = dtype === 'F32' ? 4 : 2;
-    const bytes = this.stored.subarray(0, bytesEach * values.length);
+    const bytes = encoded.subarray(0, bytesEach * values.length);
     if (!encodeFloats(values, dtype, bytes, decoded)) throw doesNotFit();
     writeRange(descriptor, start + bytesEach * from, bytes);
   }

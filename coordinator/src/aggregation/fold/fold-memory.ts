@@ -13,7 +13,7 @@ const CARRIED = 2;
 /** Finished pieces that wait for their turn to be digested, for each thread. */
 export const SLOTS = 3;
 
-/** The memory of one thread that folds: about 4 MiB, whatever the model, allocated once. */
+/** The memory of one thread that folds: about 5 MiB, whatever the model, allocated once. */
 export interface FoldMemory {
   readonly kernels: RangeKernels;
   readonly sums: Float64Array;
@@ -25,6 +25,15 @@ export interface FoldMemory {
   /** Stored bytes before they are decoded. */
   readonly stored: Uint8Array;
   readonly slots: readonly Float32Array[];
+  readonly delta: DeltaMemory;
+}
+
+/** Room for a piece of the delta by which a version may be defined. Takes memory only once it is used. */
+export interface DeltaMemory {
+  readonly differences: Float32Array;
+  readonly decoded: Float32Array;
+  /** In any number format. */
+  readonly encoded: Uint8Array;
 }
 
 /** Has room for {@link INPUT_ELEMENTS}, or for more where one block of every update takes more. */
@@ -32,7 +41,7 @@ export function openFoldMemory(elementsNeeded: number): FoldMemory {
   const inputElements = Math.max(INPUT_ELEMENTS, elementsNeeded);
   const slotElements = PIECE_ELEMENTS + LANES;
   const rangeBytes = 4 * RANGE_ELEMENTS;
-  const bytes = rangeBytes * (2 + 1 + 1 + CARRIED + 1) + 4 * inputElements + 4 * slotElements * SLOTS;
+  const bytes = rangeBytes * (2 + 1 + 1 + CARRIED + 1) + 4 * inputElements + 4 * slotElements * SLOTS + 3 * 4 * PIECE_ELEMENTS;
   const kernels = openKernels(bytes);
   let place = 0;
   const take = (elements: number): Float32Array => {
@@ -41,7 +50,7 @@ export function openFoldMemory(elementsNeeded: number): FoldMemory {
     return array;
   };
   const sums = new Float64Array(kernels.buffer, take(2 * RANGE_ELEMENTS).byteOffset, RANGE_ELEMENTS);
-  const stored = take(RANGE_ELEMENTS);
+  const stored = bytesOf(take(RANGE_ELEMENTS));
   return {
     kernels,
     sums,
@@ -49,9 +58,14 @@ export function openFoldMemory(elementsNeeded: number): FoldMemory {
     wanted: take(RANGE_ELEMENTS),
     carried: Array.from({ length: CARRIED }, () => take(RANGE_ELEMENTS)),
     inputs: take(inputElements),
-    stored: new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength),
+    stored,
     slots: Array.from({ length: SLOTS }, () => take(slotElements)),
+    delta: { differences: take(PIECE_ELEMENTS), decoded: take(PIECE_ELEMENTS), encoded: bytesOf(take(PIECE_ELEMENTS)) },
   };
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** The first `count` elements of an array from `from` on, with zeros behind them up to a whole turn of the kernels' loops. */

@@ -20,7 +20,7 @@ export class PieceFolder {
     private readonly memory: FoldMemory,
   ) {
     this.recipe = recipeOf(plan.recipe);
-    this.delta = plan.delta && new DeltaWriter(plan.delta, plan.elementsPerScale);
+    this.delta = plan.delta && new DeltaWriter(memory.delta, plan.delta, plan.elementsPerScale);
   }
 
   /**
