@@ -316,6 +316,8 @@ describe('an update whose taking was cut short between its bytes and its fact', 
     let isCut = true;
     const cutOnce = (store: BlobStore): BlobStore => ({
       write: (parts) => store.write(parts),
+      place: (path, digest) => store.place(path, digest),
+      remove: (digest) => store.remove(digest),
       has: (digest) => store.has(digest),
       localPath: (digest) => store.localPath(digest),
       adopt: async (path, digest) => {
