@@ -315,7 +315,7 @@ describe('an update whose taking was cut short between its bytes and its fact', 
   ])('is offered again and counted once: %s', async (_what, bytes, answer) => {
     let isCut = true;
     const cutOnce = (store: BlobStore): BlobStore => ({
-      write: (parts) => store.write(parts),
+      write: (parts, algorithm) => store.write(parts, algorithm),
       place: (path, digest) => store.place(path, digest),
       remove: (digest) => store.remove(digest),
       has: (digest) => store.has(digest),
