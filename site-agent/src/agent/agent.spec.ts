@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { FederationError, systemClock } from '@consilium/shared/kernel';
 import type { Assignment, UpdateOffer } from '@consilium/shared/wire';
-import { makeScoreAssignment, makeTrainAssignment, versionBytes } from '../../../test/fixtures/make-assignment.js';
+import { bytesNamed, makeScoreAssignment, makeTrainAssignment } from '../../../test/fixtures/make-assignment.js';
 import { type Script, ScriptedTrainer } from '../../../test/fixtures/scripted-trainer.js';
-import { siteFolder } from '../config/site-folder.js';
+import { campaignStateFile, modelFile, siteFolder } from '../config/site-folder.js';
+import type { Hours } from '../config/site-hours.js';
 import type { CoordinatorLink, LinkState } from '../link/coordinator-link.js';
 import { silentLog } from '@consilium/shared/terminal';
+import { roundFolder } from '../training/round-folder.js';
 import { Agent } from './agent.js';
 import { AgentJournal } from './agent-journal.js';
 import { initialStatus, StatusBoard } from './agent-status.js';
@@ -20,8 +22,11 @@ class MemoryLink implements CoordinatorLink {
   state: LinkState = { kind: 'closed' };
   assignment: Assignment | null = null;
   readonly facts: string[] = [];
+  readonly rests: (number | undefined)[] = [];
   offers: UpdateOffer[] = [];
   refusals: Record<string, FederationError[]> = {};
+  /** Offers that arrive although their answers do not. */
+  lostAnswers = 0;
   private stateListeners: ((state: LinkState) => void)[] = [];
   private nudgeListeners: (() => void)[] = [];
 
@@ -45,7 +50,8 @@ class MemoryLink implements CoordinatorLink {
   onNudge(listener: () => void): void {
     this.nudgeListeners.push(listener);
   }
-  async sync(): Promise<Assignment | null> {
+  async sync(restsForMs?: number): Promise<Assignment | null> {
+    this.rests.push(restsForMs);
     return this.assignment;
   }
   async accept(participationId: string): Promise<void> {
@@ -66,6 +72,7 @@ class MemoryLink implements CoordinatorLink {
     this.note('offer', offer.participationId);
     this.offers.push(offer);
     this.assignment = null;
+    if (this.lostAnswers-- > 0) throw new FederationError('COORDINATOR_UNREACHABLE', 'no answer');
     return 'accepted';
   }
   async reportScore({ versionDigest }: { versionDigest: string }): Promise<void> {
@@ -94,16 +101,20 @@ interface World {
 let home: string;
 let world: World;
 
-function startAgent(scripts: readonly Script[] = [], prepare: (link: MemoryLink) => void = () => undefined): World {
+function startAgent(
+  scripts: readonly Script[] = [],
+  prepare: (link: MemoryLink) => void = () => undefined,
+  hours?: Hours,
+): World {
   const link = new MemoryLink();
   prepare(link);
   const trainer = new ScriptedTrainer(scripts);
   const journal = AgentJournal.open(siteFolder(home).databaseFile);
   const uploads: string[] = [];
   const transfer: WeightTransfer = {
-    fetchVersion: async ({ number }, path) => {
+    fetchVersion: async ({ digest }, path) => {
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, versionBytes(number));
+      await writeFile(path, bytesNamed(digest));
     },
     sendUpdate: async ({ participationId, path, onCreated }) => {
       if (!existsSync(path)) throw new FederationError('STORAGE_FAILED', 'gone', { retryable: false });
@@ -129,7 +140,7 @@ function startAgent(scripts: readonly Script[] = [], prepare: (link: MemoryLink)
     log: silentLog,
   };
   const retry = { firstMs: 5, capMs: 20, floorMs: 1 };
-  const agent = new Agent(parts, { syncEveryMs: 10_000, trainerRestarts: 2, countVolumes: () => 2, retry });
+  const agent = new Agent(parts, { syncEveryMs: 10_000, trainerRestarts: 2, countVolumes: () => 2, retry, hours });
   const stopping = new AbortController();
   const finished = agent.run(stopping.signal);
   finished.catch(() => undefined);
@@ -258,6 +269,31 @@ describe('agent', () => {
     expect(second.link.facts).toEqual(['offer part_1']);
   });
 
+  it('accepts, but trains only in the site’s hours; a trainer at work is stopped when they end', async () => {
+    let restsForMs = 60_000;
+    const hours: Hours = { restsForMs: () => restsForMs, changesInMs: () => 5 };
+    const { link, trainer, board } = startAgent(['hold'], undefined, hours);
+    link.assign(makeTrainAssignment());
+    await until(() => board.current.phase === 'resting');
+    expect(link.facts).toEqual(['accept part_1']);
+    expect(trainer.orders).toHaveLength(0);
+    expect(board.current.restUntilMs).toBeGreaterThan(Date.now());
+    expect(new Set(link.rests)).toEqual(new Set([60_000]));
+
+    restsForMs = 0;
+    await until(() => trainer.orders.length === 1 && link.rests.at(-1) === undefined);
+    expect(board.current.restUntilMs).toBeNull();
+    restsForMs = 60_000;
+    await until(() => board.current.phase === 'resting');
+    expect(trainer.stops).toBe(1);
+    expect(link.facts).toEqual(['accept part_1']);
+
+    restsForMs = 0;
+    await until(() => link.offers.length === 1);
+    expect(trainer.orders).toHaveLength(2);
+    expect(board.current.lastError).toBeNull();
+  });
+
   it('tries again what the coordinator did not answer, and accepts that a round is over', async () => {
     const { link, journal } = startAgent([], (memory) => {
       memory.refusals = {
@@ -282,6 +318,47 @@ describe('agent', () => {
     first.link.become({ kind: 'connected' });
     await until(() => first.link.offers.length === 1);
     expect(first.trainer.orders).toHaveLength(2);
+  });
+
+  it.each([
+    ['by repeating the offer whose answer was lost', 'counts', 'after the round'],
+    ['when the round closed without it', 'closed', 'before the round'],
+  ])('moves on what it keeps of a campaign only with an update that counts: %s', async (_what, outcome, kept) => {
+    const { link, trainer, journal } = startAgent(['hold']);
+    const assignment = makeTrainAssignment('part_1', 1);
+    const present = campaignStateFile(siteFolder(home), assignment.plan.campaignId);
+    const { stateFile } = roundFolder(siteFolder(home).roundsFolder, 'part_1');
+    for (const [path, text] of [
+      [present, 'before the round'],
+      [stateFile, 'after the round'],
+    ] as const) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text);
+    }
+    if (outcome === 'counts') link.lostAnswers = 1;
+    else link.refusals = { offer: [new FederationError('ROUND_CLOSED', 'closed')] };
+    link.assign(assignment);
+    await until(() => trainer.orders.length === 1);
+    trainer.finishHeld();
+    await until(() => journal.participation('part_1')?.phase === 'closed');
+    expect(link.facts).toEqual(outcome === 'counts' ? ['accept part_1', 'offer part_1', 'offer part_1'] : ['accept part_1']);
+    expect(await readFile(present, 'utf8')).toBe(kept);
+    await until(() => !existsSync(folderOf('part_1')));
+  });
+
+  it('fetches the control variates beside the base, trains with both, and drops them with the round', async () => {
+    const { link, trainer, journal } = startAgent(['hold']);
+    const { digest, bytes } = makeTrainAssignment('part_7', 7).plan.base;
+    const { plan, ...assignment } = makeTrainAssignment('part_1', 1);
+    link.assign({ ...assignment, plan: { ...plan, localRule: { kind: 'control-variates', control: { digest, bytes } } } });
+    await until(() => trainer.orders.length === 1);
+    const controlPath = modelFile(siteFolder(home), digest);
+    expect(trainer.orders[0]).toMatchObject({ basePath: modelFile(siteFolder(home), plan.base.digest), controlPath });
+    expect(existsSync(controlPath)).toBe(true);
+    expect(journal.versions().map((version) => version.digest)).toEqual([plan.base.digest]);
+    trainer.finishHeld();
+    await until(() => link.offers.length === 1 && journal.openParticipation() === undefined);
+    expect(existsSync(controlPath)).toBe(false);
   });
 
   it('ends with the refusal when the coordinator does not want this agent, and stops its trainer', async () => {

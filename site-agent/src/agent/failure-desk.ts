@@ -108,6 +108,7 @@ export class FailureDesk {
 const NAMES: Readonly<Record<Step['kind'], string>> = {
   idle: 'nothing',
   wait: 'waiting',
+  rest: 'resting',
   abandon: 'dropping a closed round',
   'note-invitation': 'noting the invitation',
   accept: 'accepting the invitation',

@@ -15,6 +15,7 @@ const update: ReadyUpdate = { path: 'update', digest: digestOfBytes('u'), bytes:
 function situation(changes: Partial<Situation> = {}): Situation {
   return {
     connected: true,
+    rests: false,
     assignment: train,
     open: undefined,
     assignedIsClosed: false,
@@ -104,6 +105,25 @@ describe('next step', () => {
     ['reporting waits', { assignment: score, score: known }, 'wait'],
   ])('offline: %s', (_name, changes, expected) => {
     expect(stepKey(nextStep(situation({ connected: false, ...changes })))).toBe(expected);
+  });
+
+  it.each<[string, Partial<Situation>, string]>([
+    ['invited', { open: record({ phase: 'invited' }) }, 'accept part_1'],
+    ['a new invitation', {}, 'note-invitation part_1'],
+    ['accepted, base missing', { open: record(), hasVersion: () => false }, `download ${train.plan.base.digest} part_1`],
+    ['accepted, base here', { open: record() }, 'rest'],
+    ['accepted, and the coordinator away', { open: record(), connected: false }, 'rest'],
+    ['trained', { open: trained }, 'upload part_1'],
+    ['trained, but the update is unknown', { open: record({ phase: 'trained' }) }, 'rest'],
+    ['uploaded', { open: uploaded }, 'offer part_1'],
+    ['failing', { open: record({ phase: 'failing', code: 'OUT_OF_MEMORY' }) }, 'fail part_1'],
+    ['the round closed', { assignment: null, open: record() }, 'abandon part_1'],
+    ['nothing to do', { assignment: null }, 'idle'],
+    ['score, version missing', { assignment: score, hasVersion: () => false }, `download ${score.plan.version.digest} `],
+    ['score, version here', { assignment: score }, 'rest'],
+    ['scored', { assignment: score, score: known }, `report-score campaign_1 ${score.plan.version.digest}`],
+  ])('outside the site’s hours: %s', (_name, changes, expected) => {
+    expect(stepKey(nextStep(situation({ rests: true, ...changes })))).toBe(expected);
   });
 
   it('gives the decline its reason', () => {

@@ -5,6 +5,8 @@ import type { ParticipationRecord, ReadyUpdate, ScoreRecord } from './agent-jour
 /** Everything the decision rests on. */
 export interface Situation {
   readonly connected: boolean;
+  /** The site's hours are over: nothing is computed until they begin again. */
+  readonly rests: boolean;
   /** The coordinator's latest answer; undefined before the first one since the agent started. */
   readonly assignment: Assignment | null | undefined;
   /** The participation in the journal that is not closed. */
@@ -24,6 +26,8 @@ export type Step =
   | { readonly kind: 'idle' }
   /** What comes next needs the coordinator, who is away; what is under way goes on. */
   | { readonly kind: 'wait' }
+  /** What comes next is computing, outside the site's hours; a trainer that runs is stopped with its state. */
+  | { readonly kind: 'rest' }
   | { readonly kind: 'abandon'; readonly participationId: string }
   | { readonly kind: 'note-invitation'; readonly assignment: Extract<Assignment, { kind: 'train' }> }
   | { readonly kind: 'accept'; readonly participationId: string }
@@ -45,6 +49,7 @@ export type Step =
 
 const IDLE: Step = { kind: 'idle' };
 const WAIT: Step = { kind: 'wait' };
+const REST: Step = { kind: 'rest' };
 
 /**
  * What the agent should be doing, from facts alone: the same facts give the same step however often it is asked, so a restart,
@@ -76,9 +81,10 @@ function workOn(record: ParticipationRecord, situation: Situation): Step {
     case 'accepted':
       return trainStep(record, situation);
     case 'trained':
-      return update === undefined ? { kind: 'train', record } : online(situation, { kind: 'upload', record, update });
+      if (update === undefined) return inHours(situation, { kind: 'train', record });
+      return online(situation, { kind: 'upload', record, update });
     case 'uploaded':
-      if (update === undefined) return { kind: 'train', record };
+      if (update === undefined) return inHours(situation, { kind: 'train', record });
       if (uploadId === undefined) return online(situation, { kind: 'upload', record, update });
       return online(situation, { kind: 'offer', record, update, uploadId });
     case 'failing':
@@ -96,7 +102,7 @@ function trainStep(record: ParticipationRecord, situation: Situation): Step {
   const fetch = { kind: 'download', campaignName, participationId } as const;
   if (!situation.hasVersion(base.digest)) return online(situation, { ...fetch, version: base });
   const control = controlOf(plan);
-  if (control === undefined || situation.hasVersion(control.digest)) return { kind: 'train', record };
+  if (control === undefined || situation.hasVersion(control.digest)) return inHours(situation, { kind: 'train', record });
   return online(situation, { ...fetch, version: control, isControl: true });
 }
 
@@ -110,7 +116,7 @@ function scoreStep(plan: ScorePlan, situation: Situation): Step {
   const { score } = situation;
   if (score?.reported === true || situation.scoreGivenUp || situation.countVolumes() === 0) return IDLE;
   if (score?.score !== undefined) return online(situation, { kind: 'report-score', record: score });
-  if (situation.hasVersion(plan.version.digest)) return { kind: 'score', plan };
+  if (situation.hasVersion(plan.version.digest)) return inHours(situation, { kind: 'score', plan });
   return online(situation, { kind: 'download', campaignName: plan.campaignName, version: plan.version });
 }
 
@@ -118,11 +124,16 @@ function online(situation: Situation, step: Step): Step {
   return situation.connected ? step : WAIT;
 }
 
+function inHours(situation: Situation, step: Step): Step {
+  return situation.rests ? REST : step;
+}
+
 /** Two steps with the same key are the same work: what is under way is left alone. */
 export function stepKey(step: Step): string {
   switch (step.kind) {
     case 'idle':
     case 'wait':
+    case 'rest':
       return step.kind;
     case 'abandon':
     case 'accept':

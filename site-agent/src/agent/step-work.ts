@@ -48,6 +48,7 @@ export class StepWork {
     switch (step.kind) {
       case 'idle':
       case 'wait':
+      case 'rest':
         return;
       case 'note-invitation':
         return this.noteInvitation(step);

@@ -6,6 +6,9 @@ import { FederationError, parseDurationMs, parseSizeBytes } from '@consilium/sha
 import { durationField, parseWith, positiveInteger, sizeField } from '@consilium/shared/wire';
 import { LOG_LEVELS, type LogLevel } from '@consilium/shared/terminal';
 import { siteFolder, type SiteFolder } from './site-folder.js';
+import { type Hours, parseSiteHours } from './site-hours.js';
+
+const LEAST_UPLOAD_LIMIT = 64_000;
 
 /** What a site may set, in site.yaml, in the environment or as a flag. */
 export const agentSettingsSchema = z.strictObject({
@@ -32,9 +35,30 @@ export const agentSettingsSchema = z.strictObject({
   cacheLimit: sizeField
     .optional()
     .describe('space on disk that prepared volumes may take, such as 200GiB; no limit when left out'),
+  uploadLimit: sizeField
+    .refine(
+      (size) => !sizeField.safeParse(size).success || parseSizeBytes(size) >= LEAST_UPLOAD_LIMIT,
+      'use 64kB or more: a slower upload counts as broken',
+    )
+    .optional()
+    .describe('the most that uploads may take of the link in a second, such as 5MB; no limit when left out'),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much the agent prints'),
   syncEvery: durationField.default('20s').describe('how often the agent asks for work when nobody nudges it'),
   statusPort: z.int().min(0).max(65535).default(0).describe('loopback port of the status page; 0 picks a free one'),
+  hours: z
+    .string()
+    .superRefine((text, context) => {
+      try {
+        parseSiteHours(text);
+      } catch (error) {
+        const { message, remedy } = FederationError.from(error);
+        context.addIssue({ code: 'custom', message: `${message}. ${remedy ?? ''}` });
+      }
+    })
+    .optional()
+    .describe(
+      'when this site trains, by its own clock, such as "Mon-Fri 20:00-06:00, Sat-Sun 00:00-24:00"; always when left out',
+    ),
   trainerRestarts: z.int().min(0).max(100).default(3).describe('how often a dead trainer is started again in one round'),
 });
 export type AgentSettings = z.infer<typeof agentSettingsSchema>;
@@ -47,9 +71,11 @@ export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   tf32: 'CONSILIUM_SITE_TF32',
   memoryLimit: 'CONSILIUM_SITE_MEMORY_LIMIT',
   cacheLimit: 'CONSILIUM_SITE_CACHE_LIMIT',
+  uploadLimit: 'CONSILIUM_SITE_UPLOAD_LIMIT',
   logLevel: 'CONSILIUM_SITE_LOG_LEVEL',
   syncEvery: 'CONSILIUM_SITE_SYNC_EVERY',
   statusPort: 'CONSILIUM_SITE_STATUS_PORT',
+  hours: 'CONSILIUM_SITE_HOURS',
   trainerRestarts: 'CONSILIUM_SITE_TRAINER_RESTARTS',
 };
 const SETTING_NAMES = Object.keys(ENVIRONMENT_NAMES) as SettingName[];
@@ -64,9 +90,12 @@ export interface AgentConfig {
   readonly tf32: boolean;
   readonly memoryLimitBytes: number | undefined;
   readonly cacheLimitBytes: number | undefined;
+  readonly uploadBytesPerSecond: number | undefined;
   readonly logLevel: LogLevel;
   readonly syncEveryMs: number;
   readonly statusPort: number;
+  /** Undefined when the site trains at any time. */
+  readonly hours: Hours | undefined;
   readonly trainerRestarts: number;
 }
 
@@ -97,9 +126,11 @@ export function loadAgentConfig(sources: ConfigSources): AgentConfig {
     tf32: settings.tf32,
     memoryLimitBytes: settings.memoryLimit === undefined ? undefined : parseSizeBytes(settings.memoryLimit),
     cacheLimitBytes: settings.cacheLimit === undefined ? undefined : parseSizeBytes(settings.cacheLimit),
+    uploadBytesPerSecond: settings.uploadLimit === undefined ? undefined : parseSizeBytes(settings.uploadLimit),
     logLevel: settings.logLevel,
     syncEveryMs: parseDurationMs(settings.syncEvery),
     statusPort: settings.statusPort,
+    hours: settings.hours === undefined ? undefined : parseSiteHours(settings.hours),
     trainerRestarts: settings.trainerRestarts,
   });
 }

@@ -50,6 +50,13 @@ describe('agent configuration', () => {
     );
   });
 
+  it('takes the hours in which a site trains, and refuses what names none', () => {
+    const load = (hours: string) => loadAgentConfig({ home, environment: { CONSILIUM_SITE_HOURS: hours } });
+    expect(load('').hours).toBeUndefined();
+    expect(load('20:00-06:00').hours?.restsForMs(new Date(2026, 0, 5, 21).getTime())).toBe(0);
+    expect(() => load('at night')).toThrow(/hours: "at night" names no hours.*CONSILIUM_SITE_HOURS/);
+  });
+
   it('takes a device from any source and refuses one that is none', async () => {
     expect(loadAgentConfig({ home, environment: {} })).toMatchObject({ device: 'auto', tf32: true });
     await writeFile(join(home, 'site.yaml'), 'device: gpu\ntf32: false\n');
@@ -58,6 +65,15 @@ describe('agent configuration', () => {
     expect(loadAgentConfig({ home, environment })).toMatchObject({ device: 'gpu:0,1', tf32: true });
     expect(loadAgentConfig({ home, environment, flags: { device: 'cpu' } })).toMatchObject({ device: 'cpu' });
     expect(() => loadAgentConfig({ home, environment: {}, flags: { device: 'cuda' } })).toThrow(/device.*gpu:0,1.*--device/);
+  });
+
+  it('takes a limit for uploads, refusing one so low that every upload would break off', () => {
+    expect(loadAgentConfig({ home, environment: {} }).uploadBytesPerSecond).toBeUndefined();
+    const environment = { CONSILIUM_SITE_UPLOAD_LIMIT: '5MB' };
+    expect(loadAgentConfig({ home, environment }).uploadBytesPerSecond).toBe(5e6);
+    for (const uploadLimit of ['10kB', '7', 'fast']) {
+      expect(() => loadAgentConfig({ home, environment, flags: { uploadLimit } })).toThrow(/uploadLimit.*--upload-limit/);
+    }
   });
 
   it('takes a memory limit with its unit and refuses a bare number', async () => {

@@ -69,7 +69,7 @@ describe('what a site keeps of a campaign', () => {
 
   it('is taken for nothing when it is another model’s', async () => {
     await writeKeptState(path, state);
-    expect(await read(keptParts({ ...plan, model: { ...model, width: 2 } }))).toEqual({ state: {} });
+    expect(await read(keptParts({ ...plan, model: modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2 }) }))).toEqual({ state: {} });
     expect(warnings).toHaveLength(1);
   });
 });

@@ -53,8 +53,9 @@ export function withRunners<T>(count: number, use: (runners: readonly PieceRunne
 
 /** Ends the threads once the folds that were begun have ended. A later fold starts new ones. */
 export async function closeFoldThreads(): Promise<void> {
-  await lastFold;
-  await Promise.all(threads.splice(0).map((thread) => thread.end()));
+  const closing = lastFold.then(() => Promise.all(threads.splice(0).map((thread) => thread.end())));
+  lastFold = closing;
+  await closing;
 }
 
 class InThisThread implements PieceRunner {
@@ -82,8 +83,8 @@ class InThisThread implements PieceRunner {
 }
 
 interface Waiting {
-  resolve(answer: ThreadAnswer): void;
-  reject(error: FederationError): void;
+  readonly resolve: (answer: ThreadAnswer) => void;
+  readonly reject: (error: FederationError) => void;
 }
 
 /** Answers come in the order of the tasks. */

@@ -1,5 +1,12 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { elementCount, SafetensorsFile, scaleCount, scaleNameOf, type TensorDtype, type TensorEntry } from '@consilium/shared/weights';
+import {
+  elementCount,
+  type SafetensorsFile,
+  scaleCount,
+  scaleNameOf,
+  type TensorDtype,
+  type TensorEntry,
+} from '@consilium/shared/weights';
 
 /** Where the tensors of one open file lie, by their place in the manifest: plain data that a thread can be given. */
 export interface TensorTable {

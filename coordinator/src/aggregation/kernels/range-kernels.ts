@@ -4,7 +4,18 @@
  * {@link LANES} elements at a time, so counts are rounded up and buffers are padded with zeros.
  */
 import { required } from '@consilium/shared/kernel';
-import { assembleModule, type Code, f32x4, f64, f64x2, i32, type KernelFunction, local, repeatWhile, v128 } from './wasm-assembler.js';
+import {
+  assembleModule,
+  type Code,
+  f32x4,
+  f64,
+  f64x2,
+  i32,
+  type KernelFunction,
+  local,
+  repeatWhile,
+  v128,
+} from './wasm-assembler.js';
 
 /** Elements that one turn of a kernel's loop takes; arrays have a multiple of it. */
 export const LANES = 8;
@@ -94,7 +105,11 @@ const PAIRS = Array.from({ length: LANES / 2 }, (_, index) => index);
  * A loop over `count` elements, parameter 0. `strides` are the pointers that it moves, each with the bytes of its elements;
  * the first one tells when the end is reached, which is kept in the local `end`.
  */
-function loopOver(end: number, strides: readonly (readonly [pointer: number, elementBytes: 4 | 8])[], turn: readonly Code[]): Code[] {
+function loopOver(
+  end: number,
+  strides: readonly (readonly [pointer: number, elementBytes: 4 | 8])[],
+  turn: readonly Code[],
+): Code[] {
   const [leading] = strides as readonly [readonly [number, 4 | 8]];
   return [
     ...[local.get(0), i32.const(leading[1] === 4 ? 2 : 3), i32.shiftLeft, local.get(leading[0]), i32.add, local.set(end)],
