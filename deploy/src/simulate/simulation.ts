@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FederationError } from '@consilium/shared/kernel';
 import { createLog, type LiveBlock, type Log } from '@consilium/shared/terminal';
-import { type CampaignPlan, campaignPlanSchema, type CampaignView, campaignViewSchema, parseWith } from '@consilium/shared/wire';
+import {
+  type CampaignPlan,
+  campaignPlanSchema,
+  type CampaignState,
+  type CampaignView,
+  campaignViewSchema,
+  parseWith,
+} from '@consilium/shared/wire';
 import { CoordinatorProcess } from './coordinator-process.js';
 import { type Disturbance, readTrace, writeTrace } from './disturbance-trace.js';
 import { drawSlowSites, drawTraining } from './draw-sites.js';
@@ -22,6 +29,7 @@ const CAMPAIGN = 'simulation';
 const STEPS = 100;
 const REDRAW_MS = 250;
 const POLL_MS = 200;
+const ENDED: ReadonlySet<CampaignState> = new Set(['finished', 'failed', 'cancelled']);
 const NEEDS_A_RELAY: ReadonlySet<Disturbance['kind']> = new Set(['cut', 'silent', 'kill']);
 
 /** A coordinator in a process of its own and many sites in this one, in one folder. `close` ends all of them. */
@@ -118,10 +126,20 @@ export class Simulation {
 
   private async untilEnded(coordinator: CoordinatorProcess, between: () => void, signal: AbortSignal): Promise<CampaignView> {
     for (;;) {
-      const view = await coordinator.operator().get(`/api/campaigns/${CAMPAIGN}`, campaignViewSchema);
-      if (view.state === 'finished' || view.state === 'failed' || view.state === 'cancelled') return view;
+      const view = await this.campaign(coordinator);
+      if (view !== undefined && ENDED.has(view.state)) return view;
       await this.look(signal);
       between();
+    }
+  }
+
+  /** Undefined when the coordinator has no time for an answer; `look` notices when it is gone. */
+  private async campaign(coordinator: CoordinatorProcess): Promise<CampaignView | undefined> {
+    try {
+      return await coordinator.operator().get(`/api/campaigns/${CAMPAIGN}`, campaignViewSchema);
+    } catch (thrown) {
+      if (FederationError.from(thrown).code === 'COORDINATOR_UNREACHABLE') return undefined;
+      throw thrown;
     }
   }
 
