@@ -9,7 +9,7 @@ import { elementCount, type Manifest, scaleCount, type TensorEntry } from '@cons
 import type { RecipePlan } from '@consilium/shared/wire';
 import { INPUT_ELEMENTS, RANGE_ELEMENTS, SLOTS } from './fold/fold-memory.js';
 import type { FoldPlan, OutputTable } from './fold/fold-plan.js';
-import { type PieceRunner, withRunners } from './fold/fold-threads.js';
+import { type PieceRunner, startFoldThreads, withRunners } from './fold/fold-threads.js';
 import { inOrder } from './fold/in-order.js';
 import { OpenFiles, type OutputFile } from './fold/open-files.js';
 import { BLOCK_ELEMENTS, cutIntoPieces } from './fold/pieces.js';
@@ -66,13 +66,22 @@ export interface FoldOutcome {
   readonly totalWeight: number;
 }
 
+/** The threads of later folds, started now: what a coordinator takes of the machine does not grow with its first round. */
+export function warmUpFolds(): void {
+  startFoldThreads(threadsByDefault());
+}
+
+function threadsByDefault(): number {
+  return Math.min(availableParallelism(), MOST_THREADS);
+}
+
 /**
  * Folds the updates into the next version. Throws TRAINING_DIVERGED when a result is not finite, UPDATE_BASE_STALE when every
  * update is older than the recipe allows, WEIGHTS_MALFORMED or MANIFEST_MISMATCH when a file is not what the job says,
  * DISK_FULL or STORAGE_FAILED, and the signal's reason when it is stopped. One fold runs at a time; others wait.
  */
 export function foldFiles(job: FoldJob): Promise<FoldOutcome> {
-  const threads = job.threads ?? Math.min(availableParallelism(), MOST_THREADS);
+  const threads = job.threads ?? threadsByDefault();
   return withRunners(threads, async (runners) => {
     const files = new OpenFiles();
     try {

@@ -1,9 +1,13 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { closeFoldThreads, foldFiles, type FoldJob, type FoldOutcome } from '../aggregation/fold-files.js';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { closeFoldThreads, foldFiles, type FoldJob, type FoldOutcome, warmUpFolds } from '../aggregation/fold-files.js';
 
 /** The arithmetic of a fold, as a part that a simulation can replace. */
 @Injectable()
-export class FoldEngine implements OnApplicationShutdown {
+export class FoldEngine implements OnApplicationBootstrap, OnApplicationShutdown {
+  onApplicationBootstrap(): void {
+    warmUpFolds();
+  }
+
   fold(job: FoldJob): Promise<FoldOutcome> {
     return foldFiles(job);
   }

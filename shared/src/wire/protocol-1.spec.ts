@@ -43,7 +43,7 @@ describe('protocol 1', () => {
   it('lacks these fields, and no others', () => {
     expect(added(roundPlanSchema.shape, roundPlan1.shape)).toEqual(['localRule', 'updates', 'siteLocal']);
     expect(added(localTrainingSchema.shape, training1.shape)).toEqual(['minutes']);
-    expect(added(scorePlanSchema.shape, scorePlan1.shape)).toEqual([]);
+    expect(added(scorePlanSchema.shape, scorePlan1.shape)).toEqual(['siteLocal']);
   });
 
   it('is sent the report that it knows, whatever else there is', () => {

@@ -10,7 +10,7 @@ import type { RoundPlan, ScorePlan } from './round-plan.js';
 export function protocolOfPlan(plan: RoundPlan | ScorePlan): 1 | 2 {
   const version = 'base' in plan ? plan.base : plan.version;
   if (algorithmOf(version.digest) !== 'sha256') return 2;
-  if (!('training' in plan)) return 1;
+  if (!('training' in plan)) return plan.siteLocal === undefined ? 1 : 2;
   const { localRule, updates, siteLocal, training } = plan;
   return [localRule, updates, siteLocal, training.minutes].every((field) => field === undefined) ? 1 : 2;
 }
