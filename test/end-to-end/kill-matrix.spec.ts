@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Digest, Random } from '@consilium/shared/kernel';
-import { updateViewSchema } from '@consilium/shared/wire';
 import { lightSiteName } from '../../deploy/src/simulate/enrol-light-site.js';
 import { UploadWatch } from '../benchmarks/federation/upload-watch.mjs';
 import { fresh, isAverageOf } from './averaged-by-hand.js';
@@ -65,7 +64,7 @@ describe('one campaign of real processes, killed with -9', () => {
     const view = await federation.finished();
     expect(digestsOf(view)).toEqual(undisturbed.slice(0, rounds));
     expect(deliveredIn(view)).toEqual(Array.from({ length: rounds }, () => namesOf(...SITES)));
-    const updates = await federation.coordinator.operator().get(`/api/updates?campaign=${view.name}`, updateViewSchema.array());
+    const updates = await federation.updates();
     expect(updates).toHaveLength(rounds * SITES.length);
     for (const { roundNumber, countsInRound, state } of updates) {
       expect({ countsInRound, state }).toEqual({ countsInRound: roundNumber, state: 'accepted' });

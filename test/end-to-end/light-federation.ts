@@ -4,7 +4,14 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CampaignEvent, type CampaignView, campaignViewSchema, siteViewSchema } from '@consilium/shared/wire';
+import {
+  type CampaignEvent,
+  type CampaignView,
+  campaignViewSchema,
+  siteViewSchema,
+  type UpdateView,
+  updateViewSchema,
+} from '@consilium/shared/wire';
 import { CoordinatorProcess } from '../../deploy/src/simulate/coordinator-process.js';
 import { enrolLightSite, lightSiteName } from '../../deploy/src/simulate/enrol-light-site.js';
 import type { LightSitesPlan } from '../../deploy/src/simulate/light-sites-main.js';
@@ -145,11 +152,21 @@ export class LightFederation {
     return this.coordinator.operator().get(`/api/campaigns/${name}`, campaignViewSchema);
   }
 
+  async control(action: 'pause' | 'resume'): Promise<void> {
+    await this.coordinator.operator().post(`/api/campaigns/${CAMPAIGN}/${action}`, campaignViewSchema);
+  }
+
+  /** What arrived at the coordinator, by site and then by round. */
+  async updates(): Promise<UpdateView[]> {
+    const views = await this.coordinator.operator().get(`/api/updates?campaign=${CAMPAIGN}`, updateViewSchema.array());
+    return views.sort((a, b) => (a.siteName < b.siteName ? -1 : a.siteName > b.siteName ? 1 : a.roundNumber - b.roundNumber));
+  }
+
   /** The campaign's view at its good end; throws at any other end. */
-  async finished(): Promise<CampaignView> {
+  async finished(name = CAMPAIGN): Promise<CampaignView> {
     let view: CampaignView | undefined;
     await this.until('the end of the campaign', async () => {
-      view = await this.campaign().catch(() => undefined);
+      view = await this.campaign(name).catch(() => undefined);
       if (view?.state === 'failed' || view?.state === 'cancelled') throw new Error(`${view.state} with ${view.code}`);
       return view?.state === 'finished';
     });
