@@ -80,10 +80,10 @@ export function partials({ blobs }: LightFederation, kind: 'fold' | 'blob'): str
   return readdirSync(blobs).filter((name) => name.startsWith(`${kind}_`) && name.endsWith('.partial'));
 }
 
-/** Calls back at the first sight of a half-written blob of that kind; close it to see no more. */
-export function onPartial({ blobs }: LightFederation, kind: 'fold' | 'blob', act: (name: string) => void): FSWatcher {
+/** Calls back whenever a half-written blob of that kind appears; close it to see no more. */
+export function onPartial({ blobs }: LightFederation, kind: 'fold' | 'blob', act: () => void): FSWatcher {
   return watch(blobs, (_, name) => {
-    if (name?.startsWith(`${kind}_`) === true && name.endsWith('.partial')) act(name);
+    if (name?.startsWith(`${kind}_`) === true && name.endsWith('.partial') && existsSync(join(blobs, name))) act();
   });
 }
 

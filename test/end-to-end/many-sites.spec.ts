@@ -2,7 +2,6 @@ import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Relay } from '../../deploy/src/simulate/relay.js';
 import { modelOfSize } from '../../deploy/src/simulate/model-of-size.js';
 import { forgetPeak, peakResidentMiB, residentMiB } from '../benchmarks/federation/process-facts.mjs';
 import { RawSite } from '../fixtures/raw-site.js';
@@ -33,7 +32,7 @@ describe('a storm of reconnections', () => {
         upTo(SITES).map((index) => ({ index, trainingMs: 3000 })),
         { statusPages: false },
       );
-      const [coordinatorBefore, agentsBefore] = handles();
+      const agentsBefore = handlesOf(federation.agent(0).pid);
       await federation.start({ model: modelOfSize(1).spec, rounds: 1, quorum: SITES });
       for (let count = 0; count < RESTARTS; count++) {
         await sleep(2000);
@@ -47,34 +46,28 @@ describe('a storm of reconnections', () => {
       expect(rowsOf(federation)).toEqual({ sites: SITES, campaigns: 1, rounds: 1, participations: SITES, updates: SITES });
 
       // The same once more without a restart, which would close whatever had leaked.
+      const coordinatorBefore = handlesOf(federation.coordinator.pid);
       for (let count = 0; count < RESTARTS; count++) {
-        for (const relay of federation.relays) cutOnce(relay);
+        for (const relay of federation.relays) relay.become('cut');
         await federation.until('the cut to be seen', async () => (await federation.connected()).length === 0);
+        for (const relay of federation.relays) relay.become('open');
         await federation.untilConnected(upTo(SITES));
       }
-      let after = handles();
-      const isSettled = (): boolean => after[0] <= coordinatorBefore + SPARE_HANDLES && after[1] <= agentsBefore + SPARE_HANDLES;
-      for (let tries = 0; tries < 50 && !isSettled(); tries++) {
-        await sleep(200);
-        after = handles();
-      }
+      const after = (): [number, number] => [handlesOf(federation.coordinator.pid), handlesOf(federation.agent(0).pid)];
+      const isSettled = (): boolean =>
+        after()[0] <= coordinatorBefore + SPARE_HANDLES && after()[1] <= agentsBefore + SPARE_HANDLES;
+      for (let tries = 0; tries < 50 && !isSettled(); tries++) await sleep(200);
       process.stderr.write(
         `all ${SITES} back ${seconds.toFixed(1)} s after the last restart; handles of coordinator and agents ` +
-          `${coordinatorBefore} and ${agentsBefore} before, ${after.join(' and ')} after\n`,
+          `${coordinatorBefore} and ${agentsBefore} before, ${after().join(' and ')} after\n`,
       );
       expect(isSettled()).toBe(true);
     },
     LIMIT_MS,
   );
 
-  function handles(): [number, number] {
-    const count = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
-    return [count(federation.coordinator.pid), count(federation.agent(0).pid ?? 0)];
-  }
-
-  function cutOnce(relay: Relay): void {
-    relay.become('cut');
-    setTimeout(() => relay.become('open'), 500);
+  function handlesOf(pid: number | undefined): number {
+    return readdirSync(`/proc/${pid}/fd`).length;
   }
 });
 
@@ -169,6 +162,9 @@ describe('many uploads at once', () => {
     async () => {
       federation = await LightFederation.open({ sites: SITES, settings: { uploadsAtOnce: AT_ONCE } });
       await federation.startSites(upTo(SITES).map((index) => ({ index })));
+      // Threads that measure and fold start with the first round and stay.
+      await federation.start({ name: 'first', model: modelOfSize(1).spec, rounds: 1, quorum: SITES });
+      await federation.finished('first');
       const { pid } = federation.coordinator;
       const idleMiB = residentMiB(pid);
       forgetPeak(pid);
