@@ -65,8 +65,16 @@ export class MemoryDatabase {
 
   /** Takes back what the open transaction wrote. */
   rollBack(): void {
-    for (const { entity, key, before } of this.changes.reverse()) this.table(entity).put(key, before);
+    this.rollBackTo(0);
     this.end();
+  }
+
+  savepoint(): number {
+    return this.changes.length;
+  }
+
+  rollBackTo(savepoint: number): void {
+    for (const { entity, key, before } of this.changes.splice(savepoint).reverse()) this.table(entity).put(key, before);
   }
 
   isOpenFor(records: MemoryRecords): boolean {

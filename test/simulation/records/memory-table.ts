@@ -15,6 +15,7 @@ interface Column {
 export class RowRefused extends Error {
   /** What the coordinator tells a database's own errors by. */
   readonly driverError = this;
+  readonly code = 'SQLITE_CONSTRAINT';
 }
 
 /**
