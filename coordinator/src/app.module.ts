@@ -29,8 +29,11 @@ import { Assignments } from './rounds/assignments.js';
 import { CampaignStep } from './rounds/campaign-step.js';
 import { ParticipationRecorder } from './rounds/participation-recorder.js';
 import { RoundConductor } from './rounds/round-conductor.js';
+import { FoldEngine } from './rounds/fold-engine.js';
 import { RoundFold } from './rounds/round-fold.js';
 import { RoundLedger } from './rounds/round-ledger.js';
+import { RoundParts } from './rounds/round-parts.js';
+import { RoundPlanner } from './rounds/round-planner.js';
 import { EnrolmentController } from './sites/enrolment.controller.js';
 import { SiteDirectory } from './sites/site-directory.js';
 import { SitesController } from './sites/sites.controller.js';
@@ -38,6 +41,8 @@ import { BlobsController } from './transfer/blobs.controller.js';
 import { UploadSpool } from './transfer/upload-spool.js';
 import { Quarantine } from './updates/quarantine.js';
 import { UpdateIntake } from './updates/update-intake.js';
+import { UpdateLedger } from './updates/update-ledger.js';
+import { UpdateScreening } from './updates/update-screening.js';
 
 /** What the coordinator stands on: its settings and the real (or, in specs, simulated) forms of its ports. */
 export interface Foundation {
@@ -74,8 +79,9 @@ export class AppModule {
         { provide: APP_FILTER, useClass: HttpErrorFilter },
         ...[UnitOfWork, RequireOperator, RequireSite],
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
-        ...[RoundLedger, CampaignStep, RoundFold, RoundConductor, ParticipationRecorder, Assignments],
-        ...[ModelLedger, ScoreRecorder, UploadSpool, UpdateIntake, Quarantine],
+        ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundFold, RoundConductor],
+        ...[ParticipationRecorder, Assignments],
+        ...[ModelLedger, ScoreRecorder, UploadSpool, UpdateLedger, UpdateIntake, UpdateScreening, Quarantine],
         ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
       ],
     };

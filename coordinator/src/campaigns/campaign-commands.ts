@@ -1,4 +1,4 @@
-import { type Clock, FederationError, newId, required } from '@consilium/shared/kernel';
+import { type Clock, type DigestAlgorithm, FederationError, newId, required } from '@consilium/shared/kernel';
 import type { CampaignEvent, CampaignPlan } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
@@ -10,9 +10,10 @@ import { initialVersion } from '../models/initial-version.js';
 import { ModelLedger } from '../models/model-ledger.js';
 import { BLOB_STORE, CLOCK } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
-import { CampaignStep } from '../rounds/campaign-step.js';
 import { RoundConductor } from '../rounds/round-conductor.js';
+import { RoundPlanner } from '../rounds/round-planner.js';
 import { RoundLedger } from '../rounds/round-ledger.js';
+import { RoundParts } from '../rounds/round-parts.js';
 import { isRoundOpen } from '../rounds/round-states.js';
 import { SiteDirectory } from '../sites/site-directory.js';
 import { Campaign, type CampaignSite } from './campaign.entity.js';
@@ -25,9 +26,10 @@ export class CampaignCommands {
     private readonly unitOfWork: UnitOfWork,
     private readonly register: CampaignRegister,
     private readonly ledger: RoundLedger,
+    private readonly parts: RoundParts,
     private readonly models: ModelLedger,
     private readonly sites: SiteDirectory,
-    private readonly steps: CampaignStep,
+    private readonly planner: RoundPlanner,
     private readonly conductor: RoundConductor,
     private readonly events: CampaignEvents,
     private readonly presence: Presence,
@@ -39,10 +41,18 @@ export class CampaignCommands {
   /** Writes version 1 and the campaign; CAMPAIGN_INVALID names the field that does not fit the enrolled sites. */
   async start(plan: CampaignPlan): Promise<string> {
     await this.unitOfWork.transact((records) => this.requireStartable(records, plan));
-    const blob = await this.blobs.write(initialVersion(plan.model, plan.seed));
+    const digest = plan.digest ?? (await this.unitOfWork.transact((records) => this.commonDigest(records, plan)));
+    const blob = await this.blobs.write(initialVersion(plan.model, plan.seed), digest);
     const campaign = await this.unitOfWork.transact(async (records) => {
       const sites = await this.requireStartable(records, plan);
-      const started = { id: newId('campaign'), name: plan.name, state: 'active' as const, code: null, plan, sites };
+      const started = {
+        id: newId('campaign'),
+        name: plan.name,
+        state: 'active' as const,
+        code: null,
+        plan: { ...plan, digest },
+        sites,
+      };
       const times = { createdAtMs: this.clock.nowMs(), scoringSinceMs: null, finishedAtMs: null };
       const saved = await records.save(Campaign, { ...started, ...times });
       await this.models.append(records, { campaignId: saved.id, number: 1, roundId: null, ...blob });
@@ -65,7 +75,7 @@ export class CampaignCommands {
       const moved = await this.register.move(records, campaign, 'active');
       if (!wasFailed) return [moved];
       const failed = required(await this.ledger.latest(records, campaign.id), 'the failed round');
-      return [moved, ...(await this.steps.planRound(records, campaign, failed.number)).events];
+      return [moved, await this.planner.plan(records, campaign, failed.number)];
     });
   }
 
@@ -75,7 +85,7 @@ export class CampaignCommands {
       const events = [await this.register.move(records, campaign, 'cancelled')];
       const round = await this.ledger.latest(records, campaign.id);
       if (round === null || !isRoundOpen(round.state)) return events;
-      const participations = await this.ledger.participationsOf(records, [round.id]);
+      const { participations } = await this.parts.of(records, campaign, round);
       events.push(...(await this.ledger.closeOpen(records, campaign, round, participations, 'ROUND_CLOSED')));
       return [...events, await this.ledger.moveRound(records, campaign, round, 'cancelled')];
     });
@@ -99,6 +109,25 @@ export class CampaignCommands {
     this.conductor.wake();
   }
 
+  /** A campaign that cannot finish a round without a site is not started while that site is away. */
+  private requireRequired(chosen: readonly CampaignSite[], { requiredSites = [] }: CampaignPlan): void {
+    const absent = requiredSites.filter((name) => !chosen.some((site) => site.name === name));
+    if (absent.length > 0) throw invalid('requiredSites', `not enrolled: ${absent.join(', ')}`);
+    const away = chosen.filter(({ id, name }) => requiredSites.includes(name) && !this.presence.isConnected(id));
+    if (away.length === 0) return;
+    const names = away.map(({ name }) => name).join(', ');
+    throw new FederationError('CAMPAIGN_INVALID', `requiredSites: not connected: ${names}`, {
+      details: { field: 'requiredSites', sites: names },
+      remedy: 'Have their agents started ("site-agent start"), or take them out of requiredSites.',
+    });
+  }
+
+  /** What names the weight files, unless the campaign file says it: a site of protocol 1 knows SHA-256 only. */
+  private async commonDigest(records: EntityManager, plan: CampaignPlan): Promise<DigestAlgorithm> {
+    const sites = (await this.sites.enrolled(records)).filter(({ name }) => plan.sites?.includes(name) ?? true);
+    return sites.some(({ protocolVersion }) => protocolVersion === 1) ? 'sha256' : 'blake3';
+  }
+
   private async requireStartable(records: EntityManager, plan: CampaignPlan): Promise<CampaignSite[]> {
     if (await records.existsBy(Campaign, { name: plan.name })) {
       throw new FederationError('NAME_TAKEN', `a campaign named ${plan.name} exists already`, {
@@ -110,6 +139,7 @@ export class CampaignCommands {
     if (missing.length > 0) throw invalid('sites', `not enrolled: ${missing.join(', ')}`);
     const chosen = plan.sites === undefined ? enrolled : enrolled.filter(({ name }) => plan.sites?.includes(name));
     if (chosen.length === 0) throw invalid('sites', 'no site is enrolled yet');
+    this.requireRequired(chosen, plan);
     if (chosen.length < plan.quorum) throw invalid('quorum', `${plan.quorum} updates are asked of ${chosen.length} sites`);
     return chosen;
   }

@@ -1,14 +1,15 @@
 import { required } from '@consilium/shared/kernel';
 import type { CampaignView, RoundView } from '@consilium/shared/wire';
 import { Injectable } from '@nestjs/common';
-import { type EntityManager, In } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { ModelLedger } from '../models/model-ledger.js';
 import type { ModelVersion } from '../models/model-version.entity.js';
 import type { VersionScore } from '../models/version-score.entity.js';
 import type { Participation } from '../rounds/participation.entity.js';
 import type { Round } from '../rounds/round.entity.js';
 import { RoundLedger } from '../rounds/round-ledger.js';
-import { Update } from '../updates/update.entity.js';
+import type { Update } from '../updates/update.entity.js';
+import { UpdateLedger } from '../updates/update-ledger.js';
 import type { Campaign } from './campaign.entity.js';
 
 /** Campaigns as operators see them. Methods run inside the caller's transaction. */
@@ -17,6 +18,7 @@ export class CampaignViews {
   constructor(
     private readonly ledger: RoundLedger,
     private readonly models: ModelLedger,
+    private readonly updates: UpdateLedger,
   ) {}
 
   async view(records: EntityManager, campaign: Campaign): Promise<CampaignView> {
@@ -47,13 +49,15 @@ export class CampaignViews {
   ): Promise<RoundView[]> {
     const roundIds = rounds.map(({ id }) => id);
     const participations = await this.ledger.participationsOf(records, roundIds);
-    const updates = await records.findBy(Update, { roundId: In(roundIds) });
+    const updates = await this.updates.ofRounds(records, roundIds);
+    const numberOf = new Map(rounds.map(({ id, number }) => [id, number]));
     const updateOf = new Map(updates.map((update) => [update.participationId, update]));
     return rounds.map((round) => {
       const version = versions.find(({ roundId }) => roundId === round.id);
       return {
         id: round.id,
         number: round.number,
+        attempt: round.attempt,
         state: round.state,
         code: round.code,
         startedAtMs: round.startedAtMs,
@@ -62,7 +66,10 @@ export class CampaignViews {
         version: version === undefined ? null : versionView(version, scores),
         participations: participations
           .filter(({ roundId }) => roundId === round.id)
-          .map((participation) => participationView(participation, updateOf.get(participation.id))),
+          .map((participation) => {
+            const update = updateOf.get(participation.id);
+            return participationView(participation, update, numberOf.get(update?.foldRoundId ?? '') ?? null);
+          }),
       };
     });
   }
@@ -74,7 +81,11 @@ export function versionView({ number, digest, bytes }: ModelVersion, scores: rea
   return { number, digest, bytes, scores: own.map(({ siteName, score }) => ({ siteName, score })) };
 }
 
-function participationView({ id, siteName, state, code }: Participation, update?: Update): RoundView['participations'][number] {
-  const { patches, meanLoss, trainingMs } = update?.report ?? {};
-  return { id, siteName, state, code, patches: patches ?? null, meanLoss: meanLoss ?? null, trainingMs: trainingMs ?? null };
+function participationView(
+  { id, siteName, state, code }: Participation,
+  update: Update | undefined,
+  countedInRound: number | null,
+): RoundView['participations'][number] {
+  const { patches = null, meanLoss = null, trainingMs = null } = update?.report ?? {};
+  return { id, siteName, state, code, patches, bytes: update?.bytes ?? null, countedInRound, meanLoss, trainingMs };
 }

@@ -1,13 +1,13 @@
-import { type CampaignFacts, decideCampaign, type ScoringFacts } from './decide-campaign.js';
+import { ATTEMPT_PAUSE_MS, type CampaignFacts, decideCampaign, type ScoringFacts } from './decide-campaign.js';
 
-const active: CampaignFacts = { state: 'active', rounds: 3, latestRound: null };
+const active: CampaignFacts = { state: 'active', rounds: 3, attempts: 1, latestRound: null };
 
 function after(
   number: number,
   state: 'finished' | 'failed' | 'training' | 'cancelled',
   code: string | null = null,
 ): CampaignFacts {
-  return { ...active, latestRound: { number, state, code } };
+  return { ...active, latestRound: { number, attempt: 1, state, code, finishedAtMs: 0 } };
 }
 
 describe('decideCampaign', () => {
@@ -22,6 +22,25 @@ describe('decideCampaign', () => {
     const failed = { kind: 'move', to: 'failed', code: 'QUORUM_MISSED' };
     expect(decideCampaign(after(2, 'failed', 'QUORUM_MISSED'), null, 0)).toEqual(failed);
     expect(decideCampaign({ ...after(2, 'failed', 'QUORUM_MISSED'), state: 'paused' }, null, 0)).toEqual(failed);
+  });
+
+  it('tries a round that lacked updates again, so many times as the plan says and not at once', () => {
+    const lacking = (attempt: number, code = 'QUORUM_MISSED'): CampaignFacts => ({
+      ...active,
+      attempts: 3,
+      latestRound: { number: 2, attempt, state: 'failed', code, finishedAtMs: 1_000 },
+    });
+    expect(decideCampaign(lacking(1), null, 1_000)).toEqual({ kind: 'none' });
+    const dueMs = 1_000 + ATTEMPT_PAUSE_MS;
+    expect(decideCampaign(lacking(1), null, dueMs)).toEqual({ kind: 'plan-round', number: 2 });
+    expect(decideCampaign(lacking(2, 'REQUIRED_SITE_MISSING'), null, dueMs)).toEqual({ kind: 'plan-round', number: 2 });
+    expect(decideCampaign(lacking(3), null, 1_000)).toEqual({ kind: 'move', to: 'failed', code: 'QUORUM_MISSED' });
+    // An operator's resume is the fourth try and begins a new set of three.
+    expect(decideCampaign(lacking(5), null, dueMs)).toEqual({ kind: 'plan-round', number: 2 });
+    expect(decideCampaign(lacking(6), null, dueMs)).toMatchObject({ to: 'failed' });
+    // What trying again cannot help ends the campaign at once; a paused one waits.
+    expect(decideCampaign(lacking(1, 'TRAINING_DIVERGED'), null, dueMs)).toMatchObject({ to: 'failed' });
+    expect(decideCampaign({ ...lacking(1), state: 'paused' }, null, dueMs)).toEqual({ kind: 'none' });
   });
 
   it('does nothing while paused or when it has ended', () => {

@@ -1,11 +1,29 @@
 import type { CampaignState, RoundState } from '@consilium/shared/wire';
+import type { RoundFailure } from '../rounds/decide-round.js';
 
 export interface CampaignFacts {
   readonly state: CampaignState;
   /** Rounds that the plan asks for. */
   readonly rounds: number;
-  readonly latestRound: { readonly number: number; readonly state: RoundState; readonly code: string | null } | null;
+  /** Times that a round which lacked updates is tried before the campaign stops. */
+  readonly attempts: number;
+  readonly latestRound: LatestRound | null;
 }
+
+interface LatestRound {
+  readonly number: number;
+  /** 1 for the first try; an operator's resume adds tries of its own. */
+  readonly attempt: number;
+  readonly state: RoundState;
+  readonly code: string | null;
+  readonly finishedAtMs: number | null;
+}
+
+/** Failures for want of updates: sites that were away may be back. */
+const WORTH_TRYING_AGAIN: ReadonlySet<string> = new Set<RoundFailure>(['QUORUM_MISSED', 'REQUIRED_SITE_MISSING']);
+
+/** Pause before the next try: sites that decline at once would use all tries up within a second. */
+export const ATTEMPT_PAUSE_MS = 10_000;
 
 /** Facts about the scoring of the final version. */
 export interface ScoringFacts {
@@ -28,14 +46,24 @@ export function decideCampaign(campaign: CampaignFacts, scoring: ScoringFacts | 
     return scoring !== null && isScoringOver(scoring, nowMs) ? { kind: 'move', to: 'finished' } : { kind: 'none' };
   }
   const { latestRound } = campaign;
-  if (latestRound?.state === 'failed' && (campaign.state === 'active' || campaign.state === 'paused')) {
+  const isMoving = campaign.state === 'active' || campaign.state === 'paused';
+  if (latestRound?.state === 'failed' && isMoving && !hasTriesLeft(campaign, latestRound)) {
     return { kind: 'move', to: 'failed', code: latestRound.code ?? 'INVARIANT' };
   }
   if (campaign.state !== 'active') return { kind: 'none' };
+  if (latestRound?.state === 'failed') {
+    const isDue = nowMs >= (latestRound.finishedAtMs ?? 0) + ATTEMPT_PAUSE_MS;
+    return isDue ? { kind: 'plan-round', number: latestRound.number } : { kind: 'none' };
+  }
   if (latestRound === null) return { kind: 'plan-round', number: 1 };
   if (latestRound.state !== 'finished') return { kind: 'none' };
   if (latestRound.number < campaign.rounds) return { kind: 'plan-round', number: latestRound.number + 1 };
   return { kind: 'move', to: 'scoring' };
+}
+
+/** Every resume by an operator gives the round its full number of tries again. */
+function hasTriesLeft({ attempts }: CampaignFacts, { attempt, code }: LatestRound): boolean {
+  return WORTH_TRYING_AGAIN.has(code ?? '') && attempt % attempts !== 0;
 }
 
 function isScoringOver({ limitAtMs, presenceAtMs, sites }: ScoringFacts, nowMs: number): boolean {

@@ -64,7 +64,8 @@ export function describeEvent(event: CampaignEvent): string | undefined {
       return `campaign ${event.state}`;
     case 'round': {
       const version = event.versionDigest === undefined ? '' : `, new version ${shortDigest(event.versionDigest)}`;
-      return `round ${event.roundNumber} ${event.state}${event.code === undefined ? '' : ` (${event.code})`}${version}`;
+      const missing = event.missingSites === undefined ? '' : `, without ${event.missingSites.join(', ')}`;
+      return `round ${event.roundNumber} ${event.state}${event.code === undefined ? '' : ` (${event.code})`}${missing}${version}`;
     }
     case 'participation':
       return `round ${event.roundNumber}  ${event.siteName} ${event.state}${event.code === undefined ? '' : ` (${event.code})`}`;
@@ -86,11 +87,13 @@ export function describeCampaign(view: CampaignView): string[] {
       round.startedAtMs === null || round.finishedAtMs === null
         ? ''
         : ` in ${formatDuration(round.finishedAtMs - round.startedAtMs)}`;
-    const sites = round.participations.map(({ siteName, state, code, meanLoss }) => {
+    const sites = round.participations.map(({ siteName, state, code, meanLoss, countedInRound }) => {
+      const later = countedInRound === null || countedInRound === round.number ? '' : `, counted in round ${countedInRound}`;
       const loss = meanLoss === null ? '' : ` loss ${meanLoss.toFixed(4)}`;
-      return `${siteName} ${state}${code === null ? '' : ` (${code})`}${loss}`;
+      return `${siteName} ${state}${code === null ? '' : ` (${code})`}${loss}${later}`;
     });
-    return `  round ${round.number}  ${round.state}${round.code === null ? '' : ` (${round.code})`}${lasted}: ${sites.join(', ')}`;
+    const attempt = round.attempt > 1 ? `, try ${round.attempt}` : '';
+    return `  round ${round.number}${attempt}  ${round.state}${round.code === null ? '' : ` (${round.code})`}${lasted}: ${sites.join(', ')}`;
   });
   const scores = view.version.scores.map(
     ({ siteName, score }) => `  version ${view.version.number}  ${siteName} skill ${score.skill.toFixed(3)}`,

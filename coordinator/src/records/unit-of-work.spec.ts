@@ -51,6 +51,36 @@ describe('UnitOfWork', () => {
     expect(most).toBe(1);
   });
 
+  it('commits what waits together at once, and an error takes back its own writes only', async () => {
+    await unitOfWork.transact(async (records) => records.save(Site, site('first')));
+    const outcomes = await Promise.allSettled(
+      ['a', 'first', 'b', 'fails', 'c'].map((id) =>
+        unitOfWork.transact(async (records) => {
+          await records.insert(Site, site(id));
+          if (id === 'fails') throw new Error('half way');
+          return id;
+        }),
+      ),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled']);
+    const names = await unitOfWork.transact(async (records) => (await records.find(Site)).map(({ name }) => name));
+    expect(names.sort()).toEqual(['a', 'b', 'c', 'first']);
+  });
+
+  it('tells nobody of success before the commit: what fails there fails for all', async () => {
+    const works = ['a', 'b', 'c'].map((id) =>
+      unitOfWork.transact(async (records) => {
+        await records.insert(Site, site(id));
+        // The commit of the second batch finds its transaction gone, as after a full disk.
+        if (id === 'c') await records.query('ROLLBACK');
+      }),
+    );
+    const outcomes = await Promise.allSettled(works);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    const names = await unitOfWork.transact(async (records) => (await records.find(Site)).map(({ name }) => name));
+    expect(names).toEqual(['a']);
+  });
+
   it('is durable: write-ahead log with full synchronisation', async () => {
     expect(await database.query('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }]);
     expect(await database.query('PRAGMA synchronous')).toEqual([{ synchronous: 2 }]);

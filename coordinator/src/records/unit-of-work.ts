@@ -2,28 +2,92 @@ import { errnoOf, FederationError } from '@consilium/shared/kernel';
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 
+/** Work that is waiting when a transaction begins shares it, up to so many pieces: an answer should not wait for too many others. */
+const WORKS_PER_COMMIT = 16;
+
+interface Waiting {
+  /** Settles the caller's promise once what the work wrote is on disk, or at once with its own error. */
+  run(records: EntityManager): Promise<() => void>;
+  fail(cause: unknown): void;
+}
+
 /**
  * The one way to the database: transactions, strictly one after the other.
  *
  * SQLite has a single connection, so two interleaved transactions would mix; queueing them also makes "read facts, decide,
- * write" atomic. Work must not call `transact` again from inside (it would wait for itself) and must not wait for the network
- * or for large files.
+ * write" atomic. Works that wait together are committed together, each behind a savepoint of its own: one flush of the disk serves
+ * all of them, and one that fails takes only its own writes back. Work must not call `transact` again from inside (it would wait for
+ * itself) and must not wait for the network or for large files.
  */
 @Injectable()
 export class UnitOfWork {
-  private tail: Promise<unknown> = Promise.resolve();
+  private waiting: Waiting[] = [];
+  private isBusy = false;
 
   constructor(private readonly dataSource: DataSource) {}
 
   transact<T>(work: (records: EntityManager) => Promise<T>): Promise<T> {
-    const result = this.tail
-      .then(() => this.dataSource.transaction(work))
-      .catch((cause: unknown) => {
-        throw FederationError.from(cause, isDatabaseError(cause) ? 'STORAGE_FAILED' : 'INVARIANT');
-      });
-    this.tail = result.catch(() => undefined);
-    return result;
+    return new Promise<T>((resolve, reject) => {
+      const fail = (cause: unknown): void => reject(asStorageError(cause));
+      const run = async (records: EntityManager): Promise<() => void> => {
+        const value = await work(records);
+        return () => resolve(value);
+      };
+      this.waiting.push({ run, fail });
+      if (!this.isBusy) void this.commitAll();
+    });
   }
+
+  private async commitAll(): Promise<void> {
+    this.isBusy = true;
+    while (this.waiting.length > 0) {
+      const works = this.waiting.slice(0, WORKS_PER_COMMIT);
+      this.waiting = this.waiting.slice(WORKS_PER_COMMIT);
+      await this.commit(works);
+    }
+    this.isBusy = false;
+  }
+
+  private async commit(works: readonly Waiting[]): Promise<void> {
+    const [first] = works;
+    if (first === undefined) return;
+    const settled: (() => void)[] = [];
+    try {
+      await this.dataSource.transaction(async (records) => {
+        // Alone, the transaction itself is what is rolled back.
+        if (works.length === 1) settled.push(await first.run(records));
+        else for (const work of works) settled.push(await behindSavepoint(records, work));
+      });
+    } catch (cause) {
+      for (const { fail } of works) fail(cause);
+      return;
+    }
+    for (const settle of settled) settle();
+  }
+}
+
+/** A transaction within a transaction is a savepoint: an error goes to its own caller, the others are not touched. */
+async function behindSavepoint(records: EntityManager, work: Waiting): Promise<() => void> {
+  try {
+    return await records.transaction((inner) => work.run(inner));
+  } catch (cause) {
+    // A full or failing disk may have ended the whole transaction: then nobody's writes are there.
+    if (isDatabaseError(cause) && !isRefusedRow(cause)) throw cause;
+    return () => work.fail(cause);
+  }
+}
+
+/** A row that breaks a rule of its table: an error of this work alone. */
+function isRefusedRow(cause: unknown): boolean {
+  return causeCode(cause)?.startsWith('SQLITE_CONSTRAINT') === true;
+}
+
+function causeCode(cause: unknown): string | undefined {
+  return errnoOf(cause instanceof Error && 'driverError' in cause ? cause.driverError : cause);
+}
+
+function asStorageError(cause: unknown): FederationError {
+  return FederationError.from(cause, isDatabaseError(cause) ? 'STORAGE_FAILED' : 'INVARIANT');
 }
 
 function isDatabaseError(cause: unknown): boolean {

@@ -1,5 +1,12 @@
 import { type Clock, digestOfJson, required } from '@consilium/shared/kernel';
-import type { Assignment, RoundPlan, VersionReference } from '@consilium/shared/wire';
+import {
+  type Assignment,
+  isBuffered,
+  type LocalRule,
+  type RecipePlan,
+  type RoundPlan,
+  type VersionReference,
+} from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import type { Campaign } from '../campaigns/campaign.entity.js';
@@ -33,8 +40,8 @@ export class Assignments {
   private async toTrain(records: EntityManager, siteId: string): Promise<Assignment | null> {
     for (const { id, roundId } of await this.ledger.openOf(records, siteId)) {
       const round = required(await this.ledger.get(records, roundId), 'the round of a participation');
-      if (!isRoundReceiving(round.state)) continue;
       const campaign = await this.register.get(records, round.campaignId);
+      if (!isRoundReceiving(round.state) && !isBuffered(campaign.plan.recipe)) continue;
       const base = required(await this.models.version(records, campaign.id, round.baseVersion), 'the base version');
       const plan = roundPlan(campaign, round, base);
       const remainingMs = Math.max(0, round.deadlineAtMs - this.clock.nowMs());
@@ -57,7 +64,8 @@ export class Assignments {
 }
 
 function roundPlan(campaign: Campaign, round: Round, base: ModelVersion): RoundPlan {
-  const { model, objective, patch, training, probe, seed, rounds } = campaign.plan;
+  const { model, objective, patch, training, probe, seed, rounds, updates, siteLocal } = campaign.plan;
+  const localRule = localRuleOf(campaign.plan.recipe, base);
   return {
     campaignId: campaign.id,
     campaignName: campaign.name,
@@ -71,7 +79,18 @@ function roundPlan(campaign: Campaign, round: Round, base: ModelVersion): RoundP
     training,
     probe,
     seed,
+    ...(localRule === undefined ? {} : { localRule }),
+    ...(updates === undefined ? {} : { updates }),
+    ...(siteLocal === undefined ? {} : { siteLocal }),
   };
+}
+
+/** The site's half of a recipe; undefined for plain local training. */
+function localRuleOf(recipe: RecipePlan, { stateDigest, stateBytes }: ModelVersion): LocalRule | undefined {
+  if (recipe.name === 'fedprox') return { kind: 'proximal', mu: recipe.mu };
+  if (recipe.name !== 'scaffold') return undefined;
+  const hasControl = stateDigest !== null && stateBytes !== null;
+  return { kind: 'control-variates', control: hasControl ? { digest: stateDigest, bytes: stateBytes } : null };
 }
 
 function reference({ number, digest, bytes }: ModelVersion): VersionReference {

@@ -1,5 +1,5 @@
 import { type Clock, parseDurationMs } from '@consilium/shared/kernel';
-import type { CampaignEvent } from '@consilium/shared/wire';
+import { type CampaignEvent, isBuffered } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import type { Campaign } from '../campaigns/campaign.entity.js';
@@ -10,12 +10,14 @@ import { Presence } from '../live/presence.js';
 import { ModelLedger } from '../models/model-ledger.js';
 import { CLOCK, CONFIG } from '../ports.js';
 import { SiteDirectory } from '../sites/site-directory.js';
-import { selectCohort } from './cohort-selection.js';
+import { UpdateScreening } from '../updates/update-screening.js';
 import { decideRound, type RoundDecision } from './decide-round.js';
 import type { Participation } from './participation.entity.js';
 import type { Round } from './round.entity.js';
 import { RoundLedger } from './round-ledger.js';
-import { isRoundOpen } from './round-states.js';
+import { RoundParts, type Parts } from './round-parts.js';
+import { RoundPlanner } from './round-planner.js';
+import { isParticipationOpen, isRoundOpen } from './round-states.js';
 
 /** What one step did; events and nudges go out after the commit. */
 export interface StepResult {
@@ -37,6 +39,9 @@ export class CampaignStep {
   constructor(
     private readonly register: CampaignRegister,
     private readonly ledger: RoundLedger,
+    private readonly parts: RoundParts,
+    private readonly planner: RoundPlanner,
+    private readonly screening: UpdateScreening,
     private readonly models: ModelLedger,
     private readonly sites: SiteDirectory,
     private readonly presence: Presence,
@@ -51,47 +56,42 @@ export class CampaignStep {
     const latest = await this.ledger.latest(records, campaignId);
     if (latest !== null && isRoundOpen(latest.state)) return this.stepRound(records, campaign, latest);
     const scoring = campaign.state === 'scoring' ? await this.scoringFacts(records, campaign) : null;
-    const facts = { state: campaign.state, rounds: campaign.plan.rounds, latestRound: latest };
-    const decision = decideCampaign(facts, scoring, this.clock.nowMs());
+    const { rounds, attempts } = campaign.plan;
+    const decision = decideCampaign(
+      { state: campaign.state, rounds, attempts, latestRound: latest },
+      scoring,
+      this.clock.nowMs(),
+    );
     switch (decision.kind) {
       case 'plan-round':
-        return this.planRound(records, campaign, decision.number);
+        return { hasMoved: true, events: [await this.planner.plan(records, campaign, decision.number)], nudges: [] };
       case 'move': {
+        const closed = await this.closeCarriedOver(records, campaign, latest);
         const event = await this.register.move(records, campaign, decision.to, 'code' in decision ? decision.code : null);
-        return { hasMoved: true, events: [event], nudges: campaign.sites.map(({ id }) => id) };
+        return { hasMoved: true, events: [...closed, event], nudges: campaign.sites.map(({ id }) => id) };
       }
       case 'none':
         return STANDS_STILL;
     }
   }
 
-  /** Writes the next round with the newest version as its base; also used to try a failed round once more. */
-  async planRound(records: EntityManager, campaign: Campaign, number: number): Promise<StepResult> {
-    const enrolled = new Set((await this.sites.enrolled(records)).map(({ id }) => id));
-    const event = await this.ledger.plan(records, campaign, {
-      number,
-      baseVersion: (await this.models.newest(records, campaign.id)).number,
-      deadlineMs: parseDurationMs(campaign.plan.deadline),
-      cohort: selectCohort(campaign.sites, ({ id }) => enrolled.has(id)),
-    });
-    return { hasMoved: true, events: [event], nudges: [] };
-  }
-
   private async stepRound(records: EntityManager, campaign: Campaign, round: Round): Promise<StepResult> {
-    const participations = await this.ledger.participationsOf(records, [round.id]);
-    const { quorum, grace } = campaign.plan;
-    const facts = { state: round.state, deadlineAtMs: round.deadlineAtMs, quorum, graceMs: parseDurationMs(grace) };
-    const decision = decideRound(facts, participations, this.clock.nowMs());
-    return this.applyToRound(records, campaign, round, participations, decision);
+    const { quorum, grace, recipe, requiredSites = [] } = campaign.plan;
+    const parts = await this.parts.of(records, campaign, round);
+    const rule = { quorum, graceMs: parseDurationMs(grace), requiredSites, isBuffered: isBuffered(recipe) };
+    const facts = { state: round.state, deadlineAtMs: round.deadlineAtMs, ...rule };
+    const decision = decideRound(facts, parts.facts, this.clock.nowMs());
+    return this.applyToRound(records, campaign, round, parts, decision);
   }
 
   private async applyToRound(
     records: EntityManager,
     campaign: Campaign,
     round: Round,
-    participations: readonly Participation[],
+    parts: Parts,
     decision: RoundDecision,
   ): Promise<StepResult> {
+    const { participations } = parts;
     const siteIds = participations.map(({ siteId }) => siteId);
     switch (decision.kind) {
       case 'move': {
@@ -99,10 +99,12 @@ export class CampaignStep {
         return { hasMoved: true, events: [event], nudges: decision.to === 'inviting' ? siteIds : [] };
       }
       case 'close': {
-        const closed = await this.ledger.closeOpen(records, campaign, round, participations, 'ROUND_CLOSED');
-        const code = 'code' in decision ? decision.code : undefined;
-        const event = await this.ledger.moveRound(records, campaign, round, decision.to, { code });
-        return { hasMoved: true, events: [...closed, event], nudges: siteIds };
+        if (decision.to === 'failed') {
+          const closed = await this.ledger.closeOpen(records, campaign, round, participations, 'ROUND_CLOSED');
+          const event = await this.ledger.moveRound(records, campaign, round, 'failed', decision);
+          return { hasMoved: true, events: [...closed, event], nudges: siteIds };
+        }
+        return this.closeWithQuorum(records, campaign, round, participations);
       }
       case 'fold':
         return { ...STANDS_STILL, fold: round.id };
@@ -110,6 +112,38 @@ export class CampaignStep {
       case 'done':
         return STANDS_STILL;
     }
+  }
+
+  /** Screens what is about to be folded. When something is held back the round stays as it is, for the rule to look again. */
+  private async closeWithQuorum(
+    records: EntityManager,
+    campaign: Campaign,
+    round: Round,
+    participations: readonly Participation[],
+  ): Promise<StepResult> {
+    const { quarantined } = await this.screening.screen(records, campaign, round);
+    if (quarantined.length > 0) {
+      const events = [];
+      for (const { participationId, code } of quarantined) {
+        const participation = participations.find(({ id }) => id === participationId);
+        if (participation === undefined) continue;
+        events.push(await this.ledger.moveParticipation(records, campaign, round, participation, 'quarantined', code));
+      }
+      return { hasMoved: true, events, nudges: [] };
+    }
+    // Buffered rounds leave slow sites at work: what they deliver counts in the round in which it comes.
+    const closing = isBuffered(campaign.plan.recipe) ? [] : participations;
+    const nudges = closing.filter(({ state }) => isParticipationOpen(state)).map(({ siteId }) => siteId);
+    const closed = await this.ledger.closeOpen(records, campaign, round, closing, 'ROUND_CLOSED');
+    const event = await this.ledger.moveRound(records, campaign, round, 'aggregating');
+    return { hasMoved: true, events: [...closed, event], nudges };
+  }
+
+  /** No later round will take what the sites of a buffered campaign still have in hand. */
+  private async closeCarriedOver(records: EntityManager, campaign: Campaign, latest: Round | null): Promise<CampaignEvent[]> {
+    if (latest === null || !isBuffered(campaign.plan.recipe)) return [];
+    const carried = await this.ledger.carriedOver(records, campaign.id);
+    return this.ledger.closeOpen(records, campaign, latest, carried, 'ROUND_CLOSED');
   }
 
   private async scoringFacts(records: EntityManager, campaign: Campaign): Promise<ScoringFacts> {

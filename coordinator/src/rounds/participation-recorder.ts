@@ -1,5 +1,5 @@
 import { type Clock, FederationError, required } from '@consilium/shared/kernel';
-import type { CampaignEvent, ParticipationState, Progress } from '@consilium/shared/wire';
+import { type CampaignEvent, isBuffered, type ParticipationState, type Progress } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import type { Campaign } from '../campaigns/campaign.entity.js';
@@ -33,9 +33,19 @@ interface Fact {
   readonly along?: (records: EntityManager, context: ParticipationContext) => Promise<void>;
 }
 
+interface Reported {
+  readonly participationId: string;
+  readonly state: ParticipationState;
+  readonly campaign: Pick<Campaign, 'id' | 'name'>;
+  readonly round: Pick<Round, 'number'>;
+}
+
 /** Writes what sites say about their part in a round, then wakes the conductor. Repeated and overtaken messages change nothing. */
 @Injectable()
 export class ParticipationRecorder {
+  /** The last progress report of each site. */
+  private readonly reported = new Map<string, Reported>();
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly register: CampaignRegister,
@@ -46,10 +56,10 @@ export class ParticipationRecorder {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** NOT_FOUND unless the participation is this site's; ROUND_CLOSED unless its round still receives. */
+  /** NOT_FOUND unless the participation is this site's; ROUND_CLOSED unless what it delivers can still count. */
   async requireReceiving(records: EntityManager, site: Caller, participationId: string): Promise<ParticipationContext> {
     const context = await this.contextOf(records, site, participationId);
-    if (isRoundReceiving(context.round.state) && isParticipationOpen(context.participation.state)) return context;
+    if (isReceiving(context)) return context;
     throw roundClosed(context);
   }
 
@@ -69,7 +79,7 @@ export class ParticipationRecorder {
       const context = await this.contextOf(records, site, participationId);
       const { campaign, round, participation } = context;
       if (!isParticipationNews(participation.state, fact.to)) return null;
-      if (!isRoundReceiving(round.state)) throw roundClosed(context);
+      if (!isReceiving(context)) throw roundClosed(context);
       await fact.along?.(records, context);
       return this.ledger.moveParticipation(records, campaign, round, participation, fact.to, fact.code);
     });
@@ -78,13 +88,21 @@ export class ParticipationRecorder {
     return true;
   }
 
-  /** Progress is passed on, not stored; it also says that the site has begun to train or to upload. */
+  /**
+   * Progress is passed on, not stored; it also says that the site has begun to train or to upload. What is known of a
+   * participation's names and state is remembered, so that reports in quick succession cost the database nothing.
+   */
   async recordProgress(site: Caller, progress: Progress): Promise<void> {
     const to = progress.phase === 'uploading' ? 'delivering' : progress.phase === 'training' ? 'training' : 'accepted';
-    await this.record(site, progress.participationId, { to });
-    const { campaign, round } = await this.unitOfWork.transact((records) =>
-      this.contextOf(records, site, progress.participationId),
-    );
+    const known = this.reported.get(site.id);
+    if (known?.participationId !== progress.participationId || known.state !== to) {
+      await this.record(site, progress.participationId, { to });
+      const { campaign, round } = await this.unitOfWork.transact((records) =>
+        this.contextOf(records, site, progress.participationId),
+      );
+      this.reported.set(site.id, { participationId: progress.participationId, state: to, campaign, round });
+    }
+    const { campaign, round } = required(this.reported.get(site.id), 'what is known of the site');
     this.events.publish([
       {
         kind: 'progress',
@@ -106,6 +124,16 @@ export class ParticipationRecorder {
     }
   }
 
+  /**
+   * The round in which an update counts that is accepted now: its own while that receives, else (buffered rounds) the newest one
+   * if it receives; null means the next one that is planned.
+   */
+  async roundToCountIn(records: EntityManager, { campaign, round }: ParticipationContext): Promise<string | null> {
+    if (isRoundReceiving(round.state)) return round.id;
+    const latest = await this.ledger.latest(records, campaign.id);
+    return latest !== null && isRoundReceiving(latest.state) ? latest.id : null;
+  }
+
   private announce(event: CampaignEvent): void {
     if (event.kind === 'participation') {
       const reason = event.code === undefined ? '' : ` (${event.code})`;
@@ -114,6 +142,13 @@ export class ParticipationRecorder {
     this.events.publish([event]);
     this.conductor.wake();
   }
+}
+
+/** A buffered campaign takes what its sites still have in hand also after the round for which they were invited. */
+function isReceiving({ campaign, round, participation }: ParticipationContext): boolean {
+  if (!isParticipationOpen(participation.state)) return false;
+  if (isRoundReceiving(round.state)) return true;
+  return isBuffered(campaign.plan.recipe) && (campaign.state === 'active' || campaign.state === 'paused');
 }
 
 function roundClosed({ round, participation }: ParticipationContext): FederationError {

@@ -136,13 +136,14 @@ export class RoundConductor implements OnApplicationBootstrap, BeforeApplication
   private logEvent(event: CampaignEvent): void {
     if (event.kind === 'campaign') this.log.info(`${event.campaignName}: ${event.state}`);
     if (event.kind === 'round') {
+      const missing = event.missingSites === undefined ? '' : `, without ${event.missingSites.join(', ')}`;
       const detail = event.code ?? event.versionDigest?.slice(0, 19);
-      this.log.info(
-        `${event.campaignName} round ${event.roundNumber}: ${event.state}${detail === undefined ? '' : ` (${detail})`}`,
-      );
+      const said = detail === undefined ? '' : ` (${detail}${missing})`;
+      this.log.info(`${event.campaignName} round ${event.roundNumber}: ${event.state}${said}`);
     }
     if (event.kind === 'participation') {
-      this.log.info(`${event.campaignName} round ${event.roundNumber}: ${event.siteName} ${event.state}`);
+      const reason = event.code === undefined ? '' : ` (${event.code})`;
+      this.log.info(`${event.campaignName} round ${event.roundNumber}: ${event.siteName} ${event.state}${reason}`);
     }
   }
 }

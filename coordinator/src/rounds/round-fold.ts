@@ -1,47 +1,64 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Digest, newId, required } from '@consilium/shared/kernel';
 import { manifestOf } from '@consilium/shared/models';
-import { type Digest, required } from '@consilium/shared/kernel';
-import { SafetensorsFile } from '@consilium/shared/weights';
-import type { CampaignEvent, CampaignPlan } from '@consilium/shared/wire';
+import type { CampaignEvent } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
-import { In } from 'typeorm';
-import { aggregate } from '../aggregation/aggregate.js';
 import type { BlobStore } from '../blobs/blob-store.js';
+import type { Campaign } from '../campaigns/campaign.entity.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
+import type { HomeFolder } from '../home/home-folder.js';
+import { Log } from '../log.js';
 import { ModelLedger } from '../models/model-ledger.js';
+import type { ModelVersion } from '../models/model-version.entity.js';
 import { weightFileMetadata } from '../models/weight-file-metadata.js';
-import { BLOB_STORE } from '../ports.js';
+import { BLOB_STORE, HOME } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
-import { Update } from '../updates/update.entity.js';
+import { UpdateLedger } from '../updates/update-ledger.js';
+import { FoldEngine, type FoldOutcome } from './fold-engine.js';
 import { RoundLedger } from './round-ledger.js';
 
-interface FoldFacts {
-  readonly plan: CampaignPlan;
-  readonly baseDigest: Digest;
-  readonly nextNumber: number;
-  readonly updates: readonly { siteName: string; patches: number; digest: Digest }[];
+interface UpdateToFold {
+  readonly siteName: string;
+  readonly digest: Digest;
+  readonly patches: number;
+  /** Versions that came after the one from which it started. */
+  readonly staleness: number;
 }
 
-/** Turns a round's updates into the next model version: the blob first, then one transaction for version and round. */
+interface FoldFacts {
+  readonly campaign: Campaign;
+  readonly base: ModelVersion;
+  readonly updates: readonly UpdateToFold[];
+}
+
+/** Turns a round's updates into the next model version: the blobs first, then one transaction for version and round. */
 @Injectable()
 export class RoundFold {
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly register: CampaignRegister,
     private readonly ledger: RoundLedger,
+    private readonly updates: UpdateLedger,
     private readonly models: ModelLedger,
+    private readonly engine: FoldEngine,
+    private readonly log: Log,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
+    @Inject(HOME) private readonly home: HomeFolder,
   ) {}
 
   /** Idempotent: after a crash at any point it gives the same bytes again. Returns the events to publish. */
   async fold(roundId: string, signal: AbortSignal): Promise<CampaignEvent[]> {
     const facts = await this.factsOf(roundId);
-    const blob = await this.writeNext(facts, signal);
+    const { digest, bytes, state } = await this.writeNext(facts, signal);
     return this.unitOfWork.transact(async (records) => {
       const round = required(await this.ledger.get(records, roundId), 'the round being folded');
       if (round.state !== 'aggregating') return [];
       const campaign = await this.register.get(records, round.campaignId);
-      await this.models.append(records, { campaignId: campaign.id, number: facts.nextNumber, roundId, ...blob });
-      return [await this.ledger.moveRound(records, campaign, round, 'finished', { versionDigest: blob.digest })];
+      const version = { campaignId: campaign.id, number: facts.base.number + 1, roundId, digest, bytes };
+      const carried = { stateDigest: state?.digest ?? null, stateBytes: state?.bytes ?? null };
+      await this.models.append(records, { ...version, ...carried });
+      return [await this.ledger.moveRound(records, campaign, round, 'finished', { versionDigest: digest })];
     });
   }
 
@@ -50,39 +67,55 @@ export class RoundFold {
       const round = required(await this.ledger.get(records, roundId), 'the round to fold');
       const campaign = await this.register.get(records, round.campaignId);
       const base = required(await this.models.version(records, campaign.id, round.baseVersion), 'the base version');
-      const delivered = (await this.ledger.participationsOf(records, [roundId])).filter(({ state }) => state === 'delivered');
-      const updates = await records.findBy(Update, { participationId: In(delivered.map(({ id }) => id)) });
-      const byParticipation = new Map(updates.map((update) => [update.participationId, update]));
-      return {
-        plan: campaign.plan,
-        baseDigest: base.digest,
-        nextNumber: base.number + 1,
-        updates: delivered.map(({ id, siteName }) => {
-          const { patches, digest } = required(byParticipation.get(id), 'the update of a delivered participation');
-          return { siteName, patches, digest };
-        }),
-      };
+      const counted = await this.updates.countedIn(records, roundId);
+      const made = await this.ledger.participationsById(
+        records,
+        counted.map(({ participationId }) => participationId),
+      );
+      const baseOf = new Map((await this.ledger.roundsOf(records, campaign.id)).map(({ id, baseVersion }) => [id, baseVersion]));
+      const updates = counted.map(({ participationId, roundId: madeFor, digest, patches }) => {
+        const { siteName } = required(
+          made.find(({ id }) => id === participationId),
+          'the participation of an update',
+        );
+        return { siteName, digest, patches, staleness: base.number - required(baseOf.get(madeFor), 'the base of an update') };
+      });
+      return { campaign, base, updates: updates.sort(bySiteThenAge) };
     });
   }
 
-  private async writeNext(facts: FoldFacts, signal: AbortSignal): Promise<{ digest: Digest; bytes: number }> {
-    const open: SafetensorsFile[] = [];
-    const openBlob = async (digest: Digest): Promise<SafetensorsFile> => {
-      const file = await SafetensorsFile.open(await this.blobs.localPath(digest));
-      open.push(file);
-      return file;
-    };
+  private async writeNext({ campaign, base, updates }: FoldFacts, signal: AbortSignal): Promise<FoldOutcome> {
+    const { model, recipe, digest = 'sha256' } = campaign.plan;
+    const outputPath = join(this.home.blobs, `${newId('fold')}.partial`);
+    const stateOutputPath = join(this.home.blobs, `${newId('state')}.partial`);
+    const files = [];
+    for (const { digest: named, ...update } of updates) files.push({ ...update, path: await this.blobs.localPath(named) });
     try {
-      const base = await openBlob(facts.baseDigest);
-      const updates = [];
-      for (const { siteName, patches, digest } of facts.updates) {
-        updates.push({ siteName, patches, delta: await openBlob(digest) });
-      }
-      const manifest = manifestOf(facts.plan.model);
-      const metadata = weightFileMetadata(facts.plan.model, facts.nextNumber);
-      return await this.blobs.write(aggregate({ manifest, base, updates, recipe: facts.plan.recipe, metadata, signal }));
+      const outcome = await this.engine.fold({
+        manifest: manifestOf(model),
+        basePath: await this.blobs.localPath(base.digest),
+        statePath: base.stateDigest === null ? null : await this.blobs.localPath(base.stateDigest),
+        updates: files,
+        recipe,
+        metadata: weightFileMetadata(model, base.number + 1),
+        sitesOfCampaign: campaign.sites.length,
+        digest,
+        outputPath,
+        stateOutputPath,
+        signal,
+      });
+      await this.blobs.adopt(outputPath, outcome.digest);
+      if (outcome.state !== null) await this.blobs.adopt(stateOutputPath, outcome.state.digest);
+      for (const { siteName, code } of outcome.leftOut) this.log.info(`${campaign.name}: ${siteName} was left out (${code})`);
+      return outcome;
     } finally {
-      for (const file of open) await file.close();
+      for (const path of [outputPath, stateOutputPath]) await rm(path, { force: true });
     }
   }
+}
+
+/** The order of the sums: by site, and of two updates of one site the older one first. */
+function bySiteThenAge(a: UpdateToFold, b: UpdateToFold): number {
+  if (a.siteName !== b.siteName) return a.siteName < b.siteName ? -1 : 1;
+  return b.staleness - a.staleness;
 }

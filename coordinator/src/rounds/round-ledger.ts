@@ -5,11 +5,19 @@ import { type EntityManager, In } from 'typeorm';
 import { CLOCK } from '../ports.js';
 import { Participation } from './participation.entity.js';
 import { Round } from './round.entity.js';
-import { isParticipationOpen, requireRoundMove } from './round-states.js';
+import { isParticipationOpen, OPEN_PARTICIPATION_STATES, requireRoundMove } from './round-states.js';
 
 interface CampaignName {
   readonly id: string;
   readonly name: string;
+}
+
+/** What a move of a round says beyond its state. */
+export interface RoundResult {
+  readonly code?: string | undefined;
+  readonly versionDigest?: Digest;
+  /** Required sites that a failed round lacked. */
+  readonly missingSites?: readonly string[];
 }
 
 export interface RoundToPlan {
@@ -42,21 +50,38 @@ export class RoundLedger {
     return records.find(Participation, { where: { roundId: In([...roundIds]) }, order: { siteName: 'ASC' } });
   }
 
+  /** Participations of a campaign's earlier rounds whose sites are still at work, in site-name order: buffered rounds only. */
+  async carriedOver(records: EntityManager, campaignId: string, exceptRoundId?: string): Promise<Participation[]> {
+    const rounds = await records.find(Round, { where: { campaignId } });
+    const roundIds = rounds.map(({ id }) => id).filter((id) => id !== exceptRoundId);
+    return records.find(Participation, {
+      where: { roundId: In(roundIds), state: In([...OPEN_PARTICIPATION_STATES]) },
+      order: { siteName: 'ASC' },
+    });
+  }
+
+  async participationsById(records: EntityManager, ids: readonly string[]): Promise<Participation[]> {
+    return records.find(Participation, { where: { id: In([...ids]) }, order: { siteName: 'ASC' } });
+  }
+
   async participation(records: EntityManager, id: string, siteId: string): Promise<Participation | null> {
     return records.findOneBy(Participation, { id, siteId });
   }
 
   /** The site's participations that have not ended, oldest first. */
   async openOf(records: EntityManager, siteId: string): Promise<Participation[]> {
-    const found = await records.find(Participation, {
-      where: { siteId, state: In(['invited', 'accepted', 'training', 'delivering']) },
+    return records.find(Participation, {
+      where: { siteId, state: In([...OPEN_PARTICIPATION_STATES]) },
       order: { invitedAtMs: 'ASC', id: 'ASC' },
     });
-    return found;
   }
 
   /** Writes the round and an invitation for each site of the cohort. */
-  async plan(records: EntityManager, campaign: CampaignName, plan: RoundToPlan): Promise<CampaignEvent> {
+  async plan(
+    records: EntityManager,
+    campaign: CampaignName,
+    plan: RoundToPlan,
+  ): Promise<{ event: CampaignEvent; roundId: string }> {
     const nowMs = this.clock.nowMs();
     const attempt = 1 + (await records.countBy(Round, { campaignId: campaign.id, number: plan.number }));
     const round = await records.save(Round, {
@@ -82,7 +107,7 @@ export class RoundLedger {
       deliveredAtMs: null,
     }));
     await records.save(Participation, invitations);
-    return this.roundEvent(campaign, round);
+    return { event: this.roundEvent(campaign, round), roundId: round.id };
   }
 
   async moveRound(
@@ -90,14 +115,14 @@ export class RoundLedger {
     campaign: CampaignName,
     round: Round,
     to: RoundState,
-    result: { code?: string; versionDigest?: Digest } = {},
+    result: RoundResult = {},
   ): Promise<CampaignEvent> {
     requireRoundMove(round.state, to);
     round.state = to;
     round.code = result.code ?? null;
     if (to === 'finished' || to === 'failed' || to === 'cancelled') round.finishedAtMs = this.clock.nowMs();
     await records.save(round);
-    return this.roundEvent(campaign, round, result.versionDigest);
+    return this.roundEvent(campaign, round, result);
   }
 
   /** Ends every participation that is still open. */
@@ -138,7 +163,7 @@ export class RoundLedger {
     };
   }
 
-  private roundEvent(campaign: CampaignName, round: Round, versionDigest?: Digest): CampaignEvent {
+  private roundEvent(campaign: CampaignName, round: Round, { versionDigest, missingSites }: RoundResult = {}): CampaignEvent {
     return {
       kind: 'round',
       ...this.reference(campaign),
@@ -146,6 +171,7 @@ export class RoundLedger {
       state: round.state,
       ...(round.code === null ? {} : { code: round.code }),
       ...(versionDigest === undefined ? {} : { versionDigest }),
+      ...(missingSites === undefined || missingSites.length === 0 ? {} : { missingSites: [...missingSites] }),
     };
   }
 

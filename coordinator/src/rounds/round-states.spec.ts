@@ -41,6 +41,7 @@ describe('news of a participation', () => {
 
   it('comes too late for a part that has ended, except as an echo of a delivery', () => {
     expect(isParticipationNews('delivered', 'training')).toBe(false);
+    expect(isParticipationNews('delivered', 'quarantined')).toBe(true);
     for (const [from, to] of [
       ['late', 'delivered'],
       ['failed', 'accepted'],

@@ -24,6 +24,9 @@ export function isRoundReceiving(state: RoundState): boolean {
   return state === 'planned' || state === 'inviting' || state === 'training';
 }
 
+/** The states of a participation whose site may still deliver. */
+export const OPEN_PARTICIPATION_STATES: readonly ParticipationState[] = OPEN_STATES;
+
 export function isParticipationOpen(state: ParticipationState): boolean {
   return OPEN_STATES.includes(state);
 }
@@ -41,7 +44,10 @@ export function requireRoundMove(from: RoundState, to: RoundState): void {
 export function isParticipationNews(from: ParticipationState, to: ParticipationState): boolean {
   if (from === to) return false;
   if (!isParticipationOpen(from)) {
-    if (from === 'delivered' && isParticipationOpen(to)) return false;
+    // An overtaken message of a part that has come to its end in the meantime.
+    if ((from === 'delivered' || from === 'quarantined') && isParticipationOpen(to)) return false;
+    // Screening and operators have their say after the delivery.
+    if ((from === 'delivered' && to === 'quarantined') || (from === 'quarantined' && to === 'delivered')) return true;
     throw new FederationError('ROUND_CLOSED', `this site's part in the round has ended as ${from}`, {
       details: { state: from },
       remedy: 'Ask for the next assignment.',

@@ -108,11 +108,18 @@ export class UpdateIntake {
     const events: CampaignEvent[] = [];
     await this.participations.record(site, offer.participationId, {
       to: 'delivered',
-      along: async (records, { campaign, round }) => {
+      along: async (records, context) => {
+        const { campaign, round } = context;
         const { report, digest, participationId } = offer;
         const atMs = this.clock.nowMs();
         const facts = { patches: report.patches, bytes: upload.bytes, report, facts: null, acceptedAtMs: atMs };
-        const counted = { foldRoundId: round.id, state: 'accepted' as const, code: null, decidedBy: null, decidedAtMs: null };
+        const counted = {
+          foldRoundId: await this.participations.roundToCountIn(records, context),
+          state: 'accepted' as const,
+          code: null,
+          decidedBy: null,
+          decidedAtMs: null,
+        };
         await records.save(Update, { participationId, roundId: round.id, digest, ...facts, ...counted });
         const base = { campaignId: campaign.id, number: round.baseVersion };
         await this.models.recordScore(records, base, site, report.baseScore);

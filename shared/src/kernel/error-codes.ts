@@ -49,6 +49,7 @@ export const ERROR_CODES = {
   COORDINATOR_ALREADY_RUNNING: 'state',
   ROUND_CLOSED: 'state',
   QUORUM_MISSED: 'state',
+  REQUIRED_SITE_MISSING: 'state',
   ROUND_TRANSITION: 'state',
   CAMPAIGN_TRANSITION: 'state',
   UPDATE_BASE_STALE: 'state',

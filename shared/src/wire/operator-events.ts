@@ -41,6 +41,8 @@ export const campaignEventSchema = z.discriminatedUnion('kind', [
     /** Of the version that the round produced. */
     versionDigest: digestField.optional(),
     code: z.string().optional(),
+    /** Required sites that a failed round lacked. */
+    missingSites: z.array(nameField).optional(),
   }),
   z.object({
     ...campaignReference,
@@ -84,6 +86,10 @@ export const participationViewSchema = z.object({
   state: z.enum(PARTICIPATION_STATES),
   code: z.string().nullable(),
   patches: z.number().nullable(),
+  /** Size of the update on its way. */
+  bytes: z.number().nullable(),
+  /** The round in which the update counted: the same one, a later one, or none. */
+  countedInRound: z.int().nullable(),
   meanLoss: z.number().nullable(),
   trainingMs: z.number().nullable(),
 });
@@ -102,6 +108,8 @@ export type VersionView = z.infer<typeof versionViewSchema>;
 export const roundViewSchema = z.object({
   id: z.string(),
   number: z.int(),
+  /** 1 for the first try of this number. */
+  attempt: z.int(),
   state: z.enum(ROUND_STATES),
   code: z.string().nullable(),
   startedAtMs: z.number().nullable(),

@@ -24,12 +24,30 @@ const UPDATES = [
   `CREATE INDEX "updates_of_fold" ON "updates" ("foldRoundId")`,
 ];
 
+/** Plans are kept as they were checked: those of earlier campaigns get what a campaign file of today would have by default. */
+async function completePlans(records: QueryRunner): Promise<void> {
+  const campaigns = (await records.query(`SELECT "id", "plan" FROM "campaigns"`)) as { id: string; plan: string }[];
+  for (const { id, plan } of campaigns) {
+    const completed: unknown = {
+      screening: { normFactor: 5, minimumCosine: -0.5 },
+      attempts: 1,
+      digest: 'sha256',
+      ...(JSON.parse(plan) as object),
+    };
+    // Identifiers are made by us and hold letters, digits and "_" only; "'" is doubled in the text.
+    await records.query(
+      `UPDATE "campaigns" SET "plan" = '${JSON.stringify(completed).replaceAll("'", "''")}' WHERE "id" = '${id}'`,
+    );
+  }
+}
+
 /** Held-back updates, late work, the state of adaptive recipes, and what sites say of themselves. */
 export class FederationCore1795860000000 implements MigrationInterface {
   readonly name = 'FederationCore1795860000000';
 
   async up(records: QueryRunner): Promise<void> {
     for (const statement of [...ADDED, ...UPDATES]) await records.query(statement);
+    await completePlans(records);
   }
 
   async down(): Promise<void> {
