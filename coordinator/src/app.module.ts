@@ -40,6 +40,7 @@ import { SitesController } from './sites/sites.controller.js';
 import { BlobsController } from './transfer/blobs.controller.js';
 import { UploadSpool } from './transfer/upload-spool.js';
 import { Quarantine } from './updates/quarantine.js';
+import { UpdateFiles } from './updates/update-files.js';
 import { UpdateIntake } from './updates/update-intake.js';
 import { UpdateLedger } from './updates/update-ledger.js';
 import { UpdateScreening } from './updates/update-screening.js';
@@ -81,7 +82,7 @@ export class AppModule {
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
         ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundFold, RoundConductor],
         ...[ParticipationRecorder, Assignments],
-        ...[ModelLedger, ScoreRecorder, UploadSpool, UpdateLedger, UpdateIntake, UpdateScreening, Quarantine],
+        ...[ModelLedger, ScoreRecorder, UploadSpool, UpdateLedger, UpdateFiles, UpdateIntake, UpdateScreening, Quarantine],
         ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
       ],
     };

@@ -1,9 +1,9 @@
+import { rm, stat } from 'node:fs/promises';
 import { algorithmOf, type Digest, type DigestAlgorithm, required } from '@consilium/shared/kernel';
 import { type Manifest, SafetensorsFile, writeFileWhole } from '@consilium/shared/weights';
 import type { RecipePlan } from '@consilium/shared/wire';
 import { Injectable } from '@nestjs/common';
 import { aggregate } from '../aggregation/aggregate.js';
-import { stat } from 'node:fs/promises';
 
 export interface UpdateFile {
   readonly siteName: string;
@@ -53,5 +53,10 @@ export class FoldEngine {
     } finally {
       for (const file of open) await file.close();
     }
+  }
+
+  /** Removes output files that were adopted or never finished; gone already is fine. */
+  async discard(paths: readonly string[]): Promise<void> {
+    for (const path of paths) await rm(path, { force: true });
   }
 }

@@ -1,4 +1,4 @@
-import { algorithmOf, type Clock, digestOfFile, FederationError } from '@consilium/shared/kernel';
+import { type Clock, FederationError } from '@consilium/shared/kernel';
 import { manifestOf } from '@consilium/shared/models';
 import type { CampaignEvent, UpdateOffer } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
@@ -13,7 +13,7 @@ import { type ParticipationContext, ParticipationRecorder } from '../rounds/part
 import { UploadSpool, type SpooledUpload } from '../transfer/upload-spool.js';
 import { Quarantine } from './quarantine.js';
 import { Update } from './update.entity.js';
-import { verifyUpdate } from './verify-update.js';
+import { UpdateFiles } from './update-files.js';
 
 type Outcome = 'accepted' | 'already-accepted';
 
@@ -41,6 +41,7 @@ export class UpdateIntake {
     private readonly participations: ParticipationRecorder,
     private readonly models: ModelLedger,
     private readonly uploads: UploadSpool,
+    private readonly files: UpdateFiles,
     private readonly quarantine: Quarantine,
     private readonly events: CampaignEvents,
     private readonly log: Log,
@@ -95,13 +96,13 @@ export class UpdateIntake {
         remedy: 'Ask for the present assignment and train from its base.',
       });
     }
-    if ((await digestOfFile(upload.path, algorithmOf(offer.digest))) !== offer.digest) {
+    if (!(await this.files.isNamedBy(upload.path, offer.digest))) {
       throw new FederationError('DIGEST_MISMATCH', 'the uploaded bytes are not those that the digest names', {
         details: { bytes: upload.bytes },
         remedy: 'The file was altered on its way or at its source.',
       });
     }
-    await verifyUpdate(upload.path, manifestOf(context.campaign.plan.model));
+    await this.files.verify(upload.path, manifestOf(context.campaign.plan.model));
   }
 
   private async accept(site: Caller, offer: UpdateOffer, upload: SpooledUpload): Promise<void> {

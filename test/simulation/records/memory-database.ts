@@ -49,7 +49,13 @@ export class MemoryDatabase {
 
   /** What is committed, as plain rows. */
   rowsOf<T extends object>(entity: new () => T): T[] {
-    return [...this.table(entity).all] as T[];
+    const rows = new Map([...this.table(entity).all].map((row) => [this.table(entity).keyOf(row), row]));
+    for (const { key, before, entity: changed } of this.changes.toReversed()) {
+      if (changed !== entity) continue;
+      if (before === undefined) rows.delete(key);
+      else rows.set(key, before);
+    }
+    return [...rows.values()] as T[];
   }
 
   /** Called with each commit's changes; must not write. */

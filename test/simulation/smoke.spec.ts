@@ -1,0 +1,19 @@
+import { Round } from '../../coordinator/src/rounds/round.entity.js';
+import { drawnWorld } from './world/drawn-world.js';
+import { World } from './world/world.js';
+
+it('smoke', async () => {
+  let rounds = 0, sims = 0; const states: Record<string, number> = {};
+  const t = Date.now(); let plan=0;
+  for (let i = 0; i < Number(process.env['N'] ?? 40); i++) {
+    const p0=performance.now();
+    const world = new World(drawnWorld(`${i}`));
+    plan+=performance.now()-p0;
+    await world.run(20 * 3_600_000).catch((e) => console.log(i, String(e)));
+    rounds += world.disk.records.rowsOf(Round).length; sims += world.schedule.elapsedMs;
+    for (const { state, code } of [...world.disk.records.rowsOf(Round)]) states[`${state} ${code}`] = (states[`${state} ${code}`] ?? 0) + 1;
+    for (const { state, code } of [...world.campaigns()]) states[`C ${state} ${code}`] = (states[`C ${state} ${code}`] ?? 0) + 1;
+    if (world.problems.length) console.log(i, world.problems);
+  }
+  console.log(rounds, 'rounds', Date.now() - t, 'ms', (Date.now() - t) / rounds, 'ms per round', sims / 3.6e6, 'h', plan, states);
+}, 600000);

@@ -1,0 +1,130 @@
+import { digestOfBytes, algorithmOf, type Digest, FederationError } from '@consilium/shared/kernel';
+import type { Type } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { CampaignsController } from '../../../coordinator/src/campaigns/campaigns.controller.js';
+import type { CoordinatorConfig } from '../../../coordinator/src/config/coordinator-config.js';
+import { homeFolder } from '../../../coordinator/src/home/home-folder.js';
+import { SiteGateway } from '../../../coordinator/src/live/site.gateway.js';
+import { Log } from '../../../coordinator/src/log.js';
+import { BLOB_STORE, CLOCK, CONFIG, HOME } from '../../../coordinator/src/ports.js';
+import { UnitOfWork } from '../../../coordinator/src/records/unit-of-work.js';
+import { FoldEngine, type FoldJob, type FoldOutcome } from '../../../coordinator/src/rounds/fold-engine.js';
+import { ParticipationRecorder } from '../../../coordinator/src/rounds/participation-recorder.js';
+import { RoundConductor } from '../../../coordinator/src/rounds/round-conductor.js';
+import { EnrolmentController } from '../../../coordinator/src/sites/enrolment.controller.js';
+import { SitesController } from '../../../coordinator/src/sites/sites.controller.js';
+import { UploadSpool } from '../../../coordinator/src/transfer/upload-spool.js';
+import { Quarantine } from '../../../coordinator/src/updates/quarantine.js';
+import { UpdateFiles } from '../../../coordinator/src/updates/update-files.js';
+import { type CoordinatorDisk, digestAt, SimulatedBlobs } from './coordinator-disk.js';
+import { foldedBytes } from './folded-bytes.js';
+import type { Life } from './life.js';
+import { PutTogether, type Token } from './put-together.js';
+import { SimulatedSpool } from './simulated-spool.js';
+import { SiteDoor } from './site-connection.js';
+
+const COMMIT_MS = 3;
+const FOLD_MS = 2_000;
+const HOME_FOLDER = homeFolder('simulated');
+
+/** A coordinator's settings in simulated time; it ticks less often than a real one, because every fact makes it tick anyway. */
+export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
+  home: HOME_FOLDER.path,
+  host: '127.0.0.1',
+  port: 0,
+  publicUrl: undefined,
+  logLevel: 'silent',
+  tokenLifetimeMs: 86_400_000,
+  uploadLifetimeMs: 86_400_000,
+  scoringLimitMs: 300_000,
+  scoringPresenceMs: 15_000,
+  tickIntervalMs: 10_000,
+  heartbeatIntervalMs: 5_000,
+  heartbeatTimeoutMs: 10_000,
+});
+
+/** Classes that a mutant puts in the place of real ones. */
+export type Replacements = ReadonlyMap<Token, Type>;
+
+/** One run of the coordinator: its real classes over a disk that survives it. */
+export class SimulatedCoordinator {
+  readonly door: SiteDoor;
+  readonly spool: SimulatedSpool;
+  readonly campaigns: CampaignsController;
+  readonly sites: SitesController;
+  readonly enrolment: EnrolmentController;
+
+  constructor(
+    readonly life: Life,
+    readonly disk: CoordinatorDisk,
+    replacements: Replacements,
+  ) {
+    disk.drafts.clear();
+    this.door = new SiteDoor(life);
+    this.spool = new SimulatedSpool(disk, life, () => ({
+      unitOfWork: parts.get(UnitOfWork),
+      participations: parts.get(ParticipationRecorder),
+    }));
+    life.onDeath(() => disk.records.rollBack());
+    const parts = new PutTogether(
+      [
+        [DataSource, disk.records.connect((commit) => life.write('commit', COMMIT_MS, commit))],
+        [CONFIG, SIMULATED_CONFIG],
+        [HOME, HOME_FOLDER],
+        [CLOCK, life.clock],
+        [BLOB_STORE, new SimulatedBlobs(disk, life)],
+        [Log, new Log('silent')],
+        [UploadSpool, this.spool],
+        [FoldEngine, new SimulatedFold(disk, life)],
+        [UpdateFiles, new SimulatedUpdateFiles(disk)],
+        [Quarantine, new SimulatedQuarantine()],
+      ],
+      replacements,
+    );
+    this.campaigns = parts.get(CampaignsController);
+    this.sites = parts.get(SitesController);
+    this.enrolment = parts.get(EnrolmentController);
+    parts.get(SiteGateway).afterInit(this.door.namespace);
+    parts.get(RoundConductor).onApplicationBootstrap();
+  }
+}
+
+/** Combines tiny files that stand for weights: the result tells what was folded, in which order and with which weights. */
+export class SimulatedFold {
+  constructor(
+    private readonly disk: CoordinatorDisk,
+    private readonly life: Life,
+  ) {}
+
+  async fold(job: FoldJob): Promise<FoldOutcome> {
+    const updates = job.updates.map(({ path, ...update }) => ({ ...update, digest: digestAt(path) }));
+    const content = foldedBytes(digestAt(job.basePath), updates);
+    await this.life.write('folded', FOLD_MS, () => this.disk.drafts.set(job.outputPath, content));
+    return { digest: digestOfBytes(content, job.digest), bytes: content.length, state: null, leftOut: [] };
+  }
+
+  async discard(paths: readonly string[]): Promise<void> {
+    for (const path of paths) this.disk.drafts.delete(path);
+  }
+}
+
+class SimulatedUpdateFiles {
+  constructor(private readonly disk: CoordinatorDisk) {}
+
+  async isNamedBy(path: string, digest: Digest): Promise<boolean> {
+    const content = this.disk.at(path);
+    return content !== undefined && digestOfBytes(content, algorithmOf(digest)) === digest;
+  }
+
+  async verify(path: string): Promise<void> {
+    if (this.disk.at(path)?.includes('notFinite') !== true) return;
+    throw new FederationError('UPDATE_NOT_FINITE', 'the update holds a NaN');
+  }
+}
+
+class SimulatedQuarantine {
+  async keep(): Promise<void> {
+    return;
+  }
+}
+
