@@ -1,4 +1,4 @@
-import { type FindOperator, getMetadataArgsStorage, InstanceChecker, type ObjectLiteral } from 'typeorm';
+import { type FindOperator, getMetadataArgsStorage, type ObjectLiteral } from 'typeorm';
 
 export type Entity = new () => ObjectLiteral;
 export type Row = Readonly<Record<string, unknown>>;
@@ -90,17 +90,18 @@ export class MemoryTable {
 
   matching(where: Where | readonly Where[] | undefined): Row[] {
     const alternatives = where === undefined ? [{}] : Array.isArray(where) ? (where as Where[]) : [where as Where];
+    const tests = alternatives.map((one) => this.testOf(one));
     const found: Row[] = [];
-    for (const row of this.rows.values()) if (alternatives.some((one) => this.matches(row, one))) found.push(row);
+    for (const row of this.rows.values()) if (tests.some((test) => test(row))) found.push(row);
     return found;
   }
 
-  private matches(row: Row, where: Where): boolean {
-    for (const name in where) {
-      if (!(name in row)) throw new Error(`${this.entity.name} has no column ${name}`);
-      if (!isTrueOf(row[name], where[name])) return false;
-    }
-    return true;
+  private testOf(where: Where): (row: Row) => boolean {
+    const tests = Object.entries(where).map(([name, condition]) => {
+      if (!this.columns.some((column) => column.name === name)) throw new Error(`${this.entity.name} has no column ${name}`);
+      return [name, conditionTest(condition)] as const;
+    });
+    return (row) => tests.every(([name, test]) => test(row[name]));
   }
 }
 
@@ -110,32 +111,31 @@ function uniqueValue(row: Row, columns: readonly string[]): string | undefined {
 }
 
 /** A comparison with an absent value is never true, as in SQL. */
-function isTrueOf(value: unknown, condition: unknown): boolean {
+function conditionTest(condition: unknown): (value: unknown) => boolean {
   if (condition === undefined || condition === null) throw new Error('a condition must have a value; use IsNull()');
-  if (!InstanceChecker.isFindOperator(condition)) return value === condition;
+  if (typeof condition !== 'object') return (value) => value === condition;
   const operator = condition as FindOperator<unknown>;
-  const operand: unknown = operator.child ?? operator.value;
-  if (operator.type === 'isNull') return value === null;
+  if (operator.type === 'isNull') return (value) => value === null;
   if (operator.type === 'not') {
-    if (operator.child?.type === 'isNull') return value !== null;
-    return value !== null && !isTrueOf(value, operand);
+    const { child } = operator;
+    if (child?.type === 'isNull') return (value) => value !== null;
+    const inner = conditionTest(child ?? operator.value);
+    return (value) => value !== null && !inner(value);
   }
-  if (value === null) return false;
-  switch (operator.type) {
-    case 'in':
-      return (operand as unknown[]).includes(value);
-    case 'lessThan':
-      return (value as number) < (operand as number);
-    case 'lessThanOrEqual':
-      return (value as number) <= (operand as number);
-    case 'moreThan':
-      return (value as number) > (operand as number);
-    case 'moreThanOrEqual':
-      return (value as number) >= (operand as number);
-    default:
-      throw new Error(`the operator ${operator.type} is not known here`);
-  }
+  const operand = operator.value as number;
+  const compare = COMPARISONS[operator.type];
+  if (compare !== undefined) return (value) => value !== null && compare(value as number, operand);
+  if (operator.type !== 'in') throw new Error(`the operator ${operator.type} is not known here`);
+  const values = new Set(operator.value as unknown[]);
+  return (value) => values.has(value);
 }
+
+const COMPARISONS: Readonly<Partial<Record<string, (value: number, operand: number) => boolean>>> = {
+  lessThan: (value, operand) => value < operand,
+  lessThanOrEqual: (value, operand) => value <= operand,
+  moreThan: (value, operand) => value > operand,
+  moreThanOrEqual: (value, operand) => value >= operand,
+};
 
 const frozen = new WeakSet<object>();
 

@@ -1,10 +1,18 @@
-import { type CampaignPlan, campaignPlanSchema } from '@consilium/shared/wire';
+import { type CampaignPlan, campaignPlanSchema, recipeSchema } from '@consilium/shared/wire';
 import type { SitePlan, WorldPlan } from './world-plan.js';
 
-/** A campaign of the smallest network with every default filled in; SHA-256, and 12 steps a round. */
-export function simulatedCampaign(written: Record<string, unknown>): CampaignPlan {
-  const model = { architecture: 'genesis-unet3d', width: 1, norm: 'instance' };
-  return campaignPlanSchema.parse({ model, training: { steps: 12 }, digest: 'sha256', seed: 7, ...written });
+const DEFAULTS = campaignPlanSchema.parse({
+  model: { architecture: 'genesis-unet3d', width: 1, norm: 'instance' },
+  ...{ name: 'defaults', training: { steps: 12 }, digest: 'sha256', seed: 7, rounds: 1 },
+});
+
+/** A campaign of the smallest network, everything else as by default; SHA-256, and 12 steps a round. */
+export function simulatedCampaign(
+  changes: Pick<CampaignPlan, 'name' | 'rounds'> & Partial<Omit<CampaignPlan, 'recipe'>> & { readonly recipe?: object },
+): CampaignPlan {
+  const { recipe = DEFAULTS.recipe, ...others } = changes;
+  // The defaults were checked, and a check of a whole plan takes as long as ten rounds of a world.
+  return { ...DEFAULTS, ...others, recipe: recipeSchema.parse(recipe) };
 }
 
 /** A site where nothing goes wrong: a step takes a second. */

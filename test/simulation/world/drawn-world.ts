@@ -8,7 +8,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** A world drawn from a seed: sites that are quick, slow, silent or clumsy; lines, disks and people that fail now and then. */
 export function drawnWorld(seed: string): WorldPlan {
   const random = new Random(`drawn/${seed}`);
-  const names = Array.from({ length: random.integer(1, 8) }, (_, index) => `site-${'abcdefgh'[index]}`);
+  const count = random.chance(0.7) ? random.integer(1, 3) : random.integer(4, 8);
+  const names = Array.from({ length: count }, (_, index) => `site-${'abcdefgh'[index]}`);
   const isCalm = random.chance(0.3);
   const sites = names.map((name) => drawnSite(name, random.fork(name), isCalm));
   const campaigns = Array.from({ length: random.chance(0.15) ? 2 : 1 }, (_, index) => `campaign-${index + 1}`);
@@ -65,12 +66,12 @@ function drawnCampaign(name: string, sites: readonly string[], random: Random): 
     name,
     quorum,
     seed: random.integer(0, 1_000),
-    rounds: random.integer(6, 16),
-    grace: `${random.integer(0, 60)}s`,
+    rounds: random.integer(10, 30),
+    grace: `${random.integer(1, 60)}s`,
     deadline: `${random.integer(2, 20)}min`,
     attempts: random.integer(1, 3),
     ...(cohort === undefined ? {} : { cohort }),
-    ...(random.chance(0.15) ? { requiredSites: [sites[random.integer(0, sites.length - 1)]] } : {}),
+    ...(random.chance(0.15) ? { requiredSites: [sites[random.integer(0, sites.length - 1)] as string] } : {}),
     ...(random.chance(0.2) ? { recipe: { name: 'fedbuff', maximumStaleness: random.integer(1, 4) } } : {}),
     ...(random.chance(0.3) ? { digest: 'blake3' } : {}),
   });

@@ -16,6 +16,8 @@ const EPOCH_MS = Date.UTC(2027, 0, 1);
  */
 export class Schedule {
   nowMs = EPOCH_MS;
+  /** Things that have happened. */
+  happened = 0;
   private planned = 0;
   private readonly heap: Happening[] = [];
 
@@ -45,6 +47,7 @@ export class Schedule {
       this.pop();
       if (next.run === undefined) continue;
       this.nowMs = next.atMs;
+      this.happened++;
       next.run();
       await consequences();
     }

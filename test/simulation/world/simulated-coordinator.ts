@@ -1,7 +1,7 @@
 import { digestOfBytes, algorithmOf, type Digest, FederationError } from '@consilium/shared/kernel';
 import type { Type } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { CampaignsController } from '../../../coordinator/src/campaigns/campaigns.controller.js';
+import { CampaignCommands } from '../../../coordinator/src/campaigns/campaign-commands.js';
 import type { CoordinatorConfig } from '../../../coordinator/src/config/coordinator-config.js';
 import { homeFolder } from '../../../coordinator/src/home/home-folder.js';
 import { SiteGateway } from '../../../coordinator/src/live/site.gateway.js';
@@ -50,7 +50,7 @@ export type Replacements = ReadonlyMap<Token, Type>;
 export class SimulatedCoordinator {
   readonly door: SiteDoor;
   readonly spool: SimulatedSpool;
-  readonly campaigns: CampaignsController;
+  readonly campaigns: CampaignCommands;
   readonly sites: SitesController;
   readonly enrolment: EnrolmentController;
 
@@ -81,7 +81,7 @@ export class SimulatedCoordinator {
       ],
       replacements,
     );
-    this.campaigns = parts.get(CampaignsController);
+    this.campaigns = parts.get(CampaignCommands);
     this.sites = parts.get(SitesController);
     this.enrolment = parts.get(EnrolmentController);
     parts.get(SiteGateway).afterInit(this.door.namespace);
@@ -127,4 +127,3 @@ class SimulatedQuarantine {
     return;
   }
 }
-

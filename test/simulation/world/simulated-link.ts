@@ -126,7 +126,12 @@ export class SimulatedLink implements CoordinatorLink {
       const open = door();
       if (open === undefined) return line.bring(() => decide(() => this.wait('ECONNREFUSED')));
       const auth = { protocolVersion: PROTOCOL_VERSION, credential, agentVersion: '0.1.0' };
-      const connection: SiteConnection = new SiteConnection(line, this.endOf(() => connection), open.life, auth);
+      const connection: SiteConnection = new SiteConnection(
+        line,
+        this.endOf(() => connection),
+        open.life,
+        auth,
+      );
       made = connection;
       open.knock(connection, (refusal) =>
         line.bring(() =>

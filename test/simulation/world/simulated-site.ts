@@ -47,7 +47,14 @@ export async function runAgent(parts: SiteParts, signal: AbortSignal): Promise<v
   const known = { siteName, coordinatorUrl: 'simulated', startedAtMs: life.clock.nowMs(), volumes: 3, versions: STATUS };
   const agent = new Agent(
     {
-      link: new SimulatedLink({ life, line, random: random.fork('link'), credential, door: () => coordinator()?.door, onAnswered }),
+      link: new SimulatedLink({
+        life,
+        line,
+        random: random.fork('link'),
+        credential,
+        door: () => coordinator()?.door,
+        onAnswered,
+      }),
       transfer: new SimulatedTransfer({
         ...{ life, line, disk, chunks, altered, coordinator },
         ...{ random: random.fork('transfer'), site: identity },

@@ -63,5 +63,4 @@ export class SimulatedSpool {
   async discard(uploadId: string): Promise<void> {
     await this.life.write('discarded upload', WRITE_MS, () => this.disk.uploads.delete(uploadId));
   }
-
 }

@@ -82,7 +82,11 @@ export class World {
   /** Runs until every campaign has ended and every act is done; throws when that does not come within the simulated time. */
   async run(limitMs: number): Promise<void> {
     this.startCoordinator();
-    for (const site of this.sites.values()) this.operate((at) => this.enrol(at, site), () => this.startAgentAt(site));
+    for (const site of this.sites.values())
+      this.operate(
+        (at) => this.enrol(at, site),
+        () => this.startAgentAt(site),
+      );
     for (const { atMs, act } of this.plan.acts) this.schedule.after(atMs, () => this.perform(act));
     this.lookAfterFailures();
     const hasEnded = await this.schedule.runUntil(() => this.isOver(), limitMs);
@@ -96,7 +100,9 @@ export class World {
   }
 
   private hasEnded({ id, state }: Campaign): boolean {
-    return state === 'finished' || state === 'cancelled' || (state === 'failed' && (this.resumed.get(id) ?? 0) >= this.plan.resumes);
+    return (
+      state === 'finished' || state === 'cancelled' || (state === 'failed' && (this.resumed.get(id) ?? 0) >= this.plan.resumes)
+    );
   }
 
   private endAll(): void {
@@ -195,10 +201,13 @@ export class World {
         return this.operate((at) => at.sites.revoke(act.siteName), done);
       case 'rejoin': {
         const site = this.site(act.siteName);
-        return this.operate((at) => this.enrol(at, site), () => {
-          done();
-          this.startAgent(site);
-        });
+        return this.operate(
+          (at) => this.enrol(at, site),
+          () => {
+            done();
+            this.startAgent(site);
+          },
+        );
       }
     }
   }
@@ -247,8 +256,10 @@ export class World {
     this.schedule.after(OPERATOR_LOOKS_EVERY_MS, () => {
       for (const campaign of this.campaigns().filter(({ state }) => state === 'failed')) {
         if (this.hasEnded(campaign)) continue;
-        this.resumed.set(campaign.id, (this.resumed.get(campaign.id) ?? 0) + 1);
-        this.operate((at) => at.campaigns.resume(campaign.name), () => undefined);
+        this.operate(
+          (at) => at.campaigns.resume(campaign.name),
+          () => this.resumed.set(campaign.id, (this.resumed.get(campaign.id) ?? 0) + 1),
+        );
       }
       this.lookAfterFailures();
     });
