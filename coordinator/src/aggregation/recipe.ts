@@ -1,18 +1,65 @@
-import type { RecipePlan } from '@consilium/shared/wire';
+/**
+ * A recipe says how the updates of a round become the next version: what an update weighs, which updates are chosen, how they are
+ * combined weight by weight, and how the model advances by the combined delta. It is made from the campaign's recipe plan, in the
+ * coordinator's main thread and again in each thread that folds.
+ */
+import type { RangeKernels } from './kernels/range-kernels.js';
+import type { PairDistances } from './select/pair-distances.js';
 
-/** Folds the same range of all updates of a round, one site at a time, so that memory stays flat in the number of sites. */
-export interface RangeFold {
-  /** `values` is this site's delta for the range; not kept. */
-  add(values: Float32Array, weight: number): void;
-  /** The combined delta in 64 bits; call once, after the last site. */
-  combined(): Float64Array;
+/** What a recipe may know of an update beside its numbers. */
+export interface UpdateFacts {
+  readonly siteName: string;
+  readonly patches: number;
+  /** How many versions newer than the update's own base the fold's base is; 0 when it is the same. */
+  readonly staleness: number;
 }
 
-/** How the updates of a round become the next version: a weight for each update, a way to combine, a way to advance. */
+/** Why an accepted update is not part of a fold: the recipe chose others, or it is older than the recipe allows. */
+export type LeftOutCode = 'NOT_CHOSEN' | 'UPDATE_BASE_STALE';
+
+/** One range of the model at the time it advances. All arrays have the same length and lie in the memory of the kernels. */
+export interface RangeToAdvance {
+  readonly base: Float32Array;
+  /** The combined delta. */
+  readonly delta: Float64Array;
+  /** To be filled with the next version; never the same array as `base`. */
+  readonly next: Float32Array;
+  /** What the recipe carries from round to round, in the order in which it names it: read, and replaced by the next values. */
+  readonly carried: readonly Float32Array[];
+  readonly kernels: RangeKernels;
+}
+
+/**
+ * How the deltas of a range are combined: added up with their weights, or looked at weight by weight, all sites at once.
+ * `reduce` gets one array for each site, in site order, and fills `into`; it may use the arrays as it likes.
+ */
+export type Combine =
+  | { readonly kind: 'weighted-mean' }
+  | { readonly kind: 'by-rank'; reduce(deltas: readonly Float32Array[], into: Float64Array): void };
+
+/** A tensor that a recipe keeps for every federated parameter, stored as `name/PARAMETER` in 32 bits. */
+export interface CarriedTensor {
+  readonly name: string;
+  /** Its value in the first round. */
+  readonly initial: number;
+}
+
 export interface Recipe {
-  /** An update's weight from the patches that its site trained. */
-  weightOf(patches: number, plan: RecipePlan): number;
-  openFold(elements: number): RangeFold;
-  /** The next version's range; `base` is not changed. */
-  advance(base: Float32Array, delta: Float64Array): Float32Array;
+  /** An update's weight in the sum; above 0. */
+  weightOf(update: UpdateFacts): number;
+  /** What the weighted sum is divided by, when that is not the sum of the weights. */
+  divisorOf?(updates: readonly UpdateFacts[]): number;
+  /** True for an update that is older than the recipe allows. */
+  isTooStale?(update: UpdateFacts): boolean;
+  /** The updates that are folded, by their places in the list; all of them when a recipe does not choose. */
+  choose?(distances: PairDistances): number[];
+  readonly combine: Combine;
+  readonly carried: readonly CarriedTensor[];
+  /**
+   * Present when updates bring changes of control variates: what their sum is divided by before it is added to the carried
+   * tensor, of which there is then exactly one.
+   */
+  controlsDividedBy?(sitesOfCampaign: number): number;
+  /** Fills `next` and replaces what is carried. */
+  advance(range: RangeToAdvance): void;
 }

@@ -37,7 +37,8 @@ export class CampaignRegister {
     campaign.code = code;
     if (to === 'scoring') campaign.scoringSinceMs = nowMs;
     if (to === 'finished' || to === 'failed' || to === 'cancelled') campaign.finishedAtMs = nowMs;
-    await records.save(campaign);
+    const { state, scoringSinceMs, finishedAtMs } = campaign;
+    await records.update(Campaign, { id: campaign.id }, { state, code, scoringSinceMs, finishedAtMs });
     return { kind: 'campaign', campaignId: campaign.id, campaignName: campaign.name, atMs: nowMs, state: to };
   }
 }

@@ -1,13 +1,20 @@
 import { FederationError } from '@consilium/shared/kernel';
 import {
+  agreeOnProtocol,
+  type Assignment,
+  emptySyncSchema,
   parseWith,
   participationEndSchema,
   participationFactSchema,
   progressSchema,
-  requireProtocolVersion,
+  protocolOfPlan,
+  protocolsOf,
   scoreReportSchema,
   SITE_NAMESPACE,
   siteHandshakeSchema,
+  type SiteWelcome,
+  type SyncRequest,
+  syncRequestSchema,
   updateOfferSchema,
 } from '@consilium/shared/wire';
 import { Inject } from '@nestjs/common';
@@ -27,12 +34,16 @@ import { UpdateIntake } from '../updates/update-intake.js';
 import { answerEvent } from './answer-event.js';
 import { Presence } from './presence.js';
 
-const syncSchema = z.strictObject({});
-
 /** A code in a site's own words must look like a code: nothing else of the site's can hide in it. */
 const endSchema = participationEndSchema.extend({
   code: z.string().regex(/^[A-Z][A-Z_]{1,63}$/, 'expected a code such as TRAINER_DIED'),
 });
+
+/** A site that was let in, and the protocol that it speaks on this connection. */
+interface Admitted {
+  readonly site: Site;
+  readonly protocol: number;
+}
 
 /** Added to the heartbeat interval when a second connection asks whether the first is alive. */
 const SIGN_OF_LIFE_MARGIN_MS = 1_500;
@@ -63,20 +74,21 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
 
   private async admit(socket: Socket): Promise<void> {
     const handshake = parseWith(siteHandshakeSchema, socket.handshake.auth, 'MESSAGE_REFUSED', 'the handshake');
-    requireProtocolVersion(handshake.protocolVersion, 'site agent');
+    const protocol = agreeOnProtocol(protocolsOf(handshake), 'site agent');
     const site = await this.sites.authenticate(handshake.credential);
     const waitMs = this.config.heartbeatIntervalMs + SIGN_OF_LIFE_MARGIN_MS;
     if (await this.presence.isHeldByLiveAgent(site.id, waitMs)) throw this.alreadyConnected(site);
-    await this.sites.noteSeen(site.id, handshake.agentVersion);
-    admitted.set(socket, site);
+    await this.sites.noteSeen(site.id, handshake.agentVersion, protocol);
+    admitted.set(socket, { site, protocol });
   }
 
   private welcome(socket: Socket): void {
-    const site = admitted.get(socket);
-    if (site === undefined) {
+    const caller = admitted.get(socket);
+    if (caller === undefined) {
       socket.disconnect(true);
       return;
     }
+    const { site, protocol } = caller;
     if (!this.presence.claim(site.id, socket)) {
       socket.emit('site:refused', this.alreadyConnected(site).toReport());
       socket.disconnect(true);
@@ -84,7 +96,8 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
     }
     this.log.info(`site ${site.name} connected`);
     socket.on('disconnect', (reason) => this.leave(site, socket, reason));
-    this.listen(socket, site);
+    this.listen(socket, caller);
+    if (protocol >= 2) socket.emit('site:welcome', { protocolVersion: protocol } satisfies SiteWelcome);
     this.conductor.wake();
   }
 
@@ -95,12 +108,16 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
     this.conductor.wake();
   }
 
-  private listen(socket: Socket, site: Site): void {
+  private listen(socket: Socket, caller: Admitted): void {
+    const { site, protocol } = caller;
     const on = <Message, Value>(event: string, schema: z.ZodType<Message>, handle: (message: Message) => Promise<Value>) =>
       answerEvent(socket, this.log, event, schema, handle);
     const record = (participationId: string, to: 'accepted' | 'declined' | 'failed', code?: string) =>
       this.participations.record(site, participationId, { to, code }).then(() => null);
-    on('site:sync', syncSchema, async () => ({ assignment: await this.assignments.current(site.id) }));
+    on<SyncRequest, unknown>('site:sync', protocol >= 2 ? syncRequestSchema : emptySyncSchema, async ({ restsForMs }) => {
+      if (await this.sites.noteRest(site.id, restsForMs)) this.conductor.wake();
+      return { assignment: await this.assignmentFor(caller) };
+    });
     on('participation:accept', participationFactSchema, ({ participationId }) => record(participationId, 'accepted'));
     on('participation:decline', endSchema, ({ participationId, code }) => record(participationId, 'declined', code));
     on('participation:fail', endSchema, ({ participationId, code }) => record(participationId, 'failed', code));
@@ -115,6 +132,16 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
     });
   }
 
+  /** A part that this site's protocol cannot carry is declined for it, so that the round does not wait for an answer. */
+  private async assignmentFor({ site, protocol }: Admitted): Promise<Assignment | null> {
+    for (;;) {
+      const assignment = await this.assignments.current(site.id, protocol);
+      if (assignment?.kind !== 'train' || protocolOfPlan(assignment.plan) <= protocol) return assignment;
+      const declined = { to: 'declined', code: 'PROTOCOL_VERSION' } as const;
+      if (!(await this.participations.record(site, assignment.participationId, declined))) return null;
+    }
+  }
+
   private alreadyConnected(site: Site): FederationError {
     return new FederationError('SITE_ALREADY_CONNECTED', `another agent is connected as ${site.name}`, {
       remedy: 'Stop the other agent; if you did not start it, have the operator revoke the site.',
@@ -122,7 +149,7 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
   }
 }
 
-const admitted = new WeakMap<Socket, Site>();
+const admitted = new WeakMap<Socket, Admitted>();
 
 // socket.io hands `data` of a middleware error over with the "connect_error" event.
 function asConnectError(thrown: unknown): Error {

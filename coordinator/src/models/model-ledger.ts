@@ -18,7 +18,10 @@ export class ModelLedger {
       Partial<Pick<ModelVersion, 'stateDigest' | 'stateBytes'>>,
   ): Promise<ModelVersion> {
     const parentNumber = version.number === 1 ? null : version.number - 1;
-    return records.save(ModelVersion, { ...version, id: newId('version'), parentNumber, createdAtMs: this.clock.nowMs() });
+    const carried = { stateDigest: version.stateDigest ?? null, stateBytes: version.stateBytes ?? null };
+    const row = { ...version, ...carried, id: newId('version'), parentNumber, createdAtMs: this.clock.nowMs() };
+    await records.insert(ModelVersion, row);
+    return row;
   }
 
   async newest(records: EntityManager, campaignId: string): Promise<ModelVersion> {

@@ -26,8 +26,22 @@ export function OptionalTextColumn(): PropertyDecorator {
 
 const toText = {
   to: (value: unknown) => (value === null || value === undefined ? value : JSON.stringify(value)),
-  from: (text: string | null): unknown => (text === null ? null : JSON.parse(text)),
+  from: (text: string | null): unknown => (text === null ? null : parsedOnce(text)),
 };
+
+/** Texts kept parsed: a campaign's plan is read with every message of its sites. */
+const PARSED_TEXTS = 64;
+const parsed = new Map<string, unknown>();
+
+/** Equal texts give one shared value; entities are never changed in their depth. */
+function parsedOnce(text: string): unknown {
+  if (parsed.has(text)) return parsed.get(text);
+  const value: unknown = JSON.parse(text);
+  const [oldest] = parsed.keys();
+  if (parsed.size >= PARSED_TEXTS && oldest !== undefined) parsed.delete(oldest);
+  parsed.set(text, value);
+  return value;
+}
 
 /** A JSON value kept as text. Whoever writes it has validated it. */
 export function JsonColumn(): PropertyDecorator {

@@ -3,6 +3,7 @@ import {
   type Assignment,
   isBuffered,
   type LocalRule,
+  protocolOfPlan,
   type RecipePlan,
   type RoundPlan,
   type VersionReference,
@@ -30,10 +31,13 @@ export class Assignments {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** The oldest open part in a round, else a score that is still missing, else nothing. */
-  async current(siteId: string): Promise<Assignment | null> {
+  /**
+   * The oldest open part in a round, whatever protocol its plan needs; else a score that is still missing and that the site's
+   * protocol can carry; else nothing.
+   */
+  async current(siteId: string, protocol: number): Promise<Assignment | null> {
     return this.unitOfWork.transact(
-      async (records) => (await this.toTrain(records, siteId)) ?? (await this.toScore(records, siteId)),
+      async (records) => (await this.toTrain(records, siteId)) ?? (await this.toScore(records, siteId, protocol)),
     );
   }
 
@@ -50,14 +54,15 @@ export class Assignments {
     return null;
   }
 
-  private async toScore(records: EntityManager, siteId: string): Promise<Assignment | null> {
+  private async toScore(records: EntityManager, siteId: string, protocol: number): Promise<Assignment | null> {
     for (const campaign of await this.register.moving(records)) {
       if (campaign.state !== 'scoring' || !campaign.sites.some(({ id }) => id === siteId)) continue;
       const version = await this.models.newest(records, campaign.id);
       if (await this.models.hasScore(records, campaign.id, version.number, siteId)) continue;
       const { model, objective, patch, probe, seed } = campaign.plan;
-      const plan = { campaignId: campaign.id, campaignName: campaign.name, model, objective, patch, probe, seed };
-      return { kind: 'score', plan: { ...plan, version: reference(version) } };
+      const names = { campaignId: campaign.id, campaignName: campaign.name };
+      const plan = { ...names, model, objective, patch, probe, seed, version: reference(version) };
+      if (protocolOfPlan(plan) <= protocol) return { kind: 'score', plan };
     }
     return null;
   }

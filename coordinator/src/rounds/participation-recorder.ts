@@ -85,6 +85,8 @@ export class ParticipationRecorder {
     });
     if (event === null) return false;
     this.announce(event);
+    // How far a site has come changes nothing that a rule looks at.
+    if (fact.to !== 'training' && fact.to !== 'delivering') this.conductor.wake();
     return true;
   }
 
@@ -140,7 +142,6 @@ export class ParticipationRecorder {
       this.log.info(`${event.campaignName} round ${event.roundNumber}: ${event.siteName} ${event.state}${reason}`);
     }
     this.events.publish([event]);
-    this.conductor.wake();
   }
 }
 

@@ -14,7 +14,8 @@ import { weightFileMetadata } from '../models/weight-file-metadata.js';
 import { BLOB_STORE, HOME } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { UpdateLedger } from '../updates/update-ledger.js';
-import { FoldEngine, type FoldOutcome } from './fold-engine.js';
+import type { FoldOutcome } from '../aggregation/fold-files.js';
+import { FoldEngine } from './fold-engine.js';
 import { RoundLedger } from './round-ledger.js';
 
 interface UpdateToFold {

@@ -84,7 +84,7 @@ export class RoundLedger {
   ): Promise<{ event: CampaignEvent; roundId: string }> {
     const nowMs = this.clock.nowMs();
     const attempt = 1 + (await records.countBy(Round, { campaignId: campaign.id, number: plan.number }));
-    const round = await records.save(Round, {
+    const round: Round = {
       id: newId('round'),
       campaignId: campaign.id,
       number: plan.number,
@@ -95,7 +95,8 @@ export class RoundLedger {
       startedAtMs: nowMs,
       deadlineAtMs: nowMs + plan.deadlineMs,
       finishedAtMs: null,
-    });
+    };
+    await records.insert(Round, round);
     const invitations = plan.cohort.map(({ id, name }) => ({
       id: newId('part'),
       roundId: round.id,
@@ -106,7 +107,7 @@ export class RoundLedger {
       invitedAtMs: nowMs,
       deliveredAtMs: null,
     }));
-    await records.save(Participation, invitations);
+    await records.insert(Participation, invitations);
     return { event: this.roundEvent(campaign, round), roundId: round.id };
   }
 
@@ -121,7 +122,8 @@ export class RoundLedger {
     round.state = to;
     round.code = result.code ?? null;
     if (to === 'finished' || to === 'failed' || to === 'cancelled') round.finishedAtMs = this.clock.nowMs();
-    await records.save(round);
+    const { state, code, finishedAtMs } = round;
+    await records.update(Round, { id: round.id }, { state, code, finishedAtMs });
     return this.roundEvent(campaign, round, result);
   }
 
@@ -152,7 +154,8 @@ export class RoundLedger {
     participation.state = to;
     participation.code = code ?? null;
     if (to === 'delivered') participation.deliveredAtMs = this.clock.nowMs();
-    await records.save(participation);
+    const { state, deliveredAtMs } = participation;
+    await records.update(Participation, { id: participation.id }, { state, code: participation.code, deliveredAtMs });
     return {
       kind: 'participation',
       ...this.reference(campaign),

@@ -1,10 +1,10 @@
 import {
+  agreeOnProtocol,
   DATA_PATHS,
   type EnrolmentAnswer,
   enrolmentRequestSchema,
+  exactly,
   parseWith,
-  PROTOCOL_VERSION,
-  requireProtocolVersion,
 } from '@consilium/shared/wire';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { Log } from '../log.js';
@@ -22,9 +22,9 @@ export class EnrolmentController {
   @HttpCode(200)
   async enrol(@Body() body: unknown): Promise<EnrolmentAnswer> {
     const request = parseWith(enrolmentRequestSchema, body, 'MESSAGE_REFUSED', 'the enrolment request');
-    requireProtocolVersion(request.protocolVersion, 'site agent');
-    const { site, credential } = await this.sites.enrol(request.token, request.agentVersion);
+    const protocolVersion = agreeOnProtocol(exactly(request.protocolVersion), 'site agent');
+    const { site, credential } = await this.sites.enrol(request.token, request.agentVersion, protocolVersion);
     this.log.info(`site ${site.name} enrolled`);
-    return { siteId: site.id, siteName: site.name, credential, protocolVersion: PROTOCOL_VERSION };
+    return { siteId: site.id, siteName: site.name, credential, protocolVersion };
   }
 }

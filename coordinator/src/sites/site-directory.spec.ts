@@ -27,34 +27,48 @@ describe('SiteDirectory', () => {
 
   it('turns a token into a credential, once', async () => {
     const { token } = await sites.invite('hospital-a');
-    const { site, credential } = await sites.enrol(token, '0.1.0');
+    const { site, credential } = await sites.enrol(token, '0.1.0', 2);
     expect(await sites.authenticate(credential)).toMatchObject({ id: site.id, name: 'hospital-a', state: 'enrolled' });
-    await expect(sites.enrol(token, '0.1.0')).rejects.toMatchObject({ code: 'TOKEN_REFUSED' });
+    await expect(sites.enrol(token, '0.1.0', 2)).rejects.toMatchObject({ code: 'TOKEN_REFUSED' });
     await expect(sites.invite('hospital-a')).rejects.toMatchObject({ code: 'NAME_TAKEN' });
   });
 
   it('lets a token expire after a day, and replaces it on request', async () => {
     const { token } = await sites.invite('hospital-a');
     clock.timeMs += 86_400_000;
-    await expect(sites.enrol(token, '0.1.0')).rejects.toThrow('expired');
+    await expect(sites.enrol(token, '0.1.0', 2)).rejects.toThrow('expired');
     const renewed = await sites.invite('hospital-a');
-    await expect(sites.enrol(token, '0.1.0')).rejects.toMatchObject({ code: 'TOKEN_REFUSED' });
-    expect((await sites.enrol(renewed.token, '0.1.0')).site.name).toBe('hospital-a');
+    await expect(sites.enrol(token, '0.1.0', 2)).rejects.toMatchObject({ code: 'TOKEN_REFUSED' });
+    expect((await sites.enrol(renewed.token, '0.1.0', 2)).site.name).toBe('hospital-a');
   });
 
   it('refuses a revoked credential, and lets the site enrol anew under its old identity', async () => {
-    const { site, credential } = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0');
+    const { site, credential } = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0', 2);
     await sites.revoke('hospital-a');
     await expect(sites.authenticate(credential)).rejects.toThrow('revoked');
-    const again = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0');
+    const again = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0', 2);
     expect(again.site.id).toBe(site.id);
     await expect(sites.authenticate(credential)).rejects.toMatchObject({ code: 'CREDENTIAL_REFUSED' });
     await expect(sites.revoke('nobody')).rejects.toMatchObject({ code: 'SITE_UNKNOWN' });
   });
 
+  it('notes the protocol spoken, and until when a site rests, once', async () => {
+    const { site } = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0', 1);
+    await sites.noteSeen(site.id, '0.2.0', 2);
+    await sites.noteSeen(site.id);
+    expect(await sites.noteRest(site.id, undefined)).toBe(false);
+    expect(await sites.noteRest(site.id, 3_600_000)).toBe(true);
+    clock.timeMs += 20_000;
+    expect(await sites.noteRest(site.id, 3_580_500)).toBe(false);
+    const [noted] = await sites.list();
+    expect(noted).toMatchObject({ agentVersion: '0.2.0', protocolVersion: 2, restUntilMs: clock.timeMs + 3_580_000 });
+    expect(await sites.noteRest(site.id, undefined)).toBe(true);
+    expect((await sites.list())[0]?.restUntilMs).toBeNull();
+  });
+
   it('keeps no secret in its files', async () => {
     const { token } = await sites.invite('hospital-a');
-    const { credential } = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0');
+    const { credential } = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0', 2);
     for (const name of ['coordinator.sqlite', 'coordinator.sqlite-wal']) {
       const bytes = readFileSync(join(home, name));
       expect([bytes.includes(token), bytes.includes(credential)]).toEqual([false, false]);

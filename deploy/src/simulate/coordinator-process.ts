@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorLink } from '@consilium/coordinator/dist/commands/operator-link.js';
+import type { OperatorAccess } from '@consilium/coordinator/dist/config/operator-access.js';
 import { COORDINATOR_PROGRAM } from '../demo/demo-plan.js';
 
 const START_TIMEOUT_MS = 30_000;
@@ -42,13 +43,13 @@ export class CoordinatorProcess {
     return pid;
   }
 
-  /** The operator's access, with the token that the coordinator made at its first start. */
-  operator(): OperatorLink {
-    return new OperatorLink({ url: this.url, token: this.token() });
+  /** The operator's, with the token that the coordinator made at its first start. */
+  access(): OperatorAccess {
+    return { url: this.url, token: readFileSync(join(this.options.home, 'operator.token'), 'utf8').trim() };
   }
 
-  token(): string {
-    return readFileSync(join(this.options.home, 'operator.token'), 'utf8').trim();
+  operator(): OperatorLink {
+    return new OperatorLink(this.access());
   }
 
   /** The same command again, after the process has ended. */
@@ -71,6 +72,7 @@ export class CoordinatorProcess {
       stdio: ['ignore', log, log],
       detached: true, // Ctrl-C reaches whoever started it, who stops it in order
     });
+    closeSync(log);
     this.child.on('error', () => undefined); // seen as a process that has ended
   }
 

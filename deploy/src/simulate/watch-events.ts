@@ -1,11 +1,9 @@
+import type { OperatorAccess } from '@consilium/coordinator/dist/config/operator-access.js';
 import { type CampaignEvent, campaignEventSchema, OPERATOR_NAMESPACE } from '@consilium/shared/wire';
 import { io } from 'socket.io-client';
 
 /** Hears every campaign event, over restarts of the coordinator too. Resolves when connected, with the function that ends it. */
-export async function watchEvents(
-  access: { readonly url: string; readonly token: string },
-  onEvent: (event: CampaignEvent) => void,
-): Promise<() => void> {
+export async function watchEvents(access: OperatorAccess, onEvent: (event: CampaignEvent) => void): Promise<() => void> {
   const socket = io(`${access.url}${OPERATOR_NAMESPACE}`, {
     auth: { token: access.token },
     transports: ['websocket'],

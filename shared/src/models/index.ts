@@ -10,6 +10,7 @@ export type * from './parameter-spec.js';
 export * from './pooled-head.js';
 export * from './published-names.js';
 export * from './residual-unet3d-spec.js';
+export * from './scoped-manifest.js';
 export * from './unet3d-parameters.js';
 export * from './unet3d-spec.js';
 export * from './weight-metadata.js';

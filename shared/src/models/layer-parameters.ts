@@ -52,12 +52,16 @@ export function normParameters(
   { running = false, scale = 'ones' }: { running?: boolean; scale?: 'ones' | 'zeros' } = {},
 ): ParameterSpec[] {
   const shape = [channels];
-  const affine = [trained(`${name}.weight`, shape, { kind: scale }), trained(`${name}.bias`, shape, { kind: 'zeros' })];
+  const layer = 'norm';
+  const affine: ParameterSpec[] = [
+    { ...trained(`${name}.weight`, shape, { kind: scale }), layer },
+    { ...trained(`${name}.bias`, shape, { kind: 'zeros' }), layer },
+  ];
   if (!running) return affine;
   return [
     ...affine,
-    { name: `${name}.running_mean`, shape, initialiser: { kind: 'zeros' }, role: 'statistic' },
-    { name: `${name}.running_var`, shape, initialiser: { kind: 'ones' }, role: 'statistic' },
+    { name: `${name}.running_mean`, shape, initialiser: { kind: 'zeros' }, role: 'statistic', layer },
+    { name: `${name}.running_var`, shape, initialiser: { kind: 'ones' }, role: 'statistic', layer },
   ];
 }
 

@@ -22,4 +22,6 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
   readonly initialiser: Initialiser;
   readonly role: ParameterRole;
+  /** Set for all parameters of a norm layer: scale, shift and running statistics. */
+  readonly layer?: 'norm';
 }

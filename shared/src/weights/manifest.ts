@@ -3,8 +3,8 @@ import { FederationError, invariant } from '@consilium/shared/kernel';
 /** Where a tensor lives: averaged over the sites, or kept by each site (for example running statistics). */
 export type ParameterScope = 'federated' | 'site-local';
 
-/** Element types a weight file may hold; arithmetic is always in f32 or f64. */
-export type TensorDtype = 'F32' | 'F16' | 'BF16';
+/** Element types a weight file may hold; arithmetic is always in f32 or f64. I8 means nothing without its scales. */
+export type TensorDtype = 'F32' | 'F16' | 'BF16' | 'I8';
 
 /** One tensor of a model, in PyTorch's own layout (convolution [out, in, depth, height, width]). */
 export interface TensorEntry {
@@ -32,6 +32,11 @@ export function parameterCount(manifest: Manifest): number {
 /** Only the tensors that take part in averaging, in the manifest's order. */
 export function federatedPart(manifest: Manifest): Manifest {
   return { tensors: manifest.tensors.filter((tensor) => tensor.scope === 'federated') };
+}
+
+/** Only the tensors that each site keeps for itself, in the manifest's order. */
+export function siteLocalPart(manifest: Manifest): Manifest {
+  return { tensors: manifest.tensors.filter((tensor) => tensor.scope === 'site-local') };
 }
 
 /** Throws MANIFEST_MISMATCH naming the first tensor that is missing, extra or of another shape; order and dtype are free. */

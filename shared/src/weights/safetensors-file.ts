@@ -1,7 +1,7 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { type Digest, type DigestAlgorithm, FederationError, openDigest } from '@consilium/shared/kernel';
 import type { TensorDtype } from './manifest.js';
-import { decodeElements, encodeElements } from './number-format.js';
+import { decodeElements, DTYPE_BYTES, encodeElements } from './number-format.js';
 import {
   decodeHeader,
   decodeHeaderLength,
@@ -12,12 +12,23 @@ import {
 } from './safetensors-header.js';
 import type { WeightSet } from './weight-set.js';
 
-export interface WriteOptions {
-  readonly dtype?: TensorDtype;
+export interface FileOptions {
   /** Free text pairs kept in the header (`__metadata__`); never anything about a patient. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** What names the file; SHA-256 by default. */
   readonly digest?: DigestAlgorithm | undefined;
+}
+
+export interface WriteOptions extends FileOptions {
+  readonly dtype?: TensorDtype;
+}
+
+/** A tensor as a file holds it: little-endian bytes in row-major order. */
+export interface EncodedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: TensorDtype;
+  readonly bytes: Uint8Array;
 }
 
 /**
@@ -37,6 +48,17 @@ export async function writeSafetensors(
     for (const tensor of weights) yield encodeElements(tensor.values, dtype);
   };
   return { digest: await writeFileWhole(path, parts(), options.digest), bytes: header.fileBytes };
+}
+
+/** As {@link writeSafetensors}, of tensors that have their bytes already, each in a number format of its own. */
+export async function writeEncoded(
+  path: string,
+  tensors: readonly EncodedTensor[],
+  { metadata = {}, digest }: FileOptions = {},
+): Promise<{ digest: Digest; bytes: number }> {
+  const { bytes: head, header } = encodeHeader(tensors, metadata);
+  const parts = [head, ...tensors.map(({ bytes }) => bytes)];
+  return { digest: await writeFileWhole(path, parts, digest), bytes: header.fileBytes };
 }
 
 /** Writes the parts to a temporary neighbour, flushes it, renames it into place and returns the digest of the content. */
@@ -92,6 +114,11 @@ export class SafetensorsFile {
     }
   }
 
+  /** For positioned reads by others; valid until the file is closed. */
+  get descriptor(): number {
+    return this.file.fd;
+  }
+
   tensor(name: string): StoredTensor {
     const tensor = this.byName.get(name);
     if (tensor === undefined) throw malformed(`lacks the tensor ${name}`);
@@ -104,7 +131,7 @@ export class SafetensorsFile {
    */
   async read(name: string, from = 0, to = Number.POSITIVE_INFINITY, scratch?: Float32Array): Promise<Float32Array> {
     const { start, end, dtype } = this.tensor(name);
-    const elementBytes = dtype === 'F32' ? 4 : 2;
+    const elementBytes = DTYPE_BYTES[dtype];
     const first = Math.min(start + from * elementBytes, end);
     const last = Math.min(to === Number.POSITIVE_INFINITY ? end : start + to * elementBytes, end);
     if (dtype !== 'F32') return decodeElements(await readBytes(this.file, first, last - first), dtype);

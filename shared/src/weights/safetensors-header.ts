@@ -93,7 +93,7 @@ function decodeEntry(name: string, value: unknown, origin: number): StoredTensor
   const shape = asCounts(entry.get('shape'));
   const range = asCounts(entry.get('data_offsets'));
   if (typeof dtype !== 'string' || shape === undefined || range?.length !== 2) throw malformed(`describes ${name} wrongly`);
-  if (!DTYPES.has(dtype)) throw malformed(`stores ${name} as ${dtype}; F32, F16 and BF16 are supported`);
+  if (!DTYPES.has(dtype)) throw malformed(`stores ${name} as ${dtype}; F32, F16, BF16 and I8 are supported`);
   const known = dtype as TensorDtype;
   const [start, end] = [range[0] as number, range[1] as number];
   if (end - start !== elementCount(shape) * DTYPE_BYTES[known]) throw malformed(`gives ${name} a byte range unlike its shape`);

@@ -66,3 +66,50 @@ describe('the preparation of a campaign', () => {
     expect(prepared(patch).error?.issues[0]?.path).toEqual(path);
   });
 });
+
+describe('what stays at the sites', () => {
+  const keeping = (siteLocal: string[], more: object = {}) =>
+    campaignPlanSchema.safeParse({
+      name: 'lungs',
+      model: { architecture: 'genesis-unet3d' },
+      training: { steps: 1 },
+      rounds: 1,
+      siteLocal,
+      ...more,
+    });
+
+  it('may be the norms, or whatever patterns name', () => {
+    expect(keeping(['norms']).success).toBe(true);
+    expect(keeping(['norms', 'out.', 'e1.*.bias']).success).toBe(true);
+  });
+
+  it.each([
+    [['norm'], ['siteLocal', 0]],
+    [
+      ['norms', 'decoder.'],
+      ['siteLocal', 1],
+    ],
+    [['*'], ['siteLocal']],
+  ])('is refused when it names nothing, or leaves nothing to learn together: %j', (siteLocal, path) => {
+    expect(keeping(siteLocal).error?.issues.map((issue) => issue.path)).toEqual([path]);
+  });
+});
+
+describe('the optimizer beside a recipe', () => {
+  const plan = (kind: string, name: string) =>
+    campaignPlanSchema.safeParse({
+      name: 'lungs',
+      model: { architecture: 'genesis-unet3d' },
+      training: { steps: 1, optimizer: { kind, learningRate: 0.01 } },
+      recipe: { name },
+      rounds: 1,
+    });
+
+  it('is SGD with scaffold, any with the others', () => {
+    expect(plan('sgd', 'scaffold').success).toBe(true);
+    expect(plan('adam', 'fedprox').success).toBe(true);
+    for (const kind of ['adam', 'adamw', 'lamb']) {
+      expect(plan(kind, 'scaffold').error?.issues[0]?.path).toEqual(['training', 'optimizer', 'kind']);
+    }
+  });
+});

@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { DIGEST_ALGORITHMS } from '@consilium/shared/kernel';
-import { answersEveryVoxel, modelSpecSchema, nameMatcher, parametersOf, sideMultiplesOf } from '@consilium/shared/models';
+import {
+  answersEveryVoxel,
+  modelSpecSchema,
+  nameMatcher,
+  parametersOf,
+  sideMultiplesOf,
+  siteLocalMatcher,
+} from '@consilium/shared/models';
 import { durationField, nameField, positiveInteger } from './fields.js';
 import { recipeSchema } from './recipe-plan.js';
 import { localTrainingSchema, objectiveSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
@@ -83,6 +90,21 @@ export const campaignPlanSchema = z
     if (names.every((name) => groups.find(({ matches }) => matches(name))?.frozen === true)) {
       context.addIssue({ code: 'custom', path, message: 'every parameter is frozen: nothing would be trained' });
     }
+  })
+  .superRefine(({ model, siteLocal = [] }, context) => {
+    const parameters = parametersOf(model);
+    const matchers = siteLocal.map(siteLocalMatcher);
+    matchers.forEach((matches, index) => {
+      if (parameters.some(matches)) return;
+      context.addIssue({ code: 'custom', path: ['siteLocal', index], message: 'matches no parameter of the model' });
+    });
+    if (parameters.some((parameter) => parameter.role === 'trained' && !matchers.some((matches) => matches(parameter)))) return;
+    const message = 'every trained parameter would stay at its site: nothing would be learnt together';
+    context.addIssue({ code: 'custom', path: ['siteLocal'], message });
+  })
+  .refine(({ recipe, training }) => recipe.name !== 'scaffold' || training.optimizer.kind === 'sgd', {
+    path: ['training', 'optimizer', 'kind'],
+    message: 'scaffold corrects gradients that SGD applies as they are; use "sgd"',
   });
 
 export type CampaignPlan = z.infer<typeof campaignPlanSchema>;

@@ -4,6 +4,7 @@ export * from './genesis-transforms.js';
 export * from './operator-events.js';
 export * from './parse.js';
 export * from './preparation-plan.js';
+export * from './protocol-1.js';
 export * from './protocol-version.js';
 export * from './recipe-plan.js';
 export * from './reports.js';

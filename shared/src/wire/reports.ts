@@ -27,6 +27,10 @@ export const updateReportSchema = z.strictObject({
   volumes: positiveInteger,
   /** The base version on the frozen probe, measured before training. */
   baseScore: probeScoreSchema,
+  /** Euclidean norm of trained − base, before anything is added or rounded. Both figures only where the plan has `updates`. */
+  deltaNorm: z.number().min(0).optional(),
+  /** What the number format took from what was to be delivered, as a share of its norm. */
+  encodingError: z.number().min(0).optional(),
 });
 export type UpdateReport = z.infer<typeof updateReportSchema>;
 

@@ -37,6 +37,7 @@ export const scorePlanSchema = roundPlanSchema
     patch: true,
     probe: true,
     seed: true,
+    siteLocal: true,
   })
   .extend({ version: versionReferenceSchema });
 export type ScorePlan = z.infer<typeof scorePlanSchema>;

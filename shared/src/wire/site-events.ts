@@ -1,19 +1,48 @@
 import { z } from 'zod';
 import type { ErrorReport } from '@consilium/shared/kernel';
 import { nameField } from './fields.js';
+import { exactly, type ProtocolRange } from './protocol-version.js';
 import type { Assignment } from './round-plan.js';
 import type { Progress, ScoreReport, UpdateOffer } from './reports.js';
 
 /** Socket.io namespace of the sites' control plane. */
 export const SITE_NAMESPACE = '/site';
 
-/** What an agent presents when it connects (socket.io `auth`). */
+/**
+ * What an agent presents when it connects (socket.io `auth`). Unknown fields are let pass, so that a later agent can say more
+ * than this coordinator understands.
+ */
 export const siteHandshakeSchema = z.object({
+  /** What a coordinator goes by that does not know `protocolVersions`. */
   protocolVersion: z.int(),
+  /** Since protocol 2: all that the agent speaks. */
+  protocolVersions: z.object({ oldest: z.int(), newest: z.int() }).optional(),
   credential: z.string().min(1),
   agentVersion: z.string().max(32),
 });
 export type SiteHandshake = z.infer<typeof siteHandshakeSchema>;
+
+/** The versions that an agent speaks; one of protocol 1 names only the one. */
+export function protocolsOf({ protocolVersion, protocolVersions }: SiteHandshake): ProtocolRange {
+  return protocolVersions ?? exactly(protocolVersion);
+}
+
+/** Since protocol 2: the coordinator's first event on a new connection. */
+export const siteWelcomeSchema = z.object({
+  /** What both sides speak on this connection. */
+  protocolVersion: z.int(),
+});
+export type SiteWelcome = z.infer<typeof siteWelcomeSchema>;
+
+/** "site:sync" in protocol 1. */
+export const emptySyncSchema = z.strictObject({});
+
+/** "site:sync" since protocol 2. */
+export const syncRequestSchema = z.strictObject({
+  /** Time until the hours begin in which the site trains; left out while it trains when asked. */
+  restsForMs: z.number().min(0).optional(),
+});
+export type SyncRequest = z.infer<typeof syncRequestSchema>;
 
 /** Every acknowledgement: the value, or the refusal with its code. */
 export type Acknowledgement<T> = { ok: true; value: T } | { ok: false; error: ErrorReport };
@@ -21,7 +50,7 @@ export type Acknowledge<T> = (answer: Acknowledgement<T>) => void;
 
 /** Agent → coordinator. The agent asks "what now?" (sync); everything else records a fact. All of them may be repeated. */
 export interface SiteToCoordinatorEvents {
-  'site:sync': (request: Record<string, never>, acknowledge: Acknowledge<{ assignment: Assignment | null }>) => void;
+  'site:sync': (request: SyncRequest, acknowledge: Acknowledge<{ assignment: Assignment | null }>) => void;
   'participation:accept': (fact: { participationId: string }, acknowledge: Acknowledge<null>) => void;
   'participation:decline': (fact: { participationId: string; code: string }, acknowledge: Acknowledge<null>) => void;
   'participation:fail': (fact: { participationId: string; code: string }, acknowledge: Acknowledge<null>) => void;
@@ -33,6 +62,8 @@ export interface SiteToCoordinatorEvents {
 /** Coordinator → agent: only "something changed, sync". Lost nudges are harmless: the agent also syncs by the clock. */
 export interface CoordinatorToSiteEvents {
   'site:nudge': () => void;
+  /** Since protocol 2. */
+  'site:welcome': (welcome: SiteWelcome) => void;
   /** Sent just before the coordinator closes the connection for a reason that trying again will not cure at once. */
   'site:refused': (error: ErrorReport) => void;
 }
@@ -40,7 +71,10 @@ export interface CoordinatorToSiteEvents {
 export const participationFactSchema = z.strictObject({ participationId: z.string() });
 export const participationEndSchema = z.strictObject({ participationId: z.string(), code: z.string().max(64) });
 
-/** POST /api/site/enrolment: a one-time token becomes a credential. */
+/**
+ * POST /api/site/enrolment: a one-time token becomes a credential. The agent names one version, and asks once more with the
+ * coordinator's when it is refused: the request is the same in all versions.
+ */
 export const enrolmentRequestSchema = z.strictObject({
   protocolVersion: z.int(),
   token: z.string().min(1).max(256),

@@ -5,8 +5,6 @@ import {
   genesisTransformsSchema,
   nameField,
   parseWith,
-  PROTOCOL_VERSION,
-  requireProtocolVersion,
   updateReportSchema,
 } from './index.js';
 
@@ -117,11 +115,5 @@ describe('messages', () => {
   it('use names that are safe in paths and terminals', () => {
     for (const bad of ['', '.hidden', 'a/b', 'a b', 'x'.repeat(65), 'ü']) expect(nameField.safeParse(bad).success).toBe(false);
     expect(nameField.safeParse('Site_A-1.2').success).toBe(true);
-  });
-
-  it('of another protocol version name who must upgrade', () => {
-    expect(() => requireProtocolVersion(PROTOCOL_VERSION, 'site agent')).not.toThrow();
-    const older = (): void => requireProtocolVersion(PROTOCOL_VERSION - 1, 'site agent');
-    expect(older).toThrow(expect.objectContaining({ code: 'PROTOCOL_VERSION', remedy: 'Upgrade the site agent.' }) as Error);
   });
 });

@@ -4,6 +4,7 @@ export const AGENT_PHASES = [
   'starting',
   'idle',
   'waiting',
+  'resting',
   'preparing',
   'downloading',
   'training',
@@ -24,6 +25,8 @@ export interface AgentStatus {
   readonly connectionReason: string | null;
   readonly retryInMs: number | null;
   readonly phase: AgentPhase;
+  /** When the hours begin in which this site trains; null while they last. */
+  readonly restUntilMs: number | null;
   readonly campaign: string | null;
   readonly round: number | null;
   readonly rounds: number | null;
@@ -84,6 +87,7 @@ export function initialStatus(
     connectionReason: null,
     retryInMs: null,
     phase: 'starting',
+    restUntilMs: null,
     campaign: null,
     round: null,
     rounds: null,

@@ -7,6 +7,7 @@ import type { Assignment, UpdateOffer } from '@consilium/shared/wire';
 import { makeScoreAssignment, makeTrainAssignment, versionBytes } from '../../../test/fixtures/make-assignment.js';
 import { type Script, ScriptedTrainer } from '../../../test/fixtures/scripted-trainer.js';
 import { siteFolder } from '../config/site-folder.js';
+import type { Hours } from '../config/site-hours.js';
 import type { CoordinatorLink, LinkState } from '../link/coordinator-link.js';
 import { silentLog } from '@consilium/shared/terminal';
 import { Agent } from './agent.js';
@@ -20,6 +21,7 @@ class MemoryLink implements CoordinatorLink {
   state: LinkState = { kind: 'closed' };
   assignment: Assignment | null = null;
   readonly facts: string[] = [];
+  readonly rests: (number | undefined)[] = [];
   offers: UpdateOffer[] = [];
   refusals: Record<string, FederationError[]> = {};
   private stateListeners: ((state: LinkState) => void)[] = [];
@@ -45,7 +47,8 @@ class MemoryLink implements CoordinatorLink {
   onNudge(listener: () => void): void {
     this.nudgeListeners.push(listener);
   }
-  async sync(): Promise<Assignment | null> {
+  async sync(restsForMs?: number): Promise<Assignment | null> {
+    this.rests.push(restsForMs);
     return this.assignment;
   }
   async accept(participationId: string): Promise<void> {
@@ -94,7 +97,11 @@ interface World {
 let home: string;
 let world: World;
 
-function startAgent(scripts: readonly Script[] = [], prepare: (link: MemoryLink) => void = () => undefined): World {
+function startAgent(
+  scripts: readonly Script[] = [],
+  prepare: (link: MemoryLink) => void = () => undefined,
+  hours?: Hours,
+): World {
   const link = new MemoryLink();
   prepare(link);
   const trainer = new ScriptedTrainer(scripts);
@@ -129,7 +136,7 @@ function startAgent(scripts: readonly Script[] = [], prepare: (link: MemoryLink)
     log: silentLog,
   };
   const retry = { firstMs: 5, capMs: 20, floorMs: 1 };
-  const agent = new Agent(parts, { syncEveryMs: 10_000, trainerRestarts: 2, countVolumes: () => 2, retry });
+  const agent = new Agent(parts, { syncEveryMs: 10_000, trainerRestarts: 2, countVolumes: () => 2, retry, hours });
   const stopping = new AbortController();
   const finished = agent.run(stopping.signal);
   finished.catch(() => undefined);
@@ -256,6 +263,31 @@ describe('agent', () => {
     second.link.become({ kind: 'connected' });
     await until(() => second.link.offers.length === 1);
     expect(second.link.facts).toEqual(['offer part_1']);
+  });
+
+  it('accepts, but trains only in the site’s hours; a trainer at work is stopped when they end', async () => {
+    let restsForMs = 60_000;
+    const hours: Hours = { restsForMs: () => restsForMs, changesInMs: () => 5 };
+    const { link, trainer, board } = startAgent(['hold'], undefined, hours);
+    link.assign(makeTrainAssignment());
+    await until(() => board.current.phase === 'resting');
+    expect(link.facts).toEqual(['accept part_1']);
+    expect(trainer.orders).toHaveLength(0);
+    expect(board.current.restUntilMs).toBeGreaterThan(Date.now());
+    expect(new Set(link.rests)).toEqual(new Set([60_000]));
+
+    restsForMs = 0;
+    await until(() => trainer.orders.length === 1 && link.rests.at(-1) === undefined);
+    expect(board.current.restUntilMs).toBeNull();
+    restsForMs = 60_000;
+    await until(() => board.current.phase === 'resting');
+    expect(trainer.stops).toBe(1);
+    expect(link.facts).toEqual(['accept part_1']);
+
+    restsForMs = 0;
+    await until(() => link.offers.length === 1);
+    expect(trainer.orders).toHaveLength(2);
+    expect(board.current.lastError).toBeNull();
   });
 
   it('tries again what the coordinator did not answer, and accepts that a round is over', async () => {

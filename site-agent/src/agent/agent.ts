@@ -1,9 +1,11 @@
-import { FederationError } from '@consilium/shared/kernel';
+import { FederationError, formatDuration } from '@consilium/shared/kernel';
 import type { Assignment } from '@consilium/shared/wire';
+import type { Hours } from '../config/site-hours.js';
 import { type BackoffPlan, pause } from '../link/backoff.js';
 import type { LinkState } from '../link/coordinator-link.js';
 import type { AgentPhase } from './agent-status.js';
 import { FailureDesk } from './failure-desk.js';
+import { HoursWatch } from './hours-watch.js';
 import { nextStep, type Situation, type Step, stepKey } from './next-step.js';
 import { RetryPause } from './retry-pause.js';
 import { type AgentParts, StepWork } from './step-work.js';
@@ -14,6 +16,8 @@ export interface AgentOptions {
   readonly trainerRestarts: number;
   /** Usable volumes in the index, now. */
   readonly countVolumes: () => number;
+  /** When this site trains; always when left out. */
+  readonly hours?: Hours | undefined;
   /** Pauses before a failed step is tried again. */
   readonly retry?: BackoffPlan;
   /** Random numbers in [0, 1) for the jitter of those pauses. */
@@ -28,7 +32,8 @@ interface Underway {
 }
 
 /** After these steps the coordinator may have something new. */
-const TELLING: ReadonlySet<Step['kind']> = new Set(['accept', 'decline', 'fail', 'offer', 'report-score', 'abandon']);
+const TELLING: ReadonlySet<Step['kind']> = new Set(['decline', 'fail', 'offer', 'report-score', 'abandon']);
+const NO_WORK: ReadonlySet<Step['kind']> = new Set(['idle', 'wait', 'rest']);
 const RETRY: BackoffPlan = { firstMs: 1000, capMs: 30_000, floorMs: 250 };
 const STOP_WITHIN_MS = 4500;
 const REPEAT_AWAY_LINE_MS = 60_000;
@@ -37,6 +42,7 @@ const NOT_A_STEP = 'looking for the next step';
 const PHASES: Readonly<Record<Step['kind'], AgentPhase>> = {
   idle: 'idle',
   wait: 'waiting',
+  rest: 'resting',
   abandon: 'idle',
   'note-invitation': 'idle',
   accept: 'idle',
@@ -58,6 +64,7 @@ export class Agent {
   private readonly work: StepWork;
   private readonly failures: FailureDesk;
   private readonly retryPause: RetryPause;
+  private readonly hours: HoursWatch;
   private assignment: Assignment | null | undefined;
   private underway: Underway | undefined;
   private syncing = false;
@@ -72,6 +79,7 @@ export class Agent {
     this.work = new StepWork(parts);
     this.failures = new FailureDesk(parts, this.work, options.trainerRestarts);
     this.retryPause = new RetryPause(options.retry ?? RETRY, parts.clock, options.uniform ?? Math.random, () => this.reconcile());
+    this.hours = new HoursWatch(options.hours, parts.clock, () => this.hoursChanged());
   }
 
   /**
@@ -82,6 +90,7 @@ export class Agent {
     const { clock, link } = this.parts;
     link.onNudge(() => void this.sync());
     const endAsking = clock.every(this.options.syncEveryMs, () => void this.sync());
+    this.hours.begin();
     try {
       await new Promise<void>((resolve, reject) => {
         if (signal.aborted) return resolve();
@@ -102,6 +111,7 @@ export class Agent {
   private async shutDown(): Promise<void> {
     this.stopping = true;
     this.retryPause.end();
+    this.hours.end();
     this.parts.board.update({ phase: 'stopping' });
     this.underway?.stop.abort();
     const late = new AbortController();
@@ -135,6 +145,14 @@ export class Agent {
     this.parts.log.warn(`the coordinator is away (${reason}); trying again until it is back${goesOn}`);
   }
 
+  private hoursChanged(): void {
+    const restsForMs = this.hours.restsForMs();
+    const inWords = restsForMs === undefined ? 'begin' : `are over: resting for ${formatDuration(restsForMs)}`;
+    this.parts.log.info(`the hours of this site ${inWords}`);
+    this.reconcile();
+    void this.sync();
+  }
+
   /** Asks what to do; asked while asking, it asks once more afterwards. */
   private async sync(): Promise<void> {
     const { link, board, clock, log } = this.parts;
@@ -145,7 +163,7 @@ export class Agent {
     }
     this.syncing = true;
     try {
-      this.assignment = await link.sync();
+      this.assignment = await link.sync(this.hours.restsForMs());
     } catch (thrown) {
       const error = FederationError.from(thrown);
       if (!error.retryable) {
@@ -174,7 +192,7 @@ export class Agent {
       if (this.retryPause.holds(key) || this.retryPause.holds(NOT_A_STEP)) return;
       this.retryPause.end();
       this.show(step);
-      if (step.kind !== 'idle' && step.kind !== 'wait') this.begin(step, key);
+      if (!NO_WORK.has(step.kind)) this.begin(step, key);
     } catch (thrown) {
       this.parts.log.error(`${NOT_A_STEP}: ${FederationError.from(thrown).message}`);
       this.retryPause.begin(NOT_A_STEP);
@@ -188,6 +206,7 @@ export class Agent {
     const assigned = assignment?.kind === 'train' ? journal.participation(assignment.participationId) : undefined;
     return {
       connected: link.state.kind === 'connected',
+      rests: this.hours.restsForMs() !== undefined,
       assignment,
       open: journal.openParticipation(),
       assignedIsClosed: assigned?.phase === 'closed',
@@ -231,8 +250,10 @@ export class Agent {
   private show(step: Step): void {
     const plan = step.kind === 'score' ? step.plan : this.parts.journal.openParticipation()?.plan;
     const round = plan !== undefined && 'roundNumber' in plan ? plan : undefined;
+    const restsForMs = this.hours.restsForMs();
     this.parts.board.update({
       phase: PHASES[step.kind],
+      restUntilMs: restsForMs === undefined ? null : this.parts.clock.nowMs() + restsForMs,
       campaign: plan?.campaignName ?? null,
       round: round?.roundNumber ?? null,
       rounds: round?.rounds ?? null,

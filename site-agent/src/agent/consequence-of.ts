@@ -61,6 +61,7 @@ export function consequenceOf(step: Step['kind'], error: FederationError, counts
       return error.retryable ? 'try-again' : 'give-up-score';
     case 'idle':
     case 'wait':
+    case 'rest':
     case 'abandon':
     case 'note-invitation':
       return 'try-again';

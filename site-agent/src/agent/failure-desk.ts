@@ -1,6 +1,6 @@
 import type { Digest, FederationError } from '@consilium/shared/kernel';
 import { type Consequence, consequenceOf } from './consequence-of.js';
-import { type Step, stepKey } from './next-step.js';
+import { controlOf, type Step, stepKey } from './next-step.js';
 import type { AgentParts, StepWork } from './step-work.js';
 
 /** What the main loop does after a failure was noted. */
@@ -89,7 +89,9 @@ export class FailureDesk {
     const version = versionOf(step);
     if (version === undefined) return;
     this.parts.journal.forgetVersion(version);
-    await this.parts.files.dropVersion(version);
+    // Either file may be the damaged one.
+    const control = step.kind === 'train' ? controlOf(step.record.plan)?.digest : undefined;
+    for (const damaged of control === undefined ? [version] : [version, control]) await this.parts.files.dropVersion(damaged);
   }
 
   private report(step: Step, error: FederationError, consequence: Consequence): void {
@@ -106,6 +108,7 @@ export class FailureDesk {
 const NAMES: Readonly<Record<Step['kind'], string>> = {
   idle: 'nothing',
   wait: 'waiting',
+  rest: 'resting',
   abandon: 'dropping a closed round',
   'note-invitation': 'noting the invitation',
   accept: 'accepting the invitation',

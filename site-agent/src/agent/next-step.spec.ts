@@ -15,6 +15,7 @@ const update: ReadyUpdate = { path: 'update', digest: digestOfBytes('u'), bytes:
 function situation(changes: Partial<Situation> = {}): Situation {
   return {
     connected: true,
+    rests: false,
     assignment: train,
     open: undefined,
     assignedIsClosed: false,
@@ -42,6 +43,9 @@ function record(changes: Partial<ParticipationRecord> = {}): ParticipationRecord
 
 const trained = record({ phase: 'trained', update });
 const uploaded = record({ phase: 'uploaded', update, uploadId: 'upload_1' });
+const control = digestOfBytes('c');
+const localRule = { kind: 'control-variates', control: { digest: control, bytes: 1 } } as const;
+const scaffold = record({ plan: { ...train.plan, localRule } });
 const known = { plan: score.plan, score: makeProbeScore(), reported: false };
 
 describe('next step', () => {
@@ -60,6 +64,23 @@ describe('next step', () => {
     ['uploaded, but the upload is unknown', { open: record({ phase: 'uploaded', update }) }, 'upload part_1'],
     ['failing', { open: record({ phase: 'failing', code: 'OUT_OF_MEMORY' }) }, 'fail part_1'],
     ['declining', { open: record({ phase: 'declining', code: 'COLLECTION_EMPTY' }) }, 'decline part_1'],
+    [
+      'accepted, control variates missing',
+      { open: scaffold, hasVersion: (digest) => digest !== control },
+      `download ${control} part_1`,
+    ],
+    ['accepted, base and control variates here', { open: scaffold }, 'train part_1'],
+    ['the round closed, but its offer may have arrived', { assignment: null, open: uploaded }, 'offer part_1'],
+    [
+      'another round began, the offer may have arrived',
+      { assignment: makeTrainAssignment('part_2', 2), open: uploaded },
+      'offer part_1',
+    ],
+    [
+      'the round closed before a whole upload',
+      { assignment: null, open: record({ phase: 'uploaded', update }) },
+      'abandon part_1',
+    ],
     ['the round closed', { assignment: null, open: trained }, 'abandon part_1'],
     ['another round began', { assignment: makeTrainAssignment('part_2', 2), open: record() }, 'abandon part_1'],
     ['a score is wanted while a round is in hand', { assignment: score, open: record() }, 'abandon part_1'],
@@ -84,6 +105,25 @@ describe('next step', () => {
     ['reporting waits', { assignment: score, score: known }, 'wait'],
   ])('offline: %s', (_name, changes, expected) => {
     expect(stepKey(nextStep(situation({ connected: false, ...changes })))).toBe(expected);
+  });
+
+  it.each<[string, Partial<Situation>, string]>([
+    ['invited', { open: record({ phase: 'invited' }) }, 'accept part_1'],
+    ['a new invitation', {}, 'note-invitation part_1'],
+    ['accepted, base missing', { open: record(), hasVersion: () => false }, `download ${train.plan.base.digest} part_1`],
+    ['accepted, base here', { open: record() }, 'rest'],
+    ['accepted, and the coordinator away', { open: record(), connected: false }, 'rest'],
+    ['trained', { open: trained }, 'upload part_1'],
+    ['trained, but the update is unknown', { open: record({ phase: 'trained' }) }, 'rest'],
+    ['uploaded', { open: uploaded }, 'offer part_1'],
+    ['failing', { open: record({ phase: 'failing', code: 'OUT_OF_MEMORY' }) }, 'fail part_1'],
+    ['the round closed', { assignment: null, open: record() }, 'abandon part_1'],
+    ['nothing to do', { assignment: null }, 'idle'],
+    ['score, version missing', { assignment: score, hasVersion: () => false }, `download ${score.plan.version.digest} `],
+    ['score, version here', { assignment: score }, 'rest'],
+    ['scored', { assignment: score, score: known }, `report-score campaign_1 ${score.plan.version.digest}`],
+  ])('outside the site’s hours: %s', (_name, changes, expected) => {
+    expect(stepKey(nextStep(situation({ rests: true, ...changes })))).toBe(expected);
   });
 
   it('gives the decline its reason', () => {

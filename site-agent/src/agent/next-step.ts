@@ -1,10 +1,12 @@
 import type { Digest } from '@consilium/shared/kernel';
-import type { Assignment, ScorePlan, VersionReference } from '@consilium/shared/wire';
+import type { Assignment, RoundPlan, ScorePlan, VersionReference } from '@consilium/shared/wire';
 import type { ParticipationRecord, ReadyUpdate, ScoreRecord } from './agent-journal.js';
 
 /** Everything the decision rests on. */
 export interface Situation {
   readonly connected: boolean;
+  /** The site's hours are over: nothing is computed until they begin again. */
+  readonly rests: boolean;
   /** The coordinator's latest answer; undefined before the first one since the agent started. */
   readonly assignment: Assignment | null | undefined;
   /** The participation in the journal that is not closed. */
@@ -24,6 +26,8 @@ export type Step =
   | { readonly kind: 'idle' }
   /** What comes next needs the coordinator, who is away; what is under way goes on. */
   | { readonly kind: 'wait' }
+  /** What comes next is computing, outside the site's hours; a trainer that runs is stopped with its state. */
+  | { readonly kind: 'rest' }
   | { readonly kind: 'abandon'; readonly participationId: string }
   | { readonly kind: 'note-invitation'; readonly assignment: Extract<Assignment, { kind: 'train' }> }
   | { readonly kind: 'accept'; readonly participationId: string }
@@ -33,6 +37,8 @@ export type Step =
       readonly kind: 'download';
       readonly campaignName: string;
       readonly version: VersionReference;
+      /** Not a model version but the control variates that go with it. */
+      readonly isControl?: boolean;
       readonly participationId?: string;
     }
   | { readonly kind: 'train'; readonly record: ParticipationRecord }
@@ -43,6 +49,7 @@ export type Step =
 
 const IDLE: Step = { kind: 'idle' };
 const WAIT: Step = { kind: 'wait' };
+const REST: Step = { kind: 'rest' };
 
 /**
  * What the agent should be doing, from facts alone: the same facts give the same step however often it is asked, so a restart,
@@ -52,17 +59,19 @@ export function nextStep(situation: Situation): Step {
   const { assignment, open } = situation;
   // Not heard yet since the start: the round may still be open, so the work in hand goes on.
   if (assignment === undefined) return open === undefined ? WAIT : workOn(open, situation);
-  if (open !== undefined && !(assignment?.kind === 'train' && assignment.participationId === open.participationId)) {
-    return { kind: 'abandon', participationId: open.participationId };
+  if (open !== undefined) {
+    const isAssigned = assignment?.kind === 'train' && assignment.participationId === open.participationId;
+    // An offer may have arrived although its answer did not: whether it counts, only its repetition tells.
+    const mayCount = open.phase === 'uploaded' && open.update !== undefined && open.uploadId !== undefined;
+    return isAssigned || mayCount ? workOn(open, situation) : { kind: 'abandon', participationId: open.participationId };
   }
-  if (open !== undefined) return workOn(open, situation);
   if (assignment === null) return IDLE;
   if (assignment.kind === 'score') return scoreStep(assignment.plan, situation);
   return situation.assignedIsClosed ? IDLE : { kind: 'note-invitation', assignment };
 }
 
 function workOn(record: ParticipationRecord, situation: Situation): Step {
-  const { participationId, phase, plan, update, uploadId } = record;
+  const { participationId, phase, update, uploadId } = record;
   const code = record.code ?? 'INVARIANT';
   switch (phase) {
     case 'invited':
@@ -70,12 +79,12 @@ function workOn(record: ParticipationRecord, situation: Situation): Step {
         return online(situation, { kind: 'decline', participationId, code: 'COLLECTION_EMPTY' });
       return online(situation, { kind: 'accept', participationId });
     case 'accepted':
-      if (situation.hasVersion(plan.base.digest)) return { kind: 'train', record };
-      return online(situation, { kind: 'download', campaignName: plan.campaignName, version: plan.base, participationId });
+      return trainStep(record, situation);
     case 'trained':
-      return update === undefined ? { kind: 'train', record } : online(situation, { kind: 'upload', record, update });
+      if (update === undefined) return inHours(situation, { kind: 'train', record });
+      return online(situation, { kind: 'upload', record, update });
     case 'uploaded':
-      if (update === undefined) return { kind: 'train', record };
+      if (update === undefined) return inHours(situation, { kind: 'train', record });
       if (uploadId === undefined) return online(situation, { kind: 'upload', record, update });
       return online(situation, { kind: 'offer', record, update, uploadId });
     case 'failing':
@@ -87,11 +96,27 @@ function workOn(record: ParticipationRecord, situation: Situation): Step {
   }
 }
 
+function trainStep(record: ParticipationRecord, situation: Situation): Step {
+  const { participationId, plan } = record;
+  const { base, campaignName } = plan;
+  const fetch = { kind: 'download', campaignName, participationId } as const;
+  if (!situation.hasVersion(base.digest)) return online(situation, { ...fetch, version: base });
+  const control = controlOf(plan);
+  if (control === undefined || situation.hasVersion(control.digest)) return inHours(situation, { kind: 'train', record });
+  return online(situation, { ...fetch, version: control, isControl: true });
+}
+
+/** The control variates that a round needs beside its base; undefined where it needs none, or all are zero still. */
+export function controlOf({ localRule, base }: RoundPlan): VersionReference | undefined {
+  if (localRule?.kind !== 'control-variates' || localRule.control === null) return undefined;
+  return { number: base.number, ...localRule.control };
+}
+
 function scoreStep(plan: ScorePlan, situation: Situation): Step {
   const { score } = situation;
   if (score?.reported === true || situation.scoreGivenUp || situation.countVolumes() === 0) return IDLE;
   if (score?.score !== undefined) return online(situation, { kind: 'report-score', record: score });
-  if (situation.hasVersion(plan.version.digest)) return { kind: 'score', plan };
+  if (situation.hasVersion(plan.version.digest)) return inHours(situation, { kind: 'score', plan });
   return online(situation, { kind: 'download', campaignName: plan.campaignName, version: plan.version });
 }
 
@@ -99,11 +124,16 @@ function online(situation: Situation, step: Step): Step {
   return situation.connected ? step : WAIT;
 }
 
+function inHours(situation: Situation, step: Step): Step {
+  return situation.rests ? REST : step;
+}
+
 /** Two steps with the same key are the same work: what is under way is left alone. */
 export function stepKey(step: Step): string {
   switch (step.kind) {
     case 'idle':
     case 'wait':
+    case 'rest':
       return step.kind;
     case 'abandon':
     case 'accept':

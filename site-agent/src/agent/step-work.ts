@@ -14,7 +14,7 @@ import type { TrainerLimits, TrainerOrder, TrainerProgress, TrainerResult } from
 import type { Trainer } from '../trainer/trainer-process.js';
 import type { AgentJournal } from './agent-journal.js';
 import { AGENT_PHASES, type AgentPhase, type StatusBoard } from './agent-status.js';
-import type { Step } from './next-step.js';
+import { controlOf, type Step } from './next-step.js';
 import type { SiteFiles } from './site-files.js';
 import { sweepFolders } from './sweep-folders.js';
 import type { TransferHooks, WeightTransfer } from './weight-transfer.js';
@@ -38,14 +38,17 @@ const REPORT_PROGRESS_MS = 1000;
 /** Carries out steps and notes in the journal what has come of them. An aborted step notes nothing that is not true. */
 export class StepWork {
   private reportedMs = 0;
+  private begunMs = 0;
 
   constructor(private readonly parts: AgentParts) {}
 
   async perform(step: Step, signal: AbortSignal): Promise<void> {
     const { link, journal } = this.parts;
+    this.begunMs = this.parts.clock.nowMs();
     switch (step.kind) {
       case 'idle':
       case 'wait':
+      case 'rest':
         return;
       case 'note-invitation':
         return this.noteInvitation(step);
@@ -77,8 +80,12 @@ export class StepWork {
 
   /** Closes a participation and gives its disk space back. */
   async end(participationId: string, code?: string): Promise<void> {
-    this.parts.journal.closeParticipation(participationId, code);
-    await this.parts.files.dropRound(participationId);
+    const { files, journal } = this.parts;
+    const plan = journal.participation(participationId)?.plan;
+    const control = plan && controlOf(plan);
+    if (control !== undefined) await files.dropVersion(control.digest);
+    journal.closeParticipation(participationId, code);
+    await files.dropRound(participationId);
   }
 
   private noteInvitation({ assignment: { participationId, plan, planDigest, remainingMs } }: StepOf<'note-invitation'>): void {
@@ -91,19 +98,20 @@ export class StepWork {
   private async abandon({ participationId }: StepOf<'abandon'>): Promise<void> {
     const record = this.parts.journal.participation(participationId);
     await this.end(participationId, 'ROUND_CLOSED');
-    if (record === undefined) return;
-    // An offer may have arrived although its answer did not.
-    const lost = record.phase === 'uploaded' ? 'this site’s update was offered' : 'its work here is dropped';
-    this.parts.log.warn(`round ${record.plan.roundNumber} is over: ${lost}`);
+    if (record !== undefined) this.parts.log.warn(`round ${record.plan.roundNumber} is over: its work here is dropped`);
   }
 
-  private async download({ version, campaignName, participationId }: StepOf<'download'>, signal: AbortSignal): Promise<void> {
+  private async download(
+    { version, isControl, campaignName, participationId }: StepOf<'download'>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { clock, files, journal, log, transfer } = this.parts;
     await transfer.fetchVersion(
       version,
       files.versionPath(version.digest),
       this.hooks('downloading', participationId, 'download', signal),
     );
+    if (isControl === true) return log.info(`the control variates are here (${formatBytes(version.bytes)})`);
     journal.noteVersion(campaignName, version, clock.nowMs());
     await sweepFolders(files, journal);
     log.info(`model version ${version.number} is here (${shortDigest(version.digest)}, ${formatBytes(version.bytes)})`);
@@ -114,7 +122,9 @@ export class StepWork {
     const { participationId, plan } = record;
     log.info(`round ${plan.roundNumber}: training ${plan.training.steps} steps`);
     const basePath = files.versionPath(plan.base.digest);
-    const order = { kind: 'pretrain', home: files.home, limits, participationId, plan, basePath } as const;
+    const control = controlOf(plan);
+    const controlPath = control && files.versionPath(control.digest);
+    const order = { kind: 'pretrain', home: files.home, limits, participationId, plan, basePath, controlPath } as const;
     const result = await this.compute(order, signal, (progress) => {
       const isTraining = progress.phase === 'training';
       const step = isTraining ? progress.step : 0;
@@ -150,10 +160,11 @@ export class StepWork {
   }
 
   private async offer({ record, update, uploadId }: StepOf<'offer'>): Promise<void> {
-    const { board, link, log } = this.parts;
+    const { board, files, link, log } = this.parts;
     const { participationId, plan } = record;
     const { digest, report, bytes } = update;
     const outcome = await link.offer({ participationId, uploadId, digest, baseDigest: plan.base.digest, report });
+    await files.keepCampaignState(participationId, plan.campaignId);
     await this.end(participationId);
     board.update({ deliveredUpdates: board.current.deliveredUpdates + 1 });
     const again = outcome === 'already-accepted' ? ' before' : '';
@@ -222,11 +233,12 @@ export class StepWork {
     };
   }
 
-  /** Tells the coordinator now and then; a lost report is no loss. */
+  /** Tells the coordinator now and then, of steps that take long enough to be watched; a lost report is no loss. */
   private report(progress: Progress): void {
     const nowMs = this.parts.clock.nowMs();
     const isLast = progress.share >= 1;
-    if (this.parts.link.state.kind !== 'connected' || (!isLast && nowMs - this.reportedMs < REPORT_PROGRESS_MS)) return;
+    if (this.parts.link.state.kind !== 'connected' || nowMs - this.begunMs < REPORT_PROGRESS_MS) return;
+    if (!isLast && nowMs - this.reportedMs < REPORT_PROGRESS_MS) return;
     this.reportedMs = nowMs;
     this.parts.link.progress(progress).catch((error: unknown) => {
       this.parts.log.debug(`progress not reported: ${FederationError.from(error).code}`);

@@ -113,7 +113,16 @@ function createAgent(made: {
   const { credential } = made.identity;
   return new Agent(
     {
-      link: new SocketLink({ coordinatorUrl, credential, agentVersion: AGENT_VERSION }),
+      link: new SocketLink({
+        coordinatorUrl,
+        credential,
+        agentVersion: AGENT_VERSION,
+        onProtocol: (protocol) => {
+          board.update({ versions: { ...board.current.versions, protocol } });
+          if (protocol < PROTOCOL_VERSION)
+            log.info(`the coordinator is older and speaks protocol ${protocol}: so does this agent`);
+        },
+      }),
       transfer: httpWeightTransfer(coordinatorUrl, credential),
       trainer: new TrainerProcess({
         onAnnouncement: onceEach((text) => log.info(text)),
@@ -130,6 +139,7 @@ function createAgent(made: {
     {
       syncEveryMs: config.syncEveryMs,
       trainerRestarts: config.trainerRestarts,
+      hours: config.hours,
       countVolumes: () => index.countUsable(),
     },
   );

@@ -99,6 +99,7 @@ function describeAgent(agent: AgentStatus | null): string[] {
     `agent        process ${agent.pid}, ${agent.phase}, up ${formatDuration(systemClock.nowMs() - agent.startedAtMs)}, ` +
       `${agent.deliveredUpdates} updates delivered`,
   ];
+  if (agent.restUntilMs !== null) lines.push(`hours        resting until ${formatTime(agent.restUntilMs)}`);
   if (agent.phase === 'training' && agent.steps > 0) {
     const loss = agent.loss === null ? '' : `  loss ${agent.loss.toFixed(4)}`;
     const wait = agent.dataWait === null ? '' : `  waiting for patches ${formatShare(agent.dataWait)}`;
@@ -106,6 +107,13 @@ function describeAgent(agent: AgentStatus | null): string[] {
   }
   if (agent.lastError !== null) lines.push(`last error   ${agent.lastError.code}: ${agent.lastError.message}`);
   return lines;
+}
+
+/** Local time with the day of the week, as in the site's hours. */
+function formatTime(timeMs: number): string {
+  const time = new Date(timeMs);
+  const minutes = String(time.getMinutes()).padStart(2, '0');
+  return `${time.toDateString().slice(0, 3)} ${String(time.getHours()).padStart(2, '0')}:${minutes}`;
 }
 
 function describeConnection({ connection, connectionReason }: AgentStatus): string {

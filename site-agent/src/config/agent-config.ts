@@ -6,6 +6,7 @@ import { FederationError, parseDurationMs, parseSizeBytes } from '@consilium/sha
 import { durationField, parseWith, positiveInteger, sizeField } from '@consilium/shared/wire';
 import { LOG_LEVELS, type LogLevel } from '@consilium/shared/terminal';
 import { siteFolder, type SiteFolder } from './site-folder.js';
+import { type Hours, parseSiteHours } from './site-hours.js';
 
 /** What a site may set, in site.yaml, in the environment or as a flag. */
 export const agentSettingsSchema = z.strictObject({
@@ -35,6 +36,20 @@ export const agentSettingsSchema = z.strictObject({
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much the agent prints'),
   syncEvery: durationField.default('20s').describe('how often the agent asks for work when nobody nudges it'),
   statusPort: z.int().min(0).max(65535).default(0).describe('loopback port of the status page; 0 picks a free one'),
+  hours: z
+    .string()
+    .superRefine((text, context) => {
+      try {
+        parseSiteHours(text);
+      } catch (error) {
+        const { message, remedy } = FederationError.from(error);
+        context.addIssue({ code: 'custom', message: `${message}. ${remedy ?? ''}` });
+      }
+    })
+    .optional()
+    .describe(
+      'when this site trains, by its own clock, such as "Mon-Fri 20:00-06:00, Sat-Sun 00:00-24:00"; always when left out',
+    ),
   trainerRestarts: z.int().min(0).max(100).default(3).describe('how often a dead trainer is started again in one round'),
 });
 export type AgentSettings = z.infer<typeof agentSettingsSchema>;
@@ -50,6 +65,7 @@ export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   logLevel: 'CONSILIUM_SITE_LOG_LEVEL',
   syncEvery: 'CONSILIUM_SITE_SYNC_EVERY',
   statusPort: 'CONSILIUM_SITE_STATUS_PORT',
+  hours: 'CONSILIUM_SITE_HOURS',
   trainerRestarts: 'CONSILIUM_SITE_TRAINER_RESTARTS',
 };
 const SETTING_NAMES = Object.keys(ENVIRONMENT_NAMES) as SettingName[];
@@ -67,6 +83,8 @@ export interface AgentConfig {
   readonly logLevel: LogLevel;
   readonly syncEveryMs: number;
   readonly statusPort: number;
+  /** Undefined when the site trains at any time. */
+  readonly hours: Hours | undefined;
   readonly trainerRestarts: number;
 }
 
@@ -100,6 +118,7 @@ export function loadAgentConfig(sources: ConfigSources): AgentConfig {
     logLevel: settings.logLevel,
     syncEveryMs: parseDurationMs(settings.syncEvery),
     statusPort: settings.statusPort,
+    hours: settings.hours === undefined ? undefined : parseSiteHours(settings.hours),
     trainerRestarts: settings.trainerRestarts,
   });
 }

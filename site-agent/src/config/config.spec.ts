@@ -50,6 +50,13 @@ describe('agent configuration', () => {
     );
   });
 
+  it('takes the hours in which a site trains, and refuses what names none', () => {
+    const load = (hours: string) => loadAgentConfig({ home, environment: { CONSILIUM_SITE_HOURS: hours } });
+    expect(load('').hours).toBeUndefined();
+    expect(load('20:00-06:00').hours?.restsForMs(new Date(2026, 0, 5, 21).getTime())).toBe(0);
+    expect(() => load('at night')).toThrow(/hours: "at night" names no hours.*CONSILIUM_SITE_HOURS/);
+  });
+
   it('takes a device from any source and refuses one that is none', async () => {
     expect(loadAgentConfig({ home, environment: {} })).toMatchObject({ device: 'auto', tf32: true });
     await writeFile(join(home, 'site.yaml'), 'device: gpu\ntf32: false\n');

@@ -25,6 +25,8 @@ export interface SiteFolder {
   readonly modelsFolder: string;
   /** One folder per participation: checkpoint and update. */
   readonly roundsFolder: string;
+  /** One folder per campaign: what the site keeps for itself from round to round. */
+  readonly campaignsFolder: string;
 }
 
 export function siteFolder(home: string): SiteFolder {
@@ -40,12 +42,24 @@ export function siteFolder(home: string): SiteFolder {
     pulledFolder: join(home, 'pulled'),
     modelsFolder: join(home, 'models'),
     roundsFolder: join(home, 'rounds'),
+    campaignsFolder: join(home, 'campaigns'),
   };
 }
 
 /** The file of a model version within the models folder. */
 export function modelFile(folder: SiteFolder, digest: Digest): string {
   return join(folder.modelsFolder, `${digitsOf(digest)}.safetensors`);
+}
+
+/** What the site keeps of a campaign between its rounds; MESSAGE_REFUSED when the identifier could name anything else. */
+export function campaignStateFile(folder: SiteFolder, campaignId: string): string {
+  return join(folder.campaignsFolder, requirePlainIdentifier(campaignId, 'campaign'), 'state.safetensors');
+}
+
+/** The identifier, which names a folder; MESSAGE_REFUSED when it could name anything else. */
+export function requirePlainIdentifier(id: string, what: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(id)) return id;
+  throw new FederationError('MESSAGE_REFUSED', `the ${what} identifier is not a plain identifier`);
 }
 
 /** Throws FOLDER_MISSING unless the site's folder exists, so that a mistyped --home makes no empty site. */

@@ -11,10 +11,12 @@ export function prefixOf(coordinatorUrl: string): string {
   return new URL(coordinatorUrl).pathname.replace(/\/+$/, '');
 }
 
-const reportedError = z.object({
+/** A refusal as the coordinator reports it, on either plane. */
+export const refusalSchema = z.object({
   code: z.string(),
   message: z.string().default(''),
   retryable: z.boolean().optional(),
+  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
 });
 
 /** The error behind a refused HTTP request: the coordinator's own report where the body holds one, else by the status. */
@@ -30,9 +32,9 @@ export function errorOfResponse(status: number, body: string): FederationError {
   return new FederationError('TRANSFER_BROKEN', `the coordinator answered with HTTP status ${status}`, { details, retryable });
 }
 
-function parseReport(body: string): z.infer<typeof reportedError> | undefined {
+function parseReport(body: string): z.infer<typeof refusalSchema> | undefined {
   try {
-    return reportedError.parse(JSON.parse(body));
+    return refusalSchema.parse(JSON.parse(body));
   } catch {
     return undefined;
   }

@@ -21,7 +21,8 @@ export interface CoordinatorLink {
   onState(listener: (state: LinkState) => void): void;
   /** The coordinator says that something changed: sync. */
   onNudge(listener: () => void): void;
-  sync(): Promise<Assignment | null>;
+  /** @param restsForMs time until the hours begin in which this site trains; undefined while it trains when asked. */
+  sync(restsForMs?: number): Promise<Assignment | null>;
   accept(participationId: string): Promise<void>;
   decline(participationId: string, code: string): Promise<void>;
   fail(participationId: string, code: string): Promise<void>;

@@ -1,21 +1,34 @@
 import { FederationError } from '@consilium/shared/kernel';
 import {
+  agreeOnProtocol,
   DATA_PATHS,
   type EnrolmentAnswer,
   enrolmentAnswerSchema,
   type EnrolmentRequest,
+  exactly,
   parseWith,
   PROTOCOL_VERSION,
-  requireProtocolVersion,
+  protocolToTry,
 } from '@consilium/shared/wire';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
 
 /**
- * Trades a one-time token for the site's credential. Throws TOKEN_REFUSED, PROTOCOL_VERSION, or COORDINATOR_UNREACHABLE when
- * nothing answers at the address.
+ * Trades a one-time token for the site's credential. Throws TOKEN_REFUSED, PROTOCOL_VERSION when there is no version that both
+ * sides speak, or COORDINATOR_UNREACHABLE when nothing answers at the address.
  */
 export async function enrol(coordinatorUrl: string, token: string, agentVersion: string): Promise<EnrolmentAnswer> {
-  const request: EnrolmentRequest = { protocolVersion: PROTOCOL_VERSION, token, agentVersion };
+  try {
+    return await ask(coordinatorUrl, { protocolVersion: PROTOCOL_VERSION, token, agentVersion });
+  } catch (thrown) {
+    const error = FederationError.from(thrown);
+    // A refusal of the version leaves the token unspent.
+    const protocolVersion = protocolToTry(error, PROTOCOL_VERSION);
+    if (protocolVersion === undefined) throw error;
+    return ask(coordinatorUrl, { protocolVersion, token, agentVersion });
+  }
+}
+
+async function ask(coordinatorUrl: string, request: EnrolmentRequest): Promise<EnrolmentAnswer> {
   const { ok, status, body } = await post(coordinatorAddress(coordinatorUrl, DATA_PATHS.enrolment), request);
   if (!ok) throw explain(errorOfResponse(status, body));
   const answer = parseWith(
@@ -24,7 +37,7 @@ export async function enrol(coordinatorUrl: string, token: string, agentVersion:
     'MESSAGE_REFUSED',
     'the answer to the enrolment',
   );
-  requireProtocolVersion(answer.protocolVersion, 'coordinator');
+  agreeOnProtocol(exactly(answer.protocolVersion), 'coordinator');
   return answer;
 }
 

@@ -80,7 +80,12 @@ describe('socket link', () => {
     let nudges = 0;
     open().onNudge(() => nudges++);
     await until(() => link.state.kind === 'connected');
-    expect(handshake).toEqual({ protocolVersion: 1, credential: 'secret', agentVersion: '0.1.0' });
+    expect(handshake).toEqual({
+      protocolVersion: 2,
+      protocolVersions: { oldest: 1, newest: 2 },
+      credential: 'secret',
+      agentVersion: '0.1.0',
+    });
     await expect(link.sync()).resolves.toBeNull();
     await expect(link.accept('p1')).rejects.toMatchObject({ code: 'ROUND_CLOSED', retryable: false });
     await expect(link.fail('p1', 'OUT_OF_MEMORY')).rejects.toMatchObject({ code: 'COORDINATOR_UNREACHABLE', retryable: true });
@@ -118,6 +123,84 @@ describe('socket link', () => {
     const dials = proxy.connections;
     await new Promise((resolve) => setTimeout(resolve, 150));
     expect(proxy.connections).toBe(dials);
+  });
+
+  describe('with a coordinator of another protocol version', () => {
+    let dialled: unknown[];
+    let requests: unknown[];
+    let protocols: number[];
+
+    /** Accepts the given version only; whoever knows ranges welcomes with the version that it chose. */
+    const speak = (version: number, welcome?: number): void => {
+      site.use((socket, next) => {
+        const { protocolVersion } = socket.handshake.auth as { protocolVersion: number };
+        dialled.push(protocolVersion);
+        if (welcome !== undefined || protocolVersion === version) return next();
+        const details = { theirs: protocolVersion, ours: version };
+        next(Object.assign(new Error('refused'), { data: { code: 'PROTOCOL_VERSION', message: '', retryable: false, details } }));
+      });
+      site.on('connection', (socket) => {
+        if (welcome !== undefined) socket.emit('site:welcome', { protocolVersion: welcome, later: 'words' });
+        socket.on('site:sync', (body: unknown, answer: Answer) => {
+          requests.push(body);
+          answer({ ok: true, value: { assignment: null } });
+        });
+      });
+    };
+
+    beforeEach(() => {
+      dialled = [];
+      requests = [];
+      protocols = [];
+    });
+    const openTelling = (): SocketLink => open({ onProtocol: (version) => protocols.push(version) });
+
+    it('speaks the older one at once, keeps to it, and leaves out what that does not know', async () => {
+      speak(1);
+      openTelling();
+      await until(() => link.state.kind === 'connected');
+      await link.sync(1000);
+      proxy.goDown();
+      proxy.restore();
+      await until(() => states.filter((kind) => kind === 'connected').length === 2);
+      await link.sync(1000);
+      expect([dialled, protocols, requests]).toEqual([[2, 1, 1], [1], [{}, {}]]);
+      expect(states.slice(0, 3)).toEqual(['connecting', 'connecting', 'connected']);
+    });
+
+    it('follows when that is upgraded, and speaks the newer one from then on', async () => {
+      speak(1);
+      openTelling();
+      await until(() => link.state.kind === 'connected');
+      proxy.goDown();
+      await io.close();
+      const port = await listen();
+      speak(2, 2);
+      proxy.restore(port);
+      await until(() => protocols.length === 2);
+      await link.sync(1000);
+      expect([dialled, protocols, requests]).toEqual([[2, 1, 1], [1, 2], [{ restsForMs: 1000 }]]);
+    });
+
+    it('gives up when that speaks none of ours', async () => {
+      speak(9);
+      openTelling();
+      await until(() => link.state.kind === 'refused');
+      expect(link.state).toMatchObject({ error: { code: 'PROTOCOL_VERSION' } });
+      expect(dialled).toEqual([2]);
+    });
+
+    it('gives up when that refuses what it has asked for', async () => {
+      site.use((socket, next) => {
+        const { protocolVersion } = socket.handshake.auth as { protocolVersion: number };
+        dialled.push(protocolVersion);
+        const report = { code: 'PROTOCOL_VERSION', message: '', retryable: false, details: { ours: 3 - protocolVersion } };
+        next(Object.assign(new Error('refused'), { data: report }));
+      });
+      openTelling();
+      await until(() => link.state.kind === 'refused');
+      expect(dialled).toEqual([2, 1]);
+    });
   });
 
   it('stops when the refusal comes as an event', async () => {

@@ -6,16 +6,21 @@ import {
   assignmentSchema,
   type CoordinatorToSiteEvents,
   nameField,
+  offerInProtocol1,
+  OUR_PROTOCOLS,
   parseWith,
   type Progress,
   PROTOCOL_VERSION,
+  protocolToTry,
   type ScoreReport,
   SITE_NAMESPACE,
   type SiteHandshake,
+  siteWelcomeSchema,
+  type SyncRequest,
   type UpdateOffer,
 } from '@consilium/shared/wire';
 import { backoffDelayMs, type BackoffPlan, DEFAULT_BACKOFF } from './backoff.js';
-import { prefixOf, reasonOf } from './coordinator-address.js';
+import { prefixOf, reasonOf, refusalSchema } from './coordinator-address.js';
 import { reasonOfConnectError } from './connect-error.js';
 import type { CoordinatorLink, LinkState } from './coordinator-link.js';
 
@@ -41,6 +46,8 @@ export interface SocketLinkOptions {
   readonly duplicateGraceMs?: { readonly first: number; readonly again: number };
   /** Random numbers in [0, 1) for the jitter. */
   readonly uniform?: () => number;
+  /** Told the version that both sides speak, when it is first known and whenever it is another one than before. */
+  readonly onProtocol?: (version: number) => void;
 }
 
 /** Refusals after which only a human can help. */
@@ -51,15 +58,9 @@ const FINAL_REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'SITE_ALREADY_CONNECTED',
 ]);
 
-const errorReportSchema = z.object({
-  code: z.string(),
-  message: z.string(),
-  retryable: z.boolean().optional(),
-  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
-});
 const acknowledgementSchema = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(true), value: z.unknown() }),
-  z.object({ ok: z.literal(false), error: errorReportSchema }),
+  z.object({ ok: z.literal(false), error: refusalSchema }),
 ]);
 const syncAnswerSchema = z.object({ assignment: assignmentSchema.nullable() });
 const offerAnswerSchema = z.object({ outcome: z.enum(['accepted', 'already-accepted']) });
@@ -75,6 +76,11 @@ export class SocketLink implements CoordinatorLink {
   private failures = 0;
   private everConnected = false;
   private duplicateSinceMs: number | undefined;
+  /** What the next dial offers to a coordinator that knows no ranges, and what is spoken until a welcome says otherwise. */
+  private offered: number = PROTOCOL_VERSION;
+  private spoken: number = PROTOCOL_VERSION;
+  private toldProtocol: number | undefined;
+  private hasTriedOther = false;
   private readonly stateListeners: ((state: LinkState) => void)[] = [];
   private readonly nudgeListeners: (() => void)[] = [];
 
@@ -102,8 +108,14 @@ export class SocketLink implements CoordinatorLink {
     this.nudgeListeners.push(listener);
   }
 
-  async sync(): Promise<Assignment | null> {
-    const { assignment } = parseWith(syncAnswerSchema, await this.request('site:sync', {}), 'MESSAGE_REFUSED', 'the assignment');
+  async sync(restsForMs?: number): Promise<Assignment | null> {
+    const request: SyncRequest = this.spoken >= 2 && restsForMs !== undefined ? { restsForMs } : {};
+    const { assignment } = parseWith(
+      syncAnswerSchema,
+      await this.request('site:sync', request),
+      'MESSAGE_REFUSED',
+      'the assignment',
+    );
     // The identifier becomes a folder's name here: whatever the coordinator says, it must not point elsewhere.
     if (assignment?.kind === 'train') parseWith(nameField, assignment.participationId, 'MESSAGE_REFUSED', 'the participation');
     return assignment;
@@ -126,7 +138,7 @@ export class SocketLink implements CoordinatorLink {
   }
 
   async offer(offer: UpdateOffer): Promise<'accepted' | 'already-accepted'> {
-    const answer = await this.request('update:offer', offer);
+    const answer = await this.request('update:offer', this.spoken >= 2 ? offer : offerInProtocol1(offer));
     return parseWith(offerAnswerSchema, answer, 'MESSAGE_REFUSED', 'the answer to the offer').outcome;
   }
 
@@ -153,7 +165,8 @@ export class SocketLink implements CoordinatorLink {
   private dial(): void {
     this.become({ kind: 'connecting' });
     const { coordinatorUrl, credential, agentVersion } = this.options;
-    const auth: SiteHandshake = { protocolVersion: PROTOCOL_VERSION, credential, agentVersion };
+    const versions = { protocolVersion: this.offered, protocolVersions: { ...OUR_PROTOCOLS } };
+    const auth: SiteHandshake = { ...versions, credential, agentVersion };
     const manager = new Manager(new URL(coordinatorUrl).origin, {
       path: `${prefixOf(coordinatorUrl)}/socket.io/`,
       reconnection: false,
@@ -167,12 +180,21 @@ export class SocketLink implements CoordinatorLink {
     this.socket = socket;
     socket.on('connect', () => {
       this.everConnected = true;
+      this.hasTriedOther = false;
+      // Whoever accepts this number speaks it; one who knows ranges may have chosen another, which its welcome says.
+      this.speak(this.offered);
       this.become({ kind: 'connected' });
+    });
+    socket.on('site:welcome', (welcome) => {
+      const known = siteWelcomeSchema.safeParse(welcome);
+      if (!known.success) return;
+      this.offered = known.data.protocolVersion;
+      this.speak(this.offered);
     });
     socket.on('site:nudge', () => this.nudgeListeners.forEach((listener) => listener()));
     socket.on('site:refused', (report) => this.refused(FederationError.fromReport(report)));
     socket.on('connect_error', (error) => {
-      const report = errorReportSchema.safeParse('data' in error ? error.data : undefined);
+      const report = refusalSchema.safeParse('data' in error ? error.data : undefined);
       if (report.success) this.refused(FederationError.fromReport(report.data));
       else this.wait(reasonOfConnectError(error));
     });
@@ -180,7 +202,20 @@ export class SocketLink implements CoordinatorLink {
     socket.connect();
   }
 
+  private speak(version: number): void {
+    this.spoken = version;
+    if (version !== this.toldProtocol) this.options.onProtocol?.(version);
+    this.toldProtocol = version;
+  }
+
   private refused(error: FederationError): void {
+    const other = protocolToTry(error, this.offered);
+    if (other !== undefined && !this.hasTriedOther) {
+      this.hasTriedOther = true;
+      this.offered = other;
+      this.hangUp();
+      return this.dial();
+    }
     if (!FINAL_REFUSALS.has(error.code) || this.mayBeOurOwn(error.code)) return this.wait(error.code);
     this.hangUp();
     this.become({ kind: 'refused', error: withRemedy(error) });

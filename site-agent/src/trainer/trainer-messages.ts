@@ -32,6 +32,8 @@ export interface PretrainOrder {
   readonly participationId: string;
   readonly plan: RoundPlan;
   readonly basePath: string;
+  /** The mean of all sites' control variates, where the plan names one. */
+  readonly controlPath?: string | undefined;
 }
 
 export interface PretrainResult {

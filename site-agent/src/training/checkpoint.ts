@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Digest, FederationError, finishDigest } from '@consilium/shared/kernel';
-import { encodeElements, readSafetensors, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
+import { type Digest, FederationError } from '@consilium/shared/kernel';
+import { readSafetensors, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
 import { z } from 'zod';
+import { digestOfTensors, prefixed, withPrefix } from './tensor-groups.js';
 import type { TrainingState } from './train.js';
 
 /** Everything that training needs to go on as if nothing had happened. */
@@ -109,21 +109,4 @@ function unreadable(what: string, cause?: unknown): FederationError {
       remedy: 'Nothing to do: the steps since then are trained again.',
     },
   );
-}
-
-/** The header's ranges are checked by the codec; this finds altered values. */
-function digestOfTensors(tensors: WeightSet): Digest {
-  const hash = createHash('sha256');
-  for (const { name, shape, values } of tensors) hash.update(`${name}:${shape.join('x')};`).update(encodeElements(values, 'F32'));
-  return finishDigest(hash);
-}
-
-function prefixed(prefix: string, tensors: WeightSet): WeightSet {
-  return tensors.map((tensor) => ({ ...tensor, name: prefix + tensor.name }));
-}
-
-function withPrefix(prefix: string, tensors: WeightSet): WeightSet {
-  return tensors
-    .filter(({ name }) => name.startsWith(prefix))
-    .map((tensor) => ({ ...tensor, name: tensor.name.slice(prefix.length) }));
 }

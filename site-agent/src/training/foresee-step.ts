@@ -23,14 +23,24 @@ export interface ForeseenStep extends Omit<LearnerOptions, 'runtime'> {
   readonly sizeVoxels: PatchSize;
   /** Patches that are predicted at once between the steps (scores, validation); none by default. */
   readonly predictedPatches?: number | undefined;
+  /** A copy of the weights is held beside them, for what a local rule adds to the gradients. */
+  readonly withRule?: boolean | undefined;
   /** The private kernels that the machine has; none by default. */
   readonly native?: NativeKernels | undefined;
 }
 
 /** Goes through one training step on the shape-only backend: some milliseconds, and no memory but one batch. */
-export function foreseeStep({ patches, sizeVoxels, predictedPatches = 0, native, ...options }: ForeseenStep): StepForecast {
+export function foreseeStep({
+  patches,
+  sizeVoxels,
+  predictedPatches = 0,
+  withRule,
+  native,
+  ...options
+}: ForeseenStep): StepForecast {
   const shapes = new ShapeBinding();
   const learner = Learner.create({ runtime: new Runtime(shapes, native ?? PUBLIC_ONLY), ...options });
+  if (withRule === true) learner.setGradientRule({ pull: 1, tensors: learner.readWeights() });
   const batch = emptyBatch(options, patches, sizeVoxels);
   learner.step(batch); // makes what stays: the optimizer's slots
   const steadyBytes = shapes.liveBytes;

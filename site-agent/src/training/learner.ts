@@ -3,6 +3,7 @@ import { manifestOf, type ModelSpec, statisticNames } from '@consilium/shared/mo
 import type { WeightSet } from '@consilium/shared/weights';
 import type { OptimizerPlan } from '@consilium/shared/wire';
 import { collectGarbage } from '../engine/collect-garbage.js';
+import type { GradientTerm } from '../engine/gradient-terms.js';
 import { addFlatGradients, flatLength, takeFlatGradients } from '../engine/flat-gradients.js';
 import { createLoss } from '../engine/losses/create-loss.js';
 import type { LossChoice, LossName } from '../engine/losses/loss-plan.js';
@@ -13,6 +14,7 @@ import type { Runtime } from '../engine/runtime/runtime.js';
 import type { MemoryUse, Precision } from '../engine/tape.js';
 import { buildNetwork } from '../networks/build-network.js';
 import { BatchComputation } from './batch-computation.js';
+import { type GradientRule, openGradientRule } from './local-rules/gradient-rule.js';
 import type { PatchBatch, PatchSize } from './patch-batch.js';
 
 export interface LearnerOptions {
@@ -42,6 +44,8 @@ const VOXELS_PER_PASS = 64 * 64 * 32;
 export class Learner {
   private rate: number;
   private isFresh = true;
+  private rule: GradientRule | undefined;
+  private term: GradientTerm | undefined;
 
   private constructor(
     private readonly runtime: Runtime,
@@ -92,6 +96,18 @@ export class Learner {
     if (average === undefined) return undefined;
     const followed = new Map(average.map((tensor) => [tensor.name, tensor]));
     return this.readWeights().map((tensor) => followed.get(tensor.name) ?? tensor);
+  }
+
+  /** What is added to every step's gradients from now on; undefined for nothing. The arrays are copied. */
+  setGradientRule(rule: GradientRule | undefined): void {
+    this.term?.dispose();
+    this.term = rule && openGradientRule(this.runtime, this.parameters.all(), rule);
+    this.rule = rule;
+  }
+
+  /** As given to {@link setGradientRule}. */
+  get gradientRule(): GradientRule | undefined {
+    return this.rule;
   }
 
   /** Counts from the next step on. */
@@ -151,6 +167,7 @@ export class Learner {
 
   /** Frees parameters and slots; the runtime stays open. */
   dispose(): void {
+    this.term?.dispose();
     this.optimizer?.dispose();
     this.parameters.dispose();
   }
@@ -163,7 +180,10 @@ export class Learner {
 
   private update(): void {
     const optimizer = this.requireOptimizer();
-    this.runtime.within('update', 'forward', () => optimizer.apply(this.parameters.all(), this.rate));
+    this.runtime.within('update', 'forward', () => {
+      this.term?.addTo(this.parameters.all());
+      optimizer.apply(this.parameters.all(), this.rate);
+    });
   }
 
   private get stepsDone(): number {

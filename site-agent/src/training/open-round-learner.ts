@@ -59,6 +59,7 @@ async function fitIntoMemory(
       ...options,
       patches: Math.min(share, plan.training.batchSize),
       predictedPatches: PROBE_BATCH_PATCHES,
+      withRule: plan.localRule !== undefined,
       sizeVoxels: plan.patch.sizeVoxels,
     },
     {

@@ -2,22 +2,24 @@
  * Local training of one round: base weights in, update (trained − base) out. Everything on disk can be lost at any moment
  * and is made again; repeating an order returns the same update, bit for bit on the same machine.
  */
-import { algorithmOf, type Digest, digestOfFile, digestOfJson } from '@consilium/shared/kernel';
-import { manifestOf } from '@consilium/shared/models';
-import { federatedPart, firstNonFinite, subtractWeights, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
+import { algorithmOf, type Digest, digestOfFile, digestOfJson, required } from '@consilium/shared/kernel';
+import { type WeightSet, writeEncoded } from '@consilium/shared/weights';
 import { digestField, patchesPerStep, type ProbeScore, probeScoreSchema, updateReportSchema } from '@consilium/shared/wire';
 import { z } from 'zod';
-import { siteFolder } from '../config/site-folder.js';
+import { campaignStateFile, siteFolder } from '../config/site-folder.js';
 import { peakResidentBytes } from '../trainer/memory-limit.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PretrainOrder, PretrainResult } from '../trainer/trainer-messages.js';
-import { readVersion } from './base-weights.js';
+import { readControl, readVersion, withSiteLocal } from './base-weights.js';
 import { openProbe } from './batch-feed.js';
 import { CheckpointStore } from './checkpoint.js';
 import { StepLeader } from './data-parallel/lead-steps.js';
 import { DataWait } from './data-wait.js';
 import type { ReplicaTeam } from './data-parallel/replica-team.js';
+import { digestOfKept, type KeptState, keptParts, readKeptState, writeKeptState } from './kept-state.js';
 import type { Learner } from './learner.js';
+import { roundRule } from './local-rules/round-rule.js';
+import { makeUpdate } from './make-update.js';
 import { openRoundLearner } from './open-round-learner.js';
 import { openRoundFeed } from './round-feed.js';
 import { prepareFolder, readRecord, type RoundFolder, roundFolder, writeRecord } from './round-folder.js';
@@ -25,15 +27,19 @@ import { rateInRound } from './schedules/round-rate.js';
 import { probeStream } from './score-order.js';
 import { scoreProbe } from './score-version.js';
 import { loadCollection, type SiteCollection } from './site-collection.js';
-import { diverged, train, type TrainingState, UNTRAINED } from './train.js';
+import { train, type TrainingState, UNTRAINED } from './train.js';
 
 const resultSchema = z.object({
   planDigest: z.string(),
   digest: digestField,
   bytes: z.int(),
   report: updateReportSchema,
+  /** Names what the site will keep; left out where it keeps nothing. */
+  state: digestField.optional(),
   peakResidentBytes: z.number().optional(),
 });
+
+const MINUTE_MS = 60_000;
 
 const baseScoreSchema = z.object({ work: z.string(), score: probeScoreSchema });
 
@@ -43,7 +49,11 @@ interface Round {
   readonly context: OrderContext;
   readonly folder: RoundFolder;
   readonly planDigest: string;
+  /** What training begins with: the base, with what the site keeps for itself in its place. */
   readonly base: WeightSet;
+  readonly kept: KeptState;
+  /** The mean of all sites' control variates. */
+  readonly mean: WeightSet | undefined;
   readonly collection: SiteCollection;
   readonly learner: Learner;
   /** TensorFlow's, in this process. */
@@ -51,7 +61,7 @@ interface Round {
   /** Trains together with this learner; undefined when one device does it all. */
   readonly team: ReplicaTeam | undefined;
   readonly checkpoints: CheckpointStore;
-  /** Names what is trained: the plan and the collection. Work on anything else is not continued. */
+  /** Names what is trained: the plan, the collection and what the site kept. Work on anything else is not continued. */
   readonly work: Digest;
 }
 
@@ -64,22 +74,49 @@ export async function executePretrain(order: PretrainOrder, context: OrderContex
   const finished = await readFinished(folder, planDigest);
   if (finished !== undefined) return finished;
 
-  const base = await readVersion(order.basePath, order.plan.base.digest, order.plan.model);
+  const start = await readStart(order, context);
   const collection = await loadCollection({ site, patch: order.plan.patch, cacheBytes: order.limits.cacheBytes }, context);
-  const work = digestOfJson({ planDigest, collection: collection.digest });
+  const work = digestOfJson({ planDigest, collection: collection.digest, kept: start.keptDigest });
   const checkpoints = new CheckpointStore(folder.path, work, (text) => context.warn(text));
   const { learner, threads, team } = await openRoundLearner(order, context, collection, folder.memoryFile);
   try {
-    return await trainRound({ order, context, folder, planDigest, base, collection, learner, threads, team, checkpoints, work });
+    return await trainRound({
+      ...start,
+      order,
+      context,
+      folder,
+      planDigest,
+      collection,
+      learner,
+      threads,
+      team,
+      checkpoints,
+      work,
+    });
   } finally {
     await team?.close();
     learner.dispose();
   }
 }
 
+/** All that a round begins with, each file checked against its digest. */
+async function readStart(
+  { home, plan, basePath, controlPath }: PretrainOrder,
+  context: OrderContext,
+): Promise<Pick<Round, 'base' | 'kept' | 'mean'> & { keptDigest: Digest | undefined }> {
+  const version = await readVersion(basePath, plan.base.digest, plan.model);
+  const control = plan.localRule?.kind === 'control-variates' ? plan.localRule.control : null;
+  const mean =
+    control === null ? undefined : await readControl(required(controlPath, 'the file of the control'), control.digest, plan);
+  const path = campaignStateFile(siteFolder(home), plan.campaignId);
+  const { state: kept, digest: keptDigest } = await readKeptState(path, keptParts(plan), (text) => context.warn(text));
+  return { base: withSiteLocal(version, kept.siteLocal), kept, mean, keptDigest };
+}
+
 async function trainRound(round: Round): Promise<PretrainResult> {
-  const { learner, base, checkpoints } = round;
+  const { order, learner, base, kept, mean, checkpoints } = round;
   learner.loadWeights(base);
+  learner.setGradientRule(roundRule({ plan: order.plan, base, mean, own: kept.control }));
   const baseScore = await scoreBase(round);
   const state = await trainSteps(round, await resume(round));
   const result = await deliver(round, state, baseScore);
@@ -112,7 +149,7 @@ async function resume({ learner, checkpoints, context, order }: Round): Promise<
 async function trainSteps(round: Round, from: TrainingState): Promise<TrainingState> {
   const { order, context, collection, learner, checkpoints, threads, team } = round;
   const { plan } = order;
-  const { steps, checkpointEverySteps } = plan.training;
+  const { steps, minutes, checkpointEverySteps } = plan.training;
   const { volumes } = collection;
   const source = openRoundFeed({ plan, volumes, threads, firstStep: from.step, share: team?.leaderShare });
   const leader = team && new StepLeader({ learner, source, ofPatches: patchesPerStep(plan.training), followers: team });
@@ -124,6 +161,7 @@ async function trainSteps(round: Round, from: TrainingState): Promise<TrainingSt
         trainee: leader ?? learner,
         source: leader ?? source,
         steps,
+        mostMs: minutes === undefined ? undefined : minutes * MINUTE_MS,
         learningRateAt: (step) => rateInRound(plan, step),
         checkpointEverySteps,
         saveCheckpoint: (reached) =>
@@ -144,12 +182,14 @@ async function trainSteps(round: Round, from: TrainingState): Promise<TrainingSt
   }
 }
 
-/** Writes the update and, last of all, the record that makes this attempt a finished one. */
+/** Writes the update, what the site will keep, and last of all the record that makes this attempt a finished one. */
 async function deliver(round: Round, state: TrainingState, baseScore: ProbeScore): Promise<PretrainResult> {
-  const { order, folder, planDigest, collection } = round;
+  const { order, folder, planDigest, collection, base, kept, mean, learner } = round;
   const { plan } = order;
   const patches = state.step * patchesPerStep(plan.training);
-  const update = federatedUpdate(round, state.step);
+  const last = learner.readWeights();
+  const trained = learner.readAverage() ?? last;
+  const { tensors, next, figures } = makeUpdate({ plan, base, kept, mean, trained, last, steps: state.step });
   const metadata = {
     format: 'pt',
     kind: 'update',
@@ -158,7 +198,9 @@ async function deliver(round: Round, state: TrainingState, baseScore: ProbeScore
     round: String(plan.roundNumber),
     patches: String(patches),
   };
-  const { digest, bytes } = await writeSafetensors(folder.updateFile, update, { metadata });
+  const keeps = Object.values(next).some((part) => part !== undefined);
+  const stateDigest = keeps ? await writeKeptState(folder.stateFile, next) : undefined;
+  const { digest, bytes } = await writeEncoded(folder.updateFile, tensors, { metadata, digest: algorithmOf(plan.base.digest) });
   const report = {
     steps: state.step,
     patches,
@@ -168,28 +210,20 @@ async function deliver(round: Round, state: TrainingState, baseScore: ProbeScore
     waitedMs: Math.round(state.waitedMs),
     volumes: collection.volumes.length,
     baseScore,
+    ...figures,
   };
   const made = { digest, bytes, report, peakResidentBytes: peakResidentBytes() };
-  await writeRecord(folder.resultFile, { planDigest, ...made });
+  await writeRecord(folder.resultFile, { planDigest, state: stateDigest, ...made });
   return { kind: 'pretrain', updatePath: folder.updateFile, ...made };
 }
 
-/** trained (or its moving average, where the plan asks for one) − base of the federated tensors, in the manifest's order. Throws TRAINING_DIVERGED unless all is finite. */
-function federatedUpdate({ order, base, learner }: Round, step: number): WeightSet {
-  const federated = new Set(federatedPart(manifestOf(order.plan.model)).tensors.map(({ name }) => name));
-  const trained = (learner.readAverage() ?? learner.readWeights()).filter(({ name }) => federated.has(name));
-  const update = subtractWeights(trained, base);
-  const broken = firstNonFinite(update);
-  if (broken !== undefined) throw diverged(step, `the tensor ${broken} is no longer finite`);
-  return update;
-}
-
-/** The result of an earlier attempt at the same plan whose update is still whole on disk. */
+/** The result of an earlier attempt at the same plan whose update, and what is kept with it, are still whole on disk. */
 async function readFinished(folder: RoundFolder, planDigest: string): Promise<PretrainResult | undefined> {
   const record = await readRecord(folder.resultFile, resultSchema);
   if (record === undefined || record.planDigest !== planDigest) return undefined;
   const actual = await digestOfFile(folder.updateFile, algorithmOf(record.digest)).catch(() => undefined);
   if (actual !== record.digest) return undefined;
+  if (record.state !== undefined && (await digestOfKept(folder.stateFile)) !== record.state) return undefined;
   const { bytes, report, peakResidentBytes: peak } = record;
   return { kind: 'pretrain', updatePath: folder.updateFile, digest: actual, bytes, report, peakResidentBytes: peak };
 }

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
 import { writeFileWhole } from '@consilium/shared/weights';
 import type { z } from 'zod';
+import { requirePlainIdentifier } from '../config/site-folder.js';
 
 /** What one participation keeps on disk between attempts. */
 export interface RoundFolder {
   readonly path: string;
   readonly updateFile: string;
+  /** What the site will keep for the campaign once the coordinator has acknowledged the update. */
+  readonly stateFile: string;
   /** Written last: its presence says that the update is whole. */
   readonly resultFile: string;
   readonly baseScoreFile: string;
@@ -18,13 +21,11 @@ export interface RoundFolder {
 
 /** The participation's folder below the rounds folder; MESSAGE_REFUSED when the identifier could name anything else. */
 export function roundFolder(roundsFolder: string, participationId: string): RoundFolder {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(participationId)) {
-    throw new FederationError('MESSAGE_REFUSED', 'the participation identifier is not a plain identifier');
-  }
-  const path = join(roundsFolder, participationId);
+  const path = join(roundsFolder, requirePlainIdentifier(participationId, 'participation'));
   return {
     path,
     updateFile: join(path, 'update.safetensors'),
+    stateFile: join(path, 'state.safetensors'),
     resultFile: join(path, 'result.json'),
     baseScoreFile: join(path, 'base-score.json'),
     memoryFile: join(path, 'memory.json'),

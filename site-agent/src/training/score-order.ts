@@ -1,9 +1,10 @@
-import { siteFolder } from '../config/site-folder.js';
+import { campaignStateFile, siteFolder } from '../config/site-folder.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { ScoreOrder, ScoreResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
-import { readVersion } from './base-weights.js';
+import { readVersion, withSiteLocal } from './base-weights.js';
 import { openProbe } from './batch-feed.js';
+import { keptParts, readKeptState } from './kept-state.js';
 import { Learner } from './learner.js';
 import { scoreProbe } from './score-version.js';
 import { loadCollection } from './site-collection.js';
@@ -11,11 +12,10 @@ import { loadCollection } from './site-collection.js';
 /** Scores one version on the site's frozen probe: the same patches and distortions for every version of a campaign. */
 export async function executeScore(order: ScoreOrder, context: OrderContext): Promise<ScoreResult> {
   const { plan } = order;
-  const weights = await readVersion(order.versionPath, plan.version.digest, plan.model);
-  const { volumes } = await loadCollection(
-    { site: siteFolder(order.home), patch: plan.patch, cacheBytes: order.limits.cacheBytes },
-    context,
-  );
+  const site = siteFolder(order.home);
+  const version = await readVersion(order.versionPath, plan.version.digest, plan.model);
+  const kept = await readKeptState(campaignStateFile(site, plan.campaignId), keptParts(plan), (text) => context.warn(text));
+  const { volumes } = await loadCollection({ site, patch: plan.patch, cacheBytes: order.limits.cacheBytes }, context);
   const probe = await openProbe({
     volumes,
     patch: plan.patch,
@@ -25,7 +25,7 @@ export async function executeScore(order: ScoreOrder, context: OrderContext): Pr
   });
   const learner = Learner.create({ runtime: openTrainerRuntime(order.limits, context), spec: plan.model });
   try {
-    learner.loadWeights(weights);
+    learner.loadWeights(withSiteLocal(version, kept.state.siteLocal));
     const score = await scoreProbe(learner, probe, context.stop, (done) => context.report('scoring', done, probe.length));
     return { kind: 'score', score };
   } finally {

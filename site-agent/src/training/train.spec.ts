@@ -98,6 +98,31 @@ describe('train', () => {
     expect([state.trainingMs, state.waitedMs]).toEqual([70, 40]);
   });
 
+  it('ends at the first step at which its time is up, and not before the first', async () => {
+    // Ten milliseconds a step.
+    expect(await train(makeTraining({ mostMs: 40 }).training)).toMatchObject({ step: 4, trainingMs: 40 });
+    expect(await train(makeTraining({ mostMs: 41 }).training)).toMatchObject({ step: 5, trainingMs: 50 });
+    expect(await train(makeTraining({ mostMs: 0.1 }).training)).toMatchObject({ step: 1 });
+    expect(await train(makeTraining({ mostMs: 1e9 }).training)).toMatchObject({ step: 7 });
+  });
+
+  it('counts the time of earlier attempts, and does not save when it ends', async () => {
+    const { training, seen, saved } = makeTraining({ mostMs: 60 });
+    const state = await train(training, { step: 3, lossSum: 27, lastLoss: 8, trainingMs: 30, waitedMs: 15 });
+    expect([seen, state.step, saved]).toEqual([[3, 4, 5], 6, []]);
+    const spent = makeTraining({ mostMs: 30 });
+    expect((await train(spent.training, { ...state, trainingMs: 30 })).step).toBe(6);
+    expect(spent.seen).toEqual([]);
+  });
+
+  it('finishes when the stop comes with the step that uses its time up', async () => {
+    const controller = new AbortController();
+    const onStep = ({ step }: TrainingState): unknown => step === 4 && controller.abort();
+    const { training, saved } = makeTraining({ mostMs: 40, stop: controller.signal, onStep });
+    expect((await train(training)).step).toBe(4);
+    expect(saved.map(({ step }) => step)).toEqual([3, 4]);
+  });
+
   it('stops within one step, saving on the way out', async () => {
     const controller = new AbortController();
     const { training, seen, saved } = makeTraining({

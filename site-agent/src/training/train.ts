@@ -34,6 +34,8 @@ export interface Training {
   readonly source: BatchSource;
   /** Counted from the very first step, resumed or not. */
   readonly steps: number;
+  /** Ends training before that, at the first step after so much time in the loop; no limit when left out. */
+  readonly mostMs?: number | undefined;
   /** Steps are counted from 0. */
   learningRateAt(step: number): number;
   readonly checkpointEverySteps: number;
@@ -45,13 +47,13 @@ export interface Training {
 }
 
 /**
- * The training loop, from any state to the last step. Throws TRAINING_DIVERGED at the first loss that is not finite and
+ * The training loop, from any state to the last step, or to the first one at which the time is up. Throws TRAINING_DIVERGED at the first loss that is not finite and
  * TRAINER_STOPPED when asked to stop, after saving a checkpoint.
  */
 export async function train(training: Training, from: TrainingState = UNTRAINED): Promise<TrainingState> {
   let state = from;
   let savedStep = from.step;
-  while (state.step < training.steps) {
+  while (!isDone(training, state)) {
     const startedMs = training.nowMs();
     const batch = await training.source.batch(state.step);
     const waitedMs = training.nowMs() - startedMs;
@@ -64,14 +66,19 @@ export async function train(training: Training, from: TrainingState = UNTRAINED)
       training.onStep?.(state, time);
       await letEventsIn();
     }
-    const due = state.step % training.checkpointEverySteps === 0 && state.step < training.steps;
+    const done = isDone(training, state);
+    const due = state.step % training.checkpointEverySteps === 0 && !done;
     if (state.step > savedStep && (due || training.stop.aborted)) {
       await training.saveCheckpoint(state);
       savedStep = state.step;
     }
-    if (training.stop.aborted && state.step < training.steps) throw stopped(state.step);
+    if (training.stop.aborted && !done) throw stopped(state.step);
   }
   return state;
+}
+
+function isDone({ steps, mostMs = Infinity }: Training, { step, trainingMs }: TrainingState): boolean {
+  return step >= steps || (step > 0 && trainingMs >= mostMs);
 }
 
 /** Throws TRAINER_STOPPED when a stop was asked for: for the stretches of work that have no steps. */

@@ -1,9 +1,33 @@
 /** The digest that the last version must have, computed range by range from version 1. */
 import { openSync, readSync, closeSync } from 'node:fs';
-import { openDigest } from '../../../shared/dist/kernel/index.js';
+import { shiftOf } from '../../../deploy/dist/simulate/light-trainer.js';
+import { algorithmOf, openDigest } from '../../../shared/dist/kernel/index.js';
 import { averageRound } from './reference-arithmetic.mjs';
 
 const RANGE_BYTES = 1 << 20;
+
+/** The digest of the campaign's last version, and whether it is the reference's; null where there is no reference. */
+export async function compareWithReference(rig, view, { format, recipe }) {
+  const { digest } = view.version;
+  const facts = { digest, digestAlgorithm: algorithmOf(digest) };
+  if (format !== 'f32' || recipe !== 'fedavg') return { ...facts, digestMatchesReference: null };
+  const expected = referenceDigest({
+    firstFile: await rig.download(view.name, view.initialVersion),
+    lastFile: await rig.download(view.name, view.version),
+    rounds: averagedSites(view),
+    algorithm: facts.digestAlgorithm,
+  });
+  return { ...facts, digestMatchesReference: expected === digest };
+}
+
+/** Who was averaged in each round, in the order of the sites' names. */
+function averagedSites({ roundViews }) {
+  return roundViews.map(({ participations }) =>
+    participations
+      .filter(({ state }) => state === 'delivered')
+      .map(({ siteName, patches }) => ({ shift: shiftOf(Number(siteName.split('-')[1])), weight: patches })),
+  );
+}
 
 /**
  * @param {object} order
@@ -12,7 +36,7 @@ const RANGE_BYTES = 1 << 20;
  * @param {readonly (readonly { shift: number, weight: number }[])[]} order.rounds  who was averaged in each round
  * @param {'sha256' | 'blake3'} order.algorithm
  */
-export function referenceDigest({ firstFile, lastFile, rounds, algorithm }) {
+function referenceDigest({ firstFile, lastFile, rounds, algorithm }) {
   const first = openSync(firstFile, 'r');
   const last = openSync(lastFile, 'r');
   try {

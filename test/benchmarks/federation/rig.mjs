@@ -1,15 +1,38 @@
 /** The processes of one measured federation and its temporary folder. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { campaignViewSchema, siteViewSchema } from '../../../shared/dist/wire/index.js';
 import { CoordinatorProcess } from '../../../deploy/dist/simulate/coordinator-process.js';
 import { enrolLightSite, lightSiteName } from '../../../deploy/dist/simulate/enrol-light-site.js';
+import { Relay } from '../../../deploy/dist/simulate/relay.js';
 
 const SITES_PROGRAM = join(import.meta.dirname, '../../../deploy/dist/simulate/light-sites-main.js');
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const CONNECT_TIMEOUT_MS = 120_000;
+
+/** Gives a rig to `use` and clears everything away afterwards, on every way out of the process. */
+export async function withRig({ keep }, use) {
+  const rig = new FederationRig();
+  const leave = () => {
+    rig.killAll();
+    if (!keep) rig.remove();
+  };
+  const interrupt = () => process.exit(130);
+  process.on('exit', leave);
+  for (const signal of SIGNALS) process.on(signal, interrupt);
+  try {
+    return await use(rig);
+  } finally {
+    await rig.stop();
+    if (keep) console.error(rig.folder);
+    leave();
+    process.off('exit', leave);
+    for (const signal of SIGNALS) process.off(signal, interrupt);
+  }
+}
 
 export class FederationRig {
   folder = mkdtempSync(join(tmpdir(), 'consilium-bench-'));
@@ -17,31 +40,53 @@ export class FederationRig {
   /** @type {Map<string, import('node:child_process').ChildProcess>} */
   agents = new Map();
   coordinator;
+  /** One per site, in front of the coordinator, where bytes are counted. */
+  relays = [];
+  agentOrders = new Map();
 
   async startCoordinator(nodeOptions = []) {
     const options = { home: this.coordinatorHome, logFile: join(this.folder, 'coordinator.log'), nodeOptions };
     this.coordinator = await CoordinatorProcess.start(options);
   }
 
-  /** `coordinatorUrl` is a relay's where bytes are counted. */
-  async enrol(count, coordinatorUrl = this.coordinator.url) {
+  /** With relays, each site reaches the coordinator through one of its own. */
+  async enrol(count, { withRelays = false } = {}) {
     const operator = this.coordinator.operator();
+    const { url } = this.coordinator;
     for (let index = 0; index < count; index++) {
       const name = lightSiteName(index);
-      await enrolLightSite(operator, { name, home: join(this.folder, name), coordinatorUrl });
+      if (withRelays) this.relays[index] = await Relay.open(Number(new URL(url).port));
+      await enrolLightSite(operator, { name, home: this.homeOf(index), coordinatorUrl: this.relays[index]?.url ?? url });
     }
+  }
+
+  homeOf(index) {
+    return join(this.folder, lightSiteName(index));
   }
 
   /** One process for the given sites (`LightSitesPlan.sites` without homes); the process has the name of the first. */
   startAgent(sites, { nodeOptions = [], ...plan } = {}) {
     const name = lightSiteName(sites[0].index);
     const planFile = join(this.folder, `${name}.json`);
-    const homes = sites.map((site) => ({ ...site, home: join(this.folder, lightSiteName(site.index)) }));
+    const homes = sites.map((site) => ({ ...site, home: this.homeOf(site.index) }));
     writeFileSync(planFile, JSON.stringify({ ...plan, sites: homes }));
+    this.agentOrders.set(name, [...nodeOptions, SITES_PROGRAM, planFile]);
+    this.spawnAgent(name);
+  }
+
+  /** Once more the command of `startAgent`. */
+  spawnAgent(name) {
     const log = openSync(join(this.folder, `${name}.log`), 'a');
-    const child = spawn(process.execPath, [...nodeOptions, SITES_PROGRAM, planFile], { stdio: ['ignore', log, log] });
+    const child = spawn(process.execPath, this.agentOrders.get(name), { stdio: ['ignore', log, log], detached: true });
+    closeSync(log);
     this.agents.set(name, child);
-    return child;
+  }
+
+  /** kill -9; nobody is told. */
+  async killAgent(name) {
+    const child = this.agents.get(name);
+    this.agents.delete(name);
+    await ended(child, 'SIGKILL');
   }
 
   async untilConnected(count) {
@@ -85,6 +130,7 @@ export class FederationRig {
   async stop() {
     await Promise.all([...this.agents.values()].map((child) => ended(child, 'SIGTERM')));
     await this.coordinator?.stop();
+    await Promise.all(this.relays.map((relay) => relay.close()));
   }
 
   /** Ends everything at once; also from an exit handler, so without waiting. */
@@ -98,7 +144,7 @@ export class FederationRig {
   }
 }
 
-export async function ended(child, signal) {
+async function ended(child, signal) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((settle) => child.once('exit', settle));
   child.kill(signal);

@@ -1,23 +1,23 @@
 /** One campaign on a rig, from its start to its end, and what it took. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { shiftOf } from '../../../deploy/dist/simulate/light-trainer.js';
+import { watchEvents } from '../../../deploy/dist/simulate/watch-events.js';
 import { forgetPeak, peakResidentMiB, processorSeconds, residentMiB } from './process-facts.mjs';
+import { RoundPhases } from './round-phases.mjs';
 
 const CAMPAIGN = 'bench';
 /** Enough that site k may leave out k of them. */
 const STEPS = 1000;
-const ENDED = ['finished', 'failed', 'cancelled'];
+const ENDED = ['failed', 'cancelled'];
 
-/** The campaign's file. */
-export function campaignPlan({ options, spec, quorum }) {
-  const { rounds, recipe, format, digest, grace } = options;
+/** The campaign's file. With a slow site the quorum is all others. */
+export function campaignPlan({ sites, rounds, recipe, format, digest, grace, slowSiteSeconds }, spec) {
   return {
     name: CAMPAIGN,
     model: spec,
     patch: { sizeVoxels: [64, 64, 64] },
     training: { steps: STEPS },
     rounds,
-    quorum,
+    quorum: slowSiteSeconds === undefined ? sites : Math.max(1, sites - 1),
     grace,
     recipe: { name: recipe },
     ...(format === 'f32' ? {} : { updates: { format } }),
@@ -25,11 +25,23 @@ export function campaignPlan({ options, spec, quorum }) {
   };
 }
 
-/** Waits until the campaign has ended and returns its view; `look` is called in between. */
+/** Enrols all sites, starts a process for each and waits until they are connected. */
+export async function startSites(rig, { sites, slowSiteSeconds = 0, equalWeights }, { withRelays, nodeOptionsOfFirst = [] }) {
+  await rig.enrol(sites, { withRelays });
+  for (let index = 0; index < sites; index++) {
+    const trainingMs = index === sites - 1 ? 1000 * slowSiteSeconds : 0;
+    const site = { index, trainingMs, fewerSteps: equalWeights ? 0 : index };
+    rig.startAgent([site], { nodeOptions: index === 0 ? nodeOptionsOfFirst : [] });
+  }
+  await rig.untilConnected(sites);
+}
+
+/** Waits until the campaign has finished and returns its view; `look` is called in between. Throws when it ends otherwise. */
 export async function untilEnded(rig, look = () => undefined) {
   for (;;) {
     const view = await rig.campaign(CAMPAIGN).catch(() => undefined);
-    if (view !== undefined && ENDED.includes(view.state)) return view;
+    if (view?.state === 'finished') return view;
+    if (view !== undefined && ENDED.includes(view.state)) throw new Error(`the campaign ended as ${view.state} (${view.code})`);
     look(view);
     await sleep(250);
   }
@@ -39,14 +51,17 @@ export async function untilEnded(rig, look = () => undefined) {
 export async function measureCampaign(rig, plan) {
   const { pid } = rig.coordinator;
   const idleMiB = residentMiB(pid);
+  const phases = new RoundPhases();
+  const endWatch = await watchEvents(rig.coordinator.access(), (event) => phases.hear(event));
   forgetPeak(pid);
   await rig.startCampaign(plan);
   const usedBefore = new Map(rig.pids.map((each) => [each, processorSeconds(each)]));
   const view = await untilEnded(rig, () => rig.requireAgents());
+  endWatch();
   const used = [...usedBefore].map(([each, before]) => processorSeconds(each) - before);
-  if (view.state !== 'finished') throw new Error(`the campaign ended as ${view.state} (${view.code}); the logs: ${rig.folder}`);
   return {
     view,
+    phases: phases.medians(),
     idleMiB,
     peakMiB: peakResidentMiB(pid),
     coordinatorSeconds: used[0],
@@ -59,13 +74,4 @@ export function roundTimes({ roundViews }) {
   const seconds = roundViews.map(({ startedAtMs, finishedAtMs }) => (finishedAtMs - startedAtMs) / 1000);
   const wall = (roundViews.at(-1).finishedAtMs - roundViews[0].startedAtMs) / 1000;
   return { seconds, wallPerRound: wall / roundViews.length };
-}
-
-/** Who was averaged in each round, in the order of the sites' names. */
-export function averagedSites({ roundViews }) {
-  return roundViews.map(({ participations }) =>
-    participations
-      .filter(({ state }) => state === 'delivered')
-      .map(({ siteName, patches }) => ({ shift: shiftOf(Number(siteName.split('-')[1])), weight: patches })),
-  );
 }

@@ -2,6 +2,7 @@ import { type Cancel, type ErrorCode, FederationError, type Random } from '@cons
 import {
   type Acknowledgement,
   type Assignment,
+  OUR_PROTOCOLS,
   type Progress,
   PROTOCOL_VERSION,
   type ScoreReport,
@@ -13,6 +14,7 @@ import type { Life } from './life.js';
 import { SiteConnection, type SiteDoor } from './site-connection.js';
 import type { SiteLine } from './site-line.js';
 
+const VERSIONS = { protocolVersion: PROTOCOL_VERSION, protocolVersions: OUR_PROTOCOLS };
 const ANSWER_TIMEOUT_MS = 15_000;
 const DIAL_TIMEOUT_MS = 10_000;
 
@@ -60,8 +62,8 @@ export class SimulatedLink implements CoordinatorLink {
     this.nudgeListeners.push(listener);
   }
 
-  async sync(): Promise<Assignment | null> {
-    const { assignment } = (await this.request('site:sync', {})) as { assignment: Assignment | null };
+  async sync(restsForMs?: number): Promise<Assignment | null> {
+    const { assignment } = (await this.request('site:sync', { restsForMs })) as { assignment: Assignment | null };
     return assignment;
   }
 
@@ -125,7 +127,7 @@ export class SimulatedLink implements CoordinatorLink {
     line.bring(() => {
       const open = door();
       if (open === undefined) return line.bring(() => decide(() => this.wait('ECONNREFUSED')));
-      const auth = { protocolVersion: PROTOCOL_VERSION, credential, agentVersion: '0.1.0' };
+      const auth = { ...VERSIONS, credential, agentVersion: '0.1.0' };
       const connection: SiteConnection = new SiteConnection(
         line,
         this.endOf(() => connection),

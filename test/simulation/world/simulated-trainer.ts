@@ -89,27 +89,49 @@ export class SimulatedTrainer implements Trainer {
     let done = disk.checkpoints.get(participationId) ?? 0;
     while (done < steps) {
       const now = Math.min(CHECKPOINT_STEPS, steps - done);
-      await life.takes(now * temper.stepMs);
-      this.onSteps(participationId, now);
-      if (diesAt !== undefined && done + now > diesAt) {
+      const trained = await this.stepsUntilStopped(now, signal);
+      this.onSteps(participationId, trained);
+      if (diesAt !== undefined && done + trained > diesAt) {
         throw new FederationError('TRAINER_DIED', 'killed', { retryable: true });
       }
-      done += now;
+      done += trained;
       life.writeNow('checkpoint', () => disk.checkpoints.set(participationId, done));
       if (signal.aborted) throw new FederationError('TRAINER_STOPPED', 'stopped');
-      if (Math.floor(done / reportEvery) > Math.floor((done - now) / reportEvery) && done < steps) {
+      if (Math.floor(done / reportEvery) > Math.floor((done - trained) / reportEvery) && done < steps) {
         onProgress({ kind: 'progress', phase: 'training', step: done, steps, loss: 0.5 });
       }
     }
     if (diverges) throw new FederationError('TRAINING_DIVERGED', 'NaN');
     const content = updateBytes(this.siteName, plan, isSpoilt);
-    await life.write('update', 1, () => disk.updates.set(participationId, content));
+    await life.write('update', 1, () => {
+      disk.leftStates.add(participationId);
+      disk.updates.set(participationId, content);
+    });
     const report = {
       ...{ steps, patches: patchesOf(this.siteName, plan), meanLoss: 0.5, lastLoss: 0.4, trainingMs: steps * temper.stepMs },
       ...{ volumes: 3, baseScore: SCORE },
     };
     const digest = digestOfBytes(content);
     return { kind: 'pretrain', updatePath: participationId, digest, bytes: content.length, report };
+  }
+
+  /** A trainer that is asked to stop ends with the step in hand and says how many it has done. */
+  private stepsUntilStopped(steps: number, signal: AbortSignal): Promise<number> {
+    const { clock } = this.life;
+    const { stepMs } = this.temper;
+    const startedMs = clock.nowMs();
+    return new Promise((resolve) => {
+      const onStop = (): void => {
+        cancel();
+        const done = Math.min(steps, Math.ceil((clock.nowMs() - startedMs) / stepMs));
+        clock.after(startedMs + done * stepMs - clock.nowMs(), () => resolve(done));
+      };
+      const cancel = clock.after(steps * stepMs, () => {
+        signal.removeEventListener('abort', onStop);
+        resolve(steps);
+      });
+      signal.addEventListener('abort', onStop, { once: true });
+    });
   }
 
   private async score({ versionPath }: ScoreOrder, signal: AbortSignal): Promise<TrainerResult> {

@@ -9,6 +9,10 @@ export class SiteDisk {
   /** Finished steps of each round's checkpoint. */
   readonly checkpoints = new Map<string, number>();
   readonly updates = new Map<string, Buffer>();
+  /** What the trainer left with an update for the rounds to come, until the update is acknowledged. */
+  readonly leftStates = new Set<string>();
+  /** Participations whose state has become a campaign's, in that order. */
+  readonly keptStates: string[] = [];
   readonly journal = new Database(':memory:');
 
   /** The bytes at a path that {@link SimulatedSiteFiles} gave out. */
@@ -46,10 +50,17 @@ export class SimulatedSiteFiles implements SiteFiles {
     return [...new Set([...this.disk.checkpoints.keys(), ...this.disk.updates.keys()])];
   }
 
+  async keepCampaignState(participationId: string): Promise<void> {
+    await this.life.write('kept state', 1, () => {
+      if (this.disk.leftStates.delete(participationId)) this.disk.keptStates.push(participationId);
+    });
+  }
+
   async dropRound(participationId: string): Promise<void> {
     await this.life.write('dropped round', 1, () => {
       this.disk.checkpoints.delete(participationId);
       this.disk.updates.delete(participationId);
+      this.disk.leftStates.delete(participationId);
     });
   }
 }

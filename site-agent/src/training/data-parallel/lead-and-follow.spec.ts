@@ -4,6 +4,7 @@ import type { OptimizerPlan } from '@consilium/shared/wire';
 import { openRuntime } from '../../engine/open-runtime.js';
 import { connectChannels } from '../../../../test/fixtures/connected-channels.js';
 import { Learner } from '../learner.js';
+import type { GradientRule } from '../local-rules/gradient-rule.js';
 import type { BatchSource, PatchBatch, PatchSize } from '../patch-batch.js';
 import { type BatchShare, shareBatch } from './batch-share.js';
 import { followLeader } from './follow-leader.js';
@@ -47,9 +48,11 @@ async function trainTogether(
   steps: number,
   optimizer: OptimizerPlan,
   norm?: 'instance' | 'batch',
+  rule?: GradientRule,
 ) {
   const shares = shareBatch(batchSize, devices);
   const learners = shares.map(() => newLearner(optimizer, norm));
+  learners[0]?.setGradientRule(rule);
   const [leaderShare, ...others] = shares;
   const channels: FrameChannel[] = [];
   const following: Promise<unknown>[] = [];
@@ -78,8 +81,9 @@ async function trainTogether(
   return { weights, losses };
 }
 
-async function trainAlone(batchSize: number, steps: number, optimizer: OptimizerPlan) {
+async function trainAlone(batchSize: number, steps: number, optimizer: OptimizerPlan, rule?: GradientRule) {
   const learner = newLearner(optimizer);
+  learner.setGradientRule(rule);
   const source = sourceOf({ first: 0, count: batchSize }, batchSize);
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
@@ -123,6 +127,18 @@ describe('several devices that train one model', () => {
     expect(again).toEqual(once);
     expect(once.weights[1]).toEqual(once.weights[0]);
     expect(once.losses.at(-1)).toBeLessThan(once.losses[0] as number);
+  });
+
+  it.each<[string, GradientRule]>([
+    ['a pull', { pull: 0.5, tensors: initialWeights(spec(), 5) }],
+    ['a correction', { tensors: initialWeights(spec(), 6) }],
+  ])('add a local rule’s part once, to the sum of their gradients: %s', async (_what, rule) => {
+    const together = await trainTogether(3, 4, 2, SGD, 'instance', rule);
+    const alone = await trainAlone(4, 2, SGD, rule);
+    const without = await trainAlone(4, 2, SGD);
+    expect(relativeError(together.weights[0] ?? [], alone.weights)).toBeLessThan(1e-6);
+    expect(relativeError(without.weights, alone.weights)).toBeGreaterThan(0.1);
+    for (const weights of together.weights) expect(weights).toEqual(together.weights[0]);
   });
 
   it('hold the same bits with batch norm, although each takes the statistics of its own share', async () => {

@@ -2,24 +2,35 @@ import { createHash } from 'node:crypto';
 import { type Digest, finishDigest } from '@consilium/shared/kernel';
 import { elementCount, type WeightSet } from '@consilium/shared/weights';
 import type { Learner } from '../learner.js';
+import type { GradientRule } from '../local-rules/gradient-rule.js';
 import { bytesOf, FRAME, type FrameChannel } from './frame-channel.js';
 
 /** Names and shapes, without the values. */
+type SetOutline = readonly { readonly name: string; readonly shape: readonly number[] }[];
+
 interface Outline {
   readonly step: number;
-  readonly weights: readonly { readonly name: string; readonly shape: readonly number[] }[];
-  readonly optimizer: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly weights: SetOutline;
+  readonly optimizer: SetOutline;
+  /** The gradient rule but for its values, which follow. */
+  readonly rule?: (Omit<GradientRule, 'tensors'> & { readonly tensors: SetOutline }) | undefined;
 }
 
 /** The whole state of a learner before a step, read once and sent to any number of others. */
 export async function sendState(learner: Learner, step: number, others: readonly FrameChannel[]): Promise<void> {
-  const [weights, optimizer] = [learner.readWeights(), learner.readOptimizerState()];
-  const outlineOf = (set: WeightSet): Outline['weights'] => set.map(({ name, shape }) => ({ name, shape }));
-  const outline: Outline = { step, weights: outlineOf(weights), optimizer: outlineOf(optimizer) };
+  const [weights, optimizer, rule] = [learner.readWeights(), learner.readOptimizerState(), learner.gradientRule];
+  const outlineOf = (set: WeightSet): SetOutline => set.map(({ name, shape }) => ({ name, shape }));
+  const outline: Outline = {
+    step,
+    weights: outlineOf(weights),
+    optimizer: outlineOf(optimizer),
+    rule: rule && { ...rule, tensors: outlineOf(rule.tensors) },
+  };
   await Promise.all(
     others.map(async (other) => {
       await other.send(FRAME.outline, Buffer.from(JSON.stringify(outline)));
-      for (const { values } of [...weights, ...optimizer]) await other.send(FRAME.values, bytesOf(values));
+      for (const { values } of [...weights, ...optimizer, ...(rule?.tensors ?? [])])
+        await other.send(FRAME.values, bytesOf(values));
     }),
   );
 }
@@ -27,13 +38,14 @@ export async function sendState(learner: Learner, step: number, others: readonly
 /** Puts a learner into the state that {@link sendState} sends; returns the step that comes next. */
 export async function receiveState(learner: Learner, leader: FrameChannel): Promise<number> {
   const text = Buffer.from(await leader.receive(FRAME.outline)).toString('utf8');
-  const { step, weights, optimizer } = JSON.parse(text) as Outline;
+  const { step, weights, optimizer, rule } = JSON.parse(text) as Outline;
   learner.loadWeights(await receiveSet(weights, leader));
   learner.loadOptimizerState(await receiveSet(optimizer, leader));
+  learner.setGradientRule(rule && { ...rule, tensors: await receiveSet(rule.tensors, leader) });
   return step;
 }
 
-async function receiveSet(outline: Outline['weights'], leader: FrameChannel): Promise<WeightSet> {
+async function receiveSet(outline: SetOutline, leader: FrameChannel): Promise<WeightSet> {
   const set: { name: string; shape: readonly number[]; values: Float32Array }[] = [];
   for (const { name, shape } of outline) {
     const values = new Float32Array(elementCount(shape));

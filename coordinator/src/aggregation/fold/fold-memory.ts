@@ -1,0 +1,59 @@
+import { LANES, openKernels, paddedCount, type RangeKernels } from '../kernels/range-kernels.js';
+import { PIECE_ELEMENTS } from './pieces.js';
+
+/** Elements of a range when there is room for it: with four updates beside the sums it stays in a core's own cache. */
+export const RANGE_ELEMENTS = 1 << 14;
+
+/** Elements of all updates of a range together, where all of them are looked at at once: 2 MiB. */
+export const INPUT_ELEMENTS = 1 << 19;
+
+/** Tensors that a recipe may carry for each parameter. */
+const CARRIED = 2;
+
+/** Finished pieces that wait for their turn to be digested, for each thread. */
+export const SLOTS = 3;
+
+/** The memory of one thread that folds: about 4 MiB, whatever the model, allocated once. */
+export interface FoldMemory {
+  readonly kernels: RangeKernels;
+  readonly sums: Float64Array;
+  readonly base: Float32Array;
+  readonly carried: readonly Float32Array[];
+  readonly inputs: Float32Array;
+  /** Stored bytes before they are decoded. */
+  readonly stored: Uint8Array;
+  readonly slots: readonly Float32Array[];
+}
+
+/** Has room for {@link INPUT_ELEMENTS}, or for more where one block of every update takes more. */
+export function openFoldMemory(elementsNeeded: number): FoldMemory {
+  const inputElements = Math.max(INPUT_ELEMENTS, elementsNeeded);
+  const slotElements = PIECE_ELEMENTS + LANES;
+  const rangeBytes = 4 * RANGE_ELEMENTS;
+  const bytes = rangeBytes * (2 + 1 + CARRIED + 1) + 4 * inputElements + 4 * slotElements * SLOTS;
+  const kernels = openKernels(bytes);
+  let place = 0;
+  const take = (elements: number): Float32Array => {
+    const array = new Float32Array(kernels.buffer, place, elements);
+    place += array.byteLength;
+    return array;
+  };
+  const sums = new Float64Array(kernels.buffer, take(2 * RANGE_ELEMENTS).byteOffset, RANGE_ELEMENTS);
+  const stored = take(RANGE_ELEMENTS);
+  return {
+    kernels,
+    sums,
+    base: take(RANGE_ELEMENTS),
+    carried: Array.from({ length: CARRIED }, () => take(RANGE_ELEMENTS)),
+    inputs: take(inputElements),
+    stored: new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength),
+    slots: Array.from({ length: SLOTS }, () => take(slotElements)),
+  };
+}
+
+/** The first `count` elements of an array from `from` on, with zeros behind them up to a whole turn of the kernels' loops. */
+export function paddedView(array: Float32Array, from: number, count: number): Float32Array {
+  const view = array.subarray(from, from + paddedCount(count));
+  view.fill(0, count);
+  return view;
+}

@@ -1,0 +1,35 @@
+import type { RecipePlan } from '@consilium/shared/wire';
+import type { Piece } from './pieces.js';
+import type { TensorTable } from './tensor-table.js';
+
+/** Where a file's tensors are to be written, by their place in the manifest. */
+export interface OutputTable {
+  readonly descriptor: number;
+  readonly starts: Float64Array;
+}
+
+/** All that folding a piece takes: plain data that a thread can be given. Descriptors are open until the fold has ended. */
+export interface FoldPlan {
+  readonly recipe: RecipePlan;
+  readonly pieces: readonly Piece[];
+  readonly isFederated: readonly boolean[];
+  /** Elements of each tensor that share a scale when they are stored as integers. */
+  readonly elementsPerScale: readonly number[];
+  /** Elements that are read at a time; a multiple of the block. */
+  readonly rangeElements: number;
+  /** Elements of the updates that are in memory together. */
+  readonly inputElements: number;
+  readonly base: TensorTable;
+  /** In site order. */
+  readonly deltas: readonly TensorTable[];
+  readonly weights: readonly number[];
+  readonly divisor: number;
+  /** What sites changed their control variates by, in site order; empty unless the recipe has controls. */
+  readonly controls: readonly TensorTable[];
+  readonly controlDivisor: number;
+  /** In the recipe's order; null in the first round. */
+  readonly carried: readonly TensorTable[] | null;
+  readonly output: OutputTable;
+  /** In the recipe's order. */
+  readonly carriedOutputs: readonly OutputTable[];
+}

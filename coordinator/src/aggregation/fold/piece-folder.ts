@@ -1,0 +1,148 @@
+import { FederationError } from '@consilium/shared/kernel';
+import { UPDATES_PER_PASS } from '../kernels/range-kernels.js';
+import type { Recipe } from '../recipe.js';
+import { recipeOf } from '../recipe-table.js';
+import { pairCount, pairIndex } from '../select/pair-distances.js';
+import { type FoldMemory, paddedView } from './fold-memory.js';
+import type { FoldPlan } from './fold-plan.js';
+import { BLOCK_ELEMENTS, type Piece, type Run } from './pieces.js';
+import { type RangeToRead, readRange, writeRange } from './range-files.js';
+import type { TensorTable } from './tensor-table.js';
+
+/** Folds pieces of one plan in one memory, range by range. Everything here blocks: it runs in threads. */
+export class PieceFolder {
+  private readonly recipe: Recipe;
+
+  constructor(
+    private readonly plan: FoldPlan,
+    private readonly memory: FoldMemory,
+  ) {
+    this.recipe = recipeOf(plan.recipe);
+  }
+
+  /**
+   * Writes the piece of the next version, and of what the recipe carries, to their files. Returns the version's part, which lies
+   * in the slot until that is used again. Throws TRAINING_DIVERGED when a number leaves the range of 32 bits.
+   */
+  fold(piece: Piece, slot: number): Uint8Array {
+    const next = this.memory.slots[slot] as Float32Array;
+    let place = 0;
+    for (const run of piece.runs) {
+      for (const range of this.rangesOf(run)) {
+        const part = paddedView(next, place, range.count);
+        if (this.plan.isFederated[run.tensor] === true) this.foldRange(range, part);
+        else readRange(this.plan.base, range, part, this.memory.stored);
+        place += range.count;
+      }
+    }
+    const [first] = piece.runs;
+    const whole = next.subarray(0, place);
+    if (first !== undefined) {
+      const { descriptor, starts } = this.plan.output;
+      writeRange(descriptor, (starts[first.tensor] as number) + 4 * first.from, whole);
+    }
+    return new Uint8Array(whole.buffer, whole.byteOffset, whole.byteLength);
+  }
+
+  /** What the piece's federated part adds to the squared distances between all updates, block by block. */
+  distances(piece: Piece): Float64Array {
+    const { deltas, isFederated } = this.plan;
+    const sums = new Float64Array(pairCount(deltas.length));
+    for (const run of piece.runs) {
+      if (isFederated[run.tensor] !== true) continue;
+      for (const range of this.rangesOf(run)) this.addDistances(this.readAll(deltas, range), sums);
+    }
+    return sums;
+  }
+
+  private *rangesOf({ tensor, from, to }: Run): Generator<RangeToRead> {
+    const { rangeElements, elementsPerScale } = this.plan;
+    for (let start = from; start < to; start += rangeElements) {
+      const count = Math.min(rangeElements, to - start);
+      yield { tensor, from: start, count, elementsPerScale: elementsPerScale[tensor] as number };
+    }
+  }
+
+  private foldRange(range: RangeToRead, next: Float32Array): void {
+    const { plan, memory, recipe } = this;
+    const carried = recipe.carried.map((_, index) => this.readCarried(index, range));
+    const base = paddedView(memory.base, 0, range.count);
+    const delta = memory.sums.subarray(0, next.length);
+    readRange(plan.base, range, base, memory.stored);
+    if (recipe.combine.kind === 'by-rank') recipe.combine.reduce(this.readAll(plan.deltas, range), delta);
+    else this.meanOf(plan.deltas, range, delta, plan.divisor);
+    recipe.advance({ base, delta, next, carried, kernels: memory.kernels });
+    this.requireFinite(next);
+    if (recipe.controlsDividedBy !== undefined) this.addControls(range, carried[0] as Float32Array);
+    this.writeCarried(range, carried);
+  }
+
+  private addControls(range: RangeToRead, control: Float32Array): void {
+    const { plan, memory } = this;
+    const change = memory.sums.subarray(0, control.length);
+    this.meanOf(plan.controls, range, change, plan.controlDivisor);
+    memory.kernels.applyDelta(change, control, control, 1);
+  }
+
+  /** Σ wᵢ·δᵢ / divisor in site order, a few updates at a time so that memory does not grow with their number. */
+  private meanOf(updates: readonly TensorTable[], range: RangeToRead, into: Float64Array, divisor: number): void {
+    const { kernels, inputs, stored } = this.memory;
+    for (let first = 0; first < updates.length; first += UPDATES_PER_PASS) {
+      const pass = updates.slice(first, first + UPDATES_PER_PASS).map((update, index) => {
+        const values = paddedView(inputs, index * into.length, range.count);
+        readRange(update, range, values, stored);
+        return values;
+      });
+      kernels.addWeighted(into, pass, this.plan.weights.slice(first, first + UPDATES_PER_PASS), first > 0);
+    }
+    kernels.divide(into, divisor);
+  }
+
+  private readAll(updates: readonly TensorTable[], range: RangeToRead): Float32Array[] {
+    const { inputs, stored } = this.memory;
+    let place = 0;
+    return updates.map((update) => {
+      const values = paddedView(inputs, place, range.count);
+      place += values.length;
+      readRange(update, range, values, stored);
+      return values;
+    });
+  }
+
+  private addDistances(updates: readonly Float32Array[], sums: Float64Array): void {
+    const length = updates[0]?.length ?? 0;
+    for (let from = 0; from < length; from += BLOCK_ELEMENTS) {
+      const blocks = updates.map((values) => values.subarray(from, Math.min(from + BLOCK_ELEMENTS, length)));
+      for (const [a, block] of blocks.entries()) {
+        for (let b = 0; b < a; b++) {
+          const pair = pairIndex(a, b);
+          sums[pair] = (sums[pair] as number) + this.memory.kernels.squaredDistance(block, blocks[b] as Float32Array);
+        }
+      }
+    }
+  }
+
+  private readCarried(index: number, range: RangeToRead): Float32Array {
+    const values = paddedView(this.memory.carried[index] as Float32Array, 0, range.count);
+    const table = this.plan.carried?.[index];
+    if (table === undefined) values.fill(this.recipe.carried[index]?.initial ?? 0);
+    else readRange(table, range, values, this.memory.stored);
+    return values;
+  }
+
+  private writeCarried(range: RangeToRead, carried: readonly Float32Array[]): void {
+    for (const [index, values] of carried.entries()) {
+      this.requireFinite(values);
+      const output = this.plan.carriedOutputs[index];
+      if (output === undefined) continue;
+      writeRange(output.descriptor, (output.starts[range.tensor] as number) + 4 * range.from, values.subarray(0, range.count));
+    }
+  }
+
+  private requireFinite(values: Float32Array): void {
+    if (this.memory.kernels.allFinite(values)) return;
+    throw new FederationError('TRAINING_DIVERGED', 'the combined weights leave the range of 32-bit numbers', {
+      remedy: 'Lower the learning rate of the campaign and start it again.',
+    });
+  }
+}

@@ -1,0 +1,57 @@
+import { digestOfBytes } from '@consilium/shared/kernel';
+import { makeScoreAssignment, makeTrainAssignment, makeUpdateReport } from '../../../test/fixtures/make-assignment.js';
+import { report1, roundPlan1, scorePlan1, training1 } from '../../../test/fixtures/sessions/protocol-1/messages.js';
+import {
+  localTrainingSchema,
+  offerInProtocol1,
+  protocolOfPlan,
+  roundPlanSchema,
+  scorePlanSchema,
+  type RoundPlan,
+  updateReportSchema,
+} from './index.js';
+
+const { plan } = makeTrainAssignment();
+const score = makeScoreAssignment().plan;
+const blake3 = digestOfBytes('weights', 'blake3');
+
+/** Fields that today's messages have and protocol 1 has not. */
+const added = (today: object, then: object): string[] => Object.keys(today).filter((name) => !(name in then));
+
+describe('protocol 1', () => {
+  it.each<[string, Partial<RoundPlan>]>([
+    ['a local rule', { localRule: { kind: 'proximal', mu: 0.1 } }],
+    ['a number format', { updates: { format: 'f16', errorFeedback: true } }],
+    ['site-local parameters', { siteLocal: ['norms'] }],
+    ['a budget in minutes', { training: { ...plan.training, minutes: 5 } }],
+    ['weights named by BLAKE3', { base: { ...plan.base, digest: blake3 } }],
+  ])('cannot carry %s', (_name, changes) => {
+    expect(protocolOfPlan(roundPlanSchema.parse({ ...plan, ...changes }))).toBe(2);
+    expect(roundPlan1.safeParse({ ...plan, ...changes }).success).toBe(false);
+  });
+
+  it('carries everything else', () => {
+    expect(protocolOfPlan(plan)).toBe(1);
+    expect(roundPlan1.safeParse(plan).success).toBe(true);
+    expect(protocolOfPlan(score)).toBe(1);
+    expect(scorePlan1.safeParse(score).success).toBe(true);
+    const younger = { ...score, version: { ...score.version, digest: blake3 } };
+    expect([protocolOfPlan(younger), scorePlan1.safeParse(younger).success]).toEqual([2, false]);
+  });
+
+  // A field added to a plan belongs into protocolOfPlan, one added to a report must be left out by offerInProtocol1.
+  it('lacks these fields, and no others', () => {
+    expect(added(roundPlanSchema.shape, roundPlan1.shape)).toEqual(['localRule', 'updates', 'siteLocal']);
+    expect(added(localTrainingSchema.shape, training1.shape)).toEqual(['minutes']);
+    expect(added(scorePlanSchema.shape, scorePlan1.shape)).toEqual([]);
+  });
+
+  it('is sent the report that it knows, whatever else there is', () => {
+    const report = { ...makeUpdateReport(), waitedMs: 3 };
+    const offer = { participationId: 'p', uploadId: 'u', digest: blake3, baseDigest: blake3, report };
+    const younger = { ...offer, anything: 1, report: { ...report, anything: 1 } };
+    expect(offerInProtocol1(younger)).toEqual(offer);
+    expect(report1.safeParse(offerInProtocol1(offer).report).success).toBe(true);
+    expect(Object.keys(report1.shape).every((name) => name in updateReportSchema.shape)).toBe(true);
+  });
+});
