@@ -14,14 +14,17 @@ export const acknowledgedWorkCounts: Checker = {
       acknowledged.set(offer.participationId, offer);
     });
     return () => {
-      const updates = new Map(world.disk.records.rowsOf(Update).map((update) => [update.participationId, update]));
-      const folded = new Set(world.disk.records.rowsOf(Round).flatMap(({ id, state }) => (state === 'finished' ? [id] : [])));
+      const { records } = world.disk;
+      const updates = new Map(records.rowsOf(Update).map((update) => [update.participationId, update]));
+      const rounds = records.rowsOf(Round);
       for (const { participationId, digest } of acknowledged.values()) {
         const update = updates.get(participationId);
         if (update?.digest !== digest) return `the accepted update of ${participationId} is gone`;
-        if (isCounting(update) && folded.has(update.roundId) && update.foldRoundId === null) {
-          return `the accepted update of ${participationId} counts nowhere`;
-        }
+        if (!isCounting(update) || update.foldRoundId !== null) continue;
+        // Work that comes after a buffered campaign's last round was closed has no round to count in.
+        const own = rounds.find(({ id }) => id === update.roundId);
+        const later = rounds.some((round) => round.campaignId === own?.campaignId && round.startedAtMs > update.acceptedAtMs);
+        if (later) return `the accepted update of ${participationId} counts nowhere`;
       }
       return undefined;
     };

@@ -3,9 +3,9 @@ import { atTheEnd, firstWrong, isCounting } from './checker.js';
 
 export const quorumAndRequiredSites = atTheEnd(
   'a finished round had its quorum and its required sites; a failed one lacked some of it',
-  ({ campaigns, rounds, updates, participations }) =>
+  ({ campaigns, rounds, updates, participations }, world) =>
     firstWrong(rounds, (round) => {
-      const plan = campaigns.find(({ id }) => id === round.campaignId)?.plan;
+      const plan = world.askedPlan(campaigns.find(({ id }) => id === round.campaignId)?.name ?? '');
       if (plan === undefined || (round.state !== 'finished' && round.state !== 'failed')) return undefined;
       const counted = updates.filter((update) => update.foldRoundId === round.id && isCounting(update));
       const names = counted.map((update) => participations.find(({ id }) => id === update.participationId)?.siteName);

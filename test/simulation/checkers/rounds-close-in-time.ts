@@ -11,7 +11,7 @@ export const roundsCloseInTime = atTheEnd(
   'a slow or silent site stalls no round: it closes at quorum and grace, or at its deadline',
   ({ campaigns, rounds, updates, participations }, world) =>
     firstWrong(rounds, (round) => {
-      const plan = campaigns.find(({ id }) => id === round.campaignId)?.plan;
+      const plan = world.askedPlan(campaigns.find(({ id }) => id === round.campaignId)?.name ?? '');
       if (plan === undefined || round.finishedAtMs === null || round.state === 'cancelled') return undefined;
       const counted = updates.filter((update) => update.foldRoundId === round.id && isCounting(update));
       const timesMs = counted.map(({ acceptedAtMs }) => acceptedAtMs).sort((a, b) => a - b);

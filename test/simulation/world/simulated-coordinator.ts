@@ -1,6 +1,7 @@
 import { digestOfBytes, algorithmOf, type Digest, FederationError } from '@consilium/shared/kernel';
 import type { Type } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import type { BlobStore } from '../../../coordinator/src/blobs/blob-store.js';
 import { CampaignCommands } from '../../../coordinator/src/campaigns/campaign-commands.js';
 import type { CoordinatorConfig } from '../../../coordinator/src/config/coordinator-config.js';
 import { homeFolder } from '../../../coordinator/src/home/home-folder.js';
@@ -44,8 +45,12 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   heartbeatTimeoutMs: 10_000,
 });
 
-/** Classes that a mutant puts in the place of real ones. */
-export type Replacements = ReadonlyMap<Token, Type>;
+/** A planted bug: what it puts in the place of the coordinator's own parts. */
+export interface Mutation {
+  readonly classes?: readonly (readonly [Token, Type])[];
+  readonly blobs?: (real: BlobStore, life: Life) => BlobStore;
+  readonly fold?: (job: FoldJob) => FoldJob;
+}
 
 /** One run of the coordinator: its real classes over a disk that survives it. */
 export class SimulatedCoordinator {
@@ -58,7 +63,7 @@ export class SimulatedCoordinator {
   constructor(
     readonly life: Life,
     readonly disk: CoordinatorDisk,
-    replacements: Replacements,
+    mutation: Mutation = {},
   ) {
     disk.drafts.clear();
     this.door = new SiteDoor(life);
@@ -67,20 +72,21 @@ export class SimulatedCoordinator {
       participations: parts.get(ParticipationRecorder),
     }));
     life.onDeath(() => disk.records.rollBack());
+    const blobs = new SimulatedBlobs(disk, life);
     const parts = new PutTogether(
       [
         [DataSource, disk.records.connect((commit) => life.write('commit', COMMIT_MS, commit))],
         [CONFIG, SIMULATED_CONFIG],
         [HOME, HOME_FOLDER],
         [CLOCK, life.clock],
-        [BLOB_STORE, new SimulatedBlobs(disk, life)],
+        [BLOB_STORE, mutation.blobs?.(blobs, life) ?? blobs],
         [Log, new Log('silent')],
         [UploadSpool, this.spool],
-        [FoldEngine, new SimulatedFold(disk, life)],
+        [FoldEngine, new SimulatedFold(disk, life, mutation.fold)],
         [UpdateFiles, new SimulatedUpdateFiles(disk)],
         [Quarantine, new SimulatedQuarantine()],
       ],
-      replacements,
+      new Map(mutation.classes),
     );
     this.campaigns = parts.get(CampaignCommands);
     this.sites = parts.get(SitesController);
@@ -95,13 +101,18 @@ export class SimulatedFold {
   constructor(
     private readonly disk: CoordinatorDisk,
     private readonly life: Life,
+    private readonly changed: (job: FoldJob) => FoldJob = (job) => job,
   ) {}
 
-  async fold(job: FoldJob): Promise<FoldOutcome> {
+  async fold(asked: FoldJob): Promise<FoldOutcome> {
+    const job = this.changed(asked);
     const updates = job.updates.map(({ path, ...update }) => ({ ...update, digest: digestAt(path) }));
     const content = foldedBytes(digestAt(job.basePath), updates);
     await this.life.write('folded', FOLD_MS, () => this.disk.drafts.set(job.outputPath, content));
-    return { digest: digestOfBytes(content, job.digest), bytes: content.length, state: null, leftOut: [] };
+    const foldedSites = updates.map(({ siteName }) => siteName);
+    const totalWeight = updates.reduce((sum, { patches }) => sum + patches, 0);
+    const digest = digestOfBytes(content, job.digest);
+    return { digest, bytes: content.length, state: null, leftOut: [], foldedSites, totalWeight };
   }
 
   async discard(paths: readonly string[]): Promise<void> {

@@ -1,6 +1,6 @@
 import type { CampaignPlan } from '@consilium/shared/wire';
 import type { Cut, LineQuality } from './site-line.js';
-import type { Replacements } from './simulated-coordinator.js';
+import type { Mutation } from './simulated-coordinator.js';
 import type { TrainerTemper } from './simulated-trainer.js';
 
 export interface SitePlan {
@@ -51,8 +51,8 @@ export interface WorldPlan {
   readonly coordinatorSkewMs: number;
   /** How long a dead process stays dead. */
   readonly deadForMs: readonly [shortest: number, longest: number];
-  /** Classes of the coordinator that a mutant replaces. */
-  readonly replacements?: Replacements;
+  /** A bug that is planted in the coordinator. */
+  readonly mutation?: Mutation;
 }
 
 /** The coordinator's name among the processes; agents go by their site's name. */

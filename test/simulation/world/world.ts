@@ -1,5 +1,5 @@
 import { type ErrorCode, FederationError, Random } from '@consilium/shared/kernel';
-import { PROTOCOL_VERSION } from '@consilium/shared/wire';
+import { type CampaignPlan, PROTOCOL_VERSION } from '@consilium/shared/wire';
 import { Campaign } from '../../../coordinator/src/campaigns/campaign.entity.js';
 import { CoordinatorDisk } from './coordinator-disk.js';
 import { Life } from './life.js';
@@ -75,6 +75,13 @@ export class World {
     return this.deaths.get(process) ?? 0;
   }
 
+  /** What the operator asked for, whatever the records say of it. */
+  askedPlan(campaignName: string): CampaignPlan | undefined {
+    return this.plan.acts
+      .flatMap(({ act }) => (act.kind === 'start' ? [act.campaign] : []))
+      .find(({ name }) => name === campaignName);
+  }
+
   campaigns(): Campaign[] {
     return this.disk.records.rowsOf(Campaign);
   }
@@ -143,7 +150,7 @@ export class World {
       this.coordinatorAwayMs += deadMs;
       this.schedule.after(deadMs, () => this.startCoordinator());
     });
-    this.coordinator = new SimulatedCoordinator(life, this.disk, this.plan.replacements ?? new Map());
+    this.coordinator = new SimulatedCoordinator(life, this.disk, this.plan.mutation);
   }
 
   private startAgentAt(site: SimulatedSite): void {
