@@ -61,7 +61,7 @@ module.exports = {
       comment: 'round rules, aggregation and the next step import neither framework nor database nor sockets',
       severity: 'error',
       from: {
-        path: '^(coordinator/src/rounds/(decide-round|round-states)|coordinator/src/aggregation|site-agent/src/agent/next-step)',
+        path: '^(coordinator/src/rounds/(decide-round|round-states)|coordinator/src/aggregation|coordinator/src/updates/(screen-updates|measure-update|sketch)|site-agent/src/agent/next-step)',
       },
       to: { path: '^node_modules/(@nestjs|typeorm|socket\\.io|libsql)' },
     },

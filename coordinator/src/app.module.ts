@@ -39,11 +39,13 @@ import { SiteDirectory } from './sites/site-directory.js';
 import { SitesController } from './sites/sites.controller.js';
 import { BlobsController } from './transfer/blobs.controller.js';
 import { UploadSpool } from './transfer/upload-spool.js';
-import { Quarantine } from './updates/quarantine.js';
-import { UpdateFiles } from './updates/update-files.js';
+import { MeasureThreads } from './updates/measure-threads.js';
+import { QuarantineDesk } from './updates/quarantine-desk.js';
 import { UpdateIntake } from './updates/update-intake.js';
 import { UpdateLedger } from './updates/update-ledger.js';
 import { UpdateScreening } from './updates/update-screening.js';
+import { UpdateViews } from './updates/update-views.js';
+import { UpdatesController } from './updates/updates.controller.js';
 
 /** What the coordinator stands on: its settings and the real (or, in specs, simulated) forms of its ports. */
 export interface Foundation {
@@ -68,6 +70,7 @@ export class AppModule {
         EnrolmentController,
         CampaignsController,
         ModelsController,
+        UpdatesController,
         BlobsController,
       ],
       providers: [
@@ -82,7 +85,8 @@ export class AppModule {
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
         ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundFold, RoundConductor],
         ...[ParticipationRecorder, Assignments],
-        ...[ModelLedger, ScoreRecorder, UploadSpool, UpdateLedger, UpdateFiles, UpdateIntake, UpdateScreening, Quarantine],
+        ...[ModelLedger, ScoreRecorder, UploadSpool],
+        ...[UpdateLedger, MeasureThreads, UpdateIntake, UpdateScreening, UpdateViews, QuarantineDesk],
         ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
       ],
     };

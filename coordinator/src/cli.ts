@@ -6,6 +6,7 @@ import { configCommand } from './commands/config.js';
 import { modelCommand } from './commands/model.js';
 import { siteCommand } from './commands/site.js';
 import { startCommand } from './commands/start.js';
+import { updateCommand } from './commands/update.js';
 
 /** Exit status of a command line that commander refuses: an input error, like all others that the operator corrects. */
 const USAGE_EXIT_CODE = 2;
@@ -23,7 +24,7 @@ First steps:
   coordinator campaign start campaign.yaml --follow`,
   );
 
-for (const command of [startCommand(), siteCommand(), campaignCommand(), modelCommand(), configCommand()])
+for (const command of [startCommand(), siteCommand(), campaignCommand(), updateCommand(), modelCommand(), configCommand()])
   program.addCommand(command);
 leaveExitToUs(program);
 

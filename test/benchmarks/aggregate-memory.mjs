@@ -5,21 +5,17 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { RANGE_ELEMENTS } from '../../coordinator/dist/aggregation/fold/fold-memory.js';
 import { LANES, openKernels, paddedCount, UPDATES_PER_PASS } from '../../coordinator/dist/aggregation/kernels/range-kernels.js';
+import { timeTurns } from './time-turns.mjs';
 
-/** Milliseconds of each of `repeats` averagings, base and finiteness included. */
+/** What each of `repeats` averagings took, base and finiteness included. */
 export async function averageInMemory({ parameters, sites, threads, repeats }) {
   const elements = paddedCount(Math.ceil(parameters / threads));
   const stripes = Array.from({ length: threads }, () => {
     return new Worker(new URL(import.meta.url), { workerData: { elements, sites } });
   });
   const all = (task) => Promise.all(stripes.map((stripe) => ask(stripe, task)));
-  const timings = [];
   await all('fill');
-  for (let i = 0; i < repeats + 2; i++) {
-    const startedAt = performance.now();
-    await all('average');
-    if (i >= 2) timings.push(performance.now() - startedAt); // the compiler warms up in the first ones
-  }
+  const timings = await timeTurns(repeats, () => all('average'));
   await Promise.all(stripes.map((stripe) => stripe.terminate()));
   return timings;
 }

@@ -18,7 +18,8 @@ import { madeManifest, patchesOf, referenceDigest, writeMadeModel } from './aggr
 import { averageInMemory } from './aggregate-memory.mjs';
 import { machineFacts, watchOthers } from './machine-facts.mjs';
 import { printResult } from './print-result.mjs';
-import { median, ratio, round } from './statistics.mjs';
+import { ratio, round } from './statistics.mjs';
+import { timeTurns } from './time-turns.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -48,17 +49,12 @@ async function measure(folder) {
   const readOthers = watchOthers();
   const usedBefore = process.cpuUsage();
   const job = await makeJob(folder);
-  const timings = [];
   let outcome;
-  for (let i = 0; i <= repeats; i++) {
-    const startedAt = performance.now();
+  const files = await timeTurns(repeats, async () => {
     outcome = await foldFiles(job);
-    if (i > 0) timings.push(performance.now() - startedAt); // the first one starts threads and compiles
-  }
+  });
   const flush = await flushMilliseconds(join(folder, 'flushed'), outcome.bytes);
-  const fromFiles = median(timings) / sites;
-  const inMemory =
-    options.recipe === 'fedavg' ? median(await averageInMemory({ parameters, sites, threads, repeats })) / sites : null;
+  const memory = options.recipe === 'fedavg' ? await averageInMemory({ parameters, sites, threads, repeats }) : null;
   const reference = options.reference === undefined ? undefined : numpyMilliseconds() / sites;
   const used = process.cpuUsage(usedBefore);
   return {
@@ -67,13 +63,15 @@ async function measure(folder) {
     threads,
     recipe: options.recipe,
     format: options.format,
-    millisecondsPerSiteInMemory: round(inMemory, 2),
-    millisecondsPerSiteFromFiles: round(fromFiles, 2),
+    millisecondsPerSiteInMemory: memory && round(memory.wall / sites, 2),
+    millisecondsPerSiteFromFiles: round(files.wall / sites, 2),
+    processorMillisecondsPerSiteInMemory: memory && round(memory.processor / sites, 2),
+    processorMillisecondsPerSiteFromFiles: round(files.processor / sites, 2),
     flushMilliseconds: round(flush, 1),
-    gigabytesPerSecond: round((job.updateBytes * sites) / (median(timings) * 1e6), 2),
+    gigabytesPerSecond: round((job.updateBytes * sites) / (files.wall * 1e6), 2),
     digestMatchesReference: options.recipe === 'fedavg' ? outcome.digest === referenceDigest(job, sites, options.format) : null,
     numpyMillisecondsPerSite: reference === undefined ? null : round(reference, 2),
-    ratioToNumpy: inMemory === null ? null : ratio(inMemory, reference),
+    ratioToNumpy: memory && ratio(memory.wall / sites, reference),
     peakRssMiB: Math.round(process.resourceUsage().maxRSS / 1024),
     othersShare: readOthers((used.user + used.system) / 1e6),
     machine: machineFacts(),

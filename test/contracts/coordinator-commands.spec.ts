@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { digestOfBytes } from '@consilium/shared/kernel';
-import { campaignViewSchema, versionViewSchema } from '@consilium/shared/wire';
+import { campaignViewSchema, updateViewSchema, versionViewSchema } from '@consilium/shared/wire';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { campaignCommand } from '../../coordinator/src/commands/campaign.js';
 import { configCommand } from '../../coordinator/src/commands/config.js';
 import { modelCommand } from '../../coordinator/src/commands/model.js';
 import { siteCommand } from '../../coordinator/src/commands/site.js';
+import { updateCommand } from '../../coordinator/src/commands/update.js';
 import { MODEL } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import { constantUpdate, eventually, RawSite } from '../fixtures/raw-site.js';
@@ -99,6 +100,46 @@ describe("the operator's commands", () => {
     await expect(missing).rejects.toMatchObject({ code: 'NOT_FOUND' });
     const nowhere = toCoordinator(modelCommand(), 'pull', 'lungs', '--output', join(folder, 'no', 'such', 'file'));
     await expect(nowhere).rejects.toMatchObject({ code: 'FOLDER_MISSING' });
+  });
+
+  it('list updates, show why one was held back, and decide about it by name', async () => {
+    const names = ['hospital-a', 'hospital-b', 'hospital-c', 'hospital-d'];
+    for (const name of names) {
+      const site = await RawSite.enrol(coordinator, name);
+      sites.push(site);
+      await site.connect();
+    }
+    await writeFile(file, CAMPAIGN.replace('rounds: 1', 'rounds: 2\nquorum: 3'));
+    await toCoordinator(campaignCommand(), 'start', file);
+    expect(await toCoordinator(updateCommand(), 'list')).toBe('No such updates.');
+    for (const [index, site] of sites.entries()) {
+      await site.deliver(await site.trainAssignment(1), constantUpdate(MODEL, index === 3 ? 1.25 : 0.125), 10);
+    }
+    await sites[0]?.trainAssignment(2);
+
+    const listed = await toCoordinator(updateCommand(), 'list', '--campaign', 'lungs', '--state', 'quarantined', '--json');
+    const [held, ...rest] = z.array(updateViewSchema).parse(JSON.parse(listed));
+    if (held === undefined) throw new Error('one update is held back');
+    expect([held.siteName, rest]).toEqual(['hospital-d', []]);
+    const table = await toCoordinator(updateCommand(), 'list');
+    expect(table).toMatch(/part_\S+ +lungs +1 +hospital-d +quarantined +UPDATE_NORM_FAR +– +10 /);
+    expect(table).toMatch(/part_\S+ +lungs +1 +hospital-a +accepted +round 1 +10 /);
+    const shown = await toCoordinator(updateCommand(), 'show', held.participationId);
+    expect(shown).toMatch(/held back +UPDATE_NORM_FAR: its norm [\d.]+ is 10 times the median of the round's others/);
+    expect(shown).toMatch(/campaign +lungs, round 1, from version 1/);
+
+    const words = ['--as', 'dr-weber', '--reason', 'a new scanner'];
+    const released = await toCoordinator(updateCommand(), 'release', held.participationId, ...words);
+    expect(released).toBe('The update of hospital-d for round 1 is released and counts in round 2.');
+    expect(await toCoordinator(updateCommand(), 'show', held.participationId)).toMatch(
+      /by dr-weber at .*\n(.*\n)?because +a new scanner/,
+    );
+    const discarded = toCoordinator(updateCommand(), 'discard', held.participationId, '--as', 'dr-weber');
+    await expect(discarded).rejects.toMatchObject({ code: 'UPDATE_NOT_RELEASABLE', exitCode: 2 });
+    await expect(toCoordinator(updateCommand(), 'show', 'part_none')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(toCoordinator(updateCommand(), 'list', '--state', 'lost')).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    const unnamed = toCoordinator(updateCommand(), 'release', held.participationId, '--as', 'Dr Weber');
+    await expect(unnamed).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
   });
 
   it('check a file without a coordinator, and name what is wrong with it', async () => {

@@ -1,25 +1,13 @@
-import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOfBytes, FederationError } from '@consilium/shared/kernel';
-import { initialWeights } from '@consilium/shared/models';
-import { readSafetensors } from '@consilium/shared/weights';
 import type { BlobStore } from '../../coordinator/src/blobs/blob-store.js';
 import { loadCoordinatorConfig } from '../../coordinator/src/config/coordinator-config.js';
 import { openCoordinator } from '../../coordinator/src/main.js';
-import { MODEL, blobPath, enrolSites, moved, plan } from '../fixtures/made-campaign.js';
+import { MODEL, enrolSites, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
-import {
-  askOperator,
-  campaignView,
-  constantUpdate,
-  encodeWeights,
-  enrolWith,
-  eventually,
-  idOf,
-  offerOf,
-  type RawSite,
-} from '../fixtures/raw-site.js';
+import { askOperator, constantUpdate, enrolWith, idOf, offerOf, type RawSite } from '../fixtures/raw-site.js';
 
 describe('the coordinator, told wrong things over its wire', () => {
   let coordinator: TestCoordinator;
@@ -38,67 +26,6 @@ describe('the coordinator, told wrong things over its wire', () => {
   afterEach(async () => {
     for (const site of sites.splice(0)) site.disconnect();
     await coordinator.remove();
-  });
-
-  it('refuses bad updates by name, keeps them, and finishes the round with the good ones', async () => {
-    const names = ['altered', 'good', 'nan', 'shape', 'stale', 'truncated'];
-    const enrolled = await enrol(...names);
-    await askOperator(coordinator, 'POST', '/api/campaigns', plan('lungs', { rounds: 1, quorum: 1 }));
-    const good = constantUpdate(MODEL, 0.5);
-    const weights = initialWeights(MODEL, 1);
-    const firstTensor = weights[0];
-    if (firstTensor === undefined) throw new Error('a model has tensors');
-    const holed = { ...firstTensor, values: firstTensor.values.map((value, index) => (index === 5 ? Number.NaN : value)) };
-    const attempt = async (site: RawSite): Promise<unknown> => {
-      const assignment = await site.trainAssignment(1);
-      switch (site.name) {
-        case 'altered':
-          return site.deliver(assignment, good, 10, { digest: digestOfBytes('something else') });
-        case 'nan':
-          return site.deliver(assignment, encodeWeights([holed, ...weights.slice(1)]), 10);
-        case 'shape':
-          return site.deliver(assignment, encodeWeights(weights.slice(1)), 10);
-        case 'stale':
-          return site.deliver(assignment, good, 10, { baseDigest: digestOfBytes('an older version') });
-        case 'truncated':
-          return site.deliver(assignment, good.subarray(0, good.length - 4), 10);
-        default:
-          return site.deliver(assignment, good, 10);
-      }
-    };
-    const codes: Record<string, unknown> = {};
-    for (const site of enrolled.filter(({ name }) => name !== 'good')) codes[site.name] = await attempt(site);
-    expect(codes).toMatchObject({
-      altered: { ok: false, error: { code: 'DIGEST_MISMATCH' } },
-      nan: { ok: false, error: { code: 'UPDATE_NOT_FINITE', details: { tensor: 'e1.0.weight' } } },
-      shape: { ok: false, error: { code: 'MANIFEST_MISMATCH' } },
-      stale: { ok: false, error: { code: 'UPDATE_BASE_STALE' } },
-      truncated: { ok: false, error: { code: 'WEIGHTS_MALFORMED' } },
-    });
-    const goodSite = enrolled.find(({ name }) => name === 'good');
-    if (goodSite === undefined) throw new Error('a good site');
-    expect(await attempt(goodSite)).toMatchObject({ ok: true });
-
-    const view = await eventually(async () => {
-      const now = await campaignView(coordinator, 'lungs');
-      return now.finishedRounds === 1 ? now : undefined;
-    });
-    expect(view.roundViews[0]?.participations.map(({ siteName, state, code }) => [siteName, state, code])).toEqual([
-      ['altered', 'failed', 'DIGEST_MISMATCH'],
-      ['good', 'delivered', null],
-      ['nan', 'failed', 'UPDATE_NOT_FINITE'],
-      ['shape', 'failed', 'MANIFEST_MISMATCH'],
-      ['stale', 'failed', 'UPDATE_BASE_STALE'],
-      ['truncated', 'failed', 'WEIGHTS_MALFORMED'],
-    ]);
-    const { weights: result } = await readSafetensors(blobPath(coordinator, view.version.digest));
-    expect(result.map(({ values }) => [...values])).toEqual(moved(initialWeights(MODEL, 7), 0.5));
-    const kept = await readdir(join(coordinator.home, 'quarantine'));
-    expect([
-      kept.filter((name) => name.endsWith('.safetensors')).length,
-      kept.filter((name) => name.endsWith('.json')).length,
-    ]).toEqual([5, 5]);
-    expect(await readdir(join(coordinator.home, 'uploads'))).toEqual([]);
   });
 
   it('refuses campaigns that name what does not exist, and strangers everywhere', async () => {
@@ -180,6 +107,8 @@ describe('a coordinator whose disk fills up', () => {
     let isFull = true;
     const whenFull = (store: BlobStore): BlobStore => ({
       write: (parts) => store.write(parts),
+      place: (path, digest) => store.place(path, digest),
+      remove: (digest) => store.remove(digest),
       has: (digest) => store.has(digest),
       localPath: (digest) => store.localPath(digest),
       adopt: (path, digest) => {

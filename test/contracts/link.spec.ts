@@ -70,7 +70,7 @@ describe('the site agent’s link and the coordinator', () => {
     const board = new StatusBoard(
       initialStatus({ siteName: name, coordinatorUrl: proxy.url, startedAtMs: 0, volumes: 1, versions }),
     );
-    const transfer = httpWeightTransfer(proxy.url, credential, BACKOFF);
+    const transfer = httpWeightTransfer(proxy.url, credential, { backoff: BACKOFF });
     const site = { clock: systemClock, journal, files: filesOf(home), limits: { threads: 1 } };
     const parts = { link, transfer, trainer, ...site, board, log: silentLog };
     const agent = new Agent(parts, { syncEveryMs: 500, trainerRestarts: 1, countVolumes: () => 1, retry: BACKOFF });

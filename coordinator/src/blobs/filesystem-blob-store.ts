@@ -1,13 +1,21 @@
 import { constants } from 'node:fs';
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Digest, type DigestAlgorithm, digitsOf, FederationError, newId } from '@consilium/shared/kernel';
+import {
+  algorithmOf,
+  type Digest,
+  type DigestAlgorithm,
+  digitsOf,
+  errnoOf,
+  FederationError,
+  newId,
+} from '@consilium/shared/kernel';
 import { writeFileWhole } from '@consilium/shared/weights';
 import type { BlobStore } from './blob-store.js';
 
 const PARTIAL = '.partial';
 
-/** Blobs as files: `<folder>/<first 2 digits>/<64 digits>`. */
+/** Blobs as files: `<folder>/<first 2 digits>/<64 digits>` for SHA-256, the same below `<folder>/blake3` for BLAKE3. */
 export class FilesystemBlobStore implements BlobStore {
   constructor(private readonly folder: string) {}
 
@@ -23,7 +31,7 @@ export class FilesystemBlobStore implements BlobStore {
     try {
       const digest = await writeFileWhole(temporary, parts, algorithm);
       const { size } = await stat(temporary);
-      await this.place(temporary, digest);
+      await this.moveIn(temporary, digest);
       return { digest, bytes: size };
     } catch (cause) {
       throw FederationError.from(cause, 'STORAGE_FAILED');
@@ -37,11 +45,30 @@ export class FilesystemBlobStore implements BlobStore {
     try {
       await link(path, temporary).catch(() => copyFile(path, temporary, constants.COPYFILE_FICLONE));
       await flush(temporary);
-      await this.place(temporary, digest);
+      await this.moveIn(temporary, digest);
     } catch (cause) {
       throw FederationError.from(cause, 'STORAGE_FAILED');
     } finally {
       await rm(temporary, { force: true });
+    }
+  }
+
+  async place(path: string, digest: Digest): Promise<void> {
+    try {
+      await this.moveIn(path, digest);
+    } catch (cause) {
+      if (errnoOf(cause) !== 'EXDEV') throw FederationError.from(cause, 'STORAGE_FAILED');
+      // It lies on another file system.
+      await this.adopt(path, digest);
+      await rm(path, { force: true });
+    }
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    try {
+      await rm(this.pathOf(digest), { force: true });
+    } catch (cause) {
+      throw FederationError.from(cause, 'STORAGE_FAILED');
     }
   }
 
@@ -58,7 +85,7 @@ export class FilesystemBlobStore implements BlobStore {
     throw new FederationError('NOT_FOUND', 'there is no weight file with this digest', { details: { digest } });
   }
 
-  private async place(temporary: string, digest: Digest): Promise<void> {
+  private async moveIn(temporary: string, digest: Digest): Promise<void> {
     const path = this.pathOf(digest);
     await mkdir(dirname(path), { recursive: true });
     await rename(temporary, path);
@@ -67,7 +94,8 @@ export class FilesystemBlobStore implements BlobStore {
 
   private pathOf(digest: Digest): string {
     const name = digitsOf(digest);
-    return join(this.folder, name.slice(0, 2), name);
+    const folder = algorithmOf(digest) === 'sha256' ? this.folder : join(this.folder, algorithmOf(digest));
+    return join(folder, name.slice(0, 2), name);
   }
 }
 

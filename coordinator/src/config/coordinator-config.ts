@@ -14,6 +14,14 @@ const settingsSchema = z.strictObject({
   logLevel: z.enum(LOG_LEVELS).default('info'),
   tokenLifetime: durationField.default('24h').describe('how long an enrolment token is valid'),
   uploadLifetime: durationField.default('24h').describe('when an upload that was never offered is removed'),
+  uploadsAtOnce: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1024)
+    .default(16)
+    .describe('uploads that are received at a time; others wait'),
+  uploadStall: durationField.default('60s').describe('silence after which an upload is cut; what has arrived stays'),
   scoringLimit: durationField.default('5min').describe("how long the final version waits for the sites' scores"),
   scoringPresence: durationField.default('15s').describe('how long scoring waits for sites that are not connected'),
   tickInterval: durationField.default('500ms').describe('how often rounds are compared with the clock'),
@@ -34,6 +42,8 @@ export interface CoordinatorConfig {
   readonly logLevel: Settings['logLevel'];
   readonly tokenLifetimeMs: number;
   readonly uploadLifetimeMs: number;
+  readonly uploadsAtOnce: number;
+  readonly uploadStallMs: number;
   readonly scoringLimitMs: number;
   readonly scoringPresenceMs: number;
   readonly tickIntervalMs: number;
@@ -87,6 +97,8 @@ function compile(settings: Settings): CoordinatorConfig {
     logLevel: settings.logLevel,
     tokenLifetimeMs: parseDurationMs(settings.tokenLifetime),
     uploadLifetimeMs: parseDurationMs(settings.uploadLifetime),
+    uploadsAtOnce: settings.uploadsAtOnce,
+    uploadStallMs: parseDurationMs(settings.uploadStall),
     scoringLimitMs: parseDurationMs(settings.scoringLimit),
     scoringPresenceMs: parseDurationMs(settings.scoringPresence),
     tickIntervalMs: parseDurationMs(settings.tickInterval),

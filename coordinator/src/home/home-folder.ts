@@ -10,8 +10,6 @@ export interface HomeFolder {
   readonly blobs: string;
   /** Uploads on their way in. */
   readonly uploads: string;
-  /** Refused updates, each with its reason beside it. */
-  readonly quarantine: string;
   readonly operatorTokenFile: string;
   /** Address and process id of the running coordinator. */
   readonly stateFile: string;
@@ -24,7 +22,6 @@ export function homeFolder(path: string): HomeFolder {
     databaseFile: join(path, 'coordinator.sqlite'),
     blobs: join(path, 'blobs'),
     uploads: join(path, 'uploads'),
-    quarantine: join(path, 'quarantine'),
     operatorTokenFile: join(path, 'operator.token'),
     stateFile: join(path, 'coordinator.json'),
     lockFile: join(path, 'coordinator.lock'),
@@ -34,7 +31,7 @@ export function homeFolder(path: string): HomeFolder {
 /** Creates the folders; FOLDER_MISSING when the place cannot be written. */
 export function prepareHomeFolder(home: HomeFolder): void {
   try {
-    for (const folder of [home.path, home.blobs, home.uploads, home.quarantine])
+    for (const folder of [home.path, home.blobs, home.uploads])
       mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (cause) {
     const full = FederationError.from(cause, 'FOLDER_MISSING');

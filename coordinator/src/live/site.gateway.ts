@@ -9,13 +9,13 @@ import {
   progressSchema,
   protocolOfPlan,
   protocolsOf,
+  receivedOfferSchema,
   scoreReportSchema,
   SITE_NAMESPACE,
   siteHandshakeSchema,
   type SiteWelcome,
   type SyncRequest,
   syncRequestSchema,
-  updateOfferSchema,
 } from '@consilium/shared/wire';
 import { Inject } from '@nestjs/common';
 import { type OnGatewayInit, WebSocketGateway } from '@nestjs/websockets';
@@ -124,7 +124,7 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
     on('participation:progress', progressSchema, (progress) =>
       this.participations.recordProgress(site, progress).then(() => null),
     );
-    on('update:offer', updateOfferSchema, async (offer) => ({ outcome: await this.intake.offer(site, offer) }));
+    on('update:offer', receivedOfferSchema, async (offer) => ({ outcome: await this.intake.offer(site, offer) }));
     on('score:report', scoreReportSchema, async (report) => {
       await this.scores.record(site, report);
       this.conductor.wake();

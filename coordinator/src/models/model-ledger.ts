@@ -42,6 +42,11 @@ export class ModelLedger {
     return records.findBy(ModelVersion, { digest });
   }
 
+  /** The versions whose weights, or whose recipe's state, are this file. */
+  async versionsWithFile(records: EntityManager, digest: Digest): Promise<ModelVersion[]> {
+    return records.findBy(ModelVersion, [{ digest }, { stateDigest: digest }]);
+  }
+
   /** Records a site's score; a repeated report replaces the earlier one. */
   async recordScore(
     records: EntityManager,

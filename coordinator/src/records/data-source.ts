@@ -7,6 +7,7 @@ import { Participation } from '../rounds/participation.entity.js';
 import { Round } from '../rounds/round.entity.js';
 import { Site } from '../sites/site.entity.js';
 import { Update } from '../updates/update.entity.js';
+import { UpdateSketch } from '../updates/update-sketch.entity.js';
 import { FederationCore1795860000000 } from './migrations/1795860000000-federation-core.js';
 import { FirstTables1763769600000 } from './migrations/1763769600000-first-tables.js';
 
@@ -29,7 +30,7 @@ export function dataSourceOptions(databaseFile: string): DataSourceOptions {
     prepareDatabase: (database: Pragmas) => {
       database.pragma('synchronous = FULL');
     },
-    entities: [Site, Campaign, Round, Participation, Update, ModelVersion, VersionScore],
+    entities: [Site, Campaign, Round, Participation, Update, UpdateSketch, ModelVersion, VersionScore],
     migrations: [FirstTables1763769600000, FederationCore1795860000000],
     migrationsRun: true,
     synchronize: false,

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { type Digest, newId, required } from '@consilium/shared/kernel';
-import { manifestOf } from '@consilium/shared/models';
 import type { CampaignEvent } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import type { BlobStore } from '../blobs/blob-store.js';
@@ -8,6 +7,7 @@ import type { Campaign } from '../campaigns/campaign.entity.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import type { HomeFolder } from '../home/home-folder.js';
 import { Log } from '../log.js';
+import { manifestOfCampaign } from '../models/campaign-manifest.js';
 import { ModelLedger } from '../models/model-ledger.js';
 import type { ModelVersion } from '../models/model-version.entity.js';
 import { weightFileMetadata } from '../models/weight-file-metadata.js';
@@ -92,7 +92,7 @@ export class RoundFold {
     for (const { digest: named, ...update } of updates) files.push({ ...update, path: await this.blobs.localPath(named) });
     try {
       const outcome = await this.engine.fold({
-        manifest: manifestOf(model),
+        manifest: manifestOfCampaign(campaign.plan),
         basePath: await this.blobs.localPath(base.digest),
         statePath: base.stateDigest === null ? null : await this.blobs.localPath(base.stateDigest),
         updates: files,
@@ -104,8 +104,8 @@ export class RoundFold {
         stateOutputPath,
         signal,
       });
-      await this.blobs.adopt(outputPath, outcome.digest);
-      if (outcome.state !== null) await this.blobs.adopt(stateOutputPath, outcome.state.digest);
+      await this.blobs.place(outputPath, outcome.digest);
+      if (outcome.state !== null) await this.blobs.place(stateOutputPath, outcome.state.digest);
       for (const { siteName, code } of outcome.leftOut) this.log.info(`${campaign.name}: ${siteName} was left out (${code})`);
       return outcome;
     } finally {

@@ -10,7 +10,7 @@ import { BLOB_STORE } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { sendBlob } from './send-blob.js';
 
-/** Downloads for sites: model versions of their own campaigns, nothing else. */
+/** Downloads for sites: model versions of their own campaigns and what recipes carry beside them, nothing else. */
 @Controller(DATA_PATHS.blobs)
 @UseGuards(RequireSite)
 export class BlobsController {
@@ -26,12 +26,12 @@ export class BlobsController {
     const digest = parseWith(digestField, text, 'MESSAGE_REFUSED', 'the digest');
     const site = callingSite(request);
     const isTheirs = await this.unitOfWork.transact(async (records) => {
-      for (const { campaignId } of await this.models.versionsWithDigest(records, digest)) {
+      for (const { campaignId } of await this.models.versionsWithFile(records, digest)) {
         if ((await this.register.get(records, campaignId)).sites.some(({ id }) => id === site.id)) return true;
       }
       return false;
     });
-    if (!isTheirs) throw new FederationError('NOT_FOUND', 'no campaign of this site has a version with this digest');
+    if (!isTheirs) throw new FederationError('NOT_FOUND', 'no campaign of this site has a file with this digest');
     await sendBlob(response, await this.blobs.localPath(digest), digest);
   }
 }

@@ -1,19 +1,25 @@
 import { type Clock, FederationError } from '@consilium/shared/kernel';
-import { manifestOf } from '@consilium/shared/models';
-import type { CampaignEvent, UpdateOffer } from '@consilium/shared/wire';
+import { federatedPart, type Manifest } from '@consilium/shared/weights';
+import type { CampaignEvent, CampaignPlan, ReceivedOffer, UpdateReport } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
+import { type EntityManager } from 'typeorm';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignEvents } from '../live/campaign-events.js';
 import { Log } from '../log.js';
+import { controlsOfCampaign, manifestOfCampaign } from '../models/campaign-manifest.js';
 import { ModelLedger } from '../models/model-ledger.js';
-import type { ModelVersion } from '../models/model-version.entity.js';
 import { BLOB_STORE, CLOCK } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { type ParticipationContext, ParticipationRecorder } from '../rounds/participation-recorder.js';
-import { UploadSpool, type SpooledUpload } from '../transfer/upload-spool.js';
-import { Quarantine } from './quarantine.js';
+import { RoundLedger } from '../rounds/round-ledger.js';
+import { type SpooledUpload, UploadSpool } from '../transfer/upload-spool.js';
+import { isArrivalFault, isScreeningCode } from './held-back.js';
+import { MeasureThreads } from './measure-threads.js';
+import type { MeasuredUpdate } from './update-facts.js';
+import { readUpdateReport } from './update-report.js';
+import type { UpdateShape } from './update-tensors.js';
 import { Update } from './update.entity.js';
-import { UpdateFiles } from './update-files.js';
+import { UpdateSketch } from './update-sketch.entity.js';
 
 type Outcome = 'accepted' | 'already-accepted';
 
@@ -22,27 +28,37 @@ interface Caller {
   readonly name: string;
 }
 
+/** What is known of an offer before its bytes are looked at. */
 interface Offered {
   readonly context: ParticipationContext;
-  readonly base: ModelVersion | null;
+  /** The round whose base the update starts from: another one than the participation's when the base is stale. */
+  readonly madeForRoundId: string;
+  readonly isBaseStale: boolean;
+}
+
+interface Examined {
+  readonly measured: MeasuredUpdate | null;
+  readonly report: UpdateReport | null;
+  /** Why it is held back, if it is. */
+  readonly fault: FederationError | null;
 }
 
 /**
- * Takes offered updates: checks everything about the bytes, keeps them as a blob, then writes the fact. A crash anywhere loses
+ * Takes offered updates: looks at everything about the bytes, keeps them as a blob, then writes the fact. A crash anywhere loses
  * nothing, because the upload stays until the fact is written and the site offers again.
  */
 @Injectable()
 export class UpdateIntake {
-  /** Offers under way, so that a doubled offer waits for the first and then finds it accepted. */
+  /** Offers under way, so that a doubled offer waits for the first and then finds it settled. */
   private readonly underWay = new Map<string, Promise<unknown>>();
 
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly participations: ParticipationRecorder,
+    private readonly rounds: RoundLedger,
     private readonly models: ModelLedger,
     private readonly uploads: UploadSpool,
-    private readonly files: UpdateFiles,
-    private readonly quarantine: Quarantine,
+    private readonly threads: MeasureThreads,
     private readonly events: CampaignEvents,
     private readonly log: Log,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
@@ -50,10 +66,11 @@ export class UpdateIntake {
   ) {}
 
   /**
-   * Offering the same update again answers "already-accepted". A bad update ends the site's part in the round with the code
-   * thrown here, and its bytes are kept in quarantine; an incomplete upload or a full disk leaves everything open.
+   * Offering the same update again gives the same answer: "already-accepted", or the refusal once more. A bad update ends the
+   * site's part in the round as quarantined with the code thrown here, and is kept. An upload that is incomplete or not what its
+   * digest names (DIGEST_MISMATCH: it is dropped, and may be sent anew) and a full disk leave everything open.
    */
-  async offer(site: Caller, offer: UpdateOffer): Promise<Outcome> {
+  async offer(site: Caller, offer: ReceivedOffer): Promise<Outcome> {
     const before = this.underWay.get(offer.participationId) ?? Promise.resolve();
     const outcome = before.catch(() => undefined).then(() => this.take(site, offer));
     this.underWay.set(offer.participationId, outcome);
@@ -64,64 +81,105 @@ export class UpdateIntake {
     }
   }
 
-  private async take(site: Caller, offer: UpdateOffer): Promise<Outcome> {
+  private async take(site: Caller, offer: ReceivedOffer): Promise<Outcome> {
     const offered = await this.look(site, offer);
     if (offered === 'already-accepted') return offered;
     const upload = await this.uploads.takeWhole(offer.uploadId, offer.participationId);
-    try {
-      await this.check(offer, upload, offered);
-      await this.blobs.adopt(upload.path, offer.digest);
-    } catch (thrown) {
-      throw await this.refuse(site, offer, upload, offered.context, FederationError.from(thrown, 'STORAGE_FAILED'));
-    }
-    await this.accept(site, offer, upload);
+    await this.requireDigest(site, offer, upload);
+    const examined = await this.examine(offer, upload, offered);
+    await this.blobs.adopt(upload.path, offer.digest);
+    await this.record(site, offer, upload, offered, examined);
     await this.uploads.discard(offer.uploadId);
-    return 'accepted';
+    if (examined.fault === null) return 'accepted';
+    const { code, message } = examined.fault;
+    this.log.warn(`update of ${site.name} for round ${offered.context.round.number} held back: ${code} ${message}`);
+    throw examined.fault;
   }
 
-  private look(site: Caller, offer: UpdateOffer): Promise<Offered | 'already-accepted'> {
+  private look(site: Caller, offer: ReceivedOffer): Promise<Offered | 'already-accepted'> {
     return this.unitOfWork.transact(async (records) => {
+      await this.participations.contextOf(records, site, offer.participationId); // NOT_FOUND before anything is told
       const known = await records.findOneBy(Update, { participationId: offer.participationId });
-      const { participation } = await this.participations.contextOf(records, site, offer.participationId);
-      if (known?.digest === offer.digest && participation.state === 'delivered') return 'already-accepted';
+      if (known?.digest === offer.digest) {
+        requireWelcome(known);
+        return 'already-accepted';
+      }
       const context = await this.participations.requireReceiving(records, site, offer.participationId);
-      return { context, base: await this.models.version(records, context.campaign.id, context.round.baseVersion) };
+      return { context, ...(await this.baseOf(records, context, offer)) };
     });
   }
 
-  private async check(offer: UpdateOffer, upload: SpooledUpload, { context, base }: Offered): Promise<void> {
-    if (offer.baseDigest !== base?.digest) {
-      throw new FederationError('UPDATE_BASE_STALE', 'the update starts from another version than this round', {
-        details: { round: context.round.number, baseVersion: context.round.baseVersion },
-        remedy: 'Ask for the present assignment and train from its base.',
-      });
-    }
-    if (!(await this.files.isNamedBy(upload.path, offer.digest))) {
-      throw new FederationError('DIGEST_MISMATCH', 'the uploaded bytes are not those that the digest names', {
-        details: { bytes: upload.bytes },
-        remedy: 'The file was altered on its way or at its source.',
-      });
-    }
-    await this.files.verify(upload.path, manifestOf(context.campaign.plan.model));
+  private async baseOf(
+    records: EntityManager,
+    { campaign, round }: ParticipationContext,
+    offer: ReceivedOffer,
+  ): Promise<Pick<Offered, 'madeForRoundId' | 'isBaseStale'>> {
+    const base = await this.models.version(records, campaign.id, round.baseVersion);
+    if (offer.baseDigest === base?.digest) return { madeForRoundId: round.id, isBaseStale: false };
+    const versions = await this.models.versionsWithDigest(records, offer.baseDigest);
+    const earlier = versions.find(({ campaignId, number }) => campaignId === campaign.id && number < round.baseVersion);
+    const rounds = earlier === undefined ? [] : await this.rounds.roundsOf(records, campaign.id);
+    const madeFor = rounds.findLast(({ baseVersion }) => baseVersion === earlier?.number);
+    return { madeForRoundId: madeFor?.id ?? round.id, isBaseStale: true };
   }
 
-  private async accept(site: Caller, offer: UpdateOffer, upload: SpooledUpload): Promise<void> {
+  /** Damage on the way is not the update's fault: the bytes are dropped, and the site sends them anew. */
+  private async requireDigest(site: Caller, offer: ReceivedOffer, upload: SpooledUpload): Promise<void> {
+    if (upload.digest === offer.digest) return;
+    await this.uploads.discard(offer.uploadId);
+    this.log.warn(`an upload of ${site.name} is not what its digest names and was dropped`);
+    throw new FederationError('DIGEST_MISMATCH', 'the uploaded bytes are not those that the digest names', {
+      details: { bytes: upload.bytes },
+      remedy: 'The file was altered on its way or at its source: send it anew.',
+    });
+  }
+
+  private async examine(offer: ReceivedOffer, upload: SpooledUpload, offered: Offered): Promise<Examined> {
+    const { campaign, round } = offered.context;
+    let measured: MeasuredUpdate | null = null;
+    let report: UpdateReport | null = null;
+    try {
+      measured = await this.threads.measure({ path: upload.path, expected: updateShapeOf(campaign.plan) });
+      report = readUpdateReport(offer.report);
+      if (!offered.isBaseStale) return { measured, report, fault: null };
+      throw new FederationError('UPDATE_BASE_STALE', 'the update starts from another version than this round', {
+        details: { round: round.number, baseVersion: round.baseVersion },
+        remedy: 'Ask for the present assignment and train from its base.',
+      });
+    } catch (thrown) {
+      const fault = FederationError.from(thrown, 'STORAGE_FAILED');
+      if (!isArrivalFault(fault.code)) throw fault;
+      return { measured, report, fault };
+    }
+  }
+
+  private async record(
+    site: Caller,
+    offer: ReceivedOffer,
+    upload: SpooledUpload,
+    { madeForRoundId }: Offered,
+    { measured, report, fault }: Examined,
+  ): Promise<void> {
     const events: CampaignEvent[] = [];
     await this.participations.record(site, offer.participationId, {
-      to: 'delivered',
+      to: fault === null ? 'delivered' : 'quarantined',
+      ...(fault === null ? {} : { code: fault.code }),
       along: async (records, context) => {
-        const { campaign, round } = context;
-        const { report, digest, participationId } = offer;
+        const { digest, participationId } = offer;
         const atMs = this.clock.nowMs();
-        const facts = { patches: report.patches, bytes: upload.bytes, report, facts: null, acceptedAtMs: atMs };
-        const counted = {
-          foldRoundId: await this.participations.roundToCountIn(records, context),
-          state: 'accepted' as const,
-          code: null,
-          decidedBy: null,
-          decidedAtMs: null,
-        };
-        await records.save(Update, { participationId, roundId: round.id, digest, ...facts, ...counted });
+        const verdict =
+          fault === null
+            ? { state: 'accepted' as const, code: null, reason: null }
+            : { state: 'quarantined' as const, code: fault.code, reason: fault.message };
+        const foldRoundId = fault === null ? await this.participations.roundToCountIn(records, context) : null;
+        const facts = measured === null ? null : { norm: measured.norm };
+        const figures = { bytes: upload.bytes, patches: report?.patches ?? 0, report, facts, acceptedAtMs: atMs };
+        const undecided = { decidedBy: null, decidedWhy: null, decidedAtMs: null };
+        const named = { participationId, roundId: madeForRoundId, foldRoundId, digest };
+        await records.save(Update, { ...named, ...verdict, ...figures, ...undecided });
+        if (fault !== null || report === null || measured === null) return;
+        await records.save(UpdateSketch, { participationId, sketch: measured.sketch });
+        const { campaign, round } = context;
         const base = { campaignId: campaign.id, number: round.baseVersion };
         await this.models.recordScore(records, base, site, report.baseScore);
         const names = { campaignId: campaign.id, campaignName: campaign.name, siteName: site.name };
@@ -130,30 +188,20 @@ export class UpdateIntake {
     });
     this.events.publish(events);
   }
+}
 
-  /** The error to throw. Only a fault of the update itself ends the participation. */
-  private async refuse(
-    site: Caller,
-    offer: UpdateOffer,
-    upload: SpooledUpload,
-    { round }: ParticipationContext,
-    error: FederationError,
-  ): Promise<FederationError> {
-    if (error.kind !== 'integrity' && error.code !== 'UPDATE_BASE_STALE') return error;
-    this.log.warn(`update of ${site.name} for round ${round.number} refused: ${error.code} ${error.message}`);
-    const refusal = {
-      participationId: offer.participationId,
-      siteName: site.name,
-      roundId: round.id,
-      digest: offer.digest,
-      refusedAtMs: this.clock.nowMs(),
-      error: error.toReport(),
-    };
-    await this.quarantine.keep(upload.path, refusal).catch((cause: unknown) => {
-      this.log.warn(`the refused update could not be kept: ${FederationError.from(cause).message}`);
-    });
-    await this.participations.record(site, offer.participationId, { to: 'failed', code: error.code });
-    await this.uploads.discard(offer.uploadId);
-    return error;
-  }
+/** What an update of this campaign must hold. */
+function updateShapeOf(plan: CampaignPlan): UpdateShape {
+  return { deltas: shapesOf(federatedPart(manifestOfCampaign(plan))), controls: shapesOf(controlsOfCampaign(plan)) };
+}
+
+/** No more than a thread must be told. */
+function shapesOf({ tensors }: Manifest): UpdateShape['deltas'] {
+  return tensors.map(({ name, shape }) => ({ name, shape }));
+}
+
+/** Repeats the refusal of an update that was refused on arrival; what screening or an operator did later is not the site's concern. */
+function requireWelcome({ state, code, reason }: Update): void {
+  if (state === 'released' || code === null || isScreeningCode(code)) return;
+  throw new FederationError(code, reason ?? 'the update was refused', { remedy: 'It is kept for the operator to look at.' });
 }

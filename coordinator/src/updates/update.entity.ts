@@ -1,4 +1,4 @@
-import type { Digest } from '@consilium/shared/kernel';
+import type { Digest, ErrorCode } from '@consilium/shared/kernel';
 import type { UpdateReport, UpdateState } from '@consilium/shared/wire';
 import { Entity, PrimaryColumn } from 'typeorm';
 import {
@@ -16,7 +16,10 @@ export class Update {
   @PrimaryColumn({ type: 'text' })
   participationId!: string;
 
-  /** The round for which it was made: its base version is the update's. */
+  /**
+   * The round for which it was made: its base version is the update's. That of its participation, except for an update that
+   * came with an older base.
+   */
   @TextColumn()
   roundId!: string;
 
@@ -30,9 +33,12 @@ export class Update {
   @TextColumn()
   state!: UpdateState;
 
-  /** Why it is or was held back. */
+  /** Why it is or was held back, as a code and in words with numbers. */
   @OptionalTextColumn()
-  code!: string | null;
+  code!: ErrorCode | null;
+
+  @OptionalTextColumn()
+  reason!: string | null;
 
   @TextColumn()
   digest!: Digest;
@@ -58,6 +64,10 @@ export class Update {
   /** The operator who released or discarded it. */
   @OptionalTextColumn()
   decidedBy!: string | null;
+
+  /** In the operator's words. */
+  @OptionalTextColumn()
+  decidedWhy!: string | null;
 
   @OptionalWholeColumn()
   decidedAtMs!: number | null;

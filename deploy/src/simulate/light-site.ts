@@ -66,7 +66,7 @@ async function runAgent(options: LightSiteOptions, journal: AgentJournal, signal
     {
       link: new SocketLink({ coordinatorUrl, credential, agentVersion: AGENT_VERSION }),
       transfer: options.watchTransfer?.(transfer) ?? transfer,
-      trainer: new LightTrainer(options.training),
+      trainer: new LightTrainer({ warn: (text) => options.log.warn(text), ...options.training }),
       clock: systemClock,
       files: filesOf(folder),
       limits: {},

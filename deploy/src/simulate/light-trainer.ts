@@ -1,8 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { algorithmOf, digestOfJson, FederationError } from '@consilium/shared/kernel';
-import { manifestOf } from '@consilium/shared/models';
-import { federatedPart } from '@consilium/shared/weights';
+import { FederationError } from '@consilium/shared/kernel';
 import { patchesPerStep, type ProbeScore, type UpdateReport } from '@consilium/shared/wire';
 import { siteFolder } from '@consilium/site-agent/dist/config/site-folder.js';
 import type {
@@ -14,7 +11,7 @@ import type {
 } from '@consilium/site-agent/dist/trainer/trainer-messages.js';
 import type { Trainer, TrainerHandle } from '@consilium/site-agent/dist/trainer/trainer-process.js';
 import { prepareFolder, roundFolder } from '@consilium/site-agent/dist/training/round-folder.js';
-import { writeShiftedUpdate } from './write-shifted-update.js';
+import { writeLightUpdate } from './light-update.js';
 
 /** How a light site behaves in place of training. */
 export interface LightTraining {
@@ -26,6 +23,8 @@ export interface LightTraining {
   readonly stepsOf?: (planned: number) => number;
   /** A failure to report in place of an update. */
   readonly failureIn?: (roundNumber: number) => FederationError | undefined;
+  /** Hears what a trainer would warn of. */
+  readonly warn?: (text: string) => void;
 }
 
 /** Volumes that a light site claims to have. */
@@ -86,30 +85,18 @@ export class LightTrainer implements Trainer {
     return performance.now() - startedMs;
   }
 
-  private async deliver(
-    { home, participationId, plan, basePath }: PretrainOrder,
-    steps: number,
-    trainingMs: number,
-    signal: AbortSignal,
-  ): Promise<PretrainResult> {
-    const folder = roundFolder(siteFolder(home).roundsFolder, participationId);
-    await mkdir(siteFolder(home).roundsFolder, { recursive: true });
+  private async deliver(order: PretrainOrder, steps: number, trainingMs: number, signal: AbortSignal): Promise<PretrainResult> {
+    const { plan } = order;
+    const folder = roundFolder(siteFolder(order.home).roundsFolder, order.participationId);
     await prepareFolder(folder.path);
     const patches = steps * patchesPerStep(plan.training);
-    const { digest, bytes } = await writeShiftedUpdate({
-      basePath,
-      updatePath: folder.updateFile,
-      manifest: federatedPart(manifestOf(plan.model)),
+    const { digest, bytes, figures } = await writeLightUpdate({
+      order,
+      folder,
       shift: shiftOf(this.training.index),
-      metadata: {
-        format: 'pt',
-        kind: 'update',
-        base: plan.base.digest,
-        plan: digestOfJson(plan),
-        round: String(plan.roundNumber),
-        patches: String(patches),
-      },
-      algorithm: algorithmOf(plan.base.digest),
+      steps,
+      patches,
+      warn: (text) => this.training.warn?.(text),
       signal,
     });
     const report: UpdateReport = {
@@ -121,6 +108,7 @@ export class LightTrainer implements Trainer {
       waitedMs: 0,
       volumes: LIGHT_VOLUMES,
       baseScore: this.score(plan.probe.patches),
+      ...figures,
     };
     return { kind: 'pretrain', updatePath: folder.updateFile, digest, bytes, report };
   }

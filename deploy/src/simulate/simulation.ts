@@ -139,8 +139,8 @@ export class Simulation {
   private noteLosses(player: TracePlayer, losses: LinkLosses): void {
     const atSeconds = Math.round(1000 * player.elapsedSeconds) / 1000;
     for (const { name, status } of this.sites.values()) {
-      const isExpected = player.activeOf(name).some(({ kind }) => NEEDS_A_RELAY.has(kind));
-      losses.note(name, status?.connection === 'connected', isExpected, atSeconds);
+      const isDisturbed = player.activeOf(name).some(({ kind }) => NEEDS_A_RELAY.has(kind));
+      losses.note(name, status?.connection === 'connected', isDisturbed, atSeconds);
     }
   }
 

@@ -27,7 +27,7 @@ export interface EncodedUpdate {
 }
 
 /**
- * Writes every tensor in the format. Throws UPDATE_NOT_FINITE when a value is not finite or too large for the format: cutting
+ * Writes the tensors in the format. Throws UPDATE_NOT_FINITE when a value is not finite or too large for the format: cutting
  * it down to the largest number would hide a training that has gone wrong.
  */
 export function encodeUpdate(update: WeightSet, format: UpdateFormat): EncodedUpdate {

@@ -137,3 +137,43 @@ export const campaignViewSchema = z.object({
   roundViews: z.array(roundViewSchema),
 });
 export type CampaignView = z.infer<typeof campaignViewSchema>;
+
+/** GET /api/updates: one row per delivered update. */
+export const updateViewSchema = z.object({
+  participationId: z.string(),
+  campaignName: nameField,
+  siteName: nameField,
+  /** The round of the site's participation. */
+  roundNumber: z.int(),
+  /** The version from which it was trained. */
+  baseVersion: z.int(),
+  /** The round in which it counts; null as long as it counts nowhere. */
+  countsInRound: z.int().nullable(),
+  state: z.enum(UPDATE_STATES),
+  /** Why it is or was held back, as a code and in words. */
+  code: z.string().nullable(),
+  reason: z.string().nullable(),
+  digest: digestField,
+  bytes: z.number(),
+  patches: z.number(),
+  /** Euclidean norm of its values; null when the bytes could not be read as an update. */
+  norm: z.number().nullable(),
+  /** What rounding to the campaign's number format took, as the site reports it; null where nothing was reported. */
+  encodingError: z.number().nullable(),
+  acceptedAtMs: z.number(),
+  decidedBy: z.string().nullable(),
+  decidedWhy: z.string().nullable(),
+  decidedAtMs: z.number().nullable(),
+});
+export type UpdateView = z.infer<typeof updateViewSchema>;
+
+/** POST /api/updates/:participationId/release and …/discard: an operator's word on an update that was held back. */
+export const updateDecisionSchema = z.strictObject({
+  operator: nameField.describe('who decides'),
+  reason: z
+    .string()
+    .trim()
+    .regex(/^\P{Cc}{1,500}$/u, 'expected up to 500 characters on one line')
+    .optional(),
+});
+export type UpdateDecision = z.infer<typeof updateDecisionSchema>;

@@ -44,6 +44,10 @@ export const updateOfferSchema = z.strictObject({
 });
 export type UpdateOffer = z.infer<typeof updateOfferSchema>;
 
+/** An offer as it arrives: a report that makes no sense is a finding about the update, not a message to refuse. */
+export const receivedOfferSchema = updateOfferSchema.extend({ report: z.unknown() });
+export type ReceivedOffer = z.infer<typeof receivedOfferSchema>;
+
 export const scoreReportSchema = z.strictObject({
   campaignId: z.string(),
   versionDigest: digestField,

@@ -34,13 +34,16 @@ export const siteWelcomeSchema = z.object({
 });
 export type SiteWelcome = z.infer<typeof siteWelcomeSchema>;
 
+/** Hours repeat each week; an hour more where the clocks are set. */
+const LONGEST_REST_MS = 8 * 24 * 3_600_000;
+
 /** "site:sync" in protocol 1. */
 export const emptySyncSchema = z.strictObject({});
 
 /** "site:sync" since protocol 2. */
 export const syncRequestSchema = z.strictObject({
   /** Time until the hours begin in which the site trains; left out while it trains when asked. */
-  restsForMs: z.number().min(0).optional(),
+  restsForMs: z.number().min(0).max(LONGEST_REST_MS).optional(),
 });
 export type SyncRequest = z.infer<typeof syncRequestSchema>;
 

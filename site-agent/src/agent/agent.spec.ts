@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { FederationError, systemClock } from '@consilium/shared/kernel';
 import type { Assignment, UpdateOffer } from '@consilium/shared/wire';
-import { makeScoreAssignment, makeTrainAssignment, versionBytes } from '../../../test/fixtures/make-assignment.js';
+import { bytesNamed, makeScoreAssignment, makeTrainAssignment } from '../../../test/fixtures/make-assignment.js';
 import { type Script, ScriptedTrainer } from '../../../test/fixtures/scripted-trainer.js';
-import { siteFolder } from '../config/site-folder.js';
+import { campaignStateFile, modelFile, siteFolder } from '../config/site-folder.js';
 import type { Hours } from '../config/site-hours.js';
 import type { CoordinatorLink, LinkState } from '../link/coordinator-link.js';
 import { silentLog } from '@consilium/shared/terminal';
+import { roundFolder } from '../training/round-folder.js';
 import { Agent } from './agent.js';
 import { AgentJournal } from './agent-journal.js';
 import { initialStatus, StatusBoard } from './agent-status.js';
@@ -24,6 +25,8 @@ class MemoryLink implements CoordinatorLink {
   readonly rests: (number | undefined)[] = [];
   offers: UpdateOffer[] = [];
   refusals: Record<string, FederationError[]> = {};
+  /** Offers that arrive although their answers do not. */
+  lostAnswers = 0;
   private stateListeners: ((state: LinkState) => void)[] = [];
   private nudgeListeners: (() => void)[] = [];
 
@@ -69,6 +72,7 @@ class MemoryLink implements CoordinatorLink {
     this.note('offer', offer.participationId);
     this.offers.push(offer);
     this.assignment = null;
+    if (this.lostAnswers-- > 0) throw new FederationError('COORDINATOR_UNREACHABLE', 'no answer');
     return 'accepted';
   }
   async reportScore({ versionDigest }: { versionDigest: string }): Promise<void> {
@@ -108,9 +112,9 @@ function startAgent(
   const journal = AgentJournal.open(siteFolder(home).databaseFile);
   const uploads: string[] = [];
   const transfer: WeightTransfer = {
-    fetchVersion: async ({ number }, path) => {
+    fetchVersion: async ({ digest }, path) => {
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, versionBytes(number));
+      await writeFile(path, bytesNamed(digest));
     },
     sendUpdate: async ({ participationId, path, onCreated }) => {
       if (!existsSync(path)) throw new FederationError('STORAGE_FAILED', 'gone', { retryable: false });
@@ -314,6 +318,47 @@ describe('agent', () => {
     first.link.become({ kind: 'connected' });
     await until(() => first.link.offers.length === 1);
     expect(first.trainer.orders).toHaveLength(2);
+  });
+
+  it.each([
+    ['by repeating the offer whose answer was lost', 'counts', 'after the round'],
+    ['when the round closed without it', 'closed', 'before the round'],
+  ])('moves on what it keeps of a campaign only with an update that counts: %s', async (_what, outcome, kept) => {
+    const { link, trainer, journal } = startAgent(['hold']);
+    const assignment = makeTrainAssignment('part_1', 1);
+    const present = campaignStateFile(siteFolder(home), assignment.plan.campaignId);
+    const { stateFile } = roundFolder(siteFolder(home).roundsFolder, 'part_1');
+    for (const [path, text] of [
+      [present, 'before the round'],
+      [stateFile, 'after the round'],
+    ] as const) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text);
+    }
+    if (outcome === 'counts') link.lostAnswers = 1;
+    else link.refusals = { offer: [new FederationError('ROUND_CLOSED', 'closed')] };
+    link.assign(assignment);
+    await until(() => trainer.orders.length === 1);
+    trainer.finishHeld();
+    await until(() => journal.participation('part_1')?.phase === 'closed');
+    expect(link.facts).toEqual(outcome === 'counts' ? ['accept part_1', 'offer part_1', 'offer part_1'] : ['accept part_1']);
+    expect(await readFile(present, 'utf8')).toBe(kept);
+    await until(() => !existsSync(folderOf('part_1')));
+  });
+
+  it('fetches the control variates beside the base, trains with both, and drops them with the round', async () => {
+    const { link, trainer, journal } = startAgent(['hold']);
+    const { digest, bytes } = makeTrainAssignment('part_7', 7).plan.base;
+    const { plan, ...assignment } = makeTrainAssignment('part_1', 1);
+    link.assign({ ...assignment, plan: { ...plan, localRule: { kind: 'control-variates', control: { digest, bytes } } } });
+    await until(() => trainer.orders.length === 1);
+    const controlPath = modelFile(siteFolder(home), digest);
+    expect(trainer.orders[0]).toMatchObject({ basePath: modelFile(siteFolder(home), plan.base.digest), controlPath });
+    expect(existsSync(controlPath)).toBe(true);
+    expect(journal.versions().map((version) => version.digest)).toEqual([plan.base.digest]);
+    trainer.finishHeld();
+    await until(() => link.offers.length === 1 && journal.openParticipation() === undefined);
+    expect(existsSync(controlPath)).toBe(false);
   });
 
   it('ends with the refusal when the coordinator does not want this agent, and stops its trainer', async () => {

@@ -36,7 +36,12 @@ const ROUND_IS_OVER: ReadonlySet<ErrorCode> = new Set([
 ]);
 const DAMAGED_VERSION: ReadonlySet<ErrorCode> = new Set(['DIGEST_MISMATCH', 'WEIGHTS_MALFORMED', 'NOT_FOUND']);
 const LOST_UPLOAD: ReadonlySet<ErrorCode> = new Set(['DIGEST_MISMATCH', 'UPLOAD_INCOMPLETE', 'NOT_FOUND']);
-const QUARANTINED: ReadonlySet<ErrorCode> = new Set(['UPDATE_NOT_FINITE', 'MANIFEST_MISMATCH', 'WEIGHTS_MALFORMED']);
+const QUARANTINED: ReadonlySet<ErrorCode> = new Set([
+  'UPDATE_NOT_FINITE',
+  'UPDATE_REPORT_INVALID',
+  'MANIFEST_MISMATCH',
+  'WEIGHTS_MALFORMED',
+]);
 const MAXIMUM_LOST_UPLOADS = 3;
 
 /** A pure table, so that every mixture of step and error has one known answer. */

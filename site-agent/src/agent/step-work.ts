@@ -120,7 +120,9 @@ export class StepWork {
   private async train({ record }: StepOf<'train'>, signal: AbortSignal): Promise<void> {
     const { files, journal, log, limits } = this.parts;
     const { participationId, plan } = record;
-    log.info(`round ${plan.roundNumber}: training ${plan.training.steps} steps`);
+    const { steps: mostSteps, minutes } = plan.training;
+    const budget = minutes === undefined ? '' : `, for ${formatDuration(60_000 * minutes)} at most`;
+    log.info(`round ${plan.roundNumber}: training ${mostSteps} steps${budget}`);
     const basePath = files.versionPath(plan.base.digest);
     const control = controlOf(plan);
     const controlPath = control && files.versionPath(control.digest);

@@ -1,6 +1,7 @@
 import type { Digest, FederationError } from '@consilium/shared/kernel';
 import type { VersionReference } from '@consilium/shared/wire';
 import type { BackoffPlan } from '../link/backoff.js';
+import { paceOf } from '../link/pace.js';
 import { downloadBlob } from '../link/resumable-download.js';
 import { uploadFile } from '../link/resumable-upload.js';
 
@@ -21,13 +22,22 @@ export interface UpdateParcel {
 
 /** The data plane as the agent sees it. Both calls resume, retry what may heal, and end when the signal is aborted. */
 export interface WeightTransfer {
-  fetchVersion(version: VersionReference, path: string, hooks: TransferHooks): Promise<void>;
+  /** Fetches a model version, or any other file of the campaign that a plan names by digest. */
+  fetchVersion(version: Pick<VersionReference, 'digest' | 'bytes'>, path: string, hooks: TransferHooks): Promise<void>;
   /** Returns the upload's identifier for the offer. */
   sendUpdate(parcel: UpdateParcel, hooks: TransferHooks): Promise<string>;
 }
 
+export interface TransferLimits {
+  readonly backoff?: BackoffPlan | undefined;
+  /** The most that uploads may take of the site's link; as much as there is when left out. */
+  readonly uploadBytesPerSecond?: number | undefined;
+}
+
 /** The data plane over HTTP. */
-export function httpWeightTransfer(coordinatorUrl: string, credential: string, backoff?: BackoffPlan): WeightTransfer {
+export function httpWeightTransfer(coordinatorUrl: string, credential: string, limits: TransferLimits = {}): WeightTransfer {
+  const { backoff, uploadBytesPerSecond } = limits;
+  const beforePiece = uploadBytesPerSecond === undefined ? undefined : paceOf(uploadBytesPerSecond);
   return {
     fetchVersion: ({ digest, bytes }, path, { onProgress, ...hooks }) =>
       downloadBlob(
@@ -35,6 +45,6 @@ export function httpWeightTransfer(coordinatorUrl: string, credential: string, b
         { ...hooks, backoff },
       ),
     sendUpdate: (parcel, { onProgress, ...hooks }) =>
-      uploadFile({ coordinatorUrl, credential, ...parcel, onProgress }, { ...hooks, backoff }),
+      uploadFile({ coordinatorUrl, credential, ...parcel, onProgress, beforePiece }, { ...hooks, backoff }),
   };
 }

@@ -123,7 +123,7 @@ function createAgent(made: {
             log.info(`the coordinator is older and speaks protocol ${protocol}: so does this agent`);
         },
       }),
-      transfer: httpWeightTransfer(coordinatorUrl, credential),
+      transfer: httpWeightTransfer(coordinatorUrl, credential, config),
       trainer: new TrainerProcess({
         onAnnouncement: onceEach((text) => log.info(text)),
         onWarning: (text) => log.warn(text),

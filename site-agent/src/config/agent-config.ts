@@ -8,6 +8,8 @@ import { LOG_LEVELS, type LogLevel } from '@consilium/shared/terminal';
 import { siteFolder, type SiteFolder } from './site-folder.js';
 import { type Hours, parseSiteHours } from './site-hours.js';
 
+const LEAST_UPLOAD_LIMIT = 64_000;
+
 /** What a site may set, in site.yaml, in the environment or as a flag. */
 export const agentSettingsSchema = z.strictObject({
   coordinator: z
@@ -33,6 +35,13 @@ export const agentSettingsSchema = z.strictObject({
   cacheLimit: sizeField
     .optional()
     .describe('space on disk that prepared volumes may take, such as 200GiB; no limit when left out'),
+  uploadLimit: sizeField
+    .refine(
+      (size) => !sizeField.safeParse(size).success || parseSizeBytes(size) >= LEAST_UPLOAD_LIMIT,
+      'use 64kB or more: a slower upload counts as broken',
+    )
+    .optional()
+    .describe('the most that uploads may take of the link in a second, such as 5MB; no limit when left out'),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much the agent prints'),
   syncEvery: durationField.default('20s').describe('how often the agent asks for work when nobody nudges it'),
   statusPort: z.int().min(0).max(65535).default(0).describe('loopback port of the status page; 0 picks a free one'),
@@ -62,6 +71,7 @@ export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   tf32: 'CONSILIUM_SITE_TF32',
   memoryLimit: 'CONSILIUM_SITE_MEMORY_LIMIT',
   cacheLimit: 'CONSILIUM_SITE_CACHE_LIMIT',
+  uploadLimit: 'CONSILIUM_SITE_UPLOAD_LIMIT',
   logLevel: 'CONSILIUM_SITE_LOG_LEVEL',
   syncEvery: 'CONSILIUM_SITE_SYNC_EVERY',
   statusPort: 'CONSILIUM_SITE_STATUS_PORT',
@@ -80,6 +90,7 @@ export interface AgentConfig {
   readonly tf32: boolean;
   readonly memoryLimitBytes: number | undefined;
   readonly cacheLimitBytes: number | undefined;
+  readonly uploadBytesPerSecond: number | undefined;
   readonly logLevel: LogLevel;
   readonly syncEveryMs: number;
   readonly statusPort: number;
@@ -115,6 +126,7 @@ export function loadAgentConfig(sources: ConfigSources): AgentConfig {
     tf32: settings.tf32,
     memoryLimitBytes: settings.memoryLimit === undefined ? undefined : parseSizeBytes(settings.memoryLimit),
     cacheLimitBytes: settings.cacheLimit === undefined ? undefined : parseSizeBytes(settings.cacheLimit),
+    uploadBytesPerSecond: settings.uploadLimit === undefined ? undefined : parseSizeBytes(settings.uploadLimit),
     logLevel: settings.logLevel,
     syncEveryMs: parseDurationMs(settings.syncEvery),
     statusPort: settings.statusPort,

@@ -67,6 +67,15 @@ describe('agent configuration', () => {
     expect(() => loadAgentConfig({ home, environment: {}, flags: { device: 'cuda' } })).toThrow(/device.*gpu:0,1.*--device/);
   });
 
+  it('takes a limit for uploads, refusing one so low that every upload would break off', () => {
+    expect(loadAgentConfig({ home, environment: {} }).uploadBytesPerSecond).toBeUndefined();
+    const environment = { CONSILIUM_SITE_UPLOAD_LIMIT: '5MB' };
+    expect(loadAgentConfig({ home, environment }).uploadBytesPerSecond).toBe(5e6);
+    for (const uploadLimit of ['10kB', '7', 'fast']) {
+      expect(() => loadAgentConfig({ home, environment, flags: { uploadLimit } })).toThrow(/uploadLimit.*--upload-limit/);
+    }
+  });
+
   it('takes a memory limit with its unit and refuses a bare number', async () => {
     expect(loadAgentConfig({ home, environment: {} }).memoryLimitBytes).toBeUndefined();
     await writeFile(join(home, 'site.yaml'), 'memoryLimit: 2GiB\n');

@@ -1,24 +1,21 @@
-import { createReadStream } from 'node:fs';
-import { type IncomingHttpHeaders, request as plainRequest } from 'node:http';
+import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
-import { pipeline } from 'node:stream/promises';
+import { type FileRange, sendFileRange } from '@consilium/shared/kernel';
 
-/** The bytes [from, to) of a file as a request's body. */
-export interface FileRange {
-  readonly path: string;
-  readonly from: number;
-  readonly to: number;
-}
-
-export interface HttpExchange {
+export interface HttpOrder {
   readonly method: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly file?: FileRange;
-  readonly onSent?: (bytes: number) => void;
   /** A connection on which nothing moves for this long is cut. */
   readonly stallMs: number;
   readonly signal: AbortSignal;
+}
+
+export interface HttpExchange extends HttpOrder {
+  readonly file?: FileRange;
+  readonly onSent?: (bytes: number) => void;
+  /** Awaited before each piece of the file. */
+  readonly beforePiece?: ((bytes: number) => Promise<void>) | undefined;
 }
 
 export interface HttpAnswer {
@@ -28,32 +25,24 @@ export interface HttpAnswer {
 }
 
 /**
- * One request whose body streams from a file with a known length (fetch cannot do both). Rejects with the system's error when the
- * connection breaks; an answer that comes before the body is sent (a refusal) counts and ends the sending.
+ * One request whose body streams from a file with a known length. Rejects with the system's error when the connection breaks; an
+ * answer that comes before the body is sent (a refusal) counts and ends the sending.
  */
 export async function exchange(order: HttpExchange): Promise<HttpAnswer> {
-  const { url, method, file, signal } = order;
-  const length = file === undefined ? 0 : file.to - file.from;
-  const open = url.startsWith('https:') ? secureRequest : plainRequest;
-  const request = open(url, { method, signal, headers: { ...order.headers, 'content-length': length } });
-  request.setTimeout(order.stallMs, () => request.destroy(new Error(`nothing moved for ${order.stallMs} ms`)));
-  const answered = new Promise<HttpAnswer>((resolve, reject) => {
-    request.on('error', reject);
-    request.on('response', (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString('utf8') }),
-      );
-    });
+  const { file, onSent, beforePiece } = order;
+  const request = open(order, { 'content-length': String(file === undefined ? 0 : file.to - file.from) });
+  const answered = answerTo(request).then(async (response) => {
+    const { statusCode, headers } = response;
+    return { status: statusCode ?? 0, headers, body: await textOf(response) };
   });
   if (file === undefined) {
     request.end();
   } else {
-    const source = createReadStream(file.path, { start: file.from, end: file.to - 1, highWaterMark: 1 << 20 });
     // A failure of either end reaches the request, and through it the promise above.
-    pipeline(source, counting(order.onSent), request).catch((cause: Error) => request.destroy(cause));
+    sendFileRange(file, request, { onSent, beforePiece }).then(
+      () => request.end(),
+      (cause: Error) => request.destroy(cause),
+    );
   }
   try {
     return await answered;
@@ -62,11 +51,27 @@ export async function exchange(order: HttpExchange): Promise<HttpAnswer> {
   }
 }
 
-function counting(onSent: ((bytes: number) => void) | undefined) {
-  return async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of source) {
-      yield chunk;
-      onSent?.(chunk.length);
-    }
-  };
+/** Asks for something large: resolves with the response as soon as its head is here; its body is the caller's to read. */
+export async function requestStream(order: HttpOrder): Promise<IncomingMessage> {
+  const request = open(order, {});
+  request.end();
+  return answerTo(request);
+}
+
+/** A short body as text. */
+export async function textOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function open({ url, method, headers, stallMs, signal }: HttpOrder, more: Readonly<Record<string, string>>): ClientRequest {
+  const start = url.startsWith('https:') ? secureRequest : plainRequest;
+  const request = start(url, { method, signal, headers: { ...headers, ...more } });
+  request.setTimeout(stallMs, () => request.destroy(new Error(`nothing moved for ${stallMs} ms`)));
+  return request;
+}
+
+function answerTo(request: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => request.on('error', reject).on('response', resolve));
 }

@@ -1,8 +1,10 @@
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
-import { algorithmOf, type Digest, digestOfFile, FederationError } from '@consilium/shared/kernel';
+import { algorithmOf, type Digest, FederationError, FollowingDigest, GrowingFile } from '@consilium/shared/kernel';
 import { DATA_PATHS } from '@consilium/shared/wire';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
+import { requestStream, textOf } from './http-exchange.js';
 import { retrying, type RetryOptions } from './retrying.js';
 
 export interface DownloadOrder {
@@ -21,17 +23,19 @@ export interface DownloadOrder {
 const DIGEST_ATTEMPTS = 3;
 
 /**
- * Fetches a blob by its digest. Bytes on disk are never fetched again, neither after a cut nor after a restart; the file appears
- * under its name only when its digest is right. Retries until it succeeds or is aborted; throws what the coordinator refuses.
+ * Fetches a blob by its digest, which is computed while the bytes arrive. Bytes on disk are never fetched again, neither after a
+ * cut nor after a restart; the file appears under its name only when its digest is right and it is on disk. Retries until it
+ * succeeds or is aborted; throws what the coordinator refuses.
  */
 export async function downloadBlob(order: DownloadOrder, options: RetryOptions): Promise<void> {
   if ((await sizeOf(order.path)) === order.bytes) return;
   await mkdir(dirname(order.path), { recursive: true });
   const partial = `${order.path}.partial`;
+  const digest = new FollowingDigest(algorithmOf(order.digest));
   let wrongDigests = 0;
   await retrying(async (advanced) => {
-    await receiveRest(order, partial, options.signal, advanced);
-    if ((await digestOfFile(partial, algorithmOf(order.digest))) === order.digest) return rename(partial, order.path);
+    if ((await receiveRest(order, partial, digest, options.signal, advanced)) === order.digest)
+      return rename(partial, order.path);
     await rm(partial, { force: true });
     throw new FederationError('DIGEST_MISMATCH', 'the model version arrived altered', {
       details: { attempts: ++wrongDigests },
@@ -41,71 +45,84 @@ export async function downloadBlob(order: DownloadOrder, options: RetryOptions):
   }, options);
 }
 
-/** Appends what is missing; returns when the partial file has the full size. */
-async function receiveRest(order: DownloadOrder, partial: string, signal: AbortSignal, advanced: () => void): Promise<void> {
-  let offset = (await sizeOf(partial)) ?? 0;
-  if (offset > order.bytes) {
-    await rm(partial);
-    offset = 0;
-  }
-  if (offset === order.bytes) return;
-  const stall = new Stall(order.stallMs ?? 60_000);
+/** Appends what is missing; returns the digest once the partial file has the full size and lies on disk. */
+async function receiveRest(
+  order: DownloadOrder,
+  partial: string,
+  digest: FollowingDigest,
+  signal: AbortSignal,
+  advanced: () => void,
+): Promise<Digest> {
+  if (((await sizeOf(partial)) ?? 0) > order.bytes) await rm(partial);
+  const file = await GrowingFile.open(partial, digest);
   try {
-    const response = await requestFrom(order, offset, AbortSignal.any([signal, stall.signal]));
-    const resumed = response.status === 206 && startOfRange(response) === offset;
-    offset = resumed ? offset : 0;
-    offset = await append(partial, response, offset, (total) => {
-      stall.reset();
-      advanced();
-      order.onProgress?.(total);
-    });
-  } catch (thrown) {
-    if (thrown instanceof FederationError) throw thrown;
-    const known = FederationError.from(thrown, 'TRANSFER_BROKEN');
-    if (known.code !== 'TRANSFER_BROKEN') throw known;
-    throw new FederationError('TRANSFER_BROKEN', `the download broke off (${reasonOf(thrown)})`, { cause: thrown });
+    if (file.bytes < order.bytes) {
+      await receive(order, file, signal, (bytes) => {
+        if (bytes > 0) advanced();
+        order.onProgress?.(file.bytes);
+      });
+    }
+    const found = await file.finish();
+    await file.sync();
+    return found;
   } finally {
-    stall.end();
-  }
-  if (offset !== order.bytes) {
-    if (offset > order.bytes) await rm(partial);
-    throw new FederationError('TRANSFER_BROKEN', 'the download ended early', {
-      details: { received: offset, expected: order.bytes },
-    });
+    await file.close();
   }
 }
 
-async function requestFrom(order: DownloadOrder, offset: number, signal: AbortSignal): Promise<Response> {
-  const response = await fetch(coordinatorAddress(order.coordinatorUrl, `${DATA_PATHS.blobs}/${order.digest}`), {
+async function receive(
+  order: DownloadOrder,
+  file: GrowingFile,
+  signal: AbortSignal,
+  onWritten: (bytes: number) => void,
+): Promise<void> {
+  try {
+    const response = await requestFrom(order, file.bytes, signal);
+    try {
+      if (response.statusCode === 200) await file.clear(); // whole, although a part was asked for
+      requireWeights(response, order, order.bytes - file.bytes);
+      await file.append(response, order.bytes - file.bytes, onWritten);
+    } finally {
+      response.destroy();
+    }
+  } catch (thrown) {
+    if (thrown instanceof FederationError && thrown.code !== 'TRANSFER_BROKEN') throw thrown;
+    throw new FederationError('TRANSFER_BROKEN', `the download broke off (${reasonOf(thrown)})`, { cause: thrown });
+  }
+  if (file.bytes === order.bytes) return;
+  throw new FederationError('TRANSFER_BROKEN', 'the download ended early', {
+    details: { received: file.bytes, expected: order.bytes },
+  });
+}
+
+async function requestFrom(order: DownloadOrder, offset: number, signal: AbortSignal): Promise<IncomingMessage> {
+  const response = await requestStream({
+    method: 'GET',
+    url: coordinatorAddress(order.coordinatorUrl, `${DATA_PATHS.blobs}/${order.digest}`),
     headers: {
       authorization: `Bearer ${order.credential}`,
       // Weights do not compress, and a compressed answer could not be resumed.
       'accept-encoding': 'identity',
-      ...(offset > 0 ? { range: `bytes=${offset}-` } : {}),
+      ...(offset > 0 ? { range: `bytes=${offset}-`, 'if-range': `"${order.digest}"` } : {}),
     },
+    stallMs: order.stallMs ?? 60_000,
     signal,
   });
-  if (response.status === 200 || response.status === 206) return response;
-  throw errorOfResponse(response.status, await response.text());
+  if (response.statusCode === 200 || (response.statusCode === 206 && startOfRange(response) === offset)) return response;
+  throw errorOfResponse(response.statusCode ?? 0, await textOf(response));
 }
 
-async function append(partial: string, response: Response, offset: number, received: (total: number) => void): Promise<number> {
-  const file = await open(partial, offset === 0 ? 'w' : 'a');
-  let total = offset;
-  try {
-    for await (const bytes of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-      await file.writeFile(bytes);
-      total += bytes.byteLength;
-      received(total);
-    }
-  } finally {
-    await file.sync().finally(() => file.close());
-  }
-  return total;
+/** What answers in the coordinator's place (the sign-in page of a hotel's network) must not end up among the weights. */
+function requireWeights({ headers }: IncomingMessage, { digest }: DownloadOrder, bytes: number): void {
+  const isOther = headers.etag !== undefined && headers.etag !== `"${digest}"`;
+  const isCoded = headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity';
+  const length = headers['content-length'] === undefined ? bytes : Number(headers['content-length']);
+  if (!isOther && !isCoded && length === bytes) return;
+  throw new FederationError('TRANSFER_BROKEN', 'something else than the weights was answered', { details: { length, bytes } });
 }
 
-function startOfRange(response: Response): number | undefined {
-  const match = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '');
+function startOfRange({ headers }: IncomingMessage): number | undefined {
+  const match = /^bytes (\d+)-/.exec(headers['content-range'] ?? '');
   return match?.[1] === undefined ? undefined : Number(match[1]);
 }
 
@@ -114,31 +131,4 @@ async function sizeOf(path: string): Promise<number | undefined> {
     ({ size }) => size,
     () => undefined,
   );
-}
-
-/** Aborts its signal when nobody calls `reset` for a while. */
-class Stall {
-  private readonly controller = new AbortController();
-  private timer: NodeJS.Timeout;
-
-  constructor(private readonly limitMs: number) {
-    this.timer = this.start();
-  }
-
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-
-  reset(): void {
-    clearTimeout(this.timer);
-    this.timer = this.start();
-  }
-
-  end(): void {
-    clearTimeout(this.timer);
-  }
-
-  private start(): NodeJS.Timeout {
-    return setTimeout(() => this.controller.abort(new Error(`no byte for ${this.limitMs} ms`)), this.limitMs);
-  }
 }

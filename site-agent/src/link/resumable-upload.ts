@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { type Digest, FederationError, required } from '@consilium/shared/kernel';
+import { type Digest, FederationError, type FileRange, required } from '@consilium/shared/kernel';
 import { DATA_PATHS, UPLOAD_METADATA } from '@consilium/shared/wire';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
-import { exchange, type FileRange, type HttpAnswer } from './http-exchange.js';
+import { ChunkSize } from './chunk-size.js';
+import { exchange, type HttpAnswer } from './http-exchange.js';
 import { retrying, type RetryOptions } from './retrying.js';
 
 export interface UploadOrder {
@@ -16,18 +17,20 @@ export interface UploadOrder {
   /** The coordinator has created an upload: keep the identifier where it survives a crash. */
   readonly onCreated: (uploadId: string) => void;
   readonly onProgress?: (sentBytes: number, totalBytes: number) => void;
+  /** Awaited before each piece of the file goes out, given its size: see {@link paceOf}. */
+  readonly beforePiece?: ((bytes: number) => Promise<void>) | undefined;
   /** A connection on which nothing moves for this long counts as broken. */
   readonly stallMs?: number;
 }
 
-/** Bytes per request: proxies commonly refuse endless bodies, and a request is cheap beside this. */
-const CHUNK_BYTES = 64 * 1024 ** 2;
+/** Whole uploads that arrived altered before the delivery is given up. */
+const DIGEST_ATTEMPTS = 3;
 
 /**
  * Delivers a file and returns the upload's identifier. Speaks tus 1.0 (tus.io, "Resumable upload protocol 1.0.x": creation, HEAD,
  * PATCH). After a cut or a restart it asks for the offset that the coordinator has and goes on from there, so accepted bytes are
- * never sent again; only an upload that the coordinator says it does not know starts afresh. Retries until it succeeds or is
- * aborted; throws what the coordinator refuses.
+ * never sent again; only an upload that the coordinator does not know, or whose bytes arrived altered, starts afresh. Retries
+ * until it succeeds or is aborted; throws what the coordinator refuses.
  */
 export async function uploadFile(order: UploadOrder, options: RetryOptions): Promise<string> {
   const upload = new TusUpload(order, options.signal);
@@ -36,7 +39,9 @@ export async function uploadFile(order: UploadOrder, options: RetryOptions): Pro
 
 class TusUpload {
   private readonly endpoint: string;
+  private readonly chunks = new ChunkSize();
   private uploadId: string | undefined;
+  private wrongDigests = 0;
 
   constructor(
     private readonly order: UploadOrder,
@@ -49,6 +54,7 @@ class TusUpload {
   async attempt(advanced: () => void): Promise<string> {
     const total = await sizeOf(this.order.path);
     let offset = (await this.knownOffset()) ?? (await this.create(total));
+    this.order.onProgress?.(offset, total);
     while (offset < total) {
       offset = await this.append(offset, total);
       advanced();
@@ -80,14 +86,36 @@ class TusUpload {
   }
 
   private async append(offset: number, total: number): Promise<number> {
-    const file = { path: this.order.path, from: offset, to: Math.min(total, offset + CHUNK_BYTES) };
+    const file = { path: this.order.path, from: offset, to: Math.min(total, offset + this.chunks.bytes) };
     let sent = offset;
     const onSent = (bytes: number): void => this.order.onProgress?.((sent += bytes), total);
     const headers = { 'upload-offset': String(offset), 'content-type': 'application/offset+octet-stream' };
+    const startedMs = performance.now();
     const answer = await this.send('PATCH', `${this.endpoint}/${this.uploadId}`, headers, { file, onSent });
-    const reached = offsetOf(accepted(answer));
-    if (reached > offset) return reached;
-    throw new FederationError('TRANSFER_BROKEN', 'the coordinator took no byte of the upload', { details: { offset } });
+    if (answer.status === 413 && this.chunks.shrink()) return offset;
+    const reached = offsetOf(this.requireUnaltered(answer));
+    if (reached <= offset) {
+      throw new FederationError('TRANSFER_BROKEN', 'the coordinator took no byte of the upload', { details: { offset } });
+    }
+    this.chunks.adapt(performance.now() - startedMs);
+    return reached;
+  }
+
+  /** The coordinator drops an upload whose bytes are not those of the digest; the next attempt creates another. */
+  private requireUnaltered(answer: HttpAnswer): HttpAnswer {
+    try {
+      return accepted(answer);
+    } catch (thrown) {
+      if (!(thrown instanceof FederationError) || thrown.code !== 'DIGEST_MISMATCH') throw thrown;
+      this.uploadId = undefined;
+      const { message, details, remedy } = thrown;
+      throw new FederationError('DIGEST_MISMATCH', message, {
+        details,
+        remedy,
+        cause: thrown,
+        retryable: ++this.wrongDigests < DIGEST_ATTEMPTS,
+      });
+    }
   }
 
   private async send(
@@ -99,7 +127,11 @@ class TusUpload {
     const common = { 'tus-resumable': '1.0.0', authorization: `Bearer ${this.order.credential}` };
     try {
       const stallMs = this.order.stallMs ?? 60_000;
-      return await exchange({ method, url, headers: { ...common, ...headers }, stallMs, signal: this.signal, ...body });
+      const { signal, order } = this;
+      return await exchange({
+        ...{ method, url, headers: { ...common, ...headers }, stallMs, signal },
+        ...{ ...body, beforePiece: order.beforePiece },
+      });
     } catch (cause) {
       throw new FederationError('TRANSFER_BROKEN', `the upload broke off (${reasonOf(cause)})`, { cause });
     }

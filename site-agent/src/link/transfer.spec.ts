@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FileStore } from '@tus/file-store';
 import { Server as TusServer } from '@tus/server';
-import { type Digest, digestOfBytes } from '@consilium/shared/kernel';
+import { type Digest, digestOfBytes, type FederationError } from '@consilium/shared/kernel';
 import { DATA_PATHS } from '@consilium/shared/wire';
 import { CuttingProxy } from '../../../test/fixtures/cutting-proxy.js';
 import type { BackoffPlan } from './backoff.js';
+import { paceOf } from './pace.js';
 import { downloadBlob } from './resumable-download.js';
 import { uploadFile, type UploadOrder } from './resumable-upload.js';
 
@@ -116,6 +117,47 @@ describe('resumable upload', () => {
     expect(await uploadFile(order({ uploadId: 'gone' }), options)).not.toBe('gone');
   });
 
+  it('sends smaller requests where a proxy refuses large ones', async () => {
+    const whole = handle;
+    handle = (request, response) => {
+      if (Number(request.headers['content-length'] ?? 0) <= 3 * 1024 ** 2) return whole(request, response);
+      response.writeHead(413, { connection: 'close' }).end('too large');
+    };
+    const uploadId = await uploadFile(order(), { signal: new AbortController().signal, backoff });
+    expect(Buffer.compare(await readFile(join(stored, uploadId)), content)).toBe(0);
+    expect(requests.flatMap(({ offset }) => offset ?? [])).toEqual([0, 2, 4].map((mebibytes) => mebibytes * 1024 ** 2));
+  });
+
+  it('begins anew what arrived altered, a few times', async () => {
+    const ids: string[] = [];
+    const whole = handle;
+    handle = (request, response) => {
+      if (request.method !== 'PATCH' || ids.length >= 3) return whole(request, response);
+      const report = { code: 'DIGEST_MISMATCH', message: 'altered', retryable: false, details: {} };
+      request.resume().on('end', () => response.writeHead(422).end(JSON.stringify(report)));
+    };
+    const options = { signal: new AbortController().signal, backoff };
+    const uploadId = await uploadFile(order({ onCreated: (id) => ids.push(id) }), options);
+    expect(ids).toHaveLength(3);
+    expect(uploadId).toBe(ids[2]);
+    ids.length = 0;
+    handle = (request, response) => {
+      if (request.method !== 'PATCH') return whole(request, response);
+      const report = { code: 'DIGEST_MISMATCH', message: 'altered', retryable: false, details: {} };
+      request.resume().on('end', () => response.writeHead(422).end(JSON.stringify(report)));
+    };
+    const failing = uploadFile(order({ onCreated: (id) => ids.push(id) }), options);
+    await expect(failing).rejects.toMatchObject({ code: 'DIGEST_MISMATCH', retryable: false });
+    expect(ids).toHaveLength(3);
+  });
+
+  it('holds to the pace it is given', async () => {
+    const startedMs = performance.now();
+    const beforePiece = paceOf(20 * 1024 ** 2);
+    await uploadFile(order({ beforePiece }), { signal: new AbortController().signal, backoff });
+    expect(performance.now() - startedMs).toBeGreaterThan(250);
+  });
+
   it('throws what the coordinator refuses, and keeps trying when it is only busy', async () => {
     const answers = [503, 500, 409];
     handle = (_request, response) => {
@@ -148,7 +190,10 @@ describe('resumable download', () => {
     };
   });
 
-  const download = (changes: { digest?: Digest; credential?: string } = {}) =>
+  const download = (
+    changes: { digest?: Digest; credential?: string } = {},
+    onWait: (error: FederationError) => void = () => undefined,
+  ) =>
     downloadBlob(
       {
         coordinatorUrl: proxy.url,
@@ -156,9 +201,10 @@ describe('resumable download', () => {
         digest,
         bytes: content.length,
         path: join(folder, 'models', 'version'),
+        stallMs: 500,
         ...changes,
       },
-      { signal: new AbortController().signal, backoff },
+      { signal: new AbortController().signal, backoff, onWait },
     );
 
   it('asks only for what is missing after a cut', async () => {
@@ -169,6 +215,55 @@ describe('resumable download', () => {
     expect(Number(/bytes=(\d+)-/.exec(ranges[1] ?? '')?.[1])).toBeGreaterThan(1024 ** 2);
     await download();
     expect(ranges).toHaveLength(2); // already here
+  });
+
+  it('goes on with what an earlier process fetched, and digests that too', async () => {
+    await mkdir(join(folder, 'models'));
+    await writeFile(join(folder, 'models', 'version.partial'), content.subarray(0, 4_000_000));
+    await download();
+    expect(ranges).toEqual(['bytes=4000000-']);
+    expect(Buffer.compare(await readFile(join(folder, 'models', 'version')), content)).toBe(0);
+  });
+
+  it('begins anew where something answers the whole file to a range', async () => {
+    await mkdir(join(folder, 'models'));
+    await writeFile(join(folder, 'models', 'version.partial'), content.subarray(0, 4_000_000));
+    handle = (_request, response) => void response.writeHead(200, { 'content-length': content.length }).end(content);
+    await download();
+    expect(Buffer.compare(await readFile(join(folder, 'models', 'version')), content)).toBe(0);
+  });
+
+  it('fetches a file named by BLAKE3', async () => {
+    const named = digestOfBytes(content, 'blake3');
+    handle = (_request, response) => void response.writeHead(200, { 'content-length': content.length }).end(content);
+    await download({ digest: named });
+    expect(Buffer.compare(await readFile(join(folder, 'models', 'version')), content)).toBe(0);
+  });
+
+  it.each([
+    ['a page of another length', { 'content-length': 5 }, 'hello'],
+    ['another version', { etag: `"${digestOfBytes('other')}"` }, content],
+    ['compressed bytes', { 'content-encoding': 'gzip', 'content-length': content.length }, content],
+  ])('takes no byte of %s that something on the way answers', async (_what, headers, body) => {
+    const serve = handle;
+    const waits: string[] = [];
+    handle = (_request, response) => {
+      handle = serve;
+      response.writeHead(200, headers).end(body);
+    };
+    await download({}, (error) => waits.push(error.code));
+    expect(waits).toEqual(['TRANSFER_BROKEN']);
+    expect(ranges).toEqual([undefined]); // nothing of it was kept
+  });
+
+  it('gives up a connection on which nothing comes, and goes on', async () => {
+    const serve = handle;
+    handle = (_request, response) => {
+      handle = serve;
+      response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, 1_000_000));
+    };
+    await download();
+    expect(ranges).toEqual(['bytes=1000000-']);
   });
 
   it('gives up on bytes that keep arriving altered, and leaves no file', async () => {

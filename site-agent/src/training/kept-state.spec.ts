@@ -1,12 +1,15 @@
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
+import { initialWeights, type ModelSpec, modelSpecSchema } from '@consilium/shared/models';
 import type { RoundPlan } from '@consilium/shared/wire';
 import { makeTrainAssignment } from '../../../test/fixtures/make-assignment.js';
 import { digestOfKept, type KeptState, keptParts, readKeptState, writeKeptState } from './kept-state.js';
 
-const model = modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 1 });
+const [model, wider] = [1, 2].map((width) => modelSpecSchema.parse({ architecture: 'genesis-unet3d', width })) as [
+  ModelSpec,
+  ModelSpec,
+];
 const weights = initialWeights(model, 1);
 const isNorm = (name: string): boolean => /^[ed]\d\.[14]\./.test(name);
 const plan: RoundPlan = {
@@ -69,7 +72,7 @@ describe('what a site keeps of a campaign', () => {
 
   it('is taken for nothing when it is another model’s', async () => {
     await writeKeptState(path, state);
-    expect(await read(keptParts({ ...plan, model: { ...model, width: 2 } }))).toEqual({ state: {} });
+    expect(await read(keptParts({ ...plan, model: wider }))).toEqual({ state: {} });
     expect(warnings).toHaveLength(1);
   });
 });

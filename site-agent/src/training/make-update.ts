@@ -3,22 +3,23 @@
  * 2014; Karimireddy et al., ICML 2019, algorithm 2) a site delivers q(δ + e) and keeps e ← (δ + e) − q(δ + e): over the rounds
  * nothing is lost by rounding.
  */
-import { controlManifest, CONTROL_PREFIX, scopedManifest } from '@consilium/shared/models';
+import { CONTROL_PREFIX, scopedManifest } from '@consilium/shared/models';
 import {
   addWeights,
   type EncodedTensor,
   encodeUpdate,
   federatedPart,
   firstNonFinite,
+  type Manifest,
   siteLocalPart,
   subtractWeights,
   type WeightSet,
 } from '@consilium/shared/weights';
 import type { RoundPlan, UpdateReport } from '@consilium/shared/wire';
 import { type KeptState, keptParts } from './kept-state.js';
-import { controlChange } from './local-rules/control-variates.js';
+import { controlChange, gradientWeight } from './local-rules/control-variates.js';
 import { rateInRound } from './schedules/round-rate.js';
-import { prefixed } from './tensor-groups.js';
+import { prefixed, withPrefix } from './tensor-groups.js';
 import { diverged } from './train.js';
 
 export interface TrainedRound {
@@ -44,49 +45,68 @@ export interface MadeUpdate {
   readonly figures: Required<Pick<UpdateReport, 'deltaNorm' | 'encodingError'>> | undefined;
 }
 
-/** Throws TRAINING_DIVERGED or UPDATE_NOT_FINITE unless all that would be delivered or kept is finite and fits its format. */
+/**
+ * Throws TRAINING_DIVERGED or UPDATE_NOT_FINITE unless all that would be delivered or kept is finite and fits its format. Works
+ * tensor by tensor: only what is delivered and what is kept is ever there as a whole.
+ */
 export function makeUpdate(round: TrainedRound): MadeUpdate {
-  const { plan, base, kept, trained, steps } = round;
-  const format = plan.updates?.format ?? 'f32';
+  const { plan, trained, steps } = round;
   const wanted = keptParts(plan);
   const manifest = scopedManifest(plan.model, plan.siteLocal);
-  const delta = subtractWeights(pick(trained, federatedPart(manifest).tensors), base);
-  const whole = wanted.residual === undefined || kept.residual === undefined ? delta : addWeights(delta, kept.residual);
-  requireFinite(whole, steps);
-  const { tensors, decoded } = encodeUpdate(whole, format);
-  const lost = plan.updates && subtractWeights(whole, decoded);
-  const control = wanted.control && trainControl(round, format);
+  const parts = pick(trained, federatedPart(manifest).tensors).map((tensor) => encodeDelta(round, [tensor], wanted.residual));
+  const controls = wanted.control?.tensors.map(({ name }) => encodeControl(round, name)) ?? [];
   const siteLocal = wanted.siteLocal && pick(trained, siteLocalPart(manifest).tensors);
   if (siteLocal !== undefined) requireFinite(siteLocal, steps);
   return {
-    tensors: [...tensors, ...(control?.tensors ?? [])],
-    next: { residual: wanted.residual && lost, control: control?.own, siteLocal },
-    figures: lost && { deltaNorm: normOf(delta), encodingError: normOf(lost) / (normOf(whole) || 1) },
+    tensors: [...parts, ...controls].flatMap(({ tensors }) => tensors),
+    next: {
+      residual: wanted.residual && parts.flatMap(({ kept }) => kept),
+      control: wanted.control && controls.flatMap(({ kept }) => kept),
+      siteLocal,
+    },
+    figures: plan.updates && figuresOf(parts),
   };
+}
+
+/** One tensor of the update, and what is kept because of it. */
+interface Part {
+  readonly tensors: readonly EncodedTensor[];
+  readonly kept: WeightSet;
+}
+
+/** Sums of squares, in 64 bits. */
+interface DeltaPart extends Part {
+  readonly squares: { readonly delta: number; readonly whole: number; readonly lost: number };
+}
+
+function encodeDelta({ plan, base, kept, steps }: TrainedRound, trained: WeightSet, feedback: Manifest | undefined): DeltaPart {
+  const delta = subtractWeights(trained, base);
+  const whole = feedback === undefined || kept.residual === undefined ? delta : addWeights(delta, kept.residual);
+  requireFinite(whole, steps);
+  const { tensors, decoded } = encodeUpdate(whole, plan.updates?.format ?? 'f32');
+  if (plan.updates === undefined) return { tensors, kept: [], squares: { delta: 0, whole: 0, lost: 0 } };
+  const lost = subtractWeights(whole, decoded);
+  const squares = { delta: squaresOf(delta), whole: squaresOf(whole), lost: squaresOf(lost) };
+  return { tensors, kept: feedback === undefined ? [] : lost, squares };
+}
+
+function figuresOf(parts: readonly DeltaPart[]): MadeUpdate['figures'] {
+  const norm = (of: keyof DeltaPart['squares']): number => Math.sqrt(parts.reduce((sum, { squares }) => sum + squares[of], 0));
+  return { deltaNorm: norm('delta'), encodingError: norm('lost') / (norm('whole') || 1) };
 }
 
 /**
  * The site's control variate moves by what the coordinator will read, not by what was rounded off: so the mean of all sites'
  * stays the mean, and the next change makes up for the rounding.
  */
-function trainControl(
-  { plan, base, kept, mean, last, steps }: TrainedRound,
-  format: 'f32' | 'f16' | 'bf16' | 'int8',
-): { tensors: readonly EncodedTensor[]; own: WeightSet } {
-  const controlled = controlManifest(plan.model, plan.siteLocal).tensors.map(({ name }) => name.slice(CONTROL_PREFIX.length));
-  const change = controlChange({
-    before: base,
-    after: last,
-    controlled,
-    mean,
-    optimizer: plan.training.optimizer,
-    steps,
-    rateAt: (step) => rateInRound(plan, step),
-  });
+function encodeControl({ plan, base, kept, mean, last, steps }: TrainedRound, name: string): Part {
+  const { optimizer } = plan.training;
+  const weight = gradientWeight(optimizer, steps, (step) => rateInRound(plan, step));
+  const change = controlChange({ before: base, after: last, controlled: [name], mean, optimizer, weight });
   requireFinite(change, steps);
-  const { tensors, decoded } = encodeUpdate(prefixed(CONTROL_PREFIX, change), format);
-  const moved = decoded.map((tensor) => ({ ...tensor, name: tensor.name.slice(CONTROL_PREFIX.length) }));
-  return { tensors, own: kept.control === undefined ? moved : addWeights(moved, kept.control) };
+  const { tensors, decoded } = encodeUpdate(prefixed(CONTROL_PREFIX, change), plan.updates?.format ?? 'f32');
+  const moved = withPrefix(CONTROL_PREFIX, decoded);
+  return { tensors, kept: kept.control === undefined ? moved : addWeights(moved, kept.control) };
 }
 
 function pick(weights: WeightSet, entries: readonly { readonly name: string }[]): WeightSet {
@@ -99,9 +119,8 @@ function requireFinite(weights: WeightSet, steps: number): void {
   if (broken !== undefined) throw diverged(steps, `the tensor ${broken} is no longer finite`);
 }
 
-/** In 64 bits. */
-function normOf(weights: WeightSet): number {
+function squaresOf(weights: WeightSet): number {
   let sum = 0;
   for (const { values } of weights) for (let i = 0; i < values.length; i++) sum += (values[i] as number) ** 2;
-  return Math.sqrt(sum);
+  return sum;
 }

@@ -48,20 +48,23 @@ async function runOnce(rig, options, { spec, disturb }) {
   await rig.startCoordinator();
   await startSites(rig, options, { withRelays: true });
   const endWatch = await watchEvents(rig.coordinator.access(), (event) => disturb?.hear(event));
-  const watching = disturb?.perform(rig);
-  watching?.catch(() => undefined); // awaited below
-  await rig.startCampaign(campaignPlan(options, spec));
-  const view = await Promise.race([untilEnded(rig, () => disturb?.isUnderWay || rig.requireAgents()), rejected(watching)]);
-  const recovery = await watching;
-  endWatch();
-  return {
-    recovery,
-    bytesUp: rig.relays.reduce((sum, { bytesUp }) => sum + bytesUp, 0),
-    seconds: roundTimes(view).seconds,
-    delivered: view.roundViews.flatMap(({ participations }) => participations.filter(({ state }) => state === 'delivered'))
-      .length,
-    compared: await compareWithReference(rig, view, options),
-  };
+  try {
+    const watching = disturb?.perform(rig);
+    watching?.catch(() => undefined); // awaited below
+    await rig.startCampaign(campaignPlan(options, spec));
+    const view = await Promise.race([untilEnded(rig, () => disturb?.isUnderWay || rig.requireAgents()), rejected(watching)]);
+    const participations = view.roundViews.flatMap((each) => each.participations);
+    return {
+      recovery: await watching,
+      bytesUp: rig.relays.reduce((sum, { bytesUp }) => sum + bytesUp, 0),
+      seconds: roundTimes(view).seconds,
+      delivered: participations.filter(({ state }) => state === 'delivered').length,
+      compared: await compareWithReference(rig, view, options),
+    };
+  } finally {
+    disturb?.giveUp();
+    endWatch();
+  }
 }
 
 /** Settles only when the promise rejects. */
@@ -72,6 +75,7 @@ function rejected(promise) {
 /** Waits for its moment, kills, starts again and watches until the federation moves on. Everything is observed from outside. */
 class Disturbance {
   isUnderWay = false;
+  isOver = false;
   events = [];
 
   constructor({ kill, rounds, sites }, parameters) {
@@ -84,6 +88,11 @@ class Disturbance {
 
   hear(event) {
     this.events.push(event);
+  }
+
+  /** The run is over: there is nothing more to wait for. */
+  giveUp() {
+    this.isOver = true;
   }
 
   async perform(rig) {
@@ -159,7 +168,8 @@ class Disturbance {
 
   async until(what, isTrue) {
     for (const deadlineMs = Date.now() + LIMIT_MS; !isTrue(); await sleep(POLL_MS)) {
-      if (Date.now() > deadlineMs) throw new Error(`waited too long for ${what} (${this.who} at ${this.at})`);
+      if (!this.isOver && Date.now() < deadlineMs) continue;
+      throw new Error(`never saw ${what} (${this.who} at ${this.at}): a larger model may give more time`);
     }
   }
 }

@@ -53,20 +53,23 @@ export async function measureCampaign(rig, plan) {
   const idleMiB = residentMiB(pid);
   const phases = new RoundPhases();
   const endWatch = await watchEvents(rig.coordinator.access(), (event) => phases.hear(event));
-  forgetPeak(pid);
-  await rig.startCampaign(plan);
-  const usedBefore = new Map(rig.pids.map((each) => [each, processorSeconds(each)]));
-  const view = await untilEnded(rig, () => rig.requireAgents());
-  endWatch();
-  const used = [...usedBefore].map(([each, before]) => processorSeconds(each) - before);
-  return {
-    view,
-    phases: phases.medians(),
-    idleMiB,
-    peakMiB: peakResidentMiB(pid),
-    coordinatorSeconds: used[0],
-    agentSeconds: used.slice(1).reduce((sum, seconds) => sum + seconds, 0),
-  };
+  try {
+    forgetPeak(pid);
+    await rig.startCampaign(plan);
+    const usedBefore = new Map(rig.pids.map((each) => [each, processorSeconds(each)]));
+    const view = await untilEnded(rig, () => rig.requireAgents());
+    const used = [...usedBefore].map(([each, before]) => processorSeconds(each) - before);
+    return {
+      view,
+      phases: phases.medians(),
+      idleMiB,
+      peakMiB: peakResidentMiB(pid),
+      coordinatorSeconds: used[0],
+      agentSeconds: used.slice(1).reduce((sum, seconds) => sum + seconds, 0),
+    };
+  } finally {
+    endWatch();
+  }
 }
 
 /** Seconds from planned to finished, round by round, and per round over the whole campaign, pauses between rounds included. */

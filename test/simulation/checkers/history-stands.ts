@@ -38,7 +38,9 @@ function rewritten({ entity, before, after }: RowChange): string | undefined {
   if (entity !== Update) return undefined;
   const [from, to] = [before, after] as unknown as [Update, Update];
   if (from.digest !== to.digest) return 'an accepted update was replaced';
-  return from.foldRoundId === null || from.foldRoundId === to.foldRoundId ? undefined : 'an update was moved to another round';
+  // Screening takes an update out of a round, and an operator may put it into a later one.
+  const isMoved = from.foldRoundId !== null && from.foldRoundId !== to.foldRoundId;
+  return isMoved && to.state === from.state ? 'an update was moved to another round' : undefined;
 }
 
 const BEGINNINGS: readonly string[] = ['invited', 'accepted', 'training', 'delivering'];

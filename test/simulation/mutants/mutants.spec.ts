@@ -9,7 +9,7 @@ const WORLDS = 12;
 /** A small world with a slow site, a bad line and processes that die or do not, in turn with buffered rounds and without. */
 function tellingWorld(seed: number): WorldPlan {
   const quality = { latencyMs: [5, 5_000], lost: 0.05, doubled: 0.1 } as const;
-  const slow = { stepMs: 8_000, dies: 0, diverges: 0, spoils: 0 };
+  const slow = { stepMs: 20_000, dies: 0, diverges: 0, spoils: 0 };
   const sites = [
     calmSite('a', { quality }),
     calmSite('b', { temper: slow }),

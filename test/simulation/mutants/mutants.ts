@@ -89,6 +89,8 @@ function writesBehind(real: BlobStore, life: Life): BlobStore {
   };
   return {
     adopt: buffered,
+    place: buffered,
+    remove: (digest) => real.remove(digest),
     write: (parts, algorithm) => real.write(parts, algorithm),
     has: (digest) => real.has(digest),
     localPath: (digest) => real.localPath(digest),

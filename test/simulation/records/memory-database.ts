@@ -6,6 +6,7 @@ import { Participation } from '../../../coordinator/src/rounds/participation.ent
 import { Round } from '../../../coordinator/src/rounds/round.entity.js';
 import { Site } from '../../../coordinator/src/sites/site.entity.js';
 import { Update } from '../../../coordinator/src/updates/update.entity.js';
+import { UpdateSketch } from '../../../coordinator/src/updates/update-sketch.entity.js';
 import { MemoryRecords } from './memory-records.js';
 import { type Entity, MemoryTable, type Row, RowRefused } from './memory-table.js';
 
@@ -16,6 +17,7 @@ export const UNIQUE_KEYS: ReadonlyMap<Entity, readonly (readonly string[])[]> = 
   [Round, [['campaignId', 'number', 'attempt']]],
   [Participation, [['roundId', 'siteId']]],
   [Update, []],
+  [UpdateSketch, []],
   [ModelVersion, [['roundId'], ['campaignId', 'number']]],
   [VersionScore, []],
 ]);

@@ -8,6 +8,7 @@ export interface SpooledBytes {
   readonly participationId: string;
   readonly size: number;
   readonly path: string;
+  readonly algorithm: DigestAlgorithm;
   received: Buffer;
 }
 
@@ -67,6 +68,16 @@ export class SimulatedBlobs implements BlobStore {
       if (digestOfBytes(content, algorithmOf(digest)) !== digest) throw new Error('whoever adopts a file has checked it');
       this.disk.blobs.set(digest, content);
     });
+  }
+
+  async place(path: string, digest: Digest): Promise<void> {
+    if (this.disk.at(path) === undefined && this.disk.blobs.has(digest)) return;
+    await this.adopt(path, digest);
+    this.disk.drafts.delete(path);
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    await this.life.write('removed blob', WRITE_MS, () => this.disk.blobs.delete(digest));
   }
 
   async has(digest: Digest): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { digestOfBytes, algorithmOf, type Digest, FederationError } from '@consilium/shared/kernel';
+import { digestOfBytes, FederationError } from '@consilium/shared/kernel';
 import type { Type } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { BlobStore } from '../../../coordinator/src/blobs/blob-store.js';
@@ -16,12 +16,14 @@ import { RoundConductor } from '../../../coordinator/src/rounds/round-conductor.
 import { EnrolmentController } from '../../../coordinator/src/sites/enrolment.controller.js';
 import { SitesController } from '../../../coordinator/src/sites/sites.controller.js';
 import { UploadSpool } from '../../../coordinator/src/transfer/upload-spool.js';
-import { Quarantine } from '../../../coordinator/src/updates/quarantine.js';
-import { UpdateFiles } from '../../../coordinator/src/updates/update-files.js';
+import { MeasureThreads } from '../../../coordinator/src/updates/measure-threads.js';
+import { SKETCH_BUCKETS } from '../../../coordinator/src/updates/sketch.js';
+import type { MeasuredUpdate } from '../../../coordinator/src/updates/update-facts.js';
 import { type CoordinatorDisk, digestAt, SimulatedBlobs } from './coordinator-disk.js';
 import { foldedBytes } from './folded-bytes.js';
 import type { Life } from './life.js';
 import { PutTogether, type Token } from './put-together.js';
+import { NOT_FINITE, TOO_LARGE } from './simulated-trainer.js';
 import { SimulatedSpool } from './simulated-spool.js';
 import { SiteDoor } from './site-connection.js';
 
@@ -43,6 +45,8 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   tickIntervalMs: 10_000,
   heartbeatIntervalMs: 5_000,
   heartbeatTimeoutMs: 10_000,
+  uploadsAtOnce: 16,
+  uploadStallMs: 60_000,
 });
 
 /** A planted bug: what it puts in the place of the coordinator's own parts. */
@@ -83,8 +87,7 @@ export class SimulatedCoordinator {
         [Log, new Log('silent')],
         [UploadSpool, this.spool],
         [FoldEngine, new SimulatedFold(disk, life, mutation.fold)],
-        [UpdateFiles, new SimulatedUpdateFiles(disk)],
-        [Quarantine, new SimulatedQuarantine()],
+        [MeasureThreads, new SimulatedMeasure(disk)],
       ],
       new Map(mutation.classes),
     );
@@ -120,22 +123,16 @@ export class SimulatedFold {
   }
 }
 
-class SimulatedUpdateFiles {
+/** All honest updates have one size and direction here; what a clumsy trainer has made says so itself. */
+class SimulatedMeasure {
   constructor(private readonly disk: CoordinatorDisk) {}
 
-  async isNamedBy(path: string, digest: Digest): Promise<boolean> {
+  async measure({ path }: { path: string }): Promise<MeasuredUpdate> {
     const content = this.disk.at(path);
-    return content !== undefined && digestOfBytes(content, algorithmOf(digest)) === digest;
-  }
-
-  async verify(path: string): Promise<void> {
-    if (this.disk.at(path)?.includes('notFinite') !== true) return;
-    throw new FederationError('UPDATE_NOT_FINITE', 'the update holds a NaN');
+    if (content === undefined) throw new FederationError('STORAGE_FAILED', 'the update is gone');
+    if (content.includes(NOT_FINITE)) throw new FederationError('UPDATE_NOT_FINITE', 'the update holds a NaN');
+    return { norm: content.includes(TOO_LARGE) ? 10 : 1, sketch: SKETCH };
   }
 }
 
-class SimulatedQuarantine {
-  async keep(): Promise<void> {
-    return;
-  }
-}
+const SKETCH = Buffer.from(new Float32Array(SKETCH_BUCKETS).fill(1).buffer).toString('base64');

@@ -1,4 +1,4 @@
-import { type Digest, FederationError } from '@consilium/shared/kernel';
+import { algorithmOf, type Digest, digestOfBytes, FederationError } from '@consilium/shared/kernel';
 import type { UnitOfWork } from '../../../coordinator/src/records/unit-of-work.js';
 import type { ParticipationRecorder } from '../../../coordinator/src/rounds/participation-recorder.js';
 import type { SpooledUpload } from '../../../coordinator/src/transfer/upload-spool.js';
@@ -26,13 +26,13 @@ export class SimulatedSpool {
   /** Admits a new upload as the real spool does, and returns its identifier. */
   async create(site: Uploader, upload: { participationId: string; digest: Digest; size: number }): Promise<string> {
     const { unitOfWork, participations } = this.parts();
-    const { participationId, size } = upload;
+    const { participationId, size, digest } = upload;
     await unitOfWork.transact((records) => participations.requireReceiving(records, site, participationId));
     await participations.record(site, participationId, { to: 'delivering' });
     const uploadId = `upload_${this.disk.uploads.size}_${this.life.clock.nowMs()}_${this.created++}`;
     const path = `spool ${uploadId}`;
     await this.life.write('upload', WRITE_MS, () =>
-      this.disk.uploads.set(uploadId, { participationId, size, path, received: Buffer.alloc(0) }),
+      this.disk.uploads.set(uploadId, { participationId, size, path, algorithm: algorithmOf(digest), received: Buffer.alloc(0) }),
     );
     return uploadId;
   }
@@ -57,7 +57,7 @@ export class SimulatedSpool {
     if (upload?.participationId !== participationId || upload.received.length !== upload.size) {
       throw new FederationError('UPLOAD_INCOMPLETE', 'there is no such whole upload for this part in the round');
     }
-    return { path: upload.path, bytes: upload.size };
+    return { path: upload.path, bytes: upload.size, digest: digestOfBytes(upload.received, upload.algorithm) };
   }
 
   async discard(uploadId: string): Promise<void> {

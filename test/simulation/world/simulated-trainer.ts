@@ -17,9 +17,13 @@ export interface TrainerTemper {
   readonly dies: number;
   /** Share of orders that diverge. */
   readonly diverges: number;
-  /** Share of updates that are no good: they hold values that are not finite. */
+  /** Share of updates that are no good: they hold values that are not finite, or are ten times too large. */
   readonly spoils: number;
 }
+
+/** Flaws of an update that intake or screening must find. */
+export const NOT_FINITE = 'not finite';
+export const TOO_LARGE = 'too large';
 
 /** Steps between two checkpoints: what a dead trainer loses at most. */
 export const CHECKPOINT_STEPS = 4;
@@ -27,9 +31,9 @@ const REPORTS_PER_ROUND = 2;
 const SCORE_MS = 500;
 
 /** What a site's trainer would have made of this round: the same for the same site, plan and base, whenever and however often. */
-export function updateBytes(siteName: string, plan: RoundPlan, isSpoilt: boolean): Buffer {
+export function updateBytes(siteName: string, plan: RoundPlan, flaw?: string): Buffer {
   const made = { siteName, base: plan.base.digest, roundNumber: plan.roundNumber, seed: plan.seed };
-  return Buffer.from(JSON.stringify(isSpoilt ? { ...made, notFinite: true } : made));
+  return Buffer.from(JSON.stringify({ ...made, flaw }));
 }
 
 /** Patches that a site trains in a round: its weight. */
@@ -84,7 +88,7 @@ export class SimulatedTrainer implements Trainer {
     const { steps } = plan.training;
     const diesAt = random.chance(temper.dies) ? random.integer(0, steps) : undefined;
     const diverges = random.chance(temper.diverges);
-    const isSpoilt = random.chance(temper.spoils);
+    const flaw = random.chance(temper.spoils) ? (random.chance(0.5) ? NOT_FINITE : TOO_LARGE) : undefined;
     const reportEvery = Math.max(1, Math.ceil(steps / REPORTS_PER_ROUND));
     let done = disk.checkpoints.get(participationId) ?? 0;
     while (done < steps) {
@@ -102,7 +106,7 @@ export class SimulatedTrainer implements Trainer {
       }
     }
     if (diverges) throw new FederationError('TRAINING_DIVERGED', 'NaN');
-    const content = updateBytes(this.siteName, plan, isSpoilt);
+    const content = updateBytes(this.siteName, plan, flaw);
     await life.write('update', 1, () => {
       disk.leftStates.add(participationId);
       disk.updates.set(participationId, content);

@@ -14,12 +14,15 @@ const UPDATES = [
   `CREATE TABLE "updates" (
     "participationId" text PRIMARY KEY NOT NULL REFERENCES "participations" ("id"),
     "roundId" text NOT NULL REFERENCES "rounds" ("id"), "foldRoundId" text REFERENCES "rounds" ("id"),
-    "state" text NOT NULL, "code" text, "digest" text NOT NULL, "bytes" bigint NOT NULL, "patches" bigint NOT NULL,
-    "report" text, "facts" text, "acceptedAtMs" bigint NOT NULL, "decidedBy" text, "decidedAtMs" bigint)`,
+    "state" text NOT NULL, "code" text, "reason" text, "digest" text NOT NULL, "bytes" bigint NOT NULL, "patches" bigint NOT NULL,
+    "report" text, "facts" text, "acceptedAtMs" bigint NOT NULL, "decidedBy" text,
+    "decidedWhy" text, "decidedAtMs" bigint)`,
   `INSERT INTO "updates" ("participationId", "roundId", "foldRoundId", "state", "digest", "bytes", "patches", "report", "acceptedAtMs")
     SELECT "participationId", "roundId", "roundId", 'accepted', "digest", "bytes", "patches", "report", "acceptedAtMs"
     FROM "updates_before"`,
   `DROP TABLE "updates_before"`,
+  `CREATE TABLE "update_sketches" (
+    "participationId" text PRIMARY KEY NOT NULL REFERENCES "participations" ("id"), "sketch" text NOT NULL)`,
   `CREATE INDEX "updates_of_round" ON "updates" ("roundId")`,
   `CREATE INDEX "updates_of_fold" ON "updates" ("foldRoundId")`,
 ];

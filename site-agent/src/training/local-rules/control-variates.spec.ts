@@ -10,6 +10,10 @@ function vector(name: string, ...values: number[]): WeightSet[number] {
   return { name, shape: [values.length], values: Float32Array.from(values) };
 }
 
+function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** Local steps by the optimizer's formulas, in 64 bits. */
 function descend(
   start: number,
@@ -42,8 +46,7 @@ describe('control variates', () => {
       controlled: ['a'],
       mean: [vector('a', 0.125, -0.5)],
       optimizer: sgd(),
-      steps: 5,
-      rateAt: () => 0.25,
+      weight: gradientWeight(sgd(), 5, () => 0.25),
     });
     expect(change).toEqual([vector('a', (1 - 0.5) / (5 * 0.25) - 0.125, (2 - 3) / (5 * 0.25) + 0.5)]);
   });
@@ -62,8 +65,7 @@ describe('control variates', () => {
         controlled: ['a'],
         mean: undefined,
         optimizer,
-        steps: rates.length,
-        rateAt: (step) => rates[step] as number,
+        weight: gradientWeight(optimizer, rates.length, (step) => rates[step] as number),
       });
       return after?.values[0] ?? NaN;
     };
@@ -90,8 +92,7 @@ describe('control variates', () => {
       controlled: ['fast', 'cold', 'other'],
       mean: [vector('fast', 0), vector('cold', 7), vector('other', 0)],
       optimizer,
-      steps: 1,
-      rateAt: () => 0.1,
+      weight: 0.1,
     });
     expect(change.map(({ name }) => name)).toEqual(['fast', 'cold', 'other']);
     [1, 0, 2].forEach((expected, i) => expect(change[i]?.values[0]).toBeCloseTo(expected, 5));
@@ -117,15 +118,14 @@ describe('control variates', () => {
             controlled: ['w'],
             mean,
             optimizer,
-            steps,
-            rateAt: () => rate,
+            weight: gradientWeight(optimizer, steps, () => rate),
           });
           return { y, change: change[0]?.values[0] ?? NaN };
         });
         done.forEach(({ change }, site) => (own[site] = (own[site] as number) + change));
-        x = (done[0]!.y + done[1]!.y) / 2;
-        c += (done[0]!.change + done[1]!.change) / 2;
-        expect(c).toBeCloseTo((own[0]! + own[1]!) / 2, 5);
+        x = average(done.map(({ y }) => y));
+        c += average(done.map(({ change }) => change));
+        expect(c).toBeCloseTo(average(own), 5);
       }
       return x;
     };

@@ -33,14 +33,12 @@ export interface RoundDone {
   readonly controlled: readonly string[];
   readonly mean: WeightSet | undefined;
   readonly optimizer: OptimizerPlan;
-  readonly steps: number;
-  /** The learning rate of each step, counted from 0. */
-  readonly rateAt: (step: number) => number;
+  /** K · η: see {@link gradientWeight}. */
+  readonly weight: number;
 }
 
 /** cᵢ⁺ − cᵢ = (x − yᵢ) / (K · η) − c, in the order of `controlled`; zero for frozen parameters. */
-export function controlChange({ before, after, controlled, mean, optimizer, steps, rateAt }: RoundDone): WeightSet {
-  const weight = gradientWeight(optimizer, steps, rateAt);
+export function controlChange({ before, after, controlled, mean, optimizer, weight }: RoundDone): WeightSet {
   const [starts, ends, means] = [byName(before), byName(after), byName(mean ?? [])];
   return controlled.map((name) => {
     const [start, end] = [required(starts.get(name), 'the start of a parameter'), required(ends.get(name), 'its end')];
@@ -56,7 +54,10 @@ export function controlChange({ before, after, controlled, mean, optimizer, step
   });
 }
 
-/** Sum over the steps of the rates with which each step's gradient enters the weights, then and through momentum later. */
+/**
+ * Sum over the steps of the rates with which each step's gradient enters the weights, then and through momentum later. Steps
+ * are counted from 0.
+ */
 export function gradientWeight(optimizer: OptimizerPlan, steps: number, rateAt: (step: number) => number): number {
   const { momentum, nesterov } = optimizer.kind === 'sgd' ? optimizer : { momentum: 0, nesterov: false };
   let inVelocity = 0;

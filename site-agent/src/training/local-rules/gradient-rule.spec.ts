@@ -3,6 +3,7 @@ import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
 import type { OptimizerPlan } from '@consilium/shared/wire';
 import { openRuntime } from '../../engine/open-runtime.js';
+import { foreseeStep } from '../foresee-step.js';
 import { Learner } from '../learner.js';
 import type { PatchBatch } from '../patch-batch.js';
 import type { GradientRule } from './gradient-rule.js';
@@ -146,6 +147,14 @@ describe('what local rules add to the gradients', () => {
       expect(learner.liveTensors()).toBe(live);
     });
     expect(rule).toEqual(copy);
+  });
+
+  it('is foreseen in the memory plan: one copy of the weights', () => {
+    const step = { spec, optimizer: SGD, patches: 2, sizeVoxels: [16, 8, 8] } as const;
+    const active = weights.filter(({ name }) => !isIdle(name)).reduce((sum, { values }) => sum + values.length, 0);
+    const [plain, ruled] = [foreseeStep(step), foreseeStep({ ...step, withRule: true })];
+    expect(ruled.steadyBytes - plain.steadyBytes).toBe(4 * active);
+    expect(ruled.peakBytes - plain.peakBytes).toBeGreaterThanOrEqual(4 * active);
   });
 
   it.each([

@@ -1,0 +1,1 @@
+export function averageRound(weights: Float32Array, sites: readonly { shift: number; weight: number }[]): void;

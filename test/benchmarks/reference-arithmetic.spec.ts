@@ -1,0 +1,34 @@
+import { averageRound } from './federation/reference-arithmetic.mjs';
+
+describe('the reference of bench:federation', () => {
+  it('adds the weighted mean of what the sites add', () => {
+    const weights = new Float32Array([1, 0.5]);
+    averageRound(weights, [
+      { shift: 0.25, weight: 1 },
+      { shift: 0.5, weight: 3 },
+    ]);
+    expect([...weights]).toEqual([1.4375, 0.9375]); // + (1 · 0.25 + 3 · 0.5) / 4
+  });
+
+  it('rounds what a site trained, and what it delivers, to 32 bits', () => {
+    const weights = new Float32Array([1]);
+    averageRound(weights, [{ shift: 2 ** -25, weight: 1 }]);
+    expect(weights[0]).toBe(1); // 1 + 2^-25 is 1 in 32 bits: the site delivers nothing
+    averageRound(weights, [{ shift: 0.75 * 2 ** -23, weight: 1 }]);
+    expect(weights[0]).toBe(1 + 2 ** -23); // rounded up to the next number after 1
+  });
+
+  it('sums in 64 bits, in the order of the sites', () => {
+    const [huge, one] = [
+      { shift: 2 ** 54, weight: 1 },
+      { shift: 1, weight: 1 },
+    ];
+    const minusHuge = { shift: -(2 ** 54), weight: 1 };
+    const lost = new Float32Array([0]);
+    averageRound(lost, [huge, one, minusHuge]);
+    expect(lost[0]).toBe(0); // 2^54 + 1 is 2^54 in 64 bits
+    const kept = new Float32Array([0]);
+    averageRound(kept, [huge, minusHuge, one]);
+    expect(kept[0]).toBe(Math.fround(1 / 3));
+  });
+});

@@ -1,0 +1,56 @@
+/** The sites of `bench:transfer`, in a process of their own: the site agent's own transfers, several at once where asked. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { downloadBlob } from '../../site-agent/dist/link/resumable-download.js';
+import { uploadFile } from '../../site-agent/dist/link/resumable-upload.js';
+
+const signal = new AbortController().signal;
+const answers = { upload: timed(upload), download: timed(download) };
+
+/** One upload for each participation, all at once; answers with the upload identifiers. */
+async function upload({ coordinatorUrl, path, digest, parts }) {
+  return Promise.all(
+    parts.map(async ({ credential, participationId }) => {
+      const told = { created: '', waits: [] };
+      await uploadFile(
+        {
+          ...{ coordinatorUrl, credential, participationId, digest, path, uploadId: undefined },
+          onCreated: (uploadId) => (told.created = uploadId),
+        },
+        { signal, onWait: ({ code, message }) => told.waits.push(`${code}: ${message}`) },
+      );
+      return told;
+    }),
+  );
+}
+
+/** The same version once for each site, all at once, each to a file of its own. */
+async function download({ coordinatorUrl, folder, digest, bytes, parts }) {
+  await Promise.all(
+    parts.map(async ({ credential }, index) => {
+      const path = join(folder, `version-${index}`);
+      await downloadBlob({ coordinatorUrl, credential, digest, bytes, path }, { signal });
+    }),
+  );
+  await Promise.all(parts.map((_part, index) => rm(join(folder, `version-${index}`))));
+}
+
+function timed(work) {
+  return async (order) => {
+    const [cpuBefore, startedAt] = [process.cpuUsage(), performance.now()];
+    const value = await work(order);
+    const seconds = (performance.now() - startedAt) / 1000;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return { value, seconds, processorSeconds: (user + system) / 1e6 };
+  };
+}
+
+process.on('message', async ({ id, ask, order }) => {
+  try {
+    const value = await answers[ask](order);
+    if (process.connected) process.send({ id, value });
+  } catch (error) {
+    process.send({ id, failure: String(error) });
+  }
+});
+process.send({ id: 0, value: null });
