@@ -4,6 +4,7 @@ import { Round } from '../../../coordinator/src/rounds/round.entity.js';
 import { isRoundOpen } from '../../../coordinator/src/rounds/round-states.js';
 import { Update } from '../../../coordinator/src/updates/update.entity.js';
 import type { RowChange } from '../records/memory-database.js';
+import type { Entity } from '../records/memory-table.js';
 import type { Checker } from './checker.js';
 
 /**
@@ -22,7 +23,7 @@ export const historyStands: Checker = {
 };
 
 function rewritten({ entity, before, after }: RowChange): string | undefined {
-  if (before === undefined) return undefined;
+  if (before === undefined || !HISTORY.has(entity)) return undefined;
   const isChanged = JSON.stringify(before) !== JSON.stringify(after);
   if (entity === ModelVersion) return isChanged ? 'a model version was changed' : undefined;
   if (after === undefined) return `a row of ${entity.name} was removed`;
@@ -42,6 +43,8 @@ function rewritten({ entity, before, after }: RowChange): string | undefined {
   const isMoved = from.foldRoundId !== null && from.foldRoundId !== to.foldRoundId;
   return isMoved && to.state === from.state ? 'an update was moved to another round' : undefined;
 }
+
+const HISTORY: ReadonlySet<Entity> = new Set<Entity>([ModelVersion, Round, Participation, Update]);
 
 const BEGINNINGS: readonly string[] = ['invited', 'accepted', 'training', 'delivering'];
 
