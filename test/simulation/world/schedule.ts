@@ -38,6 +38,7 @@ export class Schedule {
   /** Lets things happen until the condition holds; false when nothing is planned any more or the time has come first. */
   async runUntil(isOver: () => boolean, limitMs: number): Promise<boolean> {
     const untilMs = this.nowMs + limitMs;
+    await consequences();
     while (!isOver()) {
       const next = this.heap[0];
       if (next === undefined || next.atMs > untilMs) {

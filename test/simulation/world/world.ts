@@ -51,6 +51,7 @@ export class World {
   private readonly answerListeners: ((answer: HeardAnswer) => void)[] = [];
   private readonly resumed = new Map<string, number>();
   private actsToCome: number;
+  private isEnding = false;
 
   constructor(readonly plan: WorldPlan) {
     this.random = new Random(`world/${plan.seed}`);
@@ -113,6 +114,7 @@ export class World {
   }
 
   private endAll(): void {
+    this.isEnding = true;
     this.coordinator?.life.end();
     for (const { life, disk } of this.sites.values()) {
       life?.end();
@@ -185,6 +187,7 @@ export class World {
   }
 
   private countDeath(process: string): void {
+    if (this.isEnding) return;
     this.deaths.set(process, this.deathsOf(process) + 1);
   }
 
