@@ -111,15 +111,20 @@ type Changes = Partial<Pick<ParticipationRecord, 'phase' | 'trainerFailures' | '
 /** Closed participations that are kept for the record. */
 const KEPT_CLOSED = 50;
 const REMEMBERED_ROWS = 8;
+/** The question for the participation that is open; no participation has this name. */
+const OPEN = '';
 
 /**
  * What the agent knows about its work, in SQLite: every change is on disk before the call returns, so that a killed agent goes on
- * where it was. Another part of the same file is the volume index.
+ * where it was. Another part of the same file is the volume index. What another process changes is seen by a journal that is opened
+ * afterwards.
  */
 export class AgentJournal {
   private readonly statements = new Map<string, Database.Statement>();
   /** Rows that were read lately, with what they say: the same ones are looked at again and again. */
   private readonly readRows = new Map<string, ReadRow>();
+
+  private readonly answers = new Map<string, ParticipationRecord | undefined>();
 
   private constructor(private readonly database: Database.Database) {}
 
@@ -147,18 +152,21 @@ export class AgentJournal {
   }
 
   participation(participationId: string): ParticipationRecord | undefined {
-    return this.recordOf(this.statement('SELECT * FROM agent_participation WHERE participation_id = ?').get(participationId));
+    return this.answer(participationId, () =>
+      this.statement('SELECT * FROM agent_participation WHERE participation_id = ?').get(participationId),
+    );
   }
 
   /** The participation that is not closed; there is at most one. */
   openParticipation(): ParticipationRecord | undefined {
-    return this.recordOf(
+    return this.answer(OPEN, () =>
       this.statement("SELECT * FROM agent_participation WHERE phase <> 'closed' ORDER BY rowid DESC LIMIT 1").get(),
     );
   }
 
   /** Notes an invitation; noting it twice changes nothing. */
   invite(participationId: string, plan: RoundPlan, planDigest: Digest): void {
+    this.answers.clear();
     this.statement(
       `INSERT INTO agent_participation (participation_id, phase, plan, plan_digest) VALUES (?, 'invited', ?, ?)
          ON CONFLICT (participation_id) DO NOTHING`,
@@ -174,6 +182,7 @@ export class AgentJournal {
       uploadId: 'upload_id',
       code: 'code',
     };
+    this.answers.clear();
     const entries = Object.entries(changes) as [keyof Changes, unknown][];
     const values = entries.map(([, value]) => (typeof value === 'object' ? JSON.stringify(value) : (value ?? null)));
     this.statement(
@@ -245,6 +254,12 @@ export class AgentJournal {
     const prepared = this.database.prepare(sql);
     this.statements.set(sql, prepared);
     return prepared;
+  }
+
+  /** Nobody else writes these rows while an agent runs: until it changes one, the same question has the same answer. */
+  private answer(question: string, ask: () => unknown): ParticipationRecord | undefined {
+    if (!this.answers.has(question)) this.answers.set(question, this.recordOf(ask()));
+    return this.answers.get(question);
   }
 
   private recordOf(row: unknown): ParticipationRecord | undefined {

@@ -18,13 +18,18 @@ export class RowRefused extends Error {
   readonly code = 'SQLITE_CONSTRAINT';
 }
 
+/** Columns by which rows are looked up; a look-up by one of them need not see the others. */
+const INDEXED = ['foldRoundId', 'roundId', 'siteId', 'campaignId'];
+
 /**
  * The rows of one entity with its primary key and unique keys. Rows are frozen; JSON values are shared between reads and frozen
  * too, where the real records make a fresh copy each time.
  */
 export class MemoryTable {
   readonly columns: readonly Column[];
+  private readonly primaryKey: readonly string[];
   private readonly rows = new Map<string, Row>();
+  private readonly indexes: ReadonlyMap<string, Map<string, Set<string>>>;
   private readonly uniqueValues: readonly Map<string, string>[];
 
   constructor(
@@ -39,6 +44,10 @@ export class MemoryTable {
         isNullable: options.nullable === true,
         isJson: options.type === 'text' && options.transformer !== undefined,
       }));
+    this.primaryKey = this.columns.flatMap(({ name, isPrimary }) => (isPrimary ? [name] : []));
+    this.indexes = new Map(
+      INDEXED.filter((name) => this.columns.some((column) => column.name === name)).map((name) => [name, new Map()]),
+    );
     this.uniqueValues = uniqueKeys.map(() => new Map());
   }
 
@@ -51,7 +60,8 @@ export class MemoryTable {
   }
 
   keyOf(row: Row): string {
-    return this.columns.flatMap(({ name, isPrimary }) => (isPrimary ? [String(row[name])] : [])).join('|');
+    const [first, ...others] = this.primaryKey;
+    return others.reduce((key, name) => `${key}|${String(row[name])}`, String(row[first as string]));
   }
 
   /** The row that the values make of the one before; undefined values leave a column as it is. */
@@ -84,16 +94,49 @@ export class MemoryTable {
       const value = row === undefined ? undefined : uniqueValue(row, columns);
       if (value !== undefined) taken.set(value, key);
     });
+    this.index(key, before, row);
     if (row === undefined) this.rows.delete(key);
     else this.rows.set(key, row);
   }
 
   matching(where: Where | readonly Where[] | undefined): Row[] {
     const alternatives = where === undefined ? [{}] : Array.isArray(where) ? (where as Where[]) : [where as Where];
+    const [only] = alternatives;
+    if (alternatives.length === 1 && only !== undefined && this.namesOneRow(only)) {
+      const row = this.rows.get(this.keyOf(only));
+      return row !== undefined && this.testOf(only)(row) ? [row] : [];
+    }
     const tests = alternatives.map((one) => this.testOf(one));
     const found: Row[] = [];
-    for (const row of this.rows.values()) if (tests.some((test) => test(row))) found.push(row);
+    for (const row of this.candidates(alternatives)) if (tests.some((test) => test(row))) found.push(row);
     return found;
+  }
+
+  /** The rows of one round or campaign where that is what is asked for, else all. */
+  private candidates(alternatives: readonly Where[]): Iterable<Row> {
+    const [only] = alternatives;
+    if (alternatives.length !== 1 || only === undefined) return this.rows.values();
+    for (const [name, keysByValue] of this.indexes) {
+      const value = only[name];
+      if (typeof value !== 'string') continue;
+      return [...(keysByValue.get(value) ?? [])].map((key) => this.rows.get(key) as Row);
+    }
+    return this.rows.values();
+  }
+
+  private index(key: string, before: Row | undefined, after: Row | undefined): void {
+    for (const [name, keysByValue] of this.indexes) {
+      const [from, to] = [before?.[name], after?.[name]];
+      if (from === to) continue;
+      if (typeof from === 'string') keysByValue.get(from)?.delete(key);
+      if (typeof to !== 'string') continue;
+      const keys = keysByValue.get(to) ?? new Set();
+      keysByValue.set(to, keys.add(key));
+    }
+  }
+
+  private namesOneRow(where: Where): boolean {
+    return this.primaryKey.every((name) => where[name] !== undefined && typeof where[name] !== 'object');
   }
 
   private testOf(where: Where): (row: Row) => boolean {

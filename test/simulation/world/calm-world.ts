@@ -1,12 +1,13 @@
 import { type CampaignPlan, campaignPlanSchema, recipeSchema } from '@consilium/shared/wire';
 import type { SitePlan, WorldPlan } from './world-plan.js';
 
-const DEFAULTS = campaignPlanSchema.parse({
+/** Of a campaign of the smallest network; SHA-256, and 12 steps a round. */
+export const DEFAULTS = campaignPlanSchema.parse({
   model: { architecture: 'genesis-unet3d', width: 1, norm: 'instance' },
   ...{ name: 'defaults', training: { steps: 12 }, digest: 'sha256', seed: 7, rounds: 1 },
 });
 
-/** A campaign of the smallest network, everything else as by default; SHA-256, and 12 steps a round. */
+/** {@link DEFAULTS} with some changes. */
 export function simulatedCampaign(
   changes: Pick<CampaignPlan, 'name' | 'rounds'> & Partial<Omit<CampaignPlan, 'recipe'>> & { readonly recipe?: object },
 ): CampaignPlan {

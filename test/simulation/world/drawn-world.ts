@@ -1,5 +1,5 @@
 import { Random } from '@consilium/shared/kernel';
-import { simulatedCampaign } from './calm-world.js';
+import { DEFAULTS, simulatedCampaign } from './calm-world.js';
 import type { OperatorAct, SitePlan, WorldPlan } from './world-plan.js';
 
 const MINUTE_MS = 60_000;
@@ -64,6 +64,7 @@ function drawnCampaign(name: string, sites: readonly string[], random: Random): 
   const cohort = random.chance(0.2) ? { sites: random.integer(quorum, sites.length) } : undefined;
   const campaign = simulatedCampaign({
     name,
+    training: { ...DEFAULTS.training, steps: random.integer(4, 12) },
     quorum,
     seed: random.integer(0, 1_000),
     rounds: random.integer(10, 30),

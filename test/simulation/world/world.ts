@@ -52,10 +52,13 @@ export class World {
   private readonly resumed = new Map<string, number>();
   private actsToCome: number;
   private isEnding = false;
+  /** Known until the next commit. */
+  private allEnded: boolean | undefined;
 
   constructor(readonly plan: WorldPlan) {
     this.random = new Random(`world/${plan.seed}`);
     this.actsToCome = plan.acts.length;
+    this.disk.records.onCommit(() => (this.allEnded = undefined));
     this.sites = new Map(
       plan.sites.map((site) => {
         const line = new SiteLine(this.schedule, this.random.fork(`line/${site.name}`), site.quality, site.cuts);
@@ -104,7 +107,9 @@ export class World {
   }
 
   private isOver(): boolean {
-    return this.actsToCome === 0 && this.campaigns().every((campaign) => this.hasEnded(campaign));
+    if (this.actsToCome > 0) return false;
+    this.allEnded ??= this.campaigns().every((campaign) => this.hasEnded(campaign));
+    return this.allEnded;
   }
 
   private hasEnded({ id, state }: Campaign): boolean {
@@ -268,7 +273,10 @@ export class World {
         if (this.hasEnded(campaign)) continue;
         this.operate(
           (at) => at.campaigns.resume(campaign.name),
-          () => this.resumed.set(campaign.id, (this.resumed.get(campaign.id) ?? 0) + 1),
+          () => {
+            this.resumed.set(campaign.id, (this.resumed.get(campaign.id) ?? 0) + 1);
+            this.allEnded = undefined;
+          },
         );
       }
       this.lookAfterFailures();
