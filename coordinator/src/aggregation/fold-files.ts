@@ -196,7 +196,7 @@ function planOf(job: FoldJob, recipe: Recipe, inputs: OpenInputs, { tables }: Ou
   const { updates } = inputs;
   const { tensors } = job.manifest;
   const weights = updates.map(({ facts }) => recipe.weightOf(facts));
-  const looksAtAll = recipe.combine.kind === 'by-rank' || recipe.choose !== undefined;
+  const looksAtAll = recipe.combine.kind === 'mean-of-ranks' || recipe.choose !== undefined;
   const together = looksAtAll ? updates.length : Math.min(updates.length, UPDATES_PER_PASS);
   const fitting = Math.min(RANGE_ELEMENTS, INPUT_ELEMENTS / together, job.rangeElements ?? RANGE_ELEMENTS);
   const rangeElements = Math.max(1, Math.floor(fitting / BLOCK_ELEMENTS)) * BLOCK_ELEMENTS;

@@ -59,9 +59,10 @@ export class Assignments {
       if (campaign.state !== 'scoring' || !campaign.sites.some(({ id }) => id === siteId)) continue;
       const version = await this.models.newest(records, campaign.id);
       if (await this.models.hasScore(records, campaign.id, version.number, siteId)) continue;
-      const { model, objective, patch, probe, seed } = campaign.plan;
+      const { model, objective, patch, probe, seed, siteLocal } = campaign.plan;
       const names = { campaignId: campaign.id, campaignName: campaign.name };
-      const plan = { ...names, model, objective, patch, probe, seed, version: reference(version) };
+      const own = siteLocal === undefined ? {} : { siteLocal };
+      const plan = { ...names, model, objective, patch, probe, seed, ...own, version: reference(version) };
       if (protocolOfPlan(plan) <= protocol) return { kind: 'score', plan };
     }
     return null;
