@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { closeFoldThreads, foldFiles, type FoldJob, type FoldOutcome, warmUpFolds } from '../aggregation/fold-files.js';
 
@@ -14,5 +15,10 @@ export class FoldEngine implements OnApplicationBootstrap, OnApplicationShutdown
 
   async onApplicationShutdown(): Promise<void> {
     await closeFoldThreads();
+  }
+
+  /** Removes output files that were adopted or never finished; gone already is fine. */
+  async discard(paths: readonly string[]): Promise<void> {
+    for (const path of paths) await rm(path, { force: true });
   }
 }

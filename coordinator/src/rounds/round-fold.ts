@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, newId, required } from '@consilium/shared/kernel';
 import type { CampaignEvent } from '@consilium/shared/wire';
@@ -110,7 +109,7 @@ export class RoundFold {
       for (const { siteName, code } of outcome.leftOut) this.log.info(`${campaign.name}: ${siteName} was left out (${code})`);
       return outcome;
     } finally {
-      for (const path of [outputPath, stateOutputPath]) await rm(path, { force: true });
+      await this.engine.discard([outputPath, stateOutputPath]);
     }
   }
 }
