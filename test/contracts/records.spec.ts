@@ -153,6 +153,8 @@ describe('records on disk and in memory', () => {
     expect(await answer((records) => records.save(ModelVersion, { ...version, parentNumber: null }))).toEqual({
       ...version,
       parentNumber: null,
+      deltaDigest: null,
+      deltaBytes: null,
       stateDigest: null,
       stateBytes: null,
     });

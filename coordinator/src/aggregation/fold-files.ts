@@ -4,67 +4,28 @@
  * ranges; memory grows neither with the number of sites nor with the size of the model.
  */
 import { availableParallelism } from 'node:os';
-import { type Digest, type DigestAlgorithm, digestOfFile, errnoOf, FederationError, invariant } from '@consilium/shared/kernel';
-import { elementCount, type Manifest, scaleCount, type TensorEntry } from '@consilium/shared/weights';
-import type { RecipePlan } from '@consilium/shared/wire';
+import { digestOfFile, errnoOf, FederationError, invariant } from '@consilium/shared/kernel';
+import { channelElements } from '@consilium/shared/weights';
+import { cutUnit } from './fold/delta-format.js';
 import { INPUT_ELEMENTS, RANGE_ELEMENTS, SLOTS } from './fold/fold-memory.js';
-import type { FoldPlan, OutputTable } from './fold/fold-plan.js';
+import { type FoldJob, type FoldOutcome, RESIDUAL, type UpdateFile } from './fold/fold-job.js';
+import { createOutputs, type FoldOutputs } from './fold/fold-outputs.js';
+import type { FoldPlan } from './fold/fold-plan.js';
 import { type PieceRunner, startFoldThreads, withRunners } from './fold/fold-threads.js';
 import { inOrder } from './fold/in-order.js';
-import { OpenFiles, type OutputFile } from './fold/open-files.js';
+import { OpenFiles } from './fold/open-files.js';
 import { BLOCK_ELEMENTS, cutIntoPieces } from './fold/pieces.js';
 import { type TensorTable, tableOf } from './fold/tensor-table.js';
 import { UPDATES_PER_PASS } from './kernels/range-kernels.js';
-import type { LeftOutCode, Recipe, UpdateFacts } from './recipe.js';
+import type { Recipe, UpdateFacts } from './recipe.js';
 import { recipeOf } from './recipe-table.js';
 import { PairDistances } from './select/pair-distances.js';
 
+export type { DeltaOrder, FoldJob, FoldOutcome, UpdateFile, WrittenFile } from './fold/fold-job.js';
 export { closeFoldThreads } from './fold/fold-threads.js';
 
 /** More threads than this gain nothing: files come no faster. */
 const MOST_THREADS = 4;
-
-/** An accepted update: deltas of the federated tensors in any number format, and `control/NAME` beside them under SCAFFOLD. */
-export interface UpdateFile extends UpdateFacts {
-  readonly path: string;
-}
-
-export interface FoldJob {
-  /** All tensors of the model with their scope; the next version holds them in this order, in 32 bits. */
-  readonly manifest: Manifest;
-  readonly basePath: string;
-  /** What the same recipe carried on from the round before; null in the first. */
-  readonly statePath: string | null;
-  /** In any order. Every number in them is finite: intake has seen to that. */
-  readonly updates: readonly UpdateFile[];
-  readonly recipe: RecipePlan;
-  /** Of the next version's file. */
-  readonly metadata: Readonly<Record<string, string>>;
-  /** SCAFFOLD's N. */
-  readonly sitesOfCampaign: number;
-  readonly digest: DigestAlgorithm;
-  /** Written whole and on disk when the fold ends, removed when it fails; the caller moves it to where it stays. */
-  readonly outputPath: string;
-  /** The same for what the recipe carries on; not touched by a recipe that carries nothing. */
-  readonly stateOutputPath: string;
-  /** Stops the fold between two pieces. */
-  readonly signal?: AbortSignal;
-  /** As many as there are cores, up to four, by default; 0 folds in the caller's thread. */
-  readonly threads?: number;
-  /** Elements read at a time, at most; rounded up to whole blocks. Changes no bit. */
-  readonly rangeElements?: number;
-}
-
-export interface FoldOutcome {
-  readonly digest: Digest;
-  readonly bytes: number;
-  readonly state: { readonly digest: Digest; readonly bytes: number } | null;
-  /** In site order; a site with two updates in a buffered round appears twice. */
-  readonly foldedSites: readonly string[];
-  readonly leftOut: readonly { readonly siteName: string; readonly code: LeftOutCode }[];
-  /** The sum of the weights. */
-  readonly totalWeight: number;
-}
 
 /** The threads of later folds, started now: what a coordinator takes of the machine does not grow with its first round. */
 export function warmUpFolds(): void {
@@ -83,15 +44,25 @@ function threadsByDefault(): number {
 export function foldFiles(job: FoldJob): Promise<FoldOutcome> {
   const threads = job.threads ?? threadsByDefault();
   return withRunners(threads, async (runners) => {
-    const files = new OpenFiles();
     try {
-      return await foldWith(runners, job, files);
+      return await foldOnce(runners, job);
     } catch (thrown) {
-      throw errnoOf(thrown) === undefined ? thrown : FederationError.from(thrown, 'STORAGE_FAILED');
-    } finally {
-      await files.close();
+      const doesNotFit = thrown instanceof FederationError && thrown.code === 'UPDATE_NOT_FINITE' && job.delta !== undefined;
+      if (!doesNotFit) throw thrown;
+      return foldOnce(runners, { ...job, delta: undefined });
     }
   });
+}
+
+async function foldOnce(runners: readonly PieceRunner[], job: FoldJob): Promise<FoldOutcome> {
+  const files = new OpenFiles();
+  try {
+    return await foldWith(runners, job, files);
+  } catch (thrown) {
+    throw errnoOf(thrown) === undefined ? thrown : FederationError.from(thrown, 'STORAGE_FAILED');
+  } finally {
+    await files.close();
+  }
 }
 
 async function foldWith(runners: readonly PieceRunner[], job: FoldJob, files: OpenFiles): Promise<FoldOutcome> {
@@ -110,11 +81,12 @@ async function foldWith(runners: readonly PieceRunner[], job: FoldJob, files: Op
     signal: job.signal,
   });
   await files.keep();
-  const { state } = outputs;
+  const { version, state, delta } = outputs;
   return {
-    digest: outputs.version.running.finish(),
-    bytes: outputs.version.bytes,
+    digest: version.running.finish(),
+    bytes: version.bytes,
     state: state && { digest: await digestOfFile(job.stateOutputPath, job.digest), bytes: state.bytes },
+    delta: delta && { digest: await digestOfFile(delta.path, job.digest), bytes: delta.bytes },
     foldedSites: folded.map(({ facts }) => facts.siteName),
     leftOut: [
       ...inputs.stale.map(({ siteName }) => ({ siteName, code: 'UPDATE_BASE_STALE' as const })),
@@ -135,6 +107,7 @@ interface OpenUpdate {
 interface OpenInputs {
   readonly base: TensorTable;
   readonly carried: readonly TensorTable[] | null;
+  readonly residual: TensorTable | null;
   /** In site order. */
   readonly updates: readonly OpenUpdate[];
   readonly stale: readonly UpdateFacts[];
@@ -151,15 +124,17 @@ async function openInputs(job: FoldJob, recipe: Recipe, files: OpenFiles): Promi
   }
   invariant(fresh.length > 0, 'a fold needs at least one update');
   const base = await tableOf(await files.openInput(job.basePath), tensors);
-  const state = recipe.carried.length > 0 && job.statePath !== null ? await files.openInput(job.statePath) : null;
+  const state = job.statePath === null ? null : await files.openInput(job.statePath);
   const carried = state && (await Promise.all(recipe.carried.map(({ name }) => tableOf(state, federated, `${name}/`))));
+  const hasResidual = state?.header.tensors.some(({ name }) => name.startsWith(`${RESIDUAL}/`)) === true;
+  const residual = hasResidual ? await tableOf(state, federated, `${RESIDUAL}/`) : null;
   const updates: OpenUpdate[] = [];
   for (const { path, ...facts } of fresh) {
     const file = await files.openInput(path);
     const control = recipe.controlsDividedBy === undefined ? null : await tableOf(file, federated, 'control/');
     updates.push({ facts, delta: await tableOf(file, federated), control });
   }
-  return { base, carried, updates, stale };
+  return { base, carried, residual, updates, stale };
 }
 
 /** By site name; of one site the oldest first. */
@@ -173,35 +148,7 @@ function compare<T extends string | number>(a: T, b: T): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-interface Outputs {
-  readonly version: OutputFile;
-  readonly state: OutputFile | null;
-  readonly tables: Pick<FoldPlan, 'output' | 'carriedOutputs'>;
-}
-
-async function createOutputs(job: FoldJob, recipe: Recipe, files: OpenFiles): Promise<Outputs> {
-  const { tensors } = job.manifest;
-  const version = await files.createOutput(job.outputPath, tensors, job.metadata, job.digest);
-  const output = { descriptor: version.file.fd, starts: Float64Array.from(version.starts) };
-  if (recipe.carried.length === 0) return { version, state: null, tables: { output, carriedOutputs: [] } };
-  const federated = tensors.filter(({ scope }) => scope === 'federated');
-  const named = recipe.carried.flatMap(({ name }) => federated.map((tensor) => ({ ...tensor, name: `${name}/${tensor.name}` })));
-  const state = await files.createOutput(job.stateOutputPath, named, { recipe: job.recipe.name }, job.digest);
-  const carriedOutputs = recipe.carried.map((_, index) => {
-    const starts = state.starts.slice(index * federated.length, (index + 1) * federated.length);
-    return outputTable(state.file.fd, tensors, starts);
-  });
-  return { version, state, tables: { output, carriedOutputs } };
-}
-
-/** Spreads the federated tensors' places over the places of all tensors. */
-function outputTable(descriptor: number, tensors: readonly TensorEntry[], starts: readonly number[]): OutputTable {
-  let next = 0;
-  const spread = tensors.map(({ scope }) => (scope === 'federated' ? (starts[next++] as number) : Number.NaN));
-  return { descriptor, starts: Float64Array.from(spread) };
-}
-
-function planOf(job: FoldJob, recipe: Recipe, inputs: OpenInputs, { tables }: Outputs): FoldPlan {
+function planOf(job: FoldJob, recipe: Recipe, inputs: OpenInputs, { tables }: FoldOutputs): FoldPlan {
   const { updates } = inputs;
   const { tensors } = job.manifest;
   const weights = updates.map(({ facts }) => recipe.weightOf(facts));
@@ -211,9 +158,9 @@ function planOf(job: FoldJob, recipe: Recipe, inputs: OpenInputs, { tables }: Ou
   const rangeElements = Math.max(1, Math.floor(fitting / BLOCK_ELEMENTS)) * BLOCK_ELEMENTS;
   return {
     recipe: job.recipe,
-    pieces: cutIntoPieces(job.manifest),
+    pieces: cutIntoPieces(job.manifest, (shape) => cutUnit(shape, job.delta?.format)),
     isFederated: tensors.map(({ scope }) => scope === 'federated'),
-    elementsPerScale: tensors.map(({ shape }) => elementCount(shape) / scaleCount(shape)),
+    elementsPerScale: tensors.map(({ shape }) => channelElements(shape)),
     rangeElements,
     inputElements: together * rangeElements,
     base: inputs.base,
@@ -223,6 +170,7 @@ function planOf(job: FoldJob, recipe: Recipe, inputs: OpenInputs, { tables }: Ou
     controls: updates.flatMap(({ control }) => control ?? []),
     controlDivisor: recipe.controlsDividedBy?.(job.sitesOfCampaign) ?? 1,
     carried: inputs.carried,
+    residual: inputs.residual,
     ...tables,
   };
 }

@@ -1,5 +1,5 @@
 import { type Clock, type Digest, newId, required } from '@consilium/shared/kernel';
-import type { ProbeScore } from '@consilium/shared/wire';
+import type { ProbeScore, VersionDelta } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import { CLOCK } from '../ports.js';
@@ -15,11 +15,12 @@ export class ModelLedger {
   async append(
     records: EntityManager,
     version: Pick<ModelVersion, 'campaignId' | 'number' | 'digest' | 'bytes' | 'roundId'> &
-      Partial<Pick<ModelVersion, 'stateDigest' | 'stateBytes'>>,
+      Partial<Pick<ModelVersion, 'stateDigest' | 'stateBytes' | 'deltaDigest' | 'deltaBytes'>>,
   ): Promise<ModelVersion> {
     const parentNumber = version.number === 1 ? null : version.number - 1;
     const carried = { stateDigest: version.stateDigest ?? null, stateBytes: version.stateBytes ?? null };
-    const row = { ...version, ...carried, id: newId('version'), parentNumber, createdAtMs: this.clock.nowMs() };
+    const delta = { deltaDigest: version.deltaDigest ?? null, deltaBytes: version.deltaBytes ?? null };
+    const row = { ...version, ...carried, ...delta, id: newId('version'), parentNumber, createdAtMs: this.clock.nowMs() };
     await records.insert(ModelVersion, row);
     return row;
   }
@@ -42,9 +43,20 @@ export class ModelLedger {
     return records.findBy(ModelVersion, { digest });
   }
 
-  /** The versions whose weights, or whose recipe's state, are this file. */
+  /** The file by which a version is made from its parent; undefined where there is none. */
+  async deltaOf(
+    records: EntityManager,
+    { campaignId, parentNumber, ...version }: ModelVersion,
+  ): Promise<VersionDelta | undefined> {
+    const { deltaDigest, deltaBytes } = version;
+    if (parentNumber === null || deltaDigest === null || deltaBytes === null) return undefined;
+    const parent = required(await this.version(records, campaignId, parentNumber), 'the parent of a version');
+    return { parent: parent.digest, digest: deltaDigest, bytes: deltaBytes };
+  }
+
+  /** The versions whose weights, delta or recipe's state are this file. */
   async versionsWithFile(records: EntityManager, digest: Digest): Promise<ModelVersion[]> {
-    return records.findBy(ModelVersion, [{ digest }, { stateDigest: digest }]);
+    return records.findBy(ModelVersion, [{ digest }, { stateDigest: digest }, { deltaDigest: digest }]);
   }
 
   /** Records a site's score; a repeated report replaces the earlier one. */

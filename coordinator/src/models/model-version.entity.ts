@@ -20,12 +20,19 @@ export class ModelVersion {
   @WholeColumn()
   bytes!: number;
 
-  /** What the campaign's recipe carries from round to round (moments, control variates), as a file of its own. */
+  /** What the campaign's recipe carries from round to round (moments, control variates, what rounding took), as a file of its own. */
   @OptionalTextColumn()
   stateDigest!: Digest | null;
 
   @OptionalWholeColumn()
   stateBytes!: number | null;
+
+  /** The file by which it is made from its parent; null where a site must fetch it whole. */
+  @OptionalTextColumn()
+  deltaDigest!: Digest | null;
+
+  @OptionalWholeColumn()
+  deltaBytes!: number | null;
 
   @OptionalWholeColumn()
   parentNumber!: number | null;

@@ -6,6 +6,7 @@ import {
   protocolOfPlan,
   type RecipePlan,
   type RoundPlan,
+  type VersionDelta,
   type VersionReference,
 } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
@@ -47,7 +48,7 @@ export class Assignments {
       const campaign = await this.register.get(records, round.campaignId);
       if (!isRoundReceiving(round.state) && !isBuffered(campaign.plan.recipe)) continue;
       const base = required(await this.models.version(records, campaign.id, round.baseVersion), 'the base version');
-      const plan = roundPlan(campaign, round, base);
+      const plan = roundPlan(campaign, round, base, await this.models.deltaOf(records, base));
       const remainingMs = Math.max(0, round.deadlineAtMs - this.clock.nowMs());
       return { kind: 'train', participationId: id, plan, planDigest: digestOfJson(plan), remainingMs };
     }
@@ -62,14 +63,17 @@ export class Assignments {
       const { model, objective, patch, probe, seed, siteLocal } = campaign.plan;
       const names = { campaignId: campaign.id, campaignName: campaign.name };
       const own = siteLocal === undefined ? {} : { siteLocal };
-      const plan = { ...names, model, objective, patch, probe, seed, ...own, version: reference(version) };
+      // A site of protocol 1 may score as well: it fetches the version whole.
+      const baseDelta = protocol >= 2 ? await this.models.deltaOf(records, version) : undefined;
+      const way = baseDelta === undefined ? {} : { baseDelta };
+      const plan = { ...names, model, objective, patch, probe, seed, ...own, ...way, version: reference(version) };
       if (protocolOfPlan(plan) <= protocol) return { kind: 'score', plan };
     }
     return null;
   }
 }
 
-function roundPlan(campaign: Campaign, round: Round, base: ModelVersion): RoundPlan {
+function roundPlan(campaign: Campaign, round: Round, base: ModelVersion, baseDelta: VersionDelta | undefined): RoundPlan {
   const { model, objective, patch, training, probe, seed, rounds, updates, siteLocal } = campaign.plan;
   const localRule = localRuleOf(campaign.plan.recipe, base);
   return {
@@ -88,6 +92,7 @@ function roundPlan(campaign: Campaign, round: Round, base: ModelVersion): RoundP
     ...(localRule === undefined ? {} : { localRule }),
     ...(updates === undefined ? {} : { updates }),
     ...(siteLocal === undefined ? {} : { siteLocal }),
+    ...(baseDelta === undefined ? {} : { baseDelta }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Digest, newId, required } from '@consilium/shared/kernel';
-import type { CampaignEvent } from '@consilium/shared/wire';
+import { type CampaignEvent, type CampaignPlan, downloadsDeltas } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import type { BlobStore } from '../blobs/blob-store.js';
 import type { Campaign } from '../campaigns/campaign.entity.js';
@@ -14,7 +14,7 @@ import { weightFileMetadata } from '../models/weight-file-metadata.js';
 import { BLOB_STORE, HOME } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { UpdateLedger } from '../updates/update-ledger.js';
-import type { FoldOutcome } from '../aggregation/fold-files.js';
+import type { DeltaOrder, FoldOutcome } from '../aggregation/fold-files.js';
 import { FoldEngine } from './fold-engine.js';
 import { RoundLedger } from './round-ledger.js';
 
@@ -50,14 +50,15 @@ export class RoundFold {
   /** Idempotent: after a crash at any point it gives the same bytes again. Returns the events to publish. */
   async fold(roundId: string, signal: AbortSignal): Promise<CampaignEvent[]> {
     const facts = await this.factsOf(roundId);
-    const { digest, bytes, state } = await this.writeNext(facts, signal);
+    const { digest, bytes, state, delta } = await this.writeNext(facts, signal);
     return this.unitOfWork.transact(async (records) => {
       const round = required(await this.ledger.get(records, roundId), 'the round being folded');
       if (round.state !== 'aggregating') return [];
       const campaign = await this.register.get(records, round.campaignId);
       const version = { campaignId: campaign.id, number: facts.base.number + 1, roundId, digest, bytes };
       const carried = { stateDigest: state?.digest ?? null, stateBytes: state?.bytes ?? null };
-      await this.models.append(records, { ...version, ...carried });
+      const defined = { deltaDigest: delta?.digest ?? null, deltaBytes: delta?.bytes ?? null };
+      await this.models.append(records, { ...version, ...carried, ...defined });
       return [await this.ledger.moveRound(records, campaign, round, 'finished', { versionDigest: digest })];
     });
   }
@@ -88,6 +89,8 @@ export class RoundFold {
     const { model, recipe, digest = 'sha256' } = campaign.plan;
     const outputPath = join(this.home.blobs, `${newId('fold')}.partial`);
     const stateOutputPath = join(this.home.blobs, `${newId('state')}.partial`);
+    const deltaOutputPath = join(this.home.blobs, `${newId('delta')}.partial`);
+    const delta = deltaOrder(campaign.plan, base.digest, deltaOutputPath);
     const files = [];
     for (const { digest: named, ...update } of updates) files.push({ ...update, path: await this.blobs.localPath(named) });
     try {
@@ -102,16 +105,30 @@ export class RoundFold {
         digest,
         outputPath,
         stateOutputPath,
+        delta,
         signal,
       });
       await this.blobs.place(outputPath, outcome.digest);
       if (outcome.state !== null) await this.blobs.place(stateOutputPath, outcome.state.digest);
+      if (outcome.delta !== null) await this.blobs.place(deltaOutputPath, outcome.delta.digest);
+      else if (delta !== undefined) {
+        this.log.warn(
+          `${campaign.name}: a weight moved too far for ${delta.format}; sites fetch version ${base.number + 1} whole`,
+        );
+      }
       for (const { siteName, code } of outcome.leftOut) this.log.info(`${campaign.name}: ${siteName} was left out (${code})`);
       return outcome;
     } finally {
-      await this.engine.discard([outputPath, stateOutputPath]);
+      await this.engine.discard([outputPath, stateOutputPath, deltaOutputPath]);
     }
   }
+}
+
+/** How the next version is defined by the one before; undefined where it is what the recipe makes. */
+function deltaOrder(plan: CampaignPlan, parent: Digest, outputPath: string): DeltaOrder | undefined {
+  if (plan.updates === undefined || !downloadsDeltas(plan)) return undefined;
+  const { format, errorFeedback } = plan.updates;
+  return { format, errorFeedback, parent, outputPath };
 }
 
 /** The order of the sums: by site, and of two updates of one site the older one first. */

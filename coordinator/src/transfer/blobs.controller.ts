@@ -10,7 +10,7 @@ import { BLOB_STORE } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { sendBlob } from './send-blob.js';
 
-/** Downloads for sites: model versions of their own campaigns and what recipes carry beside them, nothing else. */
+/** Downloads for sites: model versions of their own campaigns, the deltas between them and what recipes carry, nothing else. */
 @Controller(DATA_PATHS.blobs)
 @UseGuards(RequireSite)
 export class BlobsController {

@@ -74,11 +74,17 @@ function makeHalfTable(): Float32Array {
   });
 }
 
-function decodeIntegers(integers: Int8Array, into: Float32Array, { scales, elementsPerScale, from }: RangeScale): void {
+function decodeIntegers(integers: Int8Array, into: Float32Array, scale: RangeScale): void {
+  into.set(integers);
+  scaleIntegers(into, scale);
+}
+
+/** Integers, as numbers → scale · integer, in place. */
+export function scaleIntegers(values: Float32Array, { scales, elementsPerScale, from }: RangeScale): void {
   let channel = Math.floor(from / elementsPerScale);
   let until = (channel + 1) * elementsPerScale - from;
-  for (let i = 0; i < into.length; channel++, until += elementsPerScale) {
+  for (let i = 0; i < values.length; channel++, until += elementsPerScale) {
     const scale = scales[channel] as number;
-    for (const end = Math.min(until, into.length); i < end; i++) into[i] = scale * (integers[i] as number);
+    for (const end = Math.min(until, values.length); i < end; i++) values[i] = scale * (values[i] as number);
   }
 }

@@ -1,7 +1,10 @@
 export * from './decode-range.js';
+export * from './encode-range.js';
 export * from './manifest.js';
 export * from './number-format.js';
+export * from './rebuild-version.js';
 export * from './safetensors-file.js';
 export { encodeHeader, HEADER_BYTES_LIMIT, type SafetensorsHeader, type StoredTensor } from './safetensors-header.js';
 export * from './update-codec.js';
+export * from './version-delta.js';
 export * from './weight-set.js';

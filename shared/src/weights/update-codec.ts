@@ -1,11 +1,12 @@
 /**
- * Number formats of an update on its way. 16-bit floats are written as they are. Int8 is symmetric with one scale per output
- * channel, max|x| / 127 (Krishnamoorthi, arXiv 1806.08342, section 2.2): a tensor `NAME` of dtype I8 with the scales beside it
+ * Number formats of an update on its way. 16-bit floats are written as they are. Int8 has one scale per output
+ * channel (encode-range): a tensor `NAME` of dtype I8 with the scales beside it
  * as `NAME#scale`, [channels] in 32 bits. All round to nearest even.
  */
 import { FederationError } from '@consilium/shared/kernel';
+import { scaleIntegers } from './decode-range.js';
+import { encodeChannels } from './encode-range.js';
 import { elementCount, type TensorDtype } from './manifest.js';
-import { ROUNDING } from './narrow-floats.js';
 import { decodeElements, encodeElements } from './number-format.js';
 import type { EncodedTensor } from './safetensors-file.js';
 import { allFinite, type WeightSet, type WeightTensor } from './weight-set.js';
@@ -16,8 +17,6 @@ const FLOAT_DTYPES = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const satisfies
 
 /** Ends the name of the scales that belong to an int8 tensor; no parameter's name holds it. */
 export const SCALE_SUFFIX = '#scale';
-
-const INT8_MOST = 127;
 
 export interface EncodedUpdate {
   /** In the update's order; scales follow their tensor. */
@@ -43,7 +42,10 @@ export function decodeUpdate(tensors: readonly EncodedTensor[]): WeightSet {
     .map(({ name, shape, dtype, bytes }) => {
       const values = decodeElements(bytes, dtype);
       const scales = byName.get(name + SCALE_SUFFIX);
-      return { name, shape, values: scales === undefined ? values : scaled(values, decodeElements(scales.bytes, scales.dtype)) };
+      if (scales === undefined) return { name, shape, values };
+      const elementsPerScale = elementCount(shape) / int8Channels(shape);
+      scaleIntegers(values, { scales: decodeElements(scales.bytes, scales.dtype), elementsPerScale, from: 0 });
+      return { name, shape, values };
     });
 }
 
@@ -65,17 +67,11 @@ function encodeFloats({ name, shape, values }: WeightTensor, dtype: 'F32' | 'F16
 }
 
 function encodeInt8({ name, shape, values }: WeightTensor): EncodedOne {
-  if (!allFinite(values)) throw outOfRange(name, 'I8');
   const channels = int8Channels(shape);
-  const stride = channels === 0 ? 0 : elementCount(shape) / channels;
   const integers = new Int8Array(values.length);
   const decoded = new Float32Array(values.length);
   const scales = new Float32Array(channels);
-  for (let channel = 0; channel < channels; channel++) {
-    const [from, to] = [channel * stride, (channel + 1) * stride];
-    scales[channel] = largest(values, from, to) / INT8_MOST;
-    quantise(values, integers, decoded, { from, to, scale: scales[channel] as number });
-  }
+  if (!encodeChannels(values, { integers, scales, decoded })) throw outOfRange(name, 'I8');
   return {
     tensors: [
       { name, shape, dtype: 'I8', bytes: new Uint8Array(integers.buffer) },
@@ -83,41 +79,6 @@ function encodeInt8({ name, shape, values }: WeightTensor): EncodedOne {
     ],
     decoded: { name, shape, values: decoded },
   };
-}
-
-function largest(values: Float32Array, from: number, to: number): number {
-  let most = 0;
-  for (let i = from; i < to; i++) {
-    const magnitude = Math.abs(values[i] as number);
-    if (magnitude > most) most = magnitude;
-  }
-  return most;
-}
-
-/** Values too small for a scale of their own (the scale is 0 in 32 bits) become 0. */
-function quantise(
-  values: Float32Array,
-  integers: Int8Array,
-  decoded: Float32Array,
-  { from, to, scale }: { readonly from: number; readonly to: number; readonly scale: number },
-): void {
-  if (scale === 0) return;
-  for (let i = from; i < to; i++) {
-    const nearest = (values[i] as number) / scale + ROUNDING - ROUNDING;
-    // The rounded scale of a denormal channel may be so much smaller that its largest value lies beyond the range.
-    const integer = nearest > INT8_MOST ? INT8_MOST : nearest < -INT8_MOST ? -INT8_MOST : nearest;
-    integers[i] = integer;
-    decoded[i] = integer * scale;
-  }
-}
-
-function scaled(values: Float32Array, scales: Float32Array): Float32Array {
-  const stride = scales.length === 0 ? 0 : values.length / scales.length;
-  for (let channel = 0; channel < scales.length; channel++) {
-    const scale = scales[channel] as number;
-    for (let i = channel * stride; i < (channel + 1) * stride; i++) values[i] = (values[i] as number) * scale;
-  }
-  return values;
 }
 
 function outOfRange(name: string, dtype: TensorDtype): FederationError {

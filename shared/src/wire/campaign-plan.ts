@@ -115,6 +115,23 @@ export const campaignPlanSchema = z
     path: ['siteLocal'],
     message:
       'scaffold has control variates for trained parameters only; keep the others at the sites, such as ["*.running_mean", "*.running_var"]',
+  })
+  .refine(({ updates }) => updates?.download !== 'delta' || updates.format !== 'f32', {
+    path: ['updates', 'download'],
+    message: 'a difference in 32 bits is as long as the version itself; choose another format, or "whole"',
+  })
+  .refine(({ updates, recipe }) => updates?.download !== 'delta' || recipe.name !== 'scaffold', {
+    path: ['updates', 'download'],
+    message: 'scaffold carries control variates that sites read, and has no place for what the format takes; use "whole"',
   });
 
 export type CampaignPlan = z.infer<typeof campaignPlanSchema>;
+
+/**
+ * True when each version is defined by its difference from the one before, in the number format of the updates. SCAFFOLD's never
+ * are: its state is a file that sites download, and without error feedback weights that move slowly would stand still.
+ */
+export function downloadsDeltas({ updates, recipe }: Pick<CampaignPlan, 'updates' | 'recipe'>): boolean {
+  if (updates === undefined || updates.format === 'f32' || recipe.name === 'scaffold') return false;
+  return updates.download !== 'whole';
+}

@@ -24,6 +24,7 @@ describe('protocol 1', () => {
     ['a number format', { updates: { format: 'f16', errorFeedback: true } }],
     ['site-local parameters', { siteLocal: ['norms'] }],
     ['a budget in minutes', { training: { ...plan.training, minutes: 5 } }],
+    ['a version defined by a delta', { baseDelta: { parent: plan.base.digest, digest: plan.base.digest, bytes: 1 } }],
     ['weights named by BLAKE3', { base: { ...plan.base, digest: blake3 } }],
   ])('cannot carry %s', (_name, changes) => {
     expect(protocolOfPlan(roundPlanSchema.parse({ ...plan, ...changes }))).toBe(2);
@@ -37,13 +38,16 @@ describe('protocol 1', () => {
     expect(scorePlan1.safeParse(score).success).toBe(true);
     const younger = { ...score, version: { ...score.version, digest: blake3 } };
     expect([protocolOfPlan(younger), scorePlan1.safeParse(younger).success]).toEqual([2, false]);
+    for (const more of [{ siteLocal: ['norms'] }, { baseDelta: { parent: blake3, digest: blake3, bytes: 1 } }]) {
+      expect([protocolOfPlan({ ...score, ...more }), scorePlan1.safeParse({ ...score, ...more }).success]).toEqual([2, false]);
+    }
   });
 
   // A field added to a plan belongs into protocolOfPlan, one added to a report must be left out by offerInProtocol1.
   it('lacks these fields, and no others', () => {
-    expect(added(roundPlanSchema.shape, roundPlan1.shape)).toEqual(['localRule', 'updates', 'siteLocal']);
+    expect(added(roundPlanSchema.shape, roundPlan1.shape)).toEqual(['localRule', 'updates', 'siteLocal', 'baseDelta']);
     expect(added(localTrainingSchema.shape, training1.shape)).toEqual(['minutes']);
-    expect(added(scorePlanSchema.shape, scorePlan1.shape)).toEqual(['siteLocal']);
+    expect(added(scorePlanSchema.shape, scorePlan1.shape)).toEqual(['siteLocal', 'baseDelta']);
   });
 
   it('is sent the report that it knows, whatever else there is', () => {

@@ -10,9 +10,9 @@ import type { RoundPlan, ScorePlan } from './round-plan.js';
 export function protocolOfPlan(plan: RoundPlan | ScorePlan): 1 | 2 {
   const version = 'base' in plan ? plan.base : plan.version;
   if (algorithmOf(version.digest) !== 'sha256') return 2;
-  if (!('training' in plan)) return plan.siteLocal === undefined ? 1 : 2;
-  const { localRule, updates, siteLocal, training } = plan;
-  return [localRule, updates, siteLocal, training.minutes].every((field) => field === undefined) ? 1 : 2;
+  const { siteLocal, baseDelta } = plan;
+  const trained = 'training' in plan ? [plan.localRule, plan.updates, plan.training.minutes] : [];
+  return [siteLocal, baseDelta, ...trained].every((field) => field === undefined) ? 1 : 2;
 }
 
 /** The offer as a coordinator of protocol 1 takes it. */

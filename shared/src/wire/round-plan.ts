@@ -3,7 +3,7 @@ import { modelSpecSchema } from '@consilium/shared/models';
 import { digestField, positiveInteger } from './fields.js';
 import { localTrainingSchema, objectiveSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
 import { localRuleSchema, siteLocalSchema, updatePlanSchema } from './update-plan.js';
-import { versionReferenceSchema } from './version-reference.js';
+import { versionDeltaSchema, versionReferenceSchema } from './version-reference.js';
 
 /** What a site is asked to do in one round: data, never code. */
 export const roundPlanSchema = z.strictObject({
@@ -24,6 +24,8 @@ export const roundPlanSchema = z.strictObject({
   localRule: localRuleSchema.optional(),
   updates: updatePlanSchema.optional(),
   siteLocal: siteLocalSchema.optional(),
+  /** Another way to the base for a site that has its parent. */
+  baseDelta: versionDeltaSchema.optional(),
 });
 export type RoundPlan = z.infer<typeof roundPlanSchema>;
 
@@ -38,6 +40,7 @@ export const scorePlanSchema = roundPlanSchema
     probe: true,
     seed: true,
     siteLocal: true,
+    baseDelta: true,
   })
   .extend({ version: versionReferenceSchema });
 export type ScorePlan = z.infer<typeof scorePlanSchema>;

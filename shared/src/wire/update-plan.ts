@@ -13,7 +13,14 @@ export const updatePlanSchema = z.strictObject({
   errorFeedback: z
     .boolean()
     .default(true)
-    .describe('a site adds what rounding took from its last delivered update to the next one'),
+    .describe('a site adds what rounding took from its last delivered update to the next one; so does the coordinator'),
+  download: z
+    .enum(['whole', 'delta'])
+    .optional()
+    .describe(
+      'how a site that has the version before gets the next one: whole, or as its difference in the number format; ' +
+        'delta when left out, but whole with f32 and with scaffold',
+    ),
 });
 export type UpdatePlan = z.infer<typeof updatePlanSchema>;
 

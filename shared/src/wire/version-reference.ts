@@ -9,3 +9,11 @@ export const versionReferenceSchema = z.strictObject({
   bytes: positiveInteger,
 });
 export type VersionReference = z.infer<typeof versionReferenceSchema>;
+
+/** The file by which a version is made from the one before it. */
+export const versionDeltaSchema = z.strictObject({
+  parent: digestField,
+  digest: digestField,
+  bytes: positiveInteger,
+});
+export type VersionDelta = z.infer<typeof versionDeltaSchema>;

@@ -126,6 +126,22 @@ describe('next step', () => {
     expect(stepKey(nextStep(situation({ rests: true, ...changes })))).toBe(expected);
   });
 
+  it('goes to a version by its delta where its parent is, and by no other way', () => {
+    const [parent, delta] = [digestOfBytes('parent'), { digest: digestOfBytes('delta'), bytes: 1 }];
+    const baseDelta = { ...delta, parent };
+    const byDelta = record({ plan: { ...train.plan, baseDelta } });
+    const scoreByDelta = { ...score, plan: { ...score.plan, baseDelta } };
+    for (const way of [{ open: byDelta }, { assignment: scoreByDelta }]) {
+      const withParent = nextStep(situation({ ...way, hasVersion: (digest) => digest === parent }));
+      expect(withParent).toMatchObject({ kind: 'download', delta: baseDelta });
+      const without = nextStep(situation({ ...way, hasVersion: () => false }));
+      expect([without.kind, 'delta' in without]).toEqual(['download', false]);
+      // A parent that comes or goes while the version is fetched changes nothing about the work.
+      expect(stepKey(withParent)).toBe(stepKey(without));
+    }
+    expect(nextStep(situation({ open: byDelta })).kind).toBe('train');
+  });
+
   it('gives the decline its reason', () => {
     expect(nextStep(situation({ open: record({ phase: 'invited' }), countVolumes: () => 0 }))).toMatchObject({
       code: 'COLLECTION_EMPTY',

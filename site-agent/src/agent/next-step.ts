@@ -1,5 +1,5 @@
 import type { Digest } from '@consilium/shared/kernel';
-import type { Assignment, RoundPlan, ScorePlan, VersionReference } from '@consilium/shared/wire';
+import type { Assignment, RoundPlan, ScorePlan, VersionDelta, VersionReference } from '@consilium/shared/wire';
 import type { ParticipationRecord, ReadyUpdate, ScoreRecord } from './agent-journal.js';
 
 /** Everything the decision rests on. */
@@ -39,6 +39,8 @@ export type Step =
       readonly version: VersionReference;
       /** Not a model version but the control variates that go with it. */
       readonly isControl?: boolean;
+      /** The version's parent is here: this file makes the version of it. */
+      readonly delta?: VersionDelta;
       readonly participationId?: string;
     }
   | { readonly kind: 'train'; readonly record: ParticipationRecord }
@@ -98,12 +100,18 @@ function workOn(record: ParticipationRecord, situation: Situation): Step {
 
 function trainStep(record: ParticipationRecord, situation: Situation): Step {
   const { participationId, plan } = record;
-  const { base, campaignName } = plan;
+  const { base, baseDelta, campaignName } = plan;
   const fetch = { kind: 'download', campaignName, participationId } as const;
-  if (!situation.hasVersion(base.digest)) return online(situation, { ...fetch, version: base });
+  if (!situation.hasVersion(base.digest)) {
+    return online(situation, { ...fetch, version: base, ...wayByDelta(baseDelta, situation) });
+  }
   const control = controlOf(plan);
   if (control === undefined || situation.hasVersion(control.digest)) return inHours(situation, { kind: 'train', record });
   return online(situation, { ...fetch, version: control, isControl: true });
+}
+
+function wayByDelta(delta: VersionDelta | undefined, situation: Situation): { readonly delta?: VersionDelta } {
+  return delta !== undefined && situation.hasVersion(delta.parent) ? { delta } : {};
 }
 
 /** The control variates that a round needs beside its base; undefined where it needs none, or all are zero still. */
@@ -117,7 +125,8 @@ function scoreStep(plan: ScorePlan, situation: Situation): Step {
   if (score?.reported === true || situation.scoreGivenUp || situation.countVolumes() === 0) return IDLE;
   if (score?.score !== undefined) return online(situation, { kind: 'report-score', record: score });
   if (situation.hasVersion(plan.version.digest)) return inHours(situation, { kind: 'score', plan });
-  return online(situation, { kind: 'download', campaignName: plan.campaignName, version: plan.version });
+  const { campaignName, version, baseDelta } = plan;
+  return online(situation, { kind: 'download', campaignName, version, ...wayByDelta(baseDelta, situation) });
 }
 
 function online(situation: Situation, step: Step): Step {

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '@consilium/shared/kernel';
+import { rebuildVersion } from '@consilium/shared/weights';
+import type { VersionDelta } from '@consilium/shared/wire';
 import { keepCampaignState } from './campaign-state.js';
 import { modelFile, type SiteFolder } from '../config/site-folder.js';
 
@@ -12,7 +14,12 @@ export interface SiteFiles {
   /** Where a version lies, or will. */
   versionPath(version: Digest): string;
   hasVersion(version: Digest): boolean;
-  /** Gone already is fine. */
+  /**
+   * Makes a version of its parent and a delta, both here, by range and only when its digest is right; throws as `rebuildVersion`
+   * does.
+   */
+  rebuildVersion(version: Digest, delta: Pick<VersionDelta, 'parent' | 'digest'>, signal: AbortSignal): Promise<void>;
+  /** With what a transfer has left of it; gone already is fine. */
   dropVersion(version: Digest): Promise<void>;
   /** Participations that have left a checkpoint or an update. */
   rounds(): Promise<string[]>;
@@ -28,7 +35,18 @@ export function filesOf(folder: SiteFolder): SiteFiles {
     home: folder.home,
     versionPath: (version) => modelFile(folder, version),
     hasVersion: (version) => existsSync(modelFile(folder, version)),
-    dropVersion: (version) => rm(modelFile(folder, version), { force: true }),
+    rebuildVersion: (version, delta, signal) =>
+      rebuildVersion({
+        parentPath: modelFile(folder, delta.parent),
+        deltaPath: modelFile(folder, delta.digest),
+        digest: version,
+        path: modelFile(folder, version),
+        signal,
+      }),
+    dropVersion: async (version) => {
+      const file = modelFile(folder, version);
+      for (const path of [file, `${file}.partial`, `${file}.rebuilt`]) await rm(path, { force: true });
+    },
     rounds: () => readdir(folder.roundsFolder).catch(() => []),
     dropRound: (participationId) => rm(join(folder.roundsFolder, participationId), { recursive: true, force: true }),
     keepCampaignState: (participationId, campaignId) => keepCampaignState(folder, participationId, campaignId),

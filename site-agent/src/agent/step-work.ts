@@ -14,6 +14,7 @@ import type { TrainerLimits, TrainerOrder, TrainerProgress, TrainerResult } from
 import type { Trainer } from '../trainer/trainer-process.js';
 import type { AgentJournal } from './agent-journal.js';
 import { AGENT_PHASES, type AgentPhase, type StatusBoard } from './agent-status.js';
+import { makeByDelta } from './make-by-delta.js';
 import { controlOf, type Step } from './next-step.js';
 import type { SiteFiles } from './site-files.js';
 import { sweepFolders } from './sweep-folders.js';
@@ -82,8 +83,8 @@ export class StepWork {
   async end(participationId: string, code?: string): Promise<void> {
     const { files, journal } = this.parts;
     const plan = journal.participation(participationId)?.plan;
-    const control = plan && controlOf(plan);
-    if (control !== undefined) await files.dropVersion(control.digest);
+    // Files that only this round needed; a kill may have left the delta.
+    for (const file of [plan && controlOf(plan), plan?.baseDelta]) if (file !== undefined) await files.dropVersion(file.digest);
     journal.closeParticipation(participationId, code);
     await files.dropRound(participationId);
   }
@@ -102,19 +103,18 @@ export class StepWork {
   }
 
   private async download(
-    { version, isControl, campaignName, participationId }: StepOf<'download'>,
+    { version, isControl, campaignName, participationId, delta }: StepOf<'download'>,
     signal: AbortSignal,
   ): Promise<void> {
     const { clock, files, journal, log, transfer } = this.parts;
-    await transfer.fetchVersion(
-      version,
-      files.versionPath(version.digest),
-      this.hooks('downloading', participationId, 'download', signal),
-    );
+    const hooks = this.hooks('downloading', participationId, 'download', signal);
+    const isMade = delta !== undefined && (await makeByDelta(this.parts, { version, delta }, hooks));
+    if (!isMade) await transfer.fetchVersion(version, files.versionPath(version.digest), hooks);
     if (isControl === true) return log.info(`the control variates are here (${formatBytes(version.bytes)})`);
     journal.noteVersion(campaignName, version, clock.nowMs());
     await sweepFolders(files, journal);
-    log.info(`model version ${version.number} is here (${shortDigest(version.digest)}, ${formatBytes(version.bytes)})`);
+    const size = isMade ? `${formatBytes(delta.bytes)} fetched, ${formatBytes(version.bytes)}` : formatBytes(version.bytes);
+    log.info(`model version ${version.number} is here (${shortDigest(version.digest)}, ${size})`);
   }
 
   private async train({ record }: StepOf<'train'>, signal: AbortSignal): Promise<void> {

@@ -14,11 +14,14 @@ describe('sweeping the site’s folders', () => {
     const home = await mkdtemp(join(tmpdir(), 'sweep-'));
     const folder = siteFolder(home);
     const journal = AgentJournal.open(folder.databaseFile);
-    const { participationId, plan, planDigest } = makeTrainAssignment('part_open', 1);
+    const { participationId, plan: made, planDigest } = makeTrainAssignment('part_open', 1);
+    const parent = digestOfBytes('v0');
+    const plan = { ...made, baseDelta: { parent, digest: digestOfBytes('delta'), bytes: 1 } };
     journal.invite(participationId, plan, planDigest);
     for (const name of ['part_open', 'part_over']) mkdirSync(join(folder.roundsFolder, name), { recursive: true });
     mkdirSync(folder.modelsFolder);
     const versions = [
+      { number: 0, digest: parent, bytes: 1 },
       plan.base,
       ...[2, 3, 4, 5, 6, 7].map((number) => ({ number, digest: digestOfBytes(`v${number}`), bytes: 1 })),
     ];
@@ -34,8 +37,8 @@ describe('sweeping the site’s folders', () => {
     expect(existsSync(join(folder.roundsFolder, 'part_over'))).toBe(false);
     expect(existsSync(join(folder.modelsFolder, 'my-own.safetensors'))).toBe(true);
     const left = versions.filter(({ digest }) => existsSync(modelFile(folder, digest))).map(({ number }) => number);
-    expect(left).toEqual([1, 3, 4, 5, 6, 7]); // 1 is the base of the open round
-    expect(journal.versions().map(({ number }) => number)).toEqual([7, 6, 5, 4, 3, 1]);
+    expect(left).toEqual([0, 1, 3, 4, 5, 6, 7]); // 1 is the base of the open round, made of 0
+    expect(journal.versions().map(({ number }) => number)).toEqual([7, 6, 5, 4, 3, 1, 0]);
     journal.close();
     await rm(home, { recursive: true });
   });

@@ -1,4 +1,5 @@
 import type { Digest } from '@consilium/shared/kernel';
+import type { RoundPlan } from '@consilium/shared/wire';
 import type { AgentJournal } from './agent-journal.js';
 import type { SiteFiles } from './site-files.js';
 
@@ -15,7 +16,8 @@ export async function sweepFolders(files: SiteFiles, journal: AgentJournal): Pro
     if (participationId !== open?.participationId) await files.dropRound(participationId);
   }
   const kept = new Map<string, number>();
-  const digestsInUse = new Set<Digest>(open === undefined ? [] : [open.plan.base.digest]);
+  // The parent of a base too: until the base is here, it may yet be made of it.
+  const digestsInUse = new Set<Digest>(open === undefined ? [] : [open.plan.base.digest, ...parentOf(open.plan)]);
   const replaced: Digest[] = [];
   for (const { campaignName, digest } of journal.versions()) {
     const count = (kept.get(campaignName) ?? 0) + 1;
@@ -27,4 +29,8 @@ export async function sweepFolders(files: SiteFiles, journal: AgentJournal): Pro
     await files.dropVersion(digest);
     journal.forgetVersion(digest);
   }
+}
+
+function parentOf({ baseDelta }: RoundPlan): Digest[] {
+  return baseDelta === undefined ? [] : [baseDelta.parent];
 }

@@ -18,7 +18,7 @@ Prints one JSON line. Build first.
   --rounds R            rounds (default 5)
   --format F            f32 (default), f16, bf16 or int8
   --digest D            sha256 or blake3; the campaign's own default when left out
-  --recipe NAME         such as fedavg (default); only fedavg with f32 has a reference
+  --recipe NAME         such as fedavg (default); only fedavg has a reference
   --equal-weights       all sites weigh the same; otherwise site k does k steps fewer
   --count-bytes         counts what crosses the coordinator's sockets, through a relay: takes time, so take times without it
   --slow-site SECONDS   the last site sleeps so long in each round; the quorum is then all others

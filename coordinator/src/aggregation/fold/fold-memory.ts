@@ -18,6 +18,8 @@ export interface FoldMemory {
   readonly kernels: RangeKernels;
   readonly sums: Float64Array;
   readonly base: Float32Array;
+  /** What a recipe makes of a range, where that is not yet the next version. */
+  readonly wanted: Float32Array;
   readonly carried: readonly Float32Array[];
   readonly inputs: Float32Array;
   /** Stored bytes before they are decoded. */
@@ -30,7 +32,7 @@ export function openFoldMemory(elementsNeeded: number): FoldMemory {
   const inputElements = Math.max(INPUT_ELEMENTS, elementsNeeded);
   const slotElements = PIECE_ELEMENTS + LANES;
   const rangeBytes = 4 * RANGE_ELEMENTS;
-  const bytes = rangeBytes * (2 + 1 + CARRIED + 1) + 4 * inputElements + 4 * slotElements * SLOTS;
+  const bytes = rangeBytes * (2 + 1 + 1 + CARRIED + 1) + 4 * inputElements + 4 * slotElements * SLOTS;
   const kernels = openKernels(bytes);
   let place = 0;
   const take = (elements: number): Float32Array => {
@@ -44,6 +46,7 @@ export function openFoldMemory(elementsNeeded: number): FoldMemory {
     kernels,
     sums,
     base: take(RANGE_ELEMENTS),
+    wanted: take(RANGE_ELEMENTS),
     carried: Array.from({ length: CARRIED }, () => take(RANGE_ELEMENTS)),
     inputs: take(inputElements),
     stored: new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength),

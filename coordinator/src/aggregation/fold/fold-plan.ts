@@ -1,3 +1,4 @@
+import type { TensorDtype } from '@consilium/shared/weights';
 import type { RecipePlan } from '@consilium/shared/wire';
 import type { Piece } from './pieces.js';
 import type { TensorTable } from './tensor-table.js';
@@ -6,6 +7,16 @@ import type { TensorTable } from './tensor-table.js';
 export interface OutputTable {
   readonly descriptor: number;
   readonly starts: Float64Array;
+}
+
+/** The delta by which the next version is defined. */
+export interface DeltaOutput extends OutputTable {
+  /** By place in the manifest. */
+  readonly dtypes: readonly TensorDtype[];
+  /** Where the scales of integers start; NaN for all other tensors. */
+  readonly scaleStarts: Float64Array;
+  /** Where goes what the number format took; null when it is not carried on. */
+  readonly residual: OutputTable | null;
 }
 
 /** All that folding a piece takes: plain data that a thread can be given. Descriptors are open until the fold has ended. */
@@ -29,7 +40,11 @@ export interface FoldPlan {
   readonly controlDivisor: number;
   /** In the recipe's order; null in the first round. */
   readonly carried: readonly TensorTable[] | null;
+  /** What the number format of earlier deltas took, to be added to what the recipe makes; null when there is none. */
+  readonly residual: TensorTable | null;
   readonly output: OutputTable;
   /** In the recipe's order. */
   readonly carriedOutputs: readonly OutputTable[];
+  /** Null for a version that is what the recipe makes, in 32 bits. */
+  readonly delta: DeltaOutput | null;
 }

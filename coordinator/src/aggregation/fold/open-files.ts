@@ -1,8 +1,8 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { type DigestAlgorithm, openDigest, type RunningDigest } from '@consilium/shared/kernel';
-import { encodeHeader, SafetensorsFile } from '@consilium/shared/weights';
+import { encodeHeader, SafetensorsFile, type TensorDtype } from '@consilium/shared/weights';
 
-/** A weight file in 32 bits that threads fill while its head is written and its parts are digested here. */
+/** A weight file that threads fill while its head is written and its parts are digested here. */
 export interface OutputFile {
   readonly file: FileHandle;
   readonly bytes: number;
@@ -27,12 +27,11 @@ export class OpenFiles {
   /** Creates the file in its full size. Throws what the file system says when there is no room for it. */
   async createOutput(
     path: string,
-    tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
+    tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: TensorDtype }[],
     metadata: Readonly<Record<string, string>>,
     algorithm: DigestAlgorithm,
   ): Promise<OutputFile> {
-    const entries = tensors.map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const }));
-    const { bytes: head, header } = encodeHeader(entries, metadata);
+    const { bytes: head, header } = encodeHeader(tensors, metadata);
     const file = await open(path, 'w+');
     this.outputs.push({ path, file });
     await file.truncate(header.fileBytes);

@@ -4,6 +4,7 @@ import { UPDATES_PER_PASS } from '../kernels/range-kernels.js';
 import type { Ranks, Recipe } from '../recipe.js';
 import { recipeOf } from '../recipe-table.js';
 import { pairCount, pairIndex } from '../select/pair-distances.js';
+import { DeltaWriter } from './delta-writer.js';
 import { type FoldMemory, paddedView } from './fold-memory.js';
 import type { FoldPlan } from './fold-plan.js';
 import { BLOCK_ELEMENTS, type Piece, type Run } from './pieces.js';
@@ -13,28 +14,27 @@ import type { TensorTable } from './tensor-table.js';
 /** Folds pieces of one plan in one memory, range by range. Everything here blocks: it runs in threads. */
 export class PieceFolder {
   private readonly recipe: Recipe;
+  private readonly delta: DeltaWriter | null;
 
   constructor(
     private readonly plan: FoldPlan,
     private readonly memory: FoldMemory,
   ) {
     this.recipe = recipeOf(plan.recipe);
+    this.delta = plan.delta && new DeltaWriter(plan.delta, plan.elementsPerScale);
   }
 
   /**
-   * Writes the piece of the next version, and of what the recipe carries, to their files. Returns the version's part, which lies
-   * in the slot until that is used again. Throws TRAINING_DIVERGED when a number leaves the range of 32 bits.
+   * Writes the piece of the next version, of its delta and of what the recipe carries to their files. Returns the version's part,
+   * which lies in the slot until that is used again. Throws TRAINING_DIVERGED when a number leaves the range of 32 bits,
+   * UPDATE_NOT_FINITE when it leaves that of the delta's format.
    */
   fold(piece: Piece, slot: number): Uint8Array {
     const next = this.memory.slots[slot] as Float32Array;
     let place = 0;
     for (const run of piece.runs) {
-      for (const range of this.rangesOf(run)) {
-        const part = paddedView(next, place, range.count);
-        if (this.plan.isFederated[run.tensor] === true) this.foldRange(range, part);
-        else readRange(this.plan.base, range, part, this.memory.stored);
-        place += range.count;
-      }
+      this.foldRun(run, next, place);
+      place += run.to - run.from;
     }
     const [first] = piece.runs;
     const whole = next.subarray(0, place);
@@ -64,10 +64,50 @@ export class PieceFolder {
     }
   }
 
-  private foldRange(range: RangeToRead, next: Float32Array): void {
+  /** Fills the run's part of `into`, which starts at `start`. */
+  private foldRun(run: Run, into: Float32Array, start: number): void {
+    const { plan, memory } = this;
+    const isFederated = plan.isFederated[run.tensor] === true;
+    for (const range of this.rangesOf(run)) {
+      const place = range.from - run.from;
+      const part = paddedView(into, start + place, range.count);
+      if (!isFederated) {
+        readRange(plan.base, range, part, memory.stored);
+      } else if (this.delta === null) {
+        this.foldRange(range, paddedView(memory.base, 0, range.count), part);
+        this.addResidual(range, part);
+      } else {
+        const wanted = paddedView(memory.wanted, 0, range.count);
+        this.foldRange(range, part, wanted);
+        this.delta.take(place, part, wanted, this.readResidual(range), range.count);
+      }
+    }
+    if (!isFederated || this.delta === null) return;
+    const values = paddedView(into, start, run.to - run.from);
+    this.delta.finish(run, values);
+    this.requireFinite(values);
+  }
+
+  /** Where a version is not defined by a delta, what earlier ones lost is made up for at once. */
+  private addResidual(range: RangeToRead, next: Float32Array): void {
+    if (this.plan.residual === null) return;
+    const residual = this.readResidual(range);
+    for (let i = 0; i < next.length; i++) next[i] = (next[i] as number) + (residual[i] as number);
+    this.requireFinite(next);
+  }
+
+  /** In the place of the base, which is not needed any more. */
+  private readResidual(range: RangeToRead): Float32Array {
+    const residual = paddedView(this.memory.base, 0, range.count);
+    if (this.plan.residual === null) residual.fill(0);
+    else readRange(this.plan.residual, range, residual, this.memory.stored);
+    return residual;
+  }
+
+  /** What the recipe makes of the range, in `next`; reads the base into `base`. */
+  private foldRange(range: RangeToRead, base: Float32Array, next: Float32Array): void {
     const { plan, memory, recipe } = this;
     const carried = recipe.carried.map((_, index) => this.readCarried(index, range));
-    const base = paddedView(memory.base, 0, range.count);
     const delta = memory.sums.subarray(0, next.length);
     readRange(plan.base, range, base, memory.stored);
     if (recipe.combine.kind === 'mean-of-ranks') this.meanOfRanks(range, delta, recipe.combine.ranksOf(plan.deltas.length));

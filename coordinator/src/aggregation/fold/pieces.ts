@@ -3,7 +3,7 @@ import { elementCount, type Manifest } from '@consilium/shared/weights';
 /** Elements of a whole piece: enough that handing it over costs little beside folding it. */
 export const PIECE_ELEMENTS = 1 << 16;
 
-/** Tensors are cut at multiples of this, whatever the size of the ranges: sums over a block have one order of additions. */
+/** Ranges end at multiples of this within their run, whatever their size: sums over a block have one order of additions. */
 export const BLOCK_ELEMENTS = 1024;
 
 /** A part of one tensor. */
@@ -20,8 +20,14 @@ export interface Piece {
   readonly elements: number;
 }
 
-/** Cuts a model into pieces, in the manifest's order. The cut depends on the manifest alone. */
-export function cutIntoPieces({ tensors }: Manifest): Piece[] {
+/**
+ * Cuts a model into pieces, in the manifest's order, and tensors at multiples of their unit, which is at most a piece. The cut
+ * depends on the manifest and the units alone.
+ */
+export function cutIntoPieces(
+  { tensors }: Manifest,
+  unitOf: (shape: readonly number[]) => number = () => BLOCK_ELEMENTS,
+): Piece[] {
   const pieces: Piece[] = [];
   let runs: Run[] = [];
   let room = PIECE_ELEMENTS;
@@ -32,10 +38,11 @@ export function cutIntoPieces({ tensors }: Manifest): Piece[] {
   };
   for (const [tensor, { shape }] of tensors.entries()) {
     const count = elementCount(shape);
+    const unit = unitOf(shape);
     for (let from = 0; from < count;) {
-      if (room < Math.min(BLOCK_ELEMENTS, count - from)) close();
+      if (room < Math.min(unit, count - from)) close();
       const fits = from + room >= count;
-      const to = fits ? count : from + Math.floor(room / BLOCK_ELEMENTS) * BLOCK_ELEMENTS;
+      const to = fits ? count : from + Math.floor(room / unit) * unit;
       runs.push({ tensor, from, to });
       room -= to - from;
       from = to;

@@ -36,8 +36,8 @@ function fillFrom(descriptor: number, position: number, bytes: Uint8Array): void
   }
 }
 
-/** Writes 32-bit floats at a byte position. */
-export function writeRange(descriptor: number, position: number, values: Float32Array): void {
+/** Writes elements at a byte position. */
+export function writeRange(descriptor: number, position: number, values: ArrayBufferView): void {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   let written = 0;
   while (written < bytes.length) {

@@ -5,6 +5,8 @@ const ADDED = [
   `ALTER TABLE "sites" ADD COLUMN "restUntilMs" bigint`,
   `ALTER TABLE "model_versions" ADD COLUMN "stateDigest" text`,
   `ALTER TABLE "model_versions" ADD COLUMN "stateBytes" bigint`,
+  `ALTER TABLE "model_versions" ADD COLUMN "deltaDigest" text`,
+  `ALTER TABLE "model_versions" ADD COLUMN "deltaBytes" bigint`,
 ];
 
 /** SQLite cannot lift NOT NULL from a column, so the table is made anew; every update so far was accepted for its own round. */
