@@ -22,7 +22,7 @@ export interface UpdateParcel {
 
 /** The data plane as the agent sees it. Both calls resume, retry what may heal, and end when the signal is aborted. */
 export interface WeightTransfer {
-  fetchVersion(version: VersionReference, path: string, hooks: TransferHooks): Promise<void>;
+  fetchVersion(version: Pick<VersionReference, 'digest' | 'bytes'>, path: string, hooks: TransferHooks): Promise<void>;
   /** Returns the upload's identifier for the offer. */
   sendUpdate(parcel: UpdateParcel, hooks: TransferHooks): Promise<string>;
 }

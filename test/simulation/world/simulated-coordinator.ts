@@ -115,7 +115,7 @@ export class SimulatedFold {
     const foldedSites = updates.map(({ siteName }) => siteName);
     const totalWeight = updates.reduce((sum, { patches }) => sum + patches, 0);
     const digest = digestOfBytes(content, job.digest);
-    return { digest, bytes: content.length, state: null, leftOut: [], foldedSites, totalWeight };
+    return { digest, bytes: content.length, state: null, delta: null, leftOut: [], foldedSites, totalWeight };
   }
 
   async discard(paths: readonly string[]): Promise<void> {

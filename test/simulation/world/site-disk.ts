@@ -42,6 +42,10 @@ export class SimulatedSiteFiles implements SiteFiles {
     return this.disk.versions.has(version);
   }
 
+  async rebuildVersion(): Promise<void> {
+    throw new Error('simulated versions are always sent whole');
+  }
+
   async dropVersion(version: Digest): Promise<void> {
     await this.life.write('dropped version', 1, () => this.disk.versions.delete(version));
   }
