@@ -3,7 +3,7 @@
  * disk, digests checked where the product checks them. Prints one JSON line.
  *
  * usage: npm run bench:transfer -- [--bytes 400MB] [--streams 1] [--digest blake3|sha256] [--repeats 3]
- *   [--uploads-at-once N]
+ *   [--uploads-at-once N] [--skip-downloads]
  * Each stream is a site of its own; the figures are of all streams together, medians over the repeats, of processes that have made
  * one transfer before (`repeats` begins with that cold one, which does not count). Build first (npm run build).
  */
@@ -24,12 +24,16 @@ const GB = 1e9;
 function readOptions(args) {
   const text = (fallback) => ({ type: 'string', default: fallback });
   const options = { bytes: text('400MB'), streams: text('1'), digest: text('blake3'), repeats: text('3') };
-  const { values } = parseArgs({ args, options: { ...options, 'uploads-at-once': { type: 'string' } } });
+  const { values } = parseArgs({
+    args,
+    options: { ...options, 'uploads-at-once': { type: 'string' }, 'skip-downloads': { type: 'boolean' } },
+  });
   return {
     bytes: parseSizeBytes(values.bytes),
     streams: Number(values.streams),
     digest: values.digest,
     repeats: Number(values.repeats),
+    skipDownloads: values['skip-downloads'] ?? false,
     settings: values['uploads-at-once'] === undefined ? {} : { uploadsAtOnce: Number(values['uploads-at-once']) },
   };
 }
@@ -65,7 +69,8 @@ async function measure(options) {
       const download = { ask: 'download', order: { ...common, folder, ...base }, bytes: base.bytes * parts.length };
       const repeats = [];
       for (let repeat = 0; repeat <= options.repeats; repeat++) {
-        repeats.push({ upload: await measureOnce(pair, upload), download: await measureOnce(pair, download) });
+        const uploaded = await measureOnce(pair, upload);
+        repeats.push({ upload: uploaded, download: options.skipDownloads ? undefined : await measureOnce(pair, download) });
       }
       return summary(options, idle.residentMiB, repeats, base);
     } finally {
@@ -109,7 +114,8 @@ async function measureOnce({ coordinator, site }, { ask, order, bytes }) {
 }
 
 function summary({ bytes, streams, digest }, idleRssMiB, [cold, ...repeats], base) {
-  const middle = (name, field) => round(median(repeats.map((repeat) => repeat[name][field])), 4);
+  const middle = (name, field) =>
+    repeats[0][name] === undefined ? null : round(median(repeats.map((repeat) => repeat[name][field])), 4);
   const processor = (name) => ({
     coordinator: middle(name, 'coordinatorProcessorSecondsPerGB'),
     site: middle(name, 'siteProcessorSecondsPerGB'),
@@ -127,7 +133,7 @@ function summary({ bytes, streams, digest }, idleRssMiB, [cold, ...repeats], bas
     waits: repeats.flatMap(({ upload: { waits } }) => waits),
     repeats: [cold, ...repeats].map(({ upload, download }) => ({
       gigabytesPerSecond: round(upload.gigabytesPerSecond),
-      downloadGigabytesPerSecond: round(download.gigabytesPerSecond),
+      downloadGigabytesPerSecond: round(download?.gigabytesPerSecond),
     })),
     machine: machineFacts(),
   };

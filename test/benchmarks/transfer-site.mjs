@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { downloadBlob } from '../../site-agent/dist/link/resumable-download.js';
 import { uploadFile } from '../../site-agent/dist/link/resumable-upload.js';
 
-const signal = new AbortController().signal;
 const answers = { upload: timed(upload), download: timed(download) };
 
 /** One upload for each participation, all at once; answers with the upload identifiers. */
@@ -17,7 +16,7 @@ async function upload({ coordinatorUrl, path, digest, parts }) {
           ...{ coordinatorUrl, credential, participationId, digest, path, uploadId: undefined },
           onCreated: (uploadId) => (told.created = uploadId),
         },
-        { signal, onWait: ({ code, message }) => told.waits.push(`${code}: ${message}`) },
+        { signal: new AbortController().signal, onWait: ({ code, message }) => told.waits.push(`${code}: ${message}`) },
       );
       return told;
     }),
@@ -29,7 +28,7 @@ async function download({ coordinatorUrl, folder, digest, bytes, parts }) {
   await Promise.all(
     parts.map(async ({ credential }, index) => {
       const path = join(folder, `version-${index}`);
-      await downloadBlob({ coordinatorUrl, credential, digest, bytes, path }, { signal });
+      await downloadBlob({ coordinatorUrl, credential, digest, bytes, path }, { signal: new AbortController().signal });
     }),
   );
   await Promise.all(parts.map((_part, index) => rm(join(folder, `version-${index}`))));

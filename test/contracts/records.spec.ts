@@ -193,4 +193,24 @@ describe('records on disk and in memory', () => {
       expect(await answer((records) => records.countBy(Round, {}))).toBe(3);
     }
   });
+
+  it('take back to a savepoint and no further', async () => {
+    const work = async (records: EntityManager) => {
+      await records.save(Site, site('s4'));
+      const failing = records.transaction(async (inner) => {
+        await inner.save(Site, site('s5'));
+        await inner.update(Site, { id: 's1' }, { agentVersion: 'half way' });
+        throw new Error('half way');
+      });
+      await failing.catch(() => undefined);
+      await records.transaction((inner) => inner.save(Site, site('s6')));
+      return records.find(Site, { order: { id: 'ASC' } });
+    };
+    const sites = (await answer(work)) as Site[];
+    expect(sites.map(({ id, agentVersion }) => [id, agentVersion])).toEqual(
+      ['s1', 's2', 's3', 's4', 's6'].map((id) => [id, null]),
+    );
+    expect(await answer((records) => records.findOneByOrFail(Site, { id: 's4' }))).toMatchObject({ id: 's4' });
+    expect(await answer((records) => records.findOneByOrFail(Site, { id: 'none' }))).toBe('INVARIANT');
+  });
 });

@@ -11,7 +11,7 @@ import { INPUT_ELEMENTS, RANGE_ELEMENTS, SLOTS } from './fold/fold-memory.js';
 import { type FoldJob, type FoldOutcome, RESIDUAL, type UpdateFile } from './fold/fold-job.js';
 import { createOutputs, type FoldOutputs } from './fold/fold-outputs.js';
 import type { FoldPlan } from './fold/fold-plan.js';
-import { type PieceRunner, withRunners } from './fold/fold-threads.js';
+import { type PieceRunner, startFoldThreads, withRunners } from './fold/fold-threads.js';
 import { inOrder } from './fold/in-order.js';
 import { OpenFiles } from './fold/open-files.js';
 import { BLOCK_ELEMENTS, cutIntoPieces } from './fold/pieces.js';
@@ -27,13 +27,22 @@ export { closeFoldThreads } from './fold/fold-threads.js';
 /** More threads than this gain nothing: files come no faster. */
 const MOST_THREADS = 4;
 
+/** The threads of later folds, started now: what a coordinator takes of the machine does not grow with its first round. */
+export function warmUpFolds(): void {
+  startFoldThreads(threadsByDefault());
+}
+
+function threadsByDefault(): number {
+  return Math.min(availableParallelism(), MOST_THREADS);
+}
+
 /**
  * Folds the updates into the next version. Throws TRAINING_DIVERGED when a result is not finite, UPDATE_BASE_STALE when every
  * update is older than the recipe allows, WEIGHTS_MALFORMED or MANIFEST_MISMATCH when a file is not what the job says,
  * DISK_FULL or STORAGE_FAILED, and the signal's reason when it is stopped. One fold runs at a time; others wait.
  */
 export function foldFiles(job: FoldJob): Promise<FoldOutcome> {
-  const threads = job.threads ?? Math.min(availableParallelism(), MOST_THREADS);
+  const threads = job.threads ?? threadsByDefault();
   return withRunners(threads, async (runners) => {
     try {
       return await foldOnce(runners, job);
@@ -143,7 +152,7 @@ function planOf(job: FoldJob, recipe: Recipe, inputs: OpenInputs, { tables }: Fo
   const { updates } = inputs;
   const { tensors } = job.manifest;
   const weights = updates.map(({ facts }) => recipe.weightOf(facts));
-  const looksAtAll = recipe.combine.kind === 'by-rank' || recipe.choose !== undefined;
+  const looksAtAll = recipe.combine.kind === 'mean-of-ranks' || recipe.choose !== undefined;
   const together = looksAtAll ? updates.length : Math.min(updates.length, UPDATES_PER_PASS);
   const fitting = Math.min(RANGE_ELEMENTS, INPUT_ELEMENTS / together, job.rangeElements ?? RANGE_ELEMENTS);
   const rangeElements = Math.max(1, Math.floor(fitting / BLOCK_ELEMENTS)) * BLOCK_ELEMENTS;

@@ -11,7 +11,7 @@ import { krum } from './recipes/krum.js';
 import { median } from './recipes/median.js';
 import { multiKrum } from './recipes/multi-krum.js';
 import { scaffold } from './recipes/scaffold.js';
-import { trimmedMeanRecipe } from './recipes/trimmed-mean.js';
+import { trimmedMean } from './recipes/trimmed-mean.js';
 
 /** The recipe that a plan names, with the plan's arguments. */
 export function recipeOf(plan: RecipePlan): Recipe {
@@ -33,7 +33,7 @@ export function recipeOf(plan: RecipePlan): Recipe {
     case 'median':
       return median;
     case 'trimmed-mean':
-      return trimmedMeanRecipe(plan);
+      return trimmedMean(plan);
     case 'krum':
       return krum(plan);
     case 'multi-krum':

@@ -29,13 +29,18 @@ export interface RangeToAdvance {
   readonly kernels: RangeKernels;
 }
 
+/** Places [from, to) of sorted values. */
+export interface Ranks {
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
- * How the deltas of a range are combined: added up with their weights, or looked at weight by weight, all sites at once.
- * `reduce` gets one array for each site, in site order, and fills `into`; it may use the arrays as it likes.
+ * How the deltas of a range are combined: added up with their weights, or sorted weight by weight over all sites and the plain
+ * mean taken of some ranks.
  */
 export type Combine =
-  | { readonly kind: 'weighted-mean' }
-  | { readonly kind: 'by-rank'; reduce(deltas: readonly Float32Array[], into: Float64Array): void };
+  { readonly kind: 'weighted-mean' } | { readonly kind: 'mean-of-ranks'; readonly ranksOf: (updates: number) => Ranks };
 
 /** A tensor that a recipe keeps for every federated parameter, stored as `name/PARAMETER` in 32 bits. */
 export interface CarriedTensor {

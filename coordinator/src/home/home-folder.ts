@@ -31,8 +31,7 @@ export function homeFolder(path: string): HomeFolder {
 /** Creates the folders; FOLDER_MISSING when the place cannot be written. */
 export function prepareHomeFolder(home: HomeFolder): void {
   try {
-    for (const folder of [home.path, home.blobs, home.uploads])
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [home.path, home.blobs, home.uploads]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (cause) {
     const full = FederationError.from(cause, 'FOLDER_MISSING');
     if (full.code === 'DISK_FULL') throw full;

@@ -10,6 +10,7 @@ import { Presence } from '../live/presence.js';
 import { ModelLedger } from '../models/model-ledger.js';
 import { CLOCK, CONFIG } from '../ports.js';
 import { SiteDirectory } from '../sites/site-directory.js';
+import { UpdateLedger } from '../updates/update-ledger.js';
 import { UpdateScreening } from '../updates/update-screening.js';
 import { decideRound, type RoundDecision } from './decide-round.js';
 import type { Participation } from './participation.entity.js';
@@ -41,6 +42,7 @@ export class CampaignStep {
     private readonly ledger: RoundLedger,
     private readonly parts: RoundParts,
     private readonly planner: RoundPlanner,
+    private readonly updates: UpdateLedger,
     private readonly screening: UpdateScreening,
     private readonly models: ModelLedger,
     private readonly sites: SiteDirectory,
@@ -101,6 +103,7 @@ export class CampaignStep {
       case 'close': {
         if (decision.to === 'failed') {
           const closed = await this.ledger.closeOpen(records, campaign, round, participations, 'ROUND_CLOSED');
+          await this.updates.letWait(records, round.id, isBuffered(campaign.plan.recipe));
           const event = await this.ledger.moveRound(records, campaign, round, 'failed', decision);
           return { hasMoved: true, events: [...closed, event], nudges: siteIds };
         }

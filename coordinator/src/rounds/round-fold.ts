@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, newId, required } from '@consilium/shared/kernel';
 import { type CampaignEvent, type CampaignPlan, downloadsDeltas } from '@consilium/shared/wire';
@@ -120,7 +119,7 @@ export class RoundFold {
       for (const { siteName, code } of outcome.leftOut) this.log.info(`${campaign.name}: ${siteName} was left out (${code})`);
       return outcome;
     } finally {
-      for (const path of [outputPath, stateOutputPath, deltaOutputPath]) await rm(path, { force: true });
+      await this.engine.discard([outputPath, stateOutputPath, deltaOutputPath]);
     }
   }
 }

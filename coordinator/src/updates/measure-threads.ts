@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { type ErrorReport, FederationError } from '@consilium/shared/kernel';
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { measureUpdate, type MeasureTask } from './measure-update.js';
 import type { MeasuredUpdate } from './update-facts.js';
 
@@ -10,8 +10,8 @@ export type MeasureAnswer = { readonly measured: MeasuredUpdate } | { readonly e
 /** Threads load compiled code; under a test runner that runs the sources there is none, and updates are measured in-process. */
 const IS_COMPILED = import.meta.url.endsWith('.js');
 
-/** Two keep a disk busy; more would only take memory and processors from the folds. */
-const MOST_THREADS = Math.min(2, availableParallelism());
+/** Each takes some 20 MiB; half of the processors are left to sockets and folds. */
+const MOST_THREADS = Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)));
 
 interface Waiting {
   readonly task: MeasureTask;
@@ -19,9 +19,9 @@ interface Waiting {
   readonly reject: (error: FederationError) => void;
 }
 
-/** Measures updates beside the event loop, in a few threads that start when first needed; further updates wait their turn. */
+/** Measures updates beside the event loop, in a few threads; further updates wait their turn. */
 @Injectable()
-export class MeasureThreads implements OnApplicationShutdown {
+export class MeasureThreads implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly waiting: Waiting[] = [];
   private readonly threads = new Set<MeasureThread>();
 
@@ -32,6 +32,11 @@ export class MeasureThreads implements OnApplicationShutdown {
       this.waiting.push({ task, resolve, reject });
       this.assign();
     });
+  }
+
+  /** Threads start with the coordinator, so that the first updates find them warm and memory does not grow with them. */
+  onApplicationBootstrap(): void {
+    while (IS_COMPILED && this.threads.size < MOST_THREADS) this.threads.add(this.open());
   }
 
   async onApplicationShutdown(): Promise<void> {

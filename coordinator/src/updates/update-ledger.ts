@@ -24,6 +24,14 @@ export class UpdateLedger {
     return found.filter(({ foldRoundId }) => foldRoundId === null);
   }
 
+  /** Updates of a round that made no version: those that a later round can still use wait for it. */
+  async letWait(records: EntityManager, roundId: string, isBuffered: boolean): Promise<void> {
+    for (const { participationId, roundId: madeFor } of await this.countedIn(records, roundId)) {
+      // A plain round that is tried again asks its sites again; what came from an earlier one was late already.
+      if (isBuffered || madeFor !== roundId) await records.update(Update, { participationId }, { foldRoundId: null });
+    }
+  }
+
   /** Lets the updates count in the round. */
   async countIn(records: EntityManager, updates: readonly Update[], roundId: string): Promise<void> {
     for (const update of updates)

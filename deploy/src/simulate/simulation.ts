@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FederationError } from '@consilium/shared/kernel';
 import { createLog, type LiveBlock, type Log } from '@consilium/shared/terminal';
-import { type CampaignPlan, campaignPlanSchema, type CampaignView, campaignViewSchema, parseWith } from '@consilium/shared/wire';
+import {
+  type CampaignPlan,
+  campaignPlanSchema,
+  type CampaignState,
+  type CampaignView,
+  campaignViewSchema,
+  parseWith,
+} from '@consilium/shared/wire';
 import { CoordinatorProcess } from './coordinator-process.js';
 import { type Disturbance, readTrace, writeTrace } from './disturbance-trace.js';
 import { drawSlowSites, drawTraining } from './draw-sites.js';
@@ -22,6 +29,9 @@ const CAMPAIGN = 'simulation';
 const STEPS = 100;
 const REDRAW_MS = 250;
 const POLL_MS = 200;
+/** Every so many polls. */
+const RARELY = 15;
+const ENDED: ReadonlySet<CampaignState> = new Set(['finished', 'failed', 'cancelled']);
 const NEEDS_A_RELAY: ReadonlySet<Disturbance['kind']> = new Set(['cut', 'silent', 'kill']);
 
 /** A coordinator in a process of its own and many sites in this one, in one folder. `close` ends all of them. */
@@ -34,6 +44,7 @@ export class Simulation {
   private readonly plan: CampaignPlan;
   private coordinator: CoordinatorProcess | undefined;
   private broken: FederationError | undefined;
+  private hasMoved = false;
 
   /** Throws ARGUMENT_INVALID or CAMPAIGN_INVALID before anything is started. */
   constructor(
@@ -71,6 +82,7 @@ export class Simulation {
     if (coordinator === undefined) throw new FederationError('INVARIANT', 'a simulation is opened before it runs');
     const view = new SimulationView(this.sites.size, this.options.rounds, Date.now());
     const endWatch = await watchEvents(coordinator.access(), (event) => {
+      this.hasMoved ||= event.kind === 'campaign';
       const line = view.apply(event);
       if (line !== undefined) block.printAbove(line);
     });
@@ -116,12 +128,27 @@ export class Simulation {
     this.sites.set(name, site);
   }
 
+  /** Asks for the campaign when an event says that it has moved, and rarely without: its view costs the coordinator something. */
   private async untilEnded(coordinator: CoordinatorProcess, between: () => void, signal: AbortSignal): Promise<CampaignView> {
-    for (;;) {
-      const view = await coordinator.operator().get(`/api/campaigns/${CAMPAIGN}`, campaignViewSchema);
-      if (view.state === 'finished' || view.state === 'failed' || view.state === 'cancelled') return view;
+    for (let rest = 0; ; rest--) {
+      if (this.hasMoved || rest <= 0) {
+        this.hasMoved = false;
+        const view = await this.campaign(coordinator);
+        if (view !== undefined && ENDED.has(view.state)) return view;
+        rest = RARELY;
+      }
       await this.look(signal);
       between();
+    }
+  }
+
+  /** Undefined when the coordinator has no time for an answer; `look` notices when it is gone. */
+  private async campaign(coordinator: CoordinatorProcess): Promise<CampaignView | undefined> {
+    try {
+      return await coordinator.operator().get(`/api/campaigns/${CAMPAIGN}`, campaignViewSchema);
+    } catch (thrown) {
+      if (FederationError.from(thrown).code === 'COORDINATOR_UNREACHABLE') return undefined;
+      throw thrown;
     }
   }
 

@@ -53,14 +53,15 @@ function write(target: Writable, piece: Uint8Array): Promise<void> {
 
 /** A stream that is destroyed may never call back what it was given. */
 function breakingOff(target: Writable): { promise: Promise<never>; forget: () => void } {
-  let stop = (_reason: Error): void => undefined;
-  const promise = new Promise<never>((_resolve, reject) => (stop = reject));
-  promise.catch(() => undefined);
-  const onClose = (): void => stop(new FederationError('TRANSFER_BROKEN', 'the connection ended early'));
-  const onError = (cause: Error): void => stop(cause);
-  target.on('close', onClose).on('error', onError);
-  if (target.destroyed) onClose();
-  return { promise, forget: () => void target.off('close', onClose).off('error', onError) };
+  let forget = (): void => undefined;
+  const promise = new Promise<never>((_resolve, reject) => {
+    const onClose = (): void => reject(new FederationError('TRANSFER_BROKEN', 'the connection ended early'));
+    target.on('close', onClose).on('error', reject);
+    forget = () => void target.off('close', onClose).off('error', reject);
+    if (target.destroyed) onClose();
+  });
+  promise.catch(() => undefined); // nobody may be waiting when it happens
+  return { promise, forget };
 }
 
 async function readFully(file: FileHandle, piece: Uint8Array, position: number): Promise<void> {

@@ -94,7 +94,7 @@ export class GrowingFile {
           source.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onClose);
           source.on('error', () => undefined); // a connection may break again once nobody listens
           if (failure === undefined) resolve();
-          else reject(failure as Error);
+          else reject(failure);
         },
       });
       let left = limit;
@@ -167,7 +167,7 @@ interface QueueHooks {
   readonly onWritten: (batch: readonly Uint8Array[], position: number) => void;
   readonly onRoom: () => void;
   /** Called once, when nothing is being written any more. */
-  readonly onEnd: (failure: unknown) => void;
+  readonly onEnd: (failure: FederationError | undefined) => void;
 }
 
 /** Writes at a position that only grows: one write at a time, of everything that came while the last one went on. */
@@ -176,7 +176,7 @@ class AppendQueue {
   private waitingBytes = 0;
   private isWriting = false;
   private isFull = false;
-  private ending: { readonly failure: unknown } | undefined;
+  private ending: { readonly failure: FederationError | undefined } | undefined;
   private hasEnded = false;
 
   constructor(
@@ -196,7 +196,7 @@ class AppendQueue {
   }
 
   /** Nothing more comes; the first reason counts. What waits is still written. */
-  end(failure?: unknown): void {
+  end(failure?: FederationError): void {
     this.ending ??= { failure };
     this.endIfIdle();
   }

@@ -46,3 +46,8 @@ export function controlManifest(spec: ModelSpec, siteLocal?: readonly string[]):
       .map((tensor) => ({ ...tensor, name: CONTROL_PREFIX + tensor.name })),
   };
 }
+
+/** False where something is averaged that gradients do not reach, running statistics for example. */
+export function everyFederatedHasControl(spec: ModelSpec, siteLocal?: readonly string[]): boolean {
+  return controlManifest(spec, siteLocal).tensors.length === federatedPart(scopedManifest(spec, siteLocal)).tensors.length;
+}

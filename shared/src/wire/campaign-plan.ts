@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { DIGEST_ALGORITHMS } from '@consilium/shared/kernel';
 import {
   answersEveryVoxel,
+  everyFederatedHasControl,
   modelSpecSchema,
   nameMatcher,
   parametersOf,
@@ -60,6 +61,10 @@ export const campaignPlanSchema = z
       message: 'a cohort must hold the quorum and the required sites',
     },
   )
+  .refine(({ recipe, quorum }) => !('byzantine' in recipe) || quorum >= 2 * recipe.byzantine + 3, {
+    path: ['quorum'],
+    message: 'krum and multi-krum need 2 × byzantine + 3 updates or more to hold what they promise (Blanchard et al., 2017)',
+  })
   .refine((plan) => answersEveryVoxel(plan.model), {
     path: ['model', 'architecture'],
     message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',
@@ -105,6 +110,11 @@ export const campaignPlanSchema = z
   .refine(({ recipe, training }) => recipe.name !== 'scaffold' || training.optimizer.kind === 'sgd', {
     path: ['training', 'optimizer', 'kind'],
     message: 'scaffold corrects gradients that SGD applies as they are; use "sgd"',
+  })
+  .refine(({ recipe, model, siteLocal }) => recipe.name !== 'scaffold' || everyFederatedHasControl(model, siteLocal), {
+    path: ['siteLocal'],
+    message:
+      'scaffold has control variates for trained parameters only; keep the others at the sites, such as ["*.running_mean", "*.running_var"]',
   })
   .refine(({ updates }) => updates?.download !== 'delta' || updates.format !== 'f32', {
     path: ['updates', 'download'],

@@ -13,6 +13,12 @@ const smallest = { name: 'first-light', model: { architecture: 'genesis-unet3d' 
 const withTraining = (fields: object): object => ({ ...smallest, training: { steps: 10, ...fields } });
 const withOptimizer = (fields: object): object => withTraining({ optimizer: { learningRate: 0.1, ...fields } });
 
+const withRunningStatistics = (fields: object): object => ({
+  ...smallest,
+  model: { architecture: 'genesis-unet3d', norm: 'batch', batchStatistics: 'training' },
+  ...fields,
+});
+
 function errorOf(plan: unknown): FederationError {
   try {
     parseWith(campaignPlanSchema, plan, 'CAMPAIGN_INVALID', 'the campaign file');
@@ -37,6 +43,14 @@ describe('a campaign file', () => {
     [{ ...smallest, patch: { sizeVoxels: [64, 64, 30] } }, 'patch.sizeVoxels'],
     [{ ...smallest, deadline: 'tomorrow' }, 'deadline'],
     [{ ...smallest, sites: ['a'], quorum: 2 }, 'quorum'],
+    [{ ...smallest, recipe: { name: 'krum', byzantine: 1 }, quorum: 4 }, 'quorum'],
+    [{ ...smallest, sites: ['a'], requiredSites: ['b'] }, 'requiredSites'],
+    [{ ...smallest, quorum: 3, cohort: { sites: 2 } }, 'cohort.sites'],
+    [
+      { ...smallest, recipe: { name: 'scaffold' }, training: { steps: 1, optimizer: { kind: 'adam', learningRate: 1 } } },
+      'training.optimizer.kind',
+    ],
+    [withRunningStatistics({ recipe: { name: 'scaffold' } }), 'siteLocal'],
     [{ ...smallest, name: '../etc' }, 'name'],
     [{ ...smallest, model: { architecture: 'genesis-unet3d', norm: 'layer' } }, 'model.norm'],
     [withOptimizer({ kind: 'sgd', momentum: 0, nesterov: true }), 'training.optimizer.nesterov'],

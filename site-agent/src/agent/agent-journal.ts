@@ -93,6 +93,11 @@ const participationRow = z.object({
   upload_id: z.string().nullable(),
   code: z.string().nullable(),
 });
+type ParticipationRow = z.infer<typeof participationRow>;
+interface ReadRow {
+  readonly row: ParticipationRow;
+  readonly record: ParticipationRecord;
+}
 const scoreRow = z.object({ plan: z.string(), score: z.string().nullable(), reported: z.int() });
 const versionRow = z.object({
   campaign_name: z.string(),
@@ -105,12 +110,22 @@ const versionRow = z.object({
 type Changes = Partial<Pick<ParticipationRecord, 'phase' | 'trainerFailures' | 'update' | 'uploadId' | 'code'>>;
 /** Closed participations that are kept for the record. */
 const KEPT_CLOSED = 50;
+const REMEMBERED_ROWS = 8;
+/** The question for the participation that is open; no participation has this name. */
+const OPEN = '';
 
 /**
  * What the agent knows about its work, in SQLite: every change is on disk before the call returns, so that a killed agent goes on
- * where it was. Another part of the same file is the volume index.
+ * where it was. Another part of the same file is the volume index. What another process changes is seen by a journal that is opened
+ * afterwards.
  */
 export class AgentJournal {
+  private readonly statements = new Map<string, Database.Statement>();
+  /** Rows that were read lately, with what they say: the same ones are looked at again and again. */
+  private readonly readRows = new Map<string, ReadRow>();
+
+  private readonly answers = new Map<string, ParticipationRecord | undefined>();
+
   private constructor(private readonly database: Database.Database) {}
 
   static open(databaseFile: string): AgentJournal {
@@ -137,26 +152,25 @@ export class AgentJournal {
   }
 
   participation(participationId: string): ParticipationRecord | undefined {
-    const row = this.database.prepare('SELECT * FROM agent_participation WHERE participation_id = ?').get(participationId);
-    return row === undefined || row === null ? undefined : toParticipation(row);
+    return this.answer(participationId, () =>
+      this.statement('SELECT * FROM agent_participation WHERE participation_id = ?').get(participationId),
+    );
   }
 
   /** The participation that is not closed; there is at most one. */
   openParticipation(): ParticipationRecord | undefined {
-    const row = this.database
-      .prepare("SELECT * FROM agent_participation WHERE phase <> 'closed' ORDER BY rowid DESC LIMIT 1")
-      .get();
-    return row === undefined || row === null ? undefined : toParticipation(row);
+    return this.answer(OPEN, () =>
+      this.statement("SELECT * FROM agent_participation WHERE phase <> 'closed' ORDER BY rowid DESC LIMIT 1").get(),
+    );
   }
 
   /** Notes an invitation; noting it twice changes nothing. */
   invite(participationId: string, plan: RoundPlan, planDigest: Digest): void {
-    this.database
-      .prepare(
-        `INSERT INTO agent_participation (participation_id, phase, plan, plan_digest) VALUES (?, 'invited', ?, ?)
+    this.answers.clear();
+    this.statement(
+      `INSERT INTO agent_participation (participation_id, phase, plan, plan_digest) VALUES (?, 'invited', ?, ?)
          ON CONFLICT (participation_id) DO NOTHING`,
-      )
-      .run(participationId, JSON.stringify(plan), planDigest);
+    ).run(participationId, JSON.stringify(plan), planDigest);
   }
 
   /** Changes the named members, all or none of them. An undefined member that is named is cleared. */
@@ -168,30 +182,28 @@ export class AgentJournal {
       uploadId: 'upload_id',
       code: 'code',
     };
+    this.answers.clear();
     const entries = Object.entries(changes) as [keyof Changes, unknown][];
     const values = entries.map(([, value]) => (typeof value === 'object' ? JSON.stringify(value) : (value ?? null)));
-    this.database
-      .prepare(
-        `UPDATE agent_participation SET ${entries.map(([name]) => `${columns[name]} = ?`).join(', ')} WHERE participation_id = ?`,
-      )
-      .run(...values, participationId);
+    this.statement(
+      `UPDATE agent_participation SET ${entries.map(([name]) => `${columns[name]} = ?`).join(', ')} WHERE participation_id = ?`,
+    ).run(...values, participationId);
   }
 
   /** Closes it; the newest ones stay for the record, older ones are forgotten. */
   closeParticipation(participationId: string, code?: string): void {
     this.change(participationId, { phase: 'closed', code });
-    this.database
-      .prepare(
-        `DELETE FROM agent_participation WHERE phase = 'closed' AND rowid NOT IN
+    this.statement(
+      `DELETE FROM agent_participation WHERE phase = 'closed' AND rowid NOT IN
          (SELECT rowid FROM agent_participation WHERE phase = 'closed' ORDER BY rowid DESC LIMIT ${KEPT_CLOSED})`,
-      )
-      .run();
+    ).run();
   }
 
   score(campaignId: string, versionDigest: Digest): ScoreRecord | undefined {
-    const row = this.database
-      .prepare('SELECT * FROM agent_score WHERE campaign_id = ? AND version_digest = ?')
-      .get(campaignId, versionDigest);
+    const row = this.statement('SELECT * FROM agent_score WHERE campaign_id = ? AND version_digest = ?').get(
+      campaignId,
+      versionDigest,
+    );
     if (row === undefined || row === null) return undefined;
     const { plan, score, reported } = scoreRow.parse(row);
     return {
@@ -202,49 +214,86 @@ export class AgentJournal {
   }
 
   noteScore(plan: ScorePlan, score: ProbeScore): void {
-    this.database
-      .prepare('INSERT OR REPLACE INTO agent_score (campaign_id, version_digest, plan, score) VALUES (?, ?, ?, ?)')
-      .run(plan.campaignId, plan.version.digest, JSON.stringify(plan), JSON.stringify(score));
+    this.statement('INSERT OR REPLACE INTO agent_score (campaign_id, version_digest, plan, score) VALUES (?, ?, ?, ?)').run(
+      plan.campaignId,
+      plan.version.digest,
+      JSON.stringify(plan),
+      JSON.stringify(score),
+    );
   }
 
   noteScoreReported(campaignId: string, versionDigest: Digest): void {
-    this.database
-      .prepare('UPDATE agent_score SET reported = 1 WHERE campaign_id = ? AND version_digest = ?')
-      .run(campaignId, versionDigest);
+    this.statement('UPDATE agent_score SET reported = 1 WHERE campaign_id = ? AND version_digest = ?').run(
+      campaignId,
+      versionDigest,
+    );
   }
 
   noteVersion(campaignName: string, { number, digest, bytes }: VersionReference, nowMs: number): void {
-    this.database
-      .prepare(
-        'INSERT OR REPLACE INTO agent_version (campaign_name, number, digest, bytes, fetched_at_ms) VALUES (?, ?, ?, ?, ?)',
-      )
-      .run(campaignName, number, digest, bytes, nowMs);
+    this.statement(
+      'INSERT OR REPLACE INTO agent_version (campaign_name, number, digest, bytes, fetched_at_ms) VALUES (?, ?, ?, ?, ?)',
+    ).run(campaignName, number, digest, bytes, nowMs);
   }
 
   forgetVersion(digest: Digest): void {
-    this.database.prepare('DELETE FROM agent_version WHERE digest = ?').run(digest);
+    this.statement('DELETE FROM agent_version WHERE digest = ?').run(digest);
   }
 
   /** Newest first. */
   versions(): FetchedVersion[] {
-    const rows = this.database.prepare('SELECT * FROM agent_version ORDER BY fetched_at_ms DESC, number DESC').all();
+    const rows = this.statement('SELECT * FROM agent_version ORDER BY fetched_at_ms DESC, number DESC').all();
     return z
       .array(versionRow)
       .parse(rows)
       .map((row) => ({ ...row, campaignName: row.campaign_name, fetchedAtMs: row.fetched_at_ms }));
   }
+
+  private statement(sql: string): Database.Statement {
+    const known = this.statements.get(sql);
+    if (known !== undefined) return known;
+    const prepared = this.database.prepare(sql);
+    this.statements.set(sql, prepared);
+    return prepared;
+  }
+
+  /** Nobody else writes these rows while an agent runs: until it changes one, the same question has the same answer. */
+  private answer(question: string, ask: () => unknown): ParticipationRecord | undefined {
+    if (!this.answers.has(question)) this.answers.set(question, this.recordOf(ask()));
+    return this.answers.get(question);
+  }
+
+  private recordOf(row: unknown): ParticipationRecord | undefined {
+    if (typeof row !== 'object' || row === null) return undefined;
+    const known = this.readRows.get('participation_id' in row ? String(row.participation_id) : '');
+    if (known !== undefined && isSameRow(known.row, row)) return known.record;
+    const read = participationRow.parse(row);
+    const record = toParticipation(read, known);
+    if (this.readRows.size >= REMEMBERED_ROWS) this.readRows.clear();
+    this.readRows.set(record.participationId, { row: read, record });
+    return record;
+  }
 }
 
-function toParticipation(row: unknown): ParticipationRecord {
-  const stored = participationRow.parse(row);
+function isSameRow(known: ParticipationRow, row: object): boolean {
+  return Object.entries(known).every(([name, value]) => (row as Record<string, unknown>)[name] === value);
+}
+
+/** Most changes leave plan and update as they are: what was read of the row before is not read again. */
+function toParticipation(stored: ParticipationRow, before: ReadRow | undefined): ParticipationRecord {
+  const hasSamePlan = before?.row.plan === stored.plan;
+  const hasSameUpdate = before?.row.ready_update === stored.ready_update;
   return {
     participationId: stored.participation_id,
     phase: stored.phase,
-    plan: roundPlanSchema.parse(JSON.parse(stored.plan)),
+    plan: hasSamePlan ? before.record.plan : roundPlanSchema.parse(JSON.parse(stored.plan)),
     planDigest: stored.plan_digest,
     trainerFailures: stored.trainer_failures,
-    update: stored.ready_update === null ? undefined : readyUpdateSchema.parse(JSON.parse(stored.ready_update)),
+    update: hasSameUpdate ? before.record.update : readUpdate(stored.ready_update),
     uploadId: stored.upload_id ?? undefined,
     code: stored.code ?? undefined,
   };
+}
+
+function readUpdate(text: string | null): ReadyUpdate | undefined {
+  return text === null ? undefined : readyUpdateSchema.parse(JSON.parse(text));
 }

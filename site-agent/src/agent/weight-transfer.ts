@@ -22,7 +22,6 @@ export interface UpdateParcel {
 
 /** The data plane as the agent sees it. Both calls resume, retry what may heal, and end when the signal is aborted. */
 export interface WeightTransfer {
-  /** Fetches a model version, or any other file of the campaign that a plan names by digest. */
   fetchVersion(version: Pick<VersionReference, 'digest' | 'bytes'>, path: string, hooks: TransferHooks): Promise<void>;
   /** Returns the upload's identifier for the offer. */
   sendUpdate(parcel: UpdateParcel, hooks: TransferHooks): Promise<string>;

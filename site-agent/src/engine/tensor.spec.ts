@@ -48,7 +48,7 @@ describe('the runtime', () => {
   it('is opened once, with the private kernels of this library where they pass their test', () => {
     expect(openRuntime()).toBe(runtime);
     if (process.arch === 'x64' && !runtime.binding.isUsingGpuDevice()) {
-      expect(runtime.native).toEqual({ maxPooling: true, normaliseRectify: true });
+      expect(runtime.native).toMatchObject({ maxPooling: true, normaliseRectify: true });
     }
   });
 });

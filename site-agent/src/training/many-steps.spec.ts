@@ -34,7 +34,7 @@ const WAYS: readonly { norm: string; precision: Precision; memory: MemoryUse }[]
 describe('a thousand steps', () => {
   it.each(WAYS)('leave no byte behind on the shape-only backend: $norm norm, $precision, $memory', (way) => {
     const shapes = new ShapeBinding();
-    const runtime = new Runtime(shapes, { maxPooling: true, normaliseRectify: true });
+    const runtime = new Runtime(shapes, { maxPooling: true, normaliseRectify: true, bfloat16: true });
     const spec = modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 1, norm: way.norm });
     withLearner(runtime, { ...way, spec }, (learner) => {
       learner.step(batch);

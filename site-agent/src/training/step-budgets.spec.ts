@@ -6,7 +6,7 @@ import { foreseeStep } from './foresee-step.js';
 import { Learner } from './learner.js';
 
 const SGD = { kind: 'sgd', learningRate: 0.1, momentum: 0.9 } as const;
-const ALL_NATIVE = { maxPooling: true, normaliseRectify: true };
+const ALL_NATIVE = { maxPooling: true, normaliseRectify: true, bfloat16: true };
 
 interface Budget {
   readonly width: number;

@@ -52,7 +52,10 @@ async function runOnce(rig, options, { spec, disturb }) {
     const watching = disturb?.perform(rig);
     watching?.catch(() => undefined); // awaited below
     await rig.startCampaign(campaignPlan(options, spec));
-    const view = await Promise.race([untilEnded(rig, () => disturb?.isUnderWay || rig.requireAgents()), rejected(watching)]);
+    const view = await Promise.race([
+      untilEnded(rig, () => void (disturb?.isUnderWay || rig.requireAgents())),
+      rejected(watching),
+    ]);
     const participations = view.roundViews.flatMap((each) => each.participations);
     return {
       recovery: await watching,

@@ -92,7 +92,7 @@ export class FederationRig {
   async untilConnected(count) {
     const operator = this.coordinator.operator();
     for (const deadlineMs = Date.now() + CONNECT_TIMEOUT_MS; ; await sleep(50)) {
-      const sites = await operator.get('/api/sites', siteViewSchema.array());
+      const sites = await operator.get('/api/sites', siteViewSchema.array()).catch(() => []); // busy: asked again
       if (sites.filter(({ connected }) => connected).length >= count) return;
       this.requireAgents();
       if (Date.now() > deadlineMs) throw new Error(`not all sites connected; the logs: ${this.folder}`);

@@ -7,6 +7,9 @@ import { RoundPhases } from './round-phases.mjs';
 const CAMPAIGN = 'bench';
 /** Enough that site k may leave out k of them. */
 const STEPS = 1000;
+const POLL_MS = 100;
+/** Every so many polls. */
+const RARELY = 30;
 const ENDED = ['failed', 'cancelled'];
 
 /** The campaign's file. With a slow site the quorum is all others. */
@@ -36,14 +39,19 @@ export async function startSites(rig, { sites, slowSiteSeconds = 0, equalWeights
   await rig.untilConnected(sites);
 }
 
-/** Waits until the campaign has finished and returns its view; `look` is called in between. Throws when it ends otherwise. */
-export async function untilEnded(rig, look = () => undefined) {
-  for (;;) {
-    const view = await rig.campaign(CAMPAIGN).catch(() => undefined);
-    if (view?.state === 'finished') return view;
-    if (view !== undefined && ENDED.includes(view.state)) throw new Error(`the campaign ended as ${view.state} (${view.code})`);
-    look(view);
-    await sleep(250);
+/**
+ * Waits until the campaign has finished and returns its view; throws when it ends otherwise. `look` is called in between and says
+ * when there is news. Without news the coordinator is asked rarely: a view of many rounds costs it time and memory of its own.
+ */
+export async function untilEnded(rig, look) {
+  for (let rest = 0; ; rest--) {
+    if (look() || rest <= 0) {
+      const view = await rig.campaign(CAMPAIGN).catch(() => undefined);
+      if (view?.state === 'finished') return view;
+      if (view !== undefined && ENDED.includes(view.state)) throw new Error(`the campaign ended as ${view.state} (${view.code})`);
+      rest = RARELY;
+    }
+    await sleep(POLL_MS);
   }
 }
 
@@ -52,12 +60,22 @@ export async function measureCampaign(rig, plan) {
   const { pid } = rig.coordinator;
   const idleMiB = residentMiB(pid);
   const phases = new RoundPhases();
-  const endWatch = await watchEvents(rig.coordinator.access(), (event) => phases.hear(event));
+  let isNews = false;
+  const endWatch = await watchEvents(rig.coordinator.access(), (event) => {
+    phases.hear(event);
+    isNews ||= event.kind === 'campaign';
+  });
+  const look = () => {
+    rig.requireAgents();
+    const wasNews = isNews;
+    isNews = false;
+    return wasNews;
+  };
   try {
     forgetPeak(pid);
     await rig.startCampaign(plan);
     const usedBefore = new Map(rig.pids.map((each) => [each, processorSeconds(each)]));
-    const view = await untilEnded(rig, () => rig.requireAgents());
+    const view = await untilEnded(rig, look);
     const used = [...usedBefore].map(([each, before]) => processorSeconds(each) - before);
     return {
       view,

@@ -51,7 +51,13 @@ export class MemoryDatabase {
 
   /** What is committed, as plain rows. */
   rowsOf<T extends object>(entity: new () => T): T[] {
-    return [...this.table(entity).all] as T[];
+    const rows = new Map([...this.table(entity).all].map((row) => [this.table(entity).keyOf(row), row]));
+    for (const { key, before, entity: changed } of this.changes.toReversed()) {
+      if (changed !== entity) continue;
+      if (before === undefined) rows.delete(key);
+      else rows.set(key, before);
+    }
+    return [...rows.values()] as T[];
   }
 
   /** Called with each commit's changes; must not write. */
@@ -67,8 +73,16 @@ export class MemoryDatabase {
 
   /** Takes back what the open transaction wrote. */
   rollBack(): void {
-    for (const { entity, key, before } of this.changes.reverse()) this.table(entity).put(key, before);
+    this.rollBackTo(0);
     this.end();
+  }
+
+  savepoint(): number {
+    return this.changes.length;
+  }
+
+  rollBackTo(savepoint: number): void {
+    for (const { entity, key, before } of this.changes.splice(savepoint).reverse()) this.table(entity).put(key, before);
   }
 
   isOpenFor(records: MemoryRecords): boolean {

@@ -36,6 +36,12 @@ export class MemoryRecords {
     return this.findOne(entity, { where });
   }
 
+  async findOneByOrFail(entity: Entity, where: Where): Promise<object> {
+    const found = await this.findOneBy(entity, where);
+    if (found === null) throw new Error(`there is no such ${entity.name}`);
+    return found;
+  }
+
   async countBy(entity: Entity, where: Where): Promise<number> {
     await this.turn();
     return this.database.table(entity).matching(where).length;
@@ -80,6 +86,19 @@ export class MemoryRecords {
     const rows = table.matching(where);
     for (const row of rows) this.database.put(table, table.keyOf(row), undefined);
     return { affected: rows.length };
+  }
+
+  /** A transaction within a transaction is a savepoint: an error takes back what came since, no more. */
+  async transaction<T>(work: (records: MemoryRecords) => Promise<T>): Promise<T> {
+    await this.turn();
+    const savepoint = this.database.savepoint();
+    try {
+      return await work(this);
+    } catch (error) {
+      await this.turn();
+      this.database.rollBackTo(savepoint);
+      throw error;
+    }
   }
 
   private saveOne(table: MemoryTable, values: Record<string, unknown>): void {

@@ -1,4 +1,4 @@
-import { type FindOperator, getMetadataArgsStorage, InstanceChecker, type ObjectLiteral } from 'typeorm';
+import { type FindOperator, getMetadataArgsStorage, type ObjectLiteral } from 'typeorm';
 
 export type Entity = new () => ObjectLiteral;
 export type Row = Readonly<Record<string, unknown>>;
@@ -15,7 +15,11 @@ interface Column {
 export class RowRefused extends Error {
   /** What the coordinator tells a database's own errors by. */
   readonly driverError = this;
+  readonly code = 'SQLITE_CONSTRAINT';
 }
+
+/** Columns by which rows are looked up; a look-up by one of them need not see the others. */
+const INDEXED = ['foldRoundId', 'roundId', 'siteId', 'campaignId'];
 
 /**
  * The rows of one entity with its primary key and unique keys. Rows are frozen; JSON values are shared between reads and frozen
@@ -23,7 +27,9 @@ export class RowRefused extends Error {
  */
 export class MemoryTable {
   readonly columns: readonly Column[];
+  private readonly primaryKey: readonly string[];
   private readonly rows = new Map<string, Row>();
+  private readonly indexes: ReadonlyMap<string, Map<string, Set<string>>>;
   private readonly uniqueValues: readonly Map<string, string>[];
 
   constructor(
@@ -38,6 +44,10 @@ export class MemoryTable {
         isNullable: options.nullable === true,
         isJson: options.type === 'text' && options.transformer !== undefined,
       }));
+    this.primaryKey = this.columns.flatMap(({ name, isPrimary }) => (isPrimary ? [name] : []));
+    this.indexes = new Map(
+      INDEXED.filter((name) => this.columns.some((column) => column.name === name)).map((name) => [name, new Map()]),
+    );
     this.uniqueValues = uniqueKeys.map(() => new Map());
   }
 
@@ -50,7 +60,8 @@ export class MemoryTable {
   }
 
   keyOf(row: Row): string {
-    return this.columns.flatMap(({ name, isPrimary }) => (isPrimary ? [String(row[name])] : [])).join('|');
+    const [first, ...others] = this.primaryKey;
+    return others.reduce((key, name) => `${key}|${String(row[name])}`, String(row[first as string]));
   }
 
   /** The row that the values make of the one before; undefined values leave a column as it is. */
@@ -83,23 +94,57 @@ export class MemoryTable {
       const value = row === undefined ? undefined : uniqueValue(row, columns);
       if (value !== undefined) taken.set(value, key);
     });
+    this.index(key, before, row);
     if (row === undefined) this.rows.delete(key);
     else this.rows.set(key, row);
   }
 
   matching(where: Where | readonly Where[] | undefined): Row[] {
     const alternatives = where === undefined ? [{}] : Array.isArray(where) ? (where as Where[]) : [where as Where];
+    const [only] = alternatives;
+    if (alternatives.length === 1 && only !== undefined && this.namesOneRow(only)) {
+      const row = this.rows.get(this.keyOf(only));
+      return row !== undefined && this.testOf(only)(row) ? [row] : [];
+    }
+    const tests = alternatives.map((one) => this.testOf(one));
     const found: Row[] = [];
-    for (const row of this.rows.values()) if (alternatives.some((one) => this.matches(row, one))) found.push(row);
+    for (const row of this.candidates(alternatives)) if (tests.some((test) => test(row))) found.push(row);
     return found;
   }
 
-  private matches(row: Row, where: Where): boolean {
-    for (const name in where) {
-      if (!(name in row)) throw new Error(`${this.entity.name} has no column ${name}`);
-      if (!isTrueOf(row[name], where[name])) return false;
+  /** The rows of one round or campaign where that is what is asked for, else all. */
+  private candidates(alternatives: readonly Where[]): Iterable<Row> {
+    const [only] = alternatives;
+    if (alternatives.length !== 1 || only === undefined) return this.rows.values();
+    for (const [name, keysByValue] of this.indexes) {
+      const value = only[name];
+      if (typeof value !== 'string') continue;
+      return [...(keysByValue.get(value) ?? [])].map((key) => this.rows.get(key) as Row);
     }
-    return true;
+    return this.rows.values();
+  }
+
+  private index(key: string, before: Row | undefined, after: Row | undefined): void {
+    for (const [name, keysByValue] of this.indexes) {
+      const [from, to] = [before?.[name], after?.[name]];
+      if (from === to) continue;
+      if (typeof from === 'string') keysByValue.get(from)?.delete(key);
+      if (typeof to !== 'string') continue;
+      const keys = keysByValue.get(to) ?? new Set();
+      keysByValue.set(to, keys.add(key));
+    }
+  }
+
+  private namesOneRow(where: Where): boolean {
+    return this.primaryKey.every((name) => where[name] !== undefined && typeof where[name] !== 'object');
+  }
+
+  private testOf(where: Where): (row: Row) => boolean {
+    const tests = Object.entries(where).map(([name, condition]) => {
+      if (!this.columns.some((column) => column.name === name)) throw new Error(`${this.entity.name} has no column ${name}`);
+      return [name, conditionTest(condition)] as const;
+    });
+    return (row) => tests.every(([name, test]) => test(row[name]));
   }
 }
 
@@ -109,32 +154,31 @@ function uniqueValue(row: Row, columns: readonly string[]): string | undefined {
 }
 
 /** A comparison with an absent value is never true, as in SQL. */
-function isTrueOf(value: unknown, condition: unknown): boolean {
+function conditionTest(condition: unknown): (value: unknown) => boolean {
   if (condition === undefined || condition === null) throw new Error('a condition must have a value; use IsNull()');
-  if (!InstanceChecker.isFindOperator(condition)) return value === condition;
+  if (typeof condition !== 'object') return (value) => value === condition;
   const operator = condition as FindOperator<unknown>;
-  const operand: unknown = operator.child ?? operator.value;
-  if (operator.type === 'isNull') return value === null;
+  if (operator.type === 'isNull') return (value) => value === null;
   if (operator.type === 'not') {
-    if (operator.child?.type === 'isNull') return value !== null;
-    return value !== null && !isTrueOf(value, operand);
+    const { child } = operator;
+    if (child?.type === 'isNull') return (value) => value !== null;
+    const inner = conditionTest(child ?? operator.value);
+    return (value) => value !== null && !inner(value);
   }
-  if (value === null) return false;
-  switch (operator.type) {
-    case 'in':
-      return (operand as unknown[]).includes(value);
-    case 'lessThan':
-      return (value as number) < (operand as number);
-    case 'lessThanOrEqual':
-      return (value as number) <= (operand as number);
-    case 'moreThan':
-      return (value as number) > (operand as number);
-    case 'moreThanOrEqual':
-      return (value as number) >= (operand as number);
-    default:
-      throw new Error(`the operator ${operator.type} is not known here`);
-  }
+  const operand = operator.value as number;
+  const compare = COMPARISONS[operator.type];
+  if (compare !== undefined) return (value) => value !== null && compare(value as number, operand);
+  if (operator.type !== 'in') throw new Error(`the operator ${operator.type} is not known here`);
+  const values = new Set(operator.value as unknown[]);
+  return (value) => values.has(value);
 }
+
+const COMPARISONS: Readonly<Partial<Record<string, (value: number, operand: number) => boolean>>> = {
+  lessThan: (value, operand) => value < operand,
+  lessThanOrEqual: (value, operand) => value <= operand,
+  moreThan: (value, operand) => value > operand,
+  moreThanOrEqual: (value, operand) => value >= operand,
+};
 
 const frozen = new WeakSet<object>();
 

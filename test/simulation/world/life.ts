@@ -18,7 +18,7 @@ export class Life {
 
   constructor(
     readonly process: string,
-    private readonly schedule: Schedule,
+    schedule: Schedule,
     private readonly fate: FateAtWrite,
     /** By how much the clock of the process's machine is wrong. */
     skewMs = 0,

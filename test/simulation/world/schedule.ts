@@ -16,6 +16,8 @@ const EPOCH_MS = Date.UTC(2027, 0, 1);
  */
 export class Schedule {
   nowMs = EPOCH_MS;
+  /** Things that have happened. */
+  happened = 0;
   private planned = 0;
   private readonly heap: Happening[] = [];
 
@@ -36,6 +38,7 @@ export class Schedule {
   /** Lets things happen until the condition holds; false when nothing is planned any more or the time has come first. */
   async runUntil(isOver: () => boolean, limitMs: number): Promise<boolean> {
     const untilMs = this.nowMs + limitMs;
+    await consequences();
     while (!isOver()) {
       const next = this.heap[0];
       if (next === undefined || next.atMs > untilMs) {
@@ -45,6 +48,7 @@ export class Schedule {
       this.pop();
       if (next.run === undefined) continue;
       this.nowMs = next.atMs;
+      this.happened++;
       next.run();
       await consequences();
     }

@@ -4,8 +4,8 @@ import { PIECE_ELEMENTS } from './pieces.js';
 /** Elements of a range when there is room for it: with four updates beside the sums it stays in a core's own cache. */
 export const RANGE_ELEMENTS = 1 << 14;
 
-/** Elements of all updates of a range together, where all of them are looked at at once: 2 MiB. */
-export const INPUT_ELEMENTS = 1 << 19;
+/** Elements of all updates of a range together, where all of them are looked at at once: 1 MiB. */
+export const INPUT_ELEMENTS = 1 << 18;
 
 /** Tensors that a recipe may carry for each parameter. */
 const CARRIED = 2;
@@ -13,7 +13,7 @@ const CARRIED = 2;
 /** Finished pieces that wait for their turn to be digested, for each thread. */
 export const SLOTS = 3;
 
-/** The memory of one thread that folds: about 5 MiB, whatever the model, allocated once. */
+/** The memory of one thread that folds: about 3 MiB, with a delta almost 4, whatever the model, allocated once. */
 export interface FoldMemory {
   readonly kernels: RangeKernels;
   readonly sums: Float64Array;

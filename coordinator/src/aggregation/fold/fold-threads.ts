@@ -51,6 +51,13 @@ export function withRunners<T>(count: number, use: (runners: readonly PieceRunne
   return fold;
 }
 
+/** Starts so many threads ahead of the first fold, which then finds them warm; harmless where they run already. */
+export function startFoldThreads(count: number): void {
+  if (!IS_COMPILED) return;
+  threads = threads.filter(({ hasEnded }) => !hasEnded);
+  while (threads.length < count) threads.push(new FoldThread());
+}
+
 /** Ends the threads once the folds that were begun have ended. A later fold starts new ones. */
 export async function closeFoldThreads(): Promise<void> {
   const closing = lastFold.then(() => Promise.all(threads.splice(0).map((thread) => thread.end())));

@@ -1,6 +1,7 @@
 import { FederationError } from '@consilium/shared/kernel';
+import { mergeExchange } from '../combine/sort-ranges.js';
 import { UPDATES_PER_PASS } from '../kernels/range-kernels.js';
-import type { Recipe } from '../recipe.js';
+import type { Ranks, Recipe } from '../recipe.js';
 import { recipeOf } from '../recipe-table.js';
 import { pairCount, pairIndex } from '../select/pair-distances.js';
 import { DeltaWriter } from './delta-writer.js';
@@ -109,7 +110,7 @@ export class PieceFolder {
     const carried = recipe.carried.map((_, index) => this.readCarried(index, range));
     const delta = memory.sums.subarray(0, next.length);
     readRange(plan.base, range, base, memory.stored);
-    if (recipe.combine.kind === 'by-rank') recipe.combine.reduce(this.readAll(plan.deltas, range), delta);
+    if (recipe.combine.kind === 'mean-of-ranks') this.meanOfRanks(range, delta, recipe.combine.ranksOf(plan.deltas.length));
     else this.meanOf(plan.deltas, range, delta, plan.divisor);
     recipe.advance({ base, delta, next, carried, kernels: memory.kernels });
     this.requireFinite(next);
@@ -136,6 +137,19 @@ export class PieceFolder {
       kernels.addWeighted(into, pass, this.plan.weights.slice(first, first + UPDATES_PER_PASS), first > 0);
     }
     kernels.divide(into, divisor);
+  }
+
+  /** Sorts the updates weight by weight and takes the plain mean of the ranks, added from the smallest on. */
+  private meanOfRanks(range: RangeToRead, into: Float64Array, { from, to }: Ranks): void {
+    const { kernels } = this.memory;
+    const values = this.readAll(this.plan.deltas, range);
+    mergeExchange(values.length, (lower, upper) => kernels.order(values[lower] as Float32Array, values[upper] as Float32Array));
+    for (let first = from; first < to; first += UPDATES_PER_PASS) {
+      const pass = values.slice(first, Math.min(to, first + UPDATES_PER_PASS));
+      const ones = pass.map(() => 1);
+      kernels.addWeighted(into, pass, ones, first > from);
+    }
+    kernels.divide(into, to - from);
   }
 
   private readAll(updates: readonly TensorTable[], range: RangeToRead): Float32Array[] {

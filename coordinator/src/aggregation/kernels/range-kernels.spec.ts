@@ -49,6 +49,16 @@ describe('range kernels give the bits of plain 64-bit arithmetic', () => {
     expect(kernels.squaredDistance(w, x)).toBe(half(0) + half(1));
   });
 
+  it('putting pairs in order', () => {
+    const [a, b] = [draw(w), draw(x)];
+    w[3] = NaN;
+    kernels.order(w, x);
+    expect([w[3], x[3]]).toEqual([NaN, NaN]);
+    [w[3], x[3]] = [Math.min(a[3] ?? NaN, b[3] ?? NaN), Math.max(a[3] ?? NaN, b[3] ?? NaN)];
+    expect([...w]).toEqual(a.map((value, place) => Math.min(value, b[place] ?? NaN)));
+    expect([...x]).toEqual(a.map((value, place) => Math.max(value, b[place] ?? NaN)));
+  });
+
   it('finding the one number that is not finite, wherever it stands', () => {
     for (const bad of [NaN, Infinity, -Infinity]) {
       for (let place = 0; place < LENGTH; place++) {

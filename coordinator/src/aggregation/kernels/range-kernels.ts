@@ -42,6 +42,8 @@ export interface RangeKernels {
   applyDelta(delta: Float64Array, base: Float32Array, next: Float32Array, rate: number): void;
   /** Whether no element is an infinity or a NaN. */
   allFinite(values: Float32Array): boolean;
+  /** Puts the smaller of each pair of numbers into `lower` and the larger into `upper`; a NaN into both. */
+  order(lower: Float32Array, upper: Float32Array): void;
   /** Σ (a − b)² in 64 bits; the order of additions depends on the length alone. */
   squaredDistance(a: Float32Array, b: Float32Array): number;
 }
@@ -64,7 +66,7 @@ export function openKernels(bytes: number): RangeKernels {
   const { exports } = new WebAssembly.Instance(compiled, { memory: { shared: memory } });
   const kernel = (name: string): Kernel => required(exports[name], `the kernel ${name}`);
   const [divide, applyDelta, allFinite] = [kernel('divide'), kernel('applyDelta'), kernel('allFinite')];
-  const squaredDistance = kernel('squaredDistance');
+  const [order, squaredDistance] = [kernel('order'), kernel('squaredDistance')];
   const adders = [false, true].map((goesOn) => passSizes().map((updates) => kernel(adderName(updates, goesOn))));
   return {
     buffer: memory.buffer,
@@ -76,6 +78,7 @@ export function openKernels(bytes: number): RangeKernels {
     applyDelta: (delta, base, next, rate) =>
       void applyDelta(delta.length, delta.byteOffset, base.byteOffset, next.byteOffset, rate),
     allFinite: (values) => allFinite(values.length, values.byteOffset) === 1,
+    order: (lower, upper) => void order(lower.length, lower.byteOffset, upper.byteOffset),
     squaredDistance: (a, b) => squaredDistance(a.length, a.byteOffset, b.byteOffset),
   };
 }
@@ -94,6 +97,7 @@ function kernelFunctions(): KernelFunction[] {
     divide(),
     applyDelta(),
     allFinite(),
+    order(),
     squaredDistance(),
   ];
 }
@@ -197,6 +201,23 @@ function allFinite(): KernelFunction {
     result: 'i32',
     locals: ['i32', 'v128', 'v128'],
     body: [...loopOver(end, [[values, 4]], turn), local.get(seen), v128.anyTrue, i32.isZero],
+  };
+}
+
+/** (count, lower, upper) */
+function order(): KernelFunction {
+  const [lower, upper, end, a, b] = [1, 2, 3, 4, 5];
+  const turn = [0, 16].flatMap((offset) => [
+    ...[local.get(lower), v128.load(offset), local.set(a), local.get(upper), v128.load(offset), local.set(b)],
+    ...[local.get(lower), local.get(a), local.get(b), f32x4.minimum, v128.store(offset)],
+    ...[local.get(upper), local.get(a), local.get(b), f32x4.maximum, v128.store(offset)],
+  ]);
+  const strides = [[lower, 4] as const, [upper, 4] as const];
+  return {
+    name: 'order',
+    parameters: ['i32', 'i32', 'i32'],
+    locals: ['i32', 'v128', 'v128'],
+    body: loopOver(end, strides, turn),
   };
 }
 

@@ -42,7 +42,13 @@ export const v128 = {
   anyTrue: simd(0x53),
 } as const;
 
-export const f32x4 = { notEqual: simd(0x42), subtract: simd(0xe5), fromLowF64x2: simd(0x5e) } as const;
+export const f32x4 = {
+  notEqual: simd(0x42),
+  subtract: simd(0xe5),
+  minimum: simd(0xe8),
+  maximum: simd(0xe9),
+  fromLowF64x2: simd(0x5e),
+} as const;
 
 export const f64x2 = {
   splat: simd(0x14),

@@ -3,12 +3,12 @@
  * otherwise claim many patches.
  */
 import { applyDelta } from '../advance/apply-delta.js';
-import { coordinateMedian } from '../combine/coordinate-median.js';
+import { medianRanks } from '../combine/coordinate-median.js';
 import type { Recipe } from '../recipe.js';
 
 export const median: Recipe = {
   weightOf: () => 1,
-  combine: { kind: 'by-rank', reduce: coordinateMedian },
+  combine: { kind: 'mean-of-ranks', ranksOf: medianRanks },
   carried: [],
   advance: (range) => applyDelta(range),
 };

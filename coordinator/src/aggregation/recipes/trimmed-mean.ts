@@ -4,13 +4,13 @@
  */
 import type { RecipeOf } from '@consilium/shared/wire';
 import { applyDelta } from '../advance/apply-delta.js';
-import { trimmedMean } from '../combine/trimmed-mean.js';
+import { trimmedRanks } from '../combine/trimmed-mean.js';
 import type { Recipe } from '../recipe.js';
 
-export function trimmedMeanRecipe({ trim }: RecipeOf<'trimmed-mean'>): Recipe {
+export function trimmedMean({ trim }: RecipeOf<'trimmed-mean'>): Recipe {
   return {
     weightOf: () => 1,
-    combine: { kind: 'by-rank', reduce: (deltas, into) => trimmedMean(deltas, trim, into) },
+    combine: { kind: 'mean-of-ranks', ranksOf: (updates) => trimmedRanks(updates, trim) },
     carried: [],
     advance: (range) => applyDelta(range),
   };

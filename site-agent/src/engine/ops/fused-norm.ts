@@ -27,7 +27,7 @@ export interface FusedNormResult {
 /** All results are the caller's; inputs are only read: [scale, offset, mean, variance] of 32-bit floats, each [channels]. */
 export function fusedNorm(runtime: Runtime, rows: Tensor, inputs: readonly Tensor[], options: FusedNorm): FusedNormResult {
   const attributes = [...describe(rows, options), real('exponential_avg_factor', options.share ?? 1)];
-  const fused = options.rectify && runtime.native.normaliseRectify;
+  const fused = options.rectify && runtime.runsNative('normaliseRectify', rows.dataType);
   const results = fused
     ? runtime.run('_MklNativeFusedBatchNormEx', [...attributes, ...RECTIFIED], [rows, ...inputs], 6)
     : runtime.run('FusedBatchNormV3', attributes, [rows, ...inputs], 6);

@@ -49,7 +49,7 @@ interface Pooled {
 
 function pool(runtime: Runtime, padded: Tensor, geometry: PoolingGeometry): Pooled {
   const attributes = geometry.attributes(padded.dataType);
-  if (!runtime.native.maxPooling || geometry.voxels > MOST_NATIVE_VOXELS)
+  if (!runtime.runsNative('maxPooling', padded.dataType) || geometry.voxels > MOST_NATIVE_VOXELS)
     return { output: runtime.runOne('MaxPool3D', attributes, [padded]), places: [] };
   const native = [...attributes, flag('workspace_enabled', true), NATIVE_KERNEL];
   const [output, places] = runtime.run('_MklNativeMaxPool3D', native, [padded], 2);

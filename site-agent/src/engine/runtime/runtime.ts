@@ -8,9 +8,11 @@ export interface NativeKernels {
   readonly maxPooling: boolean;
   /** Normalisation and ReLU in one pass. */
   readonly normaliseRectify: boolean;
+  /** Those of them that serve 32-bit floats serve bfloat16 too: oneDNN wants AVX-512 for that. */
+  readonly bfloat16: boolean;
 }
 
-export const PUBLIC_ONLY: NativeKernels = { maxPooling: false, normaliseRectify: false };
+export const PUBLIC_ONLY: NativeKernels = { maxPooling: false, normaliseRectify: false, bfloat16: false };
 
 /** Where in the network an operation belongs. */
 export type Direction = 'forward' | 'backward';
@@ -33,6 +35,11 @@ export class Runtime {
     readonly binding: TensorflowBinding,
     readonly native: NativeKernels = PUBLIC_ONLY,
   ) {}
+
+  /** Whether an operation on this element type runs on the private kernel. */
+  runsNative(kernel: 'maxPooling' | 'normaliseRectify', dataType: number): boolean {
+    return this.native[kernel] && (dataType !== DATA_TYPE.bfloat16 || this.native.bfloat16);
+  }
 
   /** A 32-bit float tensor. It may share memory with `values`: leave that array unchanged until the tensor is freed. */
   tensor(values: Float32Array, shape: readonly number[]): Tensor {

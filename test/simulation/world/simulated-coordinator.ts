@@ -1,0 +1,138 @@
+import { digestOfBytes, FederationError } from '@consilium/shared/kernel';
+import type { Type } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { BlobStore } from '../../../coordinator/src/blobs/blob-store.js';
+import { CampaignCommands } from '../../../coordinator/src/campaigns/campaign-commands.js';
+import type { CoordinatorConfig } from '../../../coordinator/src/config/coordinator-config.js';
+import { homeFolder } from '../../../coordinator/src/home/home-folder.js';
+import { SiteGateway } from '../../../coordinator/src/live/site.gateway.js';
+import { Log } from '../../../coordinator/src/log.js';
+import { BLOB_STORE, CLOCK, CONFIG, HOME } from '../../../coordinator/src/ports.js';
+import { UnitOfWork } from '../../../coordinator/src/records/unit-of-work.js';
+import type { FoldJob, FoldOutcome } from '../../../coordinator/src/aggregation/fold-files.js';
+import { FoldEngine } from '../../../coordinator/src/rounds/fold-engine.js';
+import { ParticipationRecorder } from '../../../coordinator/src/rounds/participation-recorder.js';
+import { RoundConductor } from '../../../coordinator/src/rounds/round-conductor.js';
+import { EnrolmentController } from '../../../coordinator/src/sites/enrolment.controller.js';
+import { SitesController } from '../../../coordinator/src/sites/sites.controller.js';
+import { UploadSpool } from '../../../coordinator/src/transfer/upload-spool.js';
+import { MeasureThreads } from '../../../coordinator/src/updates/measure-threads.js';
+import { SKETCH_BUCKETS } from '../../../coordinator/src/updates/sketch.js';
+import type { MeasuredUpdate } from '../../../coordinator/src/updates/update-facts.js';
+import { type CoordinatorDisk, digestAt, SimulatedBlobs } from './coordinator-disk.js';
+import { foldedBytes } from './folded-bytes.js';
+import type { Life } from './life.js';
+import { PutTogether, type Token } from './put-together.js';
+import { NOT_FINITE, TOO_LARGE } from './simulated-trainer.js';
+import { SimulatedSpool } from './simulated-spool.js';
+import { SiteDoor } from './site-connection.js';
+
+const COMMIT_MS = 3;
+const FOLD_MS = 2_000;
+const HOME_FOLDER = homeFolder('simulated');
+
+/** A coordinator's settings in simulated time; it ticks less often than a real one, because every fact makes it tick anyway. */
+export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
+  home: HOME_FOLDER.path,
+  host: '127.0.0.1',
+  port: 0,
+  publicUrl: undefined,
+  logLevel: 'silent',
+  tokenLifetimeMs: 86_400_000,
+  uploadLifetimeMs: 86_400_000,
+  scoringLimitMs: 300_000,
+  scoringPresenceMs: 15_000,
+  tickIntervalMs: 10_000,
+  heartbeatIntervalMs: 5_000,
+  heartbeatTimeoutMs: 10_000,
+  uploadsAtOnce: 16,
+  uploadStallMs: 60_000,
+});
+
+/** A planted bug: what it puts in the place of the coordinator's own parts. */
+export interface Mutation {
+  readonly classes?: readonly (readonly [Token, Type])[];
+  readonly blobs?: (real: BlobStore, life: Life) => BlobStore;
+  readonly fold?: (job: FoldJob) => FoldJob;
+}
+
+/** One run of the coordinator: its real classes over a disk that survives it. */
+export class SimulatedCoordinator {
+  readonly door: SiteDoor;
+  readonly spool: SimulatedSpool;
+  readonly campaigns: CampaignCommands;
+  readonly sites: SitesController;
+  readonly enrolment: EnrolmentController;
+
+  constructor(
+    readonly life: Life,
+    readonly disk: CoordinatorDisk,
+    mutation: Mutation = {},
+  ) {
+    disk.drafts.clear();
+    this.door = new SiteDoor(life);
+    this.spool = new SimulatedSpool(disk, life, () => ({
+      unitOfWork: parts.get(UnitOfWork),
+      participations: parts.get(ParticipationRecorder),
+    }));
+    life.onDeath(() => disk.records.rollBack());
+    const blobs = new SimulatedBlobs(disk, life);
+    const parts = new PutTogether(
+      [
+        [DataSource, disk.records.connect((commit) => life.write('commit', COMMIT_MS, commit))],
+        [CONFIG, SIMULATED_CONFIG],
+        [HOME, HOME_FOLDER],
+        [CLOCK, life.clock],
+        [BLOB_STORE, mutation.blobs?.(blobs, life) ?? blobs],
+        [Log, new Log('silent')],
+        [UploadSpool, this.spool],
+        [FoldEngine, new SimulatedFold(disk, life, mutation.fold)],
+        [MeasureThreads, new SimulatedMeasure(disk)],
+      ],
+      new Map(mutation.classes),
+    );
+    this.campaigns = parts.get(CampaignCommands);
+    this.sites = parts.get(SitesController);
+    this.enrolment = parts.get(EnrolmentController);
+    parts.get(SiteGateway).afterInit(this.door.namespace);
+    parts.get(RoundConductor).onApplicationBootstrap();
+  }
+}
+
+/** Combines tiny files that stand for weights: the result tells what was folded, in which order and with which weights. */
+export class SimulatedFold {
+  constructor(
+    private readonly disk: CoordinatorDisk,
+    private readonly life: Life,
+    private readonly changed: (job: FoldJob) => FoldJob = (job) => job,
+  ) {}
+
+  async fold(asked: FoldJob): Promise<FoldOutcome> {
+    const job = this.changed(asked);
+    const updates = job.updates.map(({ path, ...update }) => ({ ...update, digest: digestAt(path) }));
+    const content = foldedBytes(digestAt(job.basePath), updates);
+    await this.life.write('folded', FOLD_MS, () => this.disk.drafts.set(job.outputPath, content));
+    const foldedSites = updates.map(({ siteName }) => siteName);
+    const totalWeight = updates.reduce((sum, { patches }) => sum + patches, 0);
+    const digest = digestOfBytes(content, job.digest);
+    return { digest, bytes: content.length, state: null, delta: null, leftOut: [], foldedSites, totalWeight };
+  }
+
+  async discard(paths: readonly string[]): Promise<void> {
+    for (const path of paths) this.disk.drafts.delete(path);
+  }
+}
+
+/** All honest updates have one size and direction here; what a clumsy trainer has made says so itself. */
+class SimulatedMeasure {
+  constructor(private readonly disk: CoordinatorDisk) {}
+
+  async measure({ path }: { path: string }): Promise<MeasuredUpdate> {
+    const content = this.disk.at(path);
+    if (content === undefined) throw new FederationError('STORAGE_FAILED', 'the update is gone');
+    if (content.includes(NOT_FINITE)) throw new FederationError('UPDATE_NOT_FINITE', 'the update holds a NaN');
+    return { norm: content.includes(TOO_LARGE) ? 10 : 1, sketch: SKETCH };
+  }
+}
+
+const SKETCH = Buffer.from(new Float32Array(SKETCH_BUCKETS).fill(1).buffer).toString('base64');

@@ -1,0 +1,94 @@
+import type { Digest } from '@consilium/shared/kernel';
+import Database from 'libsql';
+import type { SiteFiles } from '../../../site-agent/src/agent/site-files.js';
+import type { Life } from './life.js';
+
+/** What a site's agent and trainer find again after a crash. */
+export class SiteDisk {
+  readonly versions = new Map<Digest, Buffer>();
+  /** Finished steps of each round's checkpoint. */
+  readonly checkpoints = new Map<string, number>();
+  readonly updates = new Map<string, Buffer>();
+  /** What the trainer left with an update for the rounds to come, until the update is acknowledged. */
+  readonly leftStates = new Set<string>();
+  /** Participations whose state has become a campaign's, in that order. */
+  readonly keptStates: string[] = [];
+  readonly journal = new Database(':memory:');
+
+  /** The bytes at a path that {@link SimulatedSiteFiles} gave out. */
+  versionAt(path: string): Buffer | undefined {
+    return this.versions.get(digestAtPath(path));
+  }
+}
+
+export function digestAtPath(path: string): Digest {
+  return path as Digest;
+}
+
+/** The agent's disk as one run of the agent sees it. */
+export class SimulatedSiteFiles implements SiteFiles {
+  readonly home = 'simulated';
+
+  constructor(
+    private readonly disk: SiteDisk,
+    private readonly life: Life,
+  ) {}
+
+  versionPath(version: Digest): string {
+    return version;
+  }
+
+  hasVersion(version: Digest): boolean {
+    return this.disk.versions.has(version);
+  }
+
+  async rebuildVersion(): Promise<void> {
+    throw new Error('simulated versions are always sent whole');
+  }
+
+  async dropVersion(version: Digest): Promise<void> {
+    await this.life.write('dropped version', 1, () => this.disk.versions.delete(version));
+  }
+
+  async rounds(): Promise<string[]> {
+    return [...new Set([...this.disk.checkpoints.keys(), ...this.disk.updates.keys()])];
+  }
+
+  async keepCampaignState(participationId: string): Promise<void> {
+    await this.life.write('kept state', 1, () => {
+      if (this.disk.leftStates.delete(participationId)) this.disk.keptStates.push(participationId);
+    });
+  }
+
+  async dropRound(participationId: string): Promise<void> {
+    await this.life.write('dropped round', 1, () => {
+      this.disk.checkpoints.delete(participationId);
+      this.disk.updates.delete(participationId);
+      this.disk.leftStates.delete(participationId);
+    });
+  }
+}
+
+/** The journal's database as one run of the agent sees it: the agent may die before or after each of its writes. */
+export function journalDatabase({ journal }: SiteDisk, life: Life): Database.Database {
+  const database = {
+    exec: (sql: string) => {
+      life.requireAlive();
+      return journal.exec(sql);
+    },
+    prepare: (sql: string) => {
+      const statement = journal.prepare(sql);
+      const reading = <T>(read: () => T): T => {
+        life.requireAlive();
+        return read();
+      };
+      return {
+        get: (...values: unknown[]) => reading(() => statement.get(...values)),
+        all: (...values: unknown[]) => reading(() => statement.all(...values)),
+        run: (...values: unknown[]) => life.writeNow('journal', () => statement.run(...values)),
+      };
+    },
+    close: () => undefined,
+  };
+  return database as unknown as Database.Database;
+}
