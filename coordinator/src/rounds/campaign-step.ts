@@ -103,7 +103,7 @@ export class CampaignStep {
       case 'close': {
         if (decision.to === 'failed') {
           const closed = await this.ledger.closeOpen(records, campaign, round, participations, 'ROUND_CLOSED');
-          await this.updates.letWait(records, round.id, isBuffered(campaign.plan.recipe));
+          await this.updates.letWait(records, round.id);
           const event = await this.ledger.moveRound(records, campaign, round, 'failed', decision);
           return { hasMoved: true, events: [...closed, event], nudges: siteIds };
         }

@@ -6,9 +6,11 @@ import type { Campaign } from '../campaigns/campaign.entity.js';
 import { ModelLedger } from '../models/model-ledger.js';
 import { CLOCK } from '../ports.js';
 import { SiteDirectory } from '../sites/site-directory.js';
+import type { Update } from '../updates/update.entity.js';
 import { UpdateLedger } from '../updates/update-ledger.js';
 import { selectCohort } from './cohort-selection.js';
 import type { Participation } from './participation.entity.js';
+import type { Round } from './round.entity.js';
 import { RoundLedger } from './round-ledger.js';
 
 /** Plans rounds: base version, cohort, deadline, and the late updates that count in it. Inside the caller's transaction. */
@@ -22,17 +24,27 @@ export class RoundPlanner {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** Writes the next round with the newest version as its base; also used to try a failed round once more. */
+  /**
+   * Writes the next round with the newest version as its base; also used to try a failed round once more. What sites delivered
+   * from this base for a round that made no version counts now, and they are not asked for the same work again.
+   */
   async plan(records: EntityManager, campaign: Campaign, number: number): Promise<CampaignEvent> {
     const { plan } = campaign;
     const deadlineMs = parseDurationMs(plan.deadline);
     const baseVersion = (await this.models.newest(records, campaign.id)).number;
     const atWork = isBuffered(plan.recipe) ? await this.stillAtWork(records, campaign, baseVersion) : [];
+    const rounds = await this.ledger.roundsOf(records, campaign.id);
+    const waiting = await this.updates.waiting(
+      records,
+      rounds.map(({ id }) => id),
+    );
+    const delivered = await this.deliveredFrom(records, baseVersion, rounds, waiting);
+    const busy = new Set([...atWork, ...delivered].map(({ siteId }) => siteId));
     const enrolled = new Map((await this.sites.enrolled(records)).map((site) => [site.id, site]));
     const candidates = campaign.sites.map(({ id, name }) => ({
       id,
       name,
-      isAvailable: enrolled.has(id) && !atWork.some(({ siteId }) => siteId === id),
+      isAvailable: enrolled.has(id) && !busy.has(id),
       restUntilMs: enrolled.get(id)?.restUntilMs ?? null,
     }));
     const cohort = selectCohort(candidates, {
@@ -40,12 +52,23 @@ export class RoundPlanner {
       roundNumber: number,
       deadlineAtMs: this.clock.nowMs() + deadlineMs,
       requiredSites: plan.requiredSites ?? [],
-      sites: plan.cohort === undefined ? undefined : Math.max(0, plan.cohort.sites - atWork.length),
+      sites: plan.cohort === undefined ? undefined : Math.max(0, plan.cohort.sites - busy.size),
     });
-    const earlier = (await this.ledger.roundsOf(records, campaign.id)).map(({ id }) => id);
     const { event, roundId } = await this.ledger.plan(records, campaign, { number, baseVersion, deadlineMs, cohort });
-    await this.updates.countIn(records, await this.updates.waiting(records, earlier), roundId);
+    await this.updates.countIn(records, waiting, roundId);
     return event;
+  }
+
+  /** The participations of waiting updates that were made from this very version. */
+  private async deliveredFrom(
+    records: EntityManager,
+    baseVersion: number,
+    rounds: readonly Round[],
+    waiting: readonly Update[],
+  ): Promise<Participation[]> {
+    const sameBase = new Set(rounds.filter((round) => round.baseVersion === baseVersion).map(({ id }) => id));
+    const ids = waiting.filter(({ roundId }) => sameBase.has(roundId)).map(({ participationId }) => participationId);
+    return ids.length === 0 ? [] : this.ledger.participationsById(records, ids);
   }
 
   /** Carried-over participations; those whose base is too many versions old by now are ended, and their sites invited anew. */

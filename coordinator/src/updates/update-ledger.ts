@@ -24,11 +24,10 @@ export class UpdateLedger {
     return found.filter(({ foldRoundId }) => foldRoundId === null);
   }
 
-  /** Updates of a round that made no version: those that a later round can still use wait for it. */
-  async letWait(records: EntityManager, roundId: string, isBuffered: boolean): Promise<void> {
-    for (const { participationId, roundId: madeFor } of await this.countedIn(records, roundId)) {
-      // A plain round that is tried again asks its sites again; what came from an earlier one was late already.
-      if (isBuffered || madeFor !== roundId) await records.update(Update, { participationId }, { foldRoundId: null });
+  /** The updates of a round that made no version wait for the next one. */
+  async letWait(records: EntityManager, roundId: string): Promise<void> {
+    for (const { participationId } of await this.countedIn(records, roundId)) {
+      await records.update(Update, { participationId }, { foldRoundId: null });
     }
   }
 

@@ -21,9 +21,13 @@ export const acknowledgedWorkCounts: Checker = {
         const update = updates.get(participationId);
         if (update?.digest !== digest) return `the accepted update of ${participationId} is gone`;
         if (!isCounting(update) || update.foldRoundId !== null) continue;
-        // Work that comes after a buffered campaign's last round was closed has no round to count in.
+        // Work that comes after a buffered campaign's last round was closed has no round to count in, nor has what waits for
+        // another try of a round that failed.
         const own = rounds.find(({ id }) => id === update.roundId);
-        const later = rounds.some((round) => round.campaignId === own?.campaignId && round.startedAtMs > update.acceptedAtMs);
+        const later = rounds.some(
+          ({ campaignId, startedAtMs, state }) =>
+            campaignId === own?.campaignId && startedAtMs > update.acceptedAtMs && state !== 'failed' && state !== 'cancelled',
+        );
         if (later) return `the accepted update of ${participationId} counts nowhere`;
       }
       return undefined;

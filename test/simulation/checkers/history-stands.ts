@@ -16,13 +16,22 @@ export const historyStands: Checker = {
   watch: ({ disk }) => {
     let wrong: string | undefined;
     disk.records.onCommit((changes) => {
-      for (const change of changes) wrong ??= rewritten(change);
+      const failed = failedIn(changes);
+      for (const change of changes) wrong ??= rewritten(change, failed);
     });
     return () => wrong;
   },
 };
 
-function rewritten({ entity, before, after }: RowChange): string | undefined {
+/** Rounds that failed with this commit: what was delivered for them waits for the next one. */
+function failedIn(changes: readonly RowChange[]): ReadonlySet<string> {
+  const rounds = changes.flatMap(({ entity, after }) =>
+    entity === Round && after !== undefined ? [after as unknown as Round] : [],
+  );
+  return new Set(rounds.filter(({ state }) => state === 'failed').map(({ id }) => id));
+}
+
+function rewritten({ entity, before, after }: RowChange, failed: ReadonlySet<string>): string | undefined {
   if (before === undefined || !HISTORY.has(entity)) return undefined;
   const isChanged = JSON.stringify(before) !== JSON.stringify(after);
   if (entity === ModelVersion) return isChanged ? 'a model version was changed' : undefined;
@@ -39,9 +48,10 @@ function rewritten({ entity, before, after }: RowChange): string | undefined {
   if (entity !== Update) return undefined;
   const [from, to] = [before, after] as unknown as [Update, Update];
   if (from.digest !== to.digest) return 'an accepted update was replaced';
-  // Screening takes an update out of a round, and an operator may put it into a later one.
+  // Screening takes an update out of a round, and an operator may put it into a later one; a failed round lets go of its updates.
   const isMoved = from.foldRoundId !== null && from.foldRoundId !== to.foldRoundId;
-  return isMoved && to.state === from.state ? 'an update was moved to another round' : undefined;
+  const isLetGo = to.foldRoundId === null && from.foldRoundId !== null && failed.has(from.foldRoundId);
+  return isMoved && !isLetGo && to.state === from.state ? 'an update was moved to another round' : undefined;
 }
 
 const HISTORY: ReadonlySet<Entity> = new Set<Entity>([ModelVersion, Round, Participation, Update]);
