@@ -43,6 +43,8 @@ export class World {
   readonly computedSteps = new Map<string, number>();
   readonly writes = new Map<string, number>();
   readonly deaths = new Map<string, number>();
+  /** Errors that an operator must never see, and such as end an agent without a refusal. */
+  readonly problems: unknown[] = [];
   coordinator: SimulatedCoordinator | undefined;
   /** Time in which no coordinator was there. */
   coordinatorAwayMs = 0;
@@ -188,7 +190,14 @@ export class World {
       new AbortController().signal,
     );
     // A refused agent ends; a person has to see to it. A dead one ends in no way at all.
-    ended.catch(() => life.ifAlive(() => (site.life = undefined)));
+    ended.catch((error: unknown) => life.ifAlive(() => this.agentEnded(site, identity, error)));
+  }
+
+  private agentEnded(site: SimulatedSite, identity: SiteIdentity, error: unknown): void {
+    site.life = undefined;
+    if (FederationError.from(error).code !== 'CREDENTIAL_REFUSED') this.problems.push(error);
+    // It has joined again in the meantime.
+    if (site.identity !== identity) this.startAgent(site);
   }
 
   private countDeath(process: string): void {
@@ -251,9 +260,6 @@ export class World {
       answered(code === passingRefusal ? again : done)();
     });
   }
-
-  /** Errors that an operator must never see. */
-  readonly problems: unknown[] = [];
 
   private async enrol({ sites, enrolment }: SimulatedCoordinator, site: SimulatedSite): Promise<void> {
     const { name } = site.plan;
