@@ -45,6 +45,8 @@ export class World {
   readonly deaths = new Map<string, number>();
   /** Errors that an operator must never see, and such as end an agent without a refusal. */
   readonly problems: unknown[] = [];
+  /** What the operator was refused. */
+  readonly refusals: FederationError[] = [];
   coordinator: SimulatedCoordinator | undefined;
   /** Time in which no coordinator was there. */
   coordinatorAwayMs = 0;
@@ -216,7 +218,10 @@ export class World {
     switch (act.kind) {
       case 'start':
         // A required site may not be connected yet.
-        return this.operate((at) => at.campaigns.start(act.campaign), done, 'CAMPAIGN_INVALID');
+        return this.operate((at) => at.campaigns.start(act.campaign), done, {
+          code: 'CAMPAIGN_INVALID',
+          tries: 12,
+        });
       case 'pause':
       case 'resume':
       case 'cancel':
@@ -236,14 +241,17 @@ export class World {
     }
   }
 
-  /** Repeats a command until a coordinator has answered it; a refusal is an answer too. */
+  /**
+   * Repeats a command until a coordinator has answered it; a refusal is an answer too, unless it may pass: then it is tried some
+   * more times.
+   */
   private operate(
     command: (coordinator: SimulatedCoordinator) => Promise<unknown>,
     done: () => void,
-    passingRefusal?: ErrorCode,
+    passing?: { readonly code: ErrorCode; readonly tries: number },
   ): void {
-    const again = (): void =>
-      void this.schedule.after(OPERATOR_TRIES_AGAIN_MS, () => this.operate(command, done, passingRefusal));
+    const again = (next = passing): void =>
+      void this.schedule.after(OPERATOR_TRIES_AGAIN_MS, () => this.operate(command, done, next));
     const { coordinator } = this;
     if (coordinator === undefined) return again();
     let isAnswered = false;
@@ -254,10 +262,12 @@ export class World {
     coordinator.life.onDeath(() => {
       if (!isAnswered) again();
     });
-    coordinator.life.hear(command(coordinator)).then(answered(done), (error: unknown) => {
-      const { code, kind } = FederationError.from(error);
-      if (kind === 'invariant') this.problems.push(error);
-      answered(code === passingRefusal ? again : done)();
+    coordinator.life.hear(command(coordinator)).then(answered(done), (thrown: unknown) => {
+      const error = FederationError.from(thrown);
+      if (error.kind === 'invariant') this.problems.push(thrown);
+      this.refusals.push(error);
+      const mayPass = error.code === passing?.code && passing.tries > 1;
+      answered(() => (mayPass ? again({ ...passing, tries: passing.tries - 1 }) : done()))();
     });
   }
 
