@@ -55,6 +55,7 @@ export class World {
   private readonly answerListeners: ((answer: HeardAnswer) => void)[] = [];
   private readonly resumed = new Map<string, number>();
   private actsToCome: number;
+  private readonly asked: OperatorAct['act'][] = [];
   private isEnding = false;
   /** Known until the next commit. */
   private allEnded: boolean | undefined;
@@ -102,7 +103,7 @@ export class World {
         (at) => this.enrol(at, site),
         () => this.startAgentAt(site),
       );
-    for (const { atMs, act } of this.plan.acts) this.schedule.after(atMs, () => this.perform(act));
+    for (const { atMs, act } of this.plan.acts) this.schedule.after(atMs, () => this.askOperator(act));
     this.lookAfterFailures();
     const hasEnded = await this.schedule.runUntil(() => this.isOver(), limitMs);
     if (hasEnded) await this.schedule.runUntil(() => false, AFTERWARDS_MS);
@@ -213,8 +214,19 @@ export class World {
 
   // The operator
 
+  /** People do one thing after the other: what is asked while a command waits for its answer comes after it. */
+  private askOperator(act: OperatorAct['act']): void {
+    this.asked.push(act);
+    if (this.asked.length === 1) this.perform(act);
+  }
+
   private perform(act: OperatorAct['act']): void {
-    const done = (): void => void this.actsToCome--;
+    const done = (): void => {
+      this.actsToCome--;
+      this.asked.shift();
+      const [next] = this.asked;
+      if (next !== undefined) this.perform(next);
+    };
     switch (act.kind) {
       case 'start':
         // A required site may not be connected yet.
