@@ -9,7 +9,7 @@ import type { World } from '../world/world.js';
 export interface Checker {
   readonly promise: string;
   /** Called before the world runs; what it returns is asked when the world is over: what was broken, or undefined. */
-  watch(world: World): () => string | undefined;
+  readonly watch: (world: World) => () => string | undefined;
 }
 
 /** What the coordinator's records say when a world is over. */

@@ -16,7 +16,7 @@ function tellingWorld(seed: number): WorldPlan {
     calmSite('c', { quality }),
     calmSite('d', { cuts: [{ fromMs: 30_000, toMs: 150_000 }] }),
   ];
-  const limits = { quorum: 3, grace: '5s', deadline: '3min', attempts: 3, requiredSites: ['d'] };
+  const limits = { quorum: 2, grace: '5s', deadline: '3min', attempts: 3, requiredSites: ['d'] };
   const recipe = { name: seed % 2 === 0 ? 'fedavg' : 'fedbuff' };
   const campaign = simulatedCampaign({ name: 'telling', rounds: 8, ...limits, recipe });
   const acts = [{ atMs: 5_000, act: { kind: 'start', campaign } }] as const;

@@ -58,6 +58,14 @@ describe('a silent site', () => {
   });
 });
 
+describe('a campaign that requires a site which is not connected', () => {
+  it('is not started, and the operator is told which site it is', async () => {
+    const world = await run([...quick, calmSite('away', { startsAtMs: 3_600_000 })], { requiredSites: ['away'] });
+    expect(world.campaigns()).toEqual([]);
+    expect(world.refusals[0]).toMatchObject({ code: 'CAMPAIGN_INVALID', details: { sites: 'away' } });
+  });
+});
+
 describe('a connection that is reset right at start-up of 1 of 8 agents', () => {
   it('holds nobody up: the site joins as soon as it gets through', async () => {
     const others = Array.from({ length: 7 }, (_, index) => calmSite(`site-${index}`));

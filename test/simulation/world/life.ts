@@ -24,7 +24,8 @@ export class Life {
     skewMs = 0,
   ) {
     this.clock = {
-      nowMs: () => schedule.nowMs + skewMs,
+      // Whole, as a real clock's.
+      nowMs: () => schedule.nowMs + Math.round(skewMs),
       after: (delayMs, run) => schedule.after(delayMs, () => this.ifAlive(run)),
       every: (intervalMs, run) => this.every(intervalMs, run),
     };
@@ -53,7 +54,7 @@ export class Life {
     return new Promise((resolve, reject) => {
       promise.then(
         (value) => this.ifAlive(() => resolve(value)),
-        (reason: unknown) => this.ifAlive(() => reject(reason as Error)),
+        (reason: Error) => this.ifAlive(() => reject(reason)),
       );
     });
   }
@@ -82,7 +83,7 @@ export class Life {
         try {
           resolve(this.writeNow(what, write));
         } catch (error) {
-          if (!this.over) reject(error as Error);
+          if (!this.over) reject(error instanceof Error ? error : new Error(String(error)));
         }
       });
     });

@@ -43,6 +43,10 @@ export class World {
   readonly computedSteps = new Map<string, number>();
   readonly writes = new Map<string, number>();
   readonly deaths = new Map<string, number>();
+  /** Errors that an operator must never see, and such as end an agent without a refusal. */
+  readonly problems: unknown[] = [];
+  /** What the operator was refused. */
+  readonly refusals: FederationError[] = [];
   coordinator: SimulatedCoordinator | undefined;
   /** Time in which no coordinator was there. */
   coordinatorAwayMs = 0;
@@ -51,6 +55,7 @@ export class World {
   private readonly answerListeners: ((answer: HeardAnswer) => void)[] = [];
   private readonly resumed = new Map<string, number>();
   private actsToCome: number;
+  private readonly asked: OperatorAct['act'][] = [];
   private isEnding = false;
   /** Known until the next commit. */
   private allEnded: boolean | undefined;
@@ -98,7 +103,7 @@ export class World {
         (at) => this.enrol(at, site),
         () => this.startAgentAt(site),
       );
-    for (const { atMs, act } of this.plan.acts) this.schedule.after(atMs, () => this.perform(act));
+    for (const { atMs, act } of this.plan.acts) this.schedule.after(atMs, () => this.askOperator(act));
     this.lookAfterFailures();
     const hasEnded = await this.schedule.runUntil(() => this.isOver(), limitMs);
     if (hasEnded) await this.schedule.runUntil(() => false, AFTERWARDS_MS);
@@ -188,7 +193,14 @@ export class World {
       new AbortController().signal,
     );
     // A refused agent ends; a person has to see to it. A dead one ends in no way at all.
-    ended.catch(() => life.ifAlive(() => (site.life = undefined)));
+    ended.catch((error: unknown) => life.ifAlive(() => this.agentEnded(site, identity, error)));
+  }
+
+  private agentEnded(site: SimulatedSite, identity: SiteIdentity, error: unknown): void {
+    site.life = undefined;
+    if (FederationError.from(error).code !== 'CREDENTIAL_REFUSED') this.problems.push(error);
+    // It has joined again in the meantime.
+    if (site.identity !== identity) this.startAgent(site);
   }
 
   private countDeath(process: string): void {
@@ -202,12 +214,26 @@ export class World {
 
   // The operator
 
+  /** People do one thing after the other: what is asked while a command waits for its answer comes after it. */
+  private askOperator(act: OperatorAct['act']): void {
+    this.asked.push(act);
+    if (this.asked.length === 1) this.perform(act);
+  }
+
   private perform(act: OperatorAct['act']): void {
-    const done = (): void => void this.actsToCome--;
+    const done = (): void => {
+      this.actsToCome--;
+      this.asked.shift();
+      const [next] = this.asked;
+      if (next !== undefined) this.perform(next);
+    };
     switch (act.kind) {
       case 'start':
         // A required site may not be connected yet.
-        return this.operate((at) => at.campaigns.start(act.campaign), done, 'CAMPAIGN_INVALID');
+        return this.operate((at) => at.campaigns.start(act.campaign), done, {
+          code: 'CAMPAIGN_INVALID',
+          tries: 12,
+        });
       case 'pause':
       case 'resume':
       case 'cancel':
@@ -227,14 +253,17 @@ export class World {
     }
   }
 
-  /** Repeats a command until a coordinator has answered it; a refusal is an answer too. */
+  /**
+   * Repeats a command until a coordinator has answered it; a refusal is an answer too, unless it may pass: then it is tried some
+   * more times.
+   */
   private operate(
     command: (coordinator: SimulatedCoordinator) => Promise<unknown>,
     done: () => void,
-    passingRefusal?: ErrorCode,
+    passing?: { readonly code: ErrorCode; readonly tries: number },
   ): void {
-    const again = (): void =>
-      void this.schedule.after(OPERATOR_TRIES_AGAIN_MS, () => this.operate(command, done, passingRefusal));
+    const again = (next = passing): void =>
+      void this.schedule.after(OPERATOR_TRIES_AGAIN_MS, () => this.operate(command, done, next));
     const { coordinator } = this;
     if (coordinator === undefined) return again();
     let isAnswered = false;
@@ -245,15 +274,14 @@ export class World {
     coordinator.life.onDeath(() => {
       if (!isAnswered) again();
     });
-    coordinator.life.hear(command(coordinator)).then(answered(done), (error: unknown) => {
-      const { code, kind } = FederationError.from(error);
-      if (kind === 'invariant') this.problems.push(error);
-      answered(code === passingRefusal ? again : done)();
+    coordinator.life.hear(command(coordinator)).then(answered(done), (thrown: unknown) => {
+      const error = FederationError.from(thrown);
+      if (error.kind === 'invariant') this.problems.push(thrown);
+      this.refusals.push(error);
+      const mayPass = error.code === passing?.code && passing.tries > 1;
+      answered(() => (mayPass ? again({ ...passing, tries: passing.tries - 1 }) : done()))();
     });
   }
-
-  /** Errors that an operator must never see. */
-  readonly problems: unknown[] = [];
 
   private async enrol({ sites, enrolment }: SimulatedCoordinator, site: SimulatedSite): Promise<void> {
     const { name } = site.plan;
