@@ -40,7 +40,11 @@ export function profileCommand(): Command {
     .option('--norm <norm>', 'norm of the U-Net: batch or instance (default: instance)')
     .option('--patch <x,y,z>', 'voxels of a patch', '64,64,32')
     .option('--batch <patches>', 'patches of a step', '4')
-    .addOption(new Option('--precision <type>', 'element type of the activations; bf16 as a plan of it is trained on this machine').choices(['f32', 'bf16']).default('f32'))
+    .addOption(
+      new Option('--precision <type>', 'element type of the activations; bf16 as a plan of it is trained on this machine')
+        .choices(['f32', 'bf16'])
+        .default('f32'),
+    )
     .addOption(
       new Option('--memory <way>', 'what is kept for the way back; the usual when left out').choices([
         'plain',

@@ -89,7 +89,7 @@ function compareWithAutocast(norm: 'batch' | 'instance'): void {
   });
 }
 
-describe('200 steps in bfloat16', () => {
+describeWithBfloat16('200 steps in bfloat16', () => {
   const spec = unet3dSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2 });
   const [steps, patches] = [200, 2];
   const sizeVoxels = [16, 16, 8] as const;
