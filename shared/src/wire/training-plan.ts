@@ -153,7 +153,7 @@ export const localTrainingSchema = z.strictObject({
     .enum(['f32', 'bf16', 'auto'])
     .optional()
     .describe(
-      'element type of the activations: f32 when left out; auto lets each site take bf16 where its machine is faster so; sites whose processor cannot compute bf16 well take f32 in any case',
+      'element type of the activations: f32 when left out; auto lets each site take bf16 where its machine is faster so; a processor without AVX-512 takes f32 in any case',
     ),
   steps: positiveInteger.max(1_000_000).describe('optimizer steps per site and round'),
   minutes: z
