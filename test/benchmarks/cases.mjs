@@ -45,6 +45,7 @@ export const CASES = [
 function stepCase(name, settings, mostStep, mostRss, more = []) {
   return {
     name,
+    precision: settings.precision,
     work: ({ volume: _, ...given }) => compareSteps(readOptions(toWords({ ...given, ...settings }))),
     targets: [
       { measured: 'step time', value: (result) => result.stepRatio, most: mostStep },

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { bfloat16Obstacle } from './bfloat16-obstacle.mjs';
 import { machineFacts, watchOthers } from './machine-facts.mjs';
 import { toArguments, toEngineArguments } from './options.mjs';
 import { median, ratio, round } from './statistics.mjs';
@@ -12,8 +13,10 @@ const QUIET_SPREAD = 1.15;
 /** Other programs may take this share of the machine. */
 const QUIET_SHARE = 0.05;
 
-/** One case, measured: see README.md for what the fields mean. */
-export function compareSteps(options) {
+/** One case, measured: see README.md for what the fields mean. Throws where a site would not train in the case's precision. */
+export async function compareSteps(options) {
+  const obstacle = bfloat16Obstacle(options);
+  if (obstacle !== undefined) throw new Error(obstacle);
   return withSides(sidesOf(options), async (sides) => {
     const othersShare = watchOthers();
     const turns = await takeTurns(sides, options);

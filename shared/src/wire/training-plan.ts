@@ -152,7 +152,9 @@ export const localTrainingSchema = z.strictObject({
   precision: z
     .enum(['f32', 'bf16', 'auto'])
     .optional()
-    .describe('element type of the activations: f32 when left out; auto lets each site take bf16 where its machine is faster so'),
+    .describe(
+      'element type of the activations: f32 when left out; auto lets each site take bf16 where its machine is faster so; a processor without AVX-512 takes f32 in any case',
+    ),
   steps: positiveInteger.max(1_000_000).describe('optimizer steps per site and round'),
   minutes: z
     .number()

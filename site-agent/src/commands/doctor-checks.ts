@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { FederationError, formatBytes } from '@consilium/shared/kernel';
+import { type Bfloat16Support, bfloat16Support } from '../engine/devices/bfloat16-support.js';
 import type { RuntimeSearch } from '../engine/runtime/locate-runtime.js';
 import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import { coordinatorAddress, reasonOf } from '../link/coordinator-address.js';
@@ -10,6 +11,12 @@ import { probeRuntime } from './runtime-probe.js';
 
 const LITTLE_DISK_BYTES = 5e9;
 const TOO_LITTLE_DISK_BYTES = 5e8;
+/** On the processor; the line on the device says whether a GPU is taken instead. */
+const BFLOAT16_WORDS: Readonly<Record<Bfloat16Support, string>> = {
+  fast: 'on the processor, faster than 32-bit floats',
+  slow: 'on the processor, slower than 32-bit floats',
+  poor: 'not on the processor, which lacks AVX-512: it trains plans of bfloat16 in 32-bit floats',
+};
 const LOWEST_NODE = [20, 19] as const;
 
 /** Whether this Node release runs the agent. */
@@ -44,6 +51,7 @@ function describeFacts(facts: RuntimeFacts): DoctorCheck[] {
     fact('processor', `${facts.cpuModel.trim()}, ${facts.cores} cores`),
     fact('memory', `${formatBytes(facts.memoryBytes)}, of which this check took ${formatBytes(facts.residentBytes)}`),
     oneDnnCheck(facts),
+    fact('bfloat16', BFLOAT16_WORDS[bfloat16Support({ kind: 'cpu' })]),
     ...checkGpu(facts.gpu),
     fact(
       'convolution',

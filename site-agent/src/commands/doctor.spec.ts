@@ -21,7 +21,17 @@ describe('site-agent doctor', () => {
     expect(diagnosis.healthy).toBe(true);
     expect(diagnosis.runtime).toMatchObject({ version: '2.21.0', library: 'TensorFlow' });
     const text = describeDiagnosis(diagnosis);
-    for (const word of ['2.21.0', 'oneDNN', 'cores', 'GFLOPS', 'GPU', 'made at the first start', 'not joined yet', 'can train']) {
+    for (const word of [
+      '2.21.0',
+      'oneDNN',
+      'bfloat16',
+      'cores',
+      'GFLOPS',
+      'GPU',
+      'made at the first start',
+      'not joined yet',
+      'can train',
+    ]) {
       expect(text).toContain(word);
     }
   });

@@ -2,11 +2,9 @@ import { formatBytes } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
 import type { ProfileRow, StepProfile } from '../engine/profile/step-profile.js';
 import type { ProfileResult } from '../trainer/trainer-messages.js';
-import type { ProfiledTraining } from '../training/profiled-training.js';
 
 /** What `--json` gives. */
 export interface ProfileReport extends Omit<ProfileResult, 'records'> {
-  readonly training: ProfiledTraining;
   readonly threads: number;
 }
 

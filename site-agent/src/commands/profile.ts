@@ -40,7 +40,11 @@ export function profileCommand(): Command {
     .option('--norm <norm>', 'norm of the U-Net: batch or instance (default: instance)')
     .option('--patch <x,y,z>', 'voxels of a patch', '64,64,32')
     .option('--batch <patches>', 'patches of a step', '4')
-    .addOption(new Option('--precision <type>', 'element type of the activations').choices(['f32', 'bf16']).default('f32'))
+    .addOption(
+      new Option('--precision <type>', 'element type of the activations; processors without AVX-512 take f32 anyway')
+        .choices(['f32', 'bf16'])
+        .default('f32'),
+    )
     .addOption(
       new Option('--memory <way>', 'what is kept for the way back; the usual when left out').choices([
         'plain',
@@ -78,15 +82,15 @@ async function profile(options: ProfileOptions): Promise<void> {
   const order: ProfileOrder = { kind: 'profile', limits, training, keepRecords: options.trace !== undefined };
   const result = await openTrainerDesk().profile(order, 'profiling', training.steps + WARM_UP_STEPS);
   if (options.trace !== undefined) writeFileSync(options.trace, JSON.stringify(chromeTrace(result.records ?? [])));
-  const report = reportOf(training, limits.threads ?? availableParallelism(), result);
+  const report = reportOf(limits.threads ?? availableParallelism(), result);
   if (options.json === true) return console.log(JSON.stringify(report, null, 2));
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   console.log(describeProfile(report));
   for (const file of [options.json, options.trace]) if (file !== undefined) console.log(`written: ${file}`);
 }
 
-function reportOf(training: ProfiledTraining, threads: number, result: ProfileResult): ProfileReport {
-  const { profile, peakResidentBytes, library, onGpu, nativeKernels, kind } = result;
+function reportOf(threads: number, result: ProfileResult): ProfileReport {
+  const { training, profile, peakResidentBytes, library, onGpu, nativeKernels, kind } = result;
   return { kind, training, threads, library, onGpu, nativeKernels, peakResidentBytes, profile };
 }
 

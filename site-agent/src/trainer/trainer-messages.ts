@@ -117,6 +117,8 @@ export interface ProfileOrder {
 
 export interface ProfileResult {
   readonly kind: 'profile';
+  /** As it was done: in the precision that the device allows. */
+  readonly training: ProfiledTraining;
   readonly profile: StepProfile;
   readonly records?: readonly StepRecord[];
   /** Of the process, from its start. */

@@ -23,10 +23,15 @@ export interface TrainerDevices {
 type Announcer = Pick<OrderContext, 'announce'>;
 
 /** Opens TensorFlow for this process alone; further devices stay idle, which is announced. */
-export function openTrainerRuntime(limits: TrainerLimits, context: Announcer): Runtime {
-  const { runtime, others } = openTrainerDevices(limits, context, 1);
+export function openTrainerDevice(limits: TrainerLimits, context: Announcer): Pick<TrainerDevices, 'runtime' | 'device'> {
+  const { runtime, device, others } = openTrainerDevices(limits, context, 1);
   if (others.length > 0) context.announce(`this work takes one device; idle meanwhile: ${others.map(describeDevice).join(', ')}`);
-  return runtime;
+  return { runtime, device };
+}
+
+/** As {@link openTrainerDevice}, for work that is the same on every device. */
+export function openTrainerRuntime(limits: TrainerLimits, context: Announcer): Runtime {
+  return openTrainerDevice(limits, context).runtime;
 }
 
 /**

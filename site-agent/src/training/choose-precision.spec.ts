@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Device } from '../engine/devices/choose-devices.js';
-import { hasFastBfloat16, readProcessorFlags } from '../engine/devices/fast-bfloat16.js';
+import { bfloat16Support, readProcessorFlags } from '../engine/devices/bfloat16-support.js';
 import { choosePrecision } from './choose-precision.js';
 
 const CPU: Device = { kind: 'cpu' };
@@ -13,24 +13,30 @@ function gpu(capability: string): Device {
 
 describe('the precision of a training', () => {
   it.each([
-    [undefined, true, 'f32', undefined],
-    ['f32', true, 'f32', undefined],
-    ['bf16', true, 'bf16', /as planned$/],
-    ['bf16', false, 'bf16', /32-bit floats would be quicker/],
-    ['auto', true, 'bf16', /plan says auto/],
-    ['auto', false, 'f32', /no fast bfloat16/],
-  ] as const)('planned as %s with fast bfloat16 %s is %s', (planned, fast, precision, words) => {
-    const chosen = choosePrecision(planned, CPU, () => fast);
+    [undefined, 'fast', 'f32', undefined],
+    ['f32', 'fast', 'f32', undefined],
+    ['bf16', 'fast', 'bf16', /as planned$/],
+    ['bf16', 'slow', 'bf16', /32-bit floats would be quicker/],
+    ['bf16', 'poor', 'f32', /^precision: 32-bit floats; the plan says bfloat16, .*lacks AVX-512/],
+    ['auto', 'fast', 'bf16', /plan says auto/],
+    ['auto', 'slow', 'f32', /no fast bfloat16/],
+    ['auto', 'poor', 'f32', /no fast bfloat16/],
+  ] as const)('planned as %s where bfloat16 is %s is %s', (planned, support, precision, words) => {
+    const chosen = choosePrecision(planned, CPU, () => support);
     expect(chosen.precision).toBe(precision);
     if (words === undefined) expect(chosen.announcement).toBeUndefined();
     else expect(chosen.announcement).toMatch(words);
   });
 
   it('knows bfloat16 by the instruction set or by the card’s generation', () => {
-    expect(hasFastBfloat16(CPU, () => ['sse2', 'avx512_bf16'])).toBe(true);
-    expect(hasFastBfloat16(CPU, () => ['sse2', 'avx512f'])).toBe(false);
-    expect(hasFastBfloat16(gpu('8.0'))).toBe(true);
-    expect(hasFastBfloat16(gpu('7.5'))).toBe(false);
+    const avx512 = ['sse2', 'avx2', 'avx512f', 'avx512dq', 'avx512bw', 'avx512vl'];
+    expect(bfloat16Support(CPU, () => [...avx512, 'avx512_bf16'])).toBe('fast');
+    expect(bfloat16Support(CPU, () => [...avx512, 'amx_bf16'])).toBe('fast');
+    expect(bfloat16Support(CPU, () => avx512)).toBe('slow');
+    expect(bfloat16Support(CPU, () => ['sse2', 'avx2', 'avx512f'])).toBe('poor');
+    expect(bfloat16Support(CPU, () => [])).toBe('poor');
+    expect(bfloat16Support(gpu('8.0'))).toBe('fast');
+    expect(bfloat16Support(gpu('7.5'))).toBe('slow');
   });
 
   it('reads the flags of a processor, and none where there is no list', () => {

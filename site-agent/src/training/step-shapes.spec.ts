@@ -1,4 +1,5 @@
 import { initialWeights, type ModelSpec, modelSpecSchema } from '@consilium/shared/models';
+import { describeWithBfloat16 } from '../../../test/fixtures/describe-with-bfloat16.js';
 import { openRuntime } from '../engine/open-runtime.js';
 import { PUBLIC_ONLY, Runtime } from '../engine/runtime/runtime.js';
 import type { OperationAttribute, TensorflowBinding, TensorMetadata } from '../engine/runtime/tensorflow-binding.js';
@@ -83,23 +84,30 @@ function steps(
 }
 
 const NETWORKS = ['batch', 'instance'].flatMap((norm) => ['transposed', 'nearest'].map((upsampling) => ({ norm, upsampling })));
-const WAYS = [
+const IN_32_BITS = [
   { precision: 'f32', memory: 'plain' },
   { precision: 'f32', memory: 'lean' },
   { precision: 'f32', memory: 'leanest' },
+] as const;
+const IN_BFLOAT16 = [
   { precision: 'bf16', memory: 'plain' },
   { precision: 'bf16', memory: 'leanest' },
 ] as const;
 
 describe.each(NETWORKS)('a step of the U-Net with $norm norm and $upsampling up-sampling', (network) => {
-  it.each(WAYS)('is the same on the shape-only backend: $precision, $memory', (way) => {
-    const options = { spec: spec(network), voxelsPerPass: 512, ...way };
-    for (const native of [real.native, PUBLIC_ONLY]) {
-      const [numbers, shapes] = [new NotingBinding(), new NotingShapes()];
-      const expected = steps(new Runtime(numbers, native), numbers.notes, options);
-      expect(steps(new Runtime(shapes, native), shapes.notes, options)).toEqual(expected);
-      expect(expected.notes.length).toBeGreaterThan(100);
-      expect(shapes.liveBytes).toBe(0);
-    }
-  });
+  compareBackends(IN_32_BITS);
+  describeWithBfloat16('in bfloat16', () => compareBackends(IN_BFLOAT16));
+
+  function compareBackends(ways: readonly (typeof IN_32_BITS | typeof IN_BFLOAT16)[number][]): void {
+    it.each(ways)('is the same on the shape-only backend: $precision, $memory', (way) => {
+      const options = { spec: spec(network), voxelsPerPass: 512, ...way };
+      for (const native of [real.native, PUBLIC_ONLY]) {
+        const [numbers, shapes] = [new NotingBinding(), new NotingShapes()];
+        const expected = steps(new Runtime(numbers, native), numbers.notes, options);
+        expect(steps(new Runtime(shapes, native), shapes.notes, options)).toEqual(expected);
+        expect(expected.notes.length).toBeGreaterThan(100);
+        expect(shapes.liveBytes).toBe(0);
+      }
+    });
+  }
 });

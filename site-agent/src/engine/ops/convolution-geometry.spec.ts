@@ -1,4 +1,5 @@
 import { Random } from '@consilium/shared/kernel';
+import { describeWithBfloat16 } from '../../../../test/fixtures/describe-with-bfloat16.js';
 import { relativeDifference } from '../../../../test/fixtures/gradient-check.js';
 import { type Dense, type LayerCall, runLayer } from '../../../../test/fixtures/run-layer.js';
 import { openRuntime } from '../open-runtime.js';
@@ -43,7 +44,7 @@ describe('how TensorFlow is asked for a convolution', () => {
   });
 });
 
-describe('convolutions of random shapes', () => {
+describeWithBfloat16('convolutions of random shapes', () => {
   const random = new Random('convolutions of random shapes');
   const pick = <T>(items: readonly T[]): T => items[random.uint32() % items.length] as T;
   const side = (): number => 1 + (random.uint32() % 9);

@@ -1,6 +1,7 @@
 import { pointwise, CONVOLUTIONS } from '../../../../test/fixtures/checked-layers/convolutions.js';
 import { ELEMENTWISE } from '../../../../test/fixtures/checked-layers/elementwise.js';
 import { RESAMPLING } from '../../../../test/fixtures/checked-layers/resampling.js';
+import { describeWithBfloat16 } from '../../../../test/fixtures/describe-with-bfloat16.js';
 import { type CheckedLayer, checkLayer, comparePrecisions } from '../../../../test/fixtures/gradient-check.js';
 import { type Dense, pair, runLayer } from '../../../../test/fixtures/run-layer.js';
 import { openRuntime } from '../open-runtime.js';
@@ -43,13 +44,15 @@ describe.each(Object.entries(RUNTIMES))('layers with %s kernels', (_kind, runtim
     expect(errors.leaked).toBe(0);
   });
 
-  it.each(Object.keys(LAYERS))('%s: in bfloat16 as in 32 bits but for rounding', (name) => {
-    const layer = LAYERS[name] as CheckedLayer;
-    const errors = comparePrecisions(runtime, layer);
-    expect(errors.output).toBeLessThan(BFLOAT16_TOLERANCE);
-    expect(errors.gradients).toHaveLength(layer.inputs.length + layer.parameters.length);
-    expect(Math.max(...errors.gradients)).toBeLessThan(BFLOAT16_TOLERANCE);
-    expect(errors.leaked).toBe(0);
+  describeWithBfloat16('in bfloat16', () => {
+    it.each(Object.keys(LAYERS))('%s: as in 32 bits but for rounding', (name) => {
+      const layer = LAYERS[name] as CheckedLayer;
+      const errors = comparePrecisions(runtime, layer);
+      expect(errors.output).toBeLessThan(BFLOAT16_TOLERANCE);
+      expect(errors.gradients).toHaveLength(layer.inputs.length + layer.parameters.length);
+      expect(Math.max(...errors.gradients)).toBeLessThan(BFLOAT16_TOLERANCE);
+      expect(errors.leaked).toBe(0);
+    });
   });
 
   it.each(Object.keys(LAYERS))('%s: computes no gradient that its input does not want', (name) => {
@@ -62,7 +65,7 @@ describe.each(Object.entries(RUNTIMES))('layers with %s kernels', (_kind, runtim
   });
 });
 
-describe('sums over many voxels in bfloat16', () => {
+describeWithBfloat16('sums over many voxels in bfloat16', () => {
   const shape = [1, 32, 32, 16, 2];
   const ones = filled(shape, 1);
   const sumOfParameter = (parameter: readonly number[], run: CheckedLayer['run']): number[] => {
