@@ -127,7 +127,7 @@ describe('transfers between the site’s end and the coordinator’s, over a lin
     };
     await downloadBlob(order, { signal: new AbortController().signal, backoff: BACKOFF, onWait });
     expect(cuts).toBeGreaterThanOrEqual(3);
-    expect(digestOfBytes(await readFile(path))).toBe(base.digest);
+    expect(digestOfBytes(await readFile(path), algorithmOf(base.digest))).toBe(base.digest);
     await expect(stat(`${path}.partial`)).rejects.toThrow();
     expect(proxy.bytesDown).toBeLessThan(base.bytes + HEADS_BYTES + cuts * SWALLOWED_BYTES);
     await rm(path);

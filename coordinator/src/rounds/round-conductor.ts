@@ -85,11 +85,16 @@ export class RoundConductor implements OnApplicationBootstrap, BeforeApplication
 
   private async conduct(campaignId: string, campaignName: string): Promise<void> {
     try {
-      for (let count = 0; count < STEPS_PER_TICK; count++) {
-        const result = await this.unitOfWork.transact((records) => this.steps.take(records, campaignId));
+      // All steps that follow from one look are one fact on disk: a crash leaves all of them or none.
+      const results = await this.unitOfWork.transact(async (records) => {
+        const taken: StepResult[] = [];
+        do taken.push(await this.steps.take(records, campaignId));
+        while (taken.at(-1)?.hasMoved === true && taken.length < STEPS_PER_TICK);
+        return taken;
+      });
+      for (const result of results) {
         this.announce(result);
         if (result.fold !== undefined) this.startFold(result.fold);
-        if (!result.hasMoved) return;
       }
     } catch (error) {
       this.log.error(`campaign ${campaignName} could not go on: ${FederationError.from(error).message}`, error);

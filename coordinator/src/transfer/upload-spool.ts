@@ -154,7 +154,6 @@ export class UploadSpool implements OnApplicationBootstrap, OnApplicationShutdow
         details: { bytes: bytes ?? 0, limit },
       });
     }
-    await this.participations.record(site, participationId, { to: 'delivering' });
     // A site that creates a second upload for the same part has lost the first.
     const lost = [...this.uploads.values()].filter(({ record }) => record.participationId === participationId);
     for (const { record } of lost) await this.discard(record.id);

@@ -115,8 +115,8 @@ const REMEMBERED_ROWS = 8;
 const OPEN = '';
 
 /**
- * What the agent knows about its work, in SQLite: every change is on disk before the call returns, so that a killed agent goes on
- * where it was. Another part of the same file is the volume index. What another process changes is seen by a journal that is opened
+ * What the agent knows about its work, in SQLite: every change is with the system before the call returns, so that a killed agent goes
+ * on where it was. Another part of the same file is the volume index. What another process changes is seen by a journal that is opened
  * afterwards.
  */
 export class AgentJournal {
@@ -134,7 +134,9 @@ export class AgentJournal {
       makePrivateFile(databaseFile);
       const database = new Database(databaseFile, { timeout: 10_000 });
       database.pragma('journal_mode = WAL');
-      database.pragma('synchronous = FULL');
+      // Every change survives the end of the process. After a power cut the last ones may be missing, and are made up for: the
+      // coordinator names the assignment again, the trainer finds its finished work by digest, an offer may be repeated.
+      database.pragma('synchronous = NORMAL');
       return AgentJournal.on(database);
     } catch (cause) {
       throw FederationError.from(cause, 'STORAGE_FAILED');
