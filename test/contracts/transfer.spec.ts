@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { DIGEST_ALGORITHMS, type Digest, digestOfBytes, Random } from '../../shared/src/kernel/index.js';
+import { algorithmOf, DIGEST_ALGORITHMS, type Digest, digestOfBytes, Random } from '../../shared/src/kernel/index.js';
 import { DATA_PATHS } from '../../shared/src/wire/index.js';
 import { downloadBlob } from '../../site-agent/src/link/resumable-download.js';
 import { uploadFile } from '../../site-agent/src/link/resumable-upload.js';
