@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 const scripts = {
   jsc: {
     parser: { syntax: 'typescript', decorators: true },
@@ -25,5 +27,7 @@ export default {
     '^@consilium/shared/(kernel|wire|weights|models|terminal)$': '<rootDir>/shared/src/$1/index.ts',
   },
   transform: { '^.+\\.ts$': ['@swc/jest', scripts] },
+  // Many specs wait for processes and clocks: two at a time use two cores better than one does.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   testTimeout: 20_000,
 };
