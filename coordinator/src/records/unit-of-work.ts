@@ -7,8 +7,8 @@ const WORKS_PER_COMMIT = 16;
 
 interface Waiting {
   /** Settles the caller's promise once what the work wrote is on disk, or at once with its own error. */
-  run(records: EntityManager): Promise<() => void>;
-  fail(cause: unknown): void;
+  readonly run: (records: EntityManager) => Promise<() => void>;
+  readonly fail: (cause: unknown) => void;
 }
 
 /**

@@ -4,8 +4,7 @@ import { median, round } from '../statistics.mjs';
 /** What begins and ends each phase, in the order of a round. Participations are taken at their last site, as rounds wait for it. */
 const PHASES = [
   ['invite', 'planned', 'accepted'],
-  ['downloadAndTrain', 'accepted', 'delivering'],
-  ['uploadAndIntake', 'delivering', 'delivered'],
+  ['trainAndDeliver', 'accepted', 'delivered'],
   ['close', 'delivered', 'aggregating'],
   ['fold', 'aggregating', 'finished'],
 ];
