@@ -51,7 +51,7 @@ describe('the demonstration', () => {
     for (const round of summary.federation.rounds) {
       expect([...round.participants].sort()).toEqual(hospitals);
       expect(Object.keys(round.sites).sort()).toEqual(hospitals);
-      expect(round.versionDigest).toMatch(/^sha256:/);
+      expect(round.versionDigest).toMatch(/^blake3:/);
       for (const { restorationError, skill } of Object.values(round.sites)) {
         expect(restorationError).toBeGreaterThan(0);
         expect(skill).toBeLessThan(1);
