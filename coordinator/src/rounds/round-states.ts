@@ -13,7 +13,7 @@ const ROUND_MOVES: Readonly<Record<RoundState, readonly RoundState[]>> = {
 };
 
 /** The order in which a participation advances; a message that got lost may be skipped over, never gone back on. */
-const OPEN_STATES: readonly ParticipationState[] = ['invited', 'accepted', 'training', 'delivering'];
+export const OPEN_PARTICIPATION_STATES: readonly ParticipationState[] = ['invited', 'accepted', 'training', 'delivering'];
 
 export function isRoundOpen(state: RoundState): boolean {
   return ROUND_MOVES[state].length > 0;
@@ -24,11 +24,8 @@ export function isRoundReceiving(state: RoundState): boolean {
   return state === 'planned' || state === 'inviting' || state === 'training';
 }
 
-/** The states of a participation whose site may still deliver. */
-export const OPEN_PARTICIPATION_STATES: readonly ParticipationState[] = OPEN_STATES;
-
 export function isParticipationOpen(state: ParticipationState): boolean {
-  return OPEN_STATES.includes(state);
+  return OPEN_PARTICIPATION_STATES.includes(state);
 }
 
 /** Throws ROUND_TRANSITION unless the table allows the move. */
@@ -53,5 +50,5 @@ export function isParticipationNews(from: ParticipationState, to: ParticipationS
       remedy: 'Ask for the next assignment.',
     });
   }
-  return !isParticipationOpen(to) || OPEN_STATES.indexOf(to) > OPEN_STATES.indexOf(from);
+  return !isParticipationOpen(to) || OPEN_PARTICIPATION_STATES.indexOf(to) > OPEN_PARTICIPATION_STATES.indexOf(from);
 }

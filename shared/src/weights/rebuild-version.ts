@@ -1,8 +1,8 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { algorithmOf, type Digest, FederationError, openDigest } from '@consilium/shared/kernel';
+import { rename, rm } from 'node:fs/promises';
+import { algorithmOf, type Digest, FederationError } from '@consilium/shared/kernel';
 import { scaleIntegers, scaleNameOf } from './decode-range.js';
 import { elementCount } from './manifest.js';
-import { SafetensorsFile } from './safetensors-file.js';
+import { SafetensorsFile, writeFlushed } from './safetensors-file.js';
 import { encodeHeader, malformed, type StoredTensor } from './safetensors-header.js';
 import { channelElements, versionMetadataOf } from './version-delta.js';
 
@@ -30,7 +30,7 @@ export async function rebuildVersion({ parentPath, deltaPath, digest, path, sign
   try {
     const delta = await SafetensorsFile.open(deltaPath);
     try {
-      const actual = await writeParts(written, partsOf(parent, delta, signal), digest);
+      const actual = await writeFlushed(written, partsOf(parent, delta, signal), algorithmOf(digest), 0o600);
       if (actual !== digest) {
         throw new FederationError('DIGEST_MISMATCH', 'parent and delta do not give the model version that was named', {
           details: { expected: digest, actual },
@@ -46,21 +46,6 @@ export async function rebuildVersion({ parentPath, deltaPath, digest, path, sign
   } finally {
     await parent.close();
   }
-}
-
-async function writeParts(path: string, parts: AsyncIterable<Uint8Array>, named: Digest): Promise<Digest> {
-  const running = openDigest(algorithmOf(named));
-  const file: FileHandle = await open(path, 'w', 0o600);
-  try {
-    for await (const part of parts) {
-      running.update(part);
-      await file.writeFile(part);
-    }
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  return running.finish();
 }
 
 async function* partsOf(parent: SafetensorsFile, delta: SafetensorsFile, signal: AbortSignal): AsyncGenerator<Uint8Array> {

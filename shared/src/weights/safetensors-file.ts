@@ -68,22 +68,33 @@ export async function writeFileWhole(
   algorithm?: DigestAlgorithm,
 ): Promise<Digest> {
   const temporary = `${path}.${process.pid}.partial`;
-  const running = openDigest(algorithm);
   try {
-    const file = await open(temporary, 'w');
-    try {
-      for await (const part of parts) {
-        running.update(part);
-        await file.writeFile(part);
-      }
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    const digest = await writeFlushed(temporary, parts, algorithm);
     await rename(temporary, path);
+    return digest;
   } catch (cause) {
     await rm(temporary, { force: true });
     throw FederationError.from(cause, 'STORAGE_FAILED');
+  }
+}
+
+/** Writes the parts to the file itself, flushes it and returns the digest of the content; half a file may be left by an error. */
+export async function writeFlushed(
+  path: string,
+  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  algorithm?: DigestAlgorithm,
+  mode?: number,
+): Promise<Digest> {
+  const running = openDigest(algorithm);
+  const file = await open(path, 'w', mode);
+  try {
+    for await (const part of parts) {
+      running.update(part);
+      await file.writeFile(part);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
   }
   return running.finish();
 }
