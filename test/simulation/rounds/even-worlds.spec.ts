@@ -1,6 +1,6 @@
 import { checkedWorld } from '../checkers/check-world.js';
 import { drawnWorld } from '../world/drawn-world.js';
-import { expectTelling, ROUNDS_PER_HALF, runManyWorlds, seedToReplay } from './many-worlds.js';
+import { expectTelling, HOUR_MS, ROUNDS_PER_HALF, runManyWorlds, seedToReplay } from './many-worlds.js';
 
 const replayed = seedToReplay();
 
@@ -11,6 +11,6 @@ describe('rounds in drawn worlds', () => {
       if (replayed === undefined) expectTelling(await runManyWorlds(2, ROUNDS_PER_HALF));
       else await checkedWorld(drawnWorld(replayed));
     },
-    600_000,
+    HOUR_MS,
   );
 });

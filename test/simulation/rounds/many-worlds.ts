@@ -4,6 +4,8 @@ import { drawnWorld } from '../world/drawn-world.js';
 
 /** Rounds that the two halves run at least, each in a process of its own. */
 export const ROUNDS_PER_HALF = 10_000;
+/** Two minutes of a quick processor; a slow one beside other work gets its time too: what is tested is not speed. */
+export const HOUR_MS = 3_600_000;
 
 /** What happened in many worlds. */
 export interface Tally {

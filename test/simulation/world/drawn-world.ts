@@ -8,7 +8,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** A world drawn from a seed: sites that are quick, slow, silent or clumsy; lines, disks and people that fail now and then. */
 export function drawnWorld(seed: string): WorldPlan {
   const random = new Random(`drawn/${seed}`);
-  const count = random.chance(0.8) ? random.integer(1, 3) : random.integer(4, 8);
+  const count = random.chance(0.9) ? random.integer(1, 3) : random.integer(4, 8);
   const names = Array.from({ length: count }, (_, index) => `site-${'abcdefgh'[index]}`);
   const isCalm = random.chance(0.3);
   const sites = names.map((name) => drawnSite(name, random.fork(name), isCalm));
