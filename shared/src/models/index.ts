@@ -13,4 +13,6 @@ export * from './residual-unet3d-spec.js';
 export * from './scoped-manifest.js';
 export * from './unet3d-parameters.js';
 export * from './unet3d-spec.js';
+export * from './universal-parameters.js';
+export * from './universal-spec.js';
 export * from './weight-metadata.js';

@@ -3,6 +3,7 @@ import { medicalnetParameters } from './medicalnet-parameters.js';
 import type { ModelSpec } from './model-spec.js';
 import type { ParameterSpec } from './parameter-spec.js';
 import { residualUnet3dParameters } from './residual-unet3d-parameters.js';
+import { universalParameters } from './universal-parameters.js';
 import { genesisClassifierParameters, unet3dParameters } from './unet3d-parameters.js';
 
 /** All parameters of a model with names, PyTorch shapes, roles and initialisers, in PyTorch's registration order. */
@@ -16,6 +17,8 @@ export function parametersOf(spec: ModelSpec): ParameterSpec[] {
       return medicalnetParameters(spec);
     case 'residual-unet3d':
       return residualUnet3dParameters(spec);
+    case 'universal-model':
+      return universalParameters(spec);
   }
 }
 

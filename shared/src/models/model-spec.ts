@@ -3,6 +3,7 @@ import { cube, type Sides } from './layer-parameters.js';
 import { MEDICALNET_OUTPUT_STRIDE, medicalnetSpecSchema } from './medicalnet-spec.js';
 import type { NormChoice } from './norm-fields.js';
 import { residualUnet3dSideMultiples, type ResidualUnet3dSpec, residualUnet3dSpecSchema } from './residual-unet3d-spec.js';
+import { universalBackbone, universalSpecSchema, type UniversalSpec } from './universal-spec.js';
 import { genesisClassifierSpecSchema, UNET3D_SIDE_MULTIPLE, type Unet3dSpec, unet3dSpecSchema } from './unet3d-spec.js';
 
 /** Architecture as data. Further architectures join this union. */
@@ -12,6 +13,7 @@ export const modelSpecSchema = z
     genesisClassifierSpecSchema,
     medicalnetSpecSchema,
     residualUnet3dSpecSchema,
+    universalSpecSchema,
   ])
   .superRefine(refuseStrayFields);
 
@@ -19,6 +21,11 @@ export type ModelSpec = z.infer<typeof modelSpecSchema>;
 
 /** A network that answers for every voxel of its input, as restoring and segmenting patches needs. */
 export type VoxelModelSpec = Unet3dSpec | ResidualUnet3dSpec;
+
+/** The part of a model that is fine-tuned: a universal model without its heads, any other as it is. */
+export function backboneOf(spec: ModelSpec): Exclude<ModelSpec, UniversalSpec> {
+  return spec.architecture === 'universal-model' ? universalBackbone(spec) : spec;
+}
 
 const unet3dChoice = unet3dSpecSchema.omit({ inputChannels: true, outputs: true });
 const residualUnet3dChoice = residualUnet3dSpecSchema.omit({ inputChannels: true, outputs: true });
@@ -46,6 +53,7 @@ export function sideMultiplesOf(spec: ModelSpec): Sides {
   switch (spec.architecture) {
     case 'genesis-unet3d':
     case 'genesis-classifier':
+    case 'universal-model':
       return cube(UNET3D_SIDE_MULTIPLE);
     case 'medicalnet-resnet':
       // Any side can be computed; with multiples of 8 an answer's voxel is exactly 4³ (8³ without a head) of the input's.
@@ -59,6 +67,7 @@ export function sideMultiplesOf(spec: ModelSpec): Sides {
 export function outputLayerPrefix(spec: ModelSpec): string {
   switch (spec.architecture) {
     case 'genesis-unet3d':
+    case 'universal-model':
       return 'out.';
     case 'genesis-classifier':
       return 'head.2.';

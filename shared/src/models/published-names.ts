@@ -43,6 +43,7 @@ function publishedNameOf({ architecture }: ModelSpec, name: string): string {
   switch (architecture) {
     case 'genesis-unet3d':
     case 'genesis-classifier':
+    case 'universal-model':
       return genesisName(name);
     case 'medicalnet-resnet':
       return `module.${name}`;

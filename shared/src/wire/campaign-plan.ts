@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { DIGEST_ALGORITHMS } from '@consilium/shared/kernel';
 import {
   answersEveryVoxel,
+  backboneOf,
   everyFederatedHasControl,
   modelSpecSchema,
   nameMatcher,
@@ -11,7 +12,8 @@ import {
 } from '@consilium/shared/models';
 import { durationField, nameField, positiveInteger } from './fields.js';
 import { recipeSchema } from './recipe-plan.js';
-import { localTrainingSchema, objectiveSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
+import { objectiveSchema } from './objective-plan.js';
+import { localTrainingSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
 import { cohortPlanSchema, screeningPlanSchema, siteLocalSchema, updatePlanSchema } from './update-plan.js';
 
 /**
@@ -65,7 +67,11 @@ export const campaignPlanSchema = z
     path: ['quorum'],
     message: 'krum and multi-krum need 2 × byzantine + 3 updates or more to hold what they promise (Blanchard et al., 2017)',
   })
-  .refine((plan) => answersEveryVoxel(plan.model), {
+  .refine(({ model, objective }) => (model.architecture === 'universal-model') === (objective.kind === 'universal-model'), {
+    path: ['model', 'architecture'],
+    message: 'the objective universal-model trains a model of the architecture universal-model, and nothing else does',
+  })
+  .refine((plan) => answersEveryVoxel(backboneOf(plan.model)), {
     path: ['model', 'architecture'],
     message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',
   })

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { modelSpecSchema } from '@consilium/shared/models';
 import { digestField, positiveInteger } from './fields.js';
-import { localTrainingSchema, objectiveSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
+import { objectiveSchema } from './objective-plan.js';
+import { localTrainingSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
 import { localRuleSchema, siteLocalSchema, updatePlanSchema } from './update-plan.js';
 import { versionDeltaSchema, versionReferenceSchema } from './version-reference.js';
 

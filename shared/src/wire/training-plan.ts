@@ -1,16 +1,6 @@
 import { z } from 'zod';
 import { fraction, positiveInteger } from './fields.js';
-import { genesisTransformsSchema } from './genesis-transforms.js';
 import { preparationPlanSchema, scalesPlanSchema } from './preparation-plan.js';
-
-/** Restoration of distorted patches, mean squared error over all voxels. */
-export const genesisObjectiveSchema = z.strictObject({
-  kind: z.literal('models-genesis'),
-  transforms: genesisTransformsSchema.prefault({}),
-});
-
-export const objectiveSchema = z.discriminatedUnion('kind', [genesisObjectiveSchema]);
-export type ObjectivePlan = z.infer<typeof objectiveSchema>;
 
 /** How volumes become patches; one setting for the whole campaign, so that all sites feed alike. */
 export const patchPlanSchema = z.strictObject({

@@ -70,6 +70,7 @@ function describeNames({ architecture }: ModelSpec): string {
   switch (architecture) {
     case 'genesis-unet3d':
     case 'genesis-classifier':
+    case 'universal-model':
       return 'The encoder has the tensor names of an exported genesis-unet3d; head.0 and head.2 are linear layers.';
     case 'medicalnet-resnet':
       return 'The tensor names are those of MedicalNet’s models/resnet.py (load_state_dict with strict=False).';

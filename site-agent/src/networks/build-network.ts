@@ -1,4 +1,4 @@
-import type { ModelSpec } from '@consilium/shared/models';
+import { type ModelSpec, universalBackbone } from '@consilium/shared/models';
 import { buildGenesisClassifier } from './genesis-classifier.js';
 import type { Network } from './network.js';
 import { buildResidualUnet3d } from './residual-unet3d.js';
@@ -16,5 +16,7 @@ export function buildNetwork(spec: ModelSpec): Network {
       return buildResnet3d(spec);
     case 'residual-unet3d':
       return buildResidualUnet3d(spec);
+    case 'universal-model':
+      return buildUnet3d(universalBackbone(spec));
   }
 }

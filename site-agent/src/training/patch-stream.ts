@@ -60,10 +60,7 @@ export class PatchStream {
     const { patch, objective, streamName } = this.options;
     const random = new Random(`${streamName}/${volume.digest}/${visit}`);
     const clean = this.draw(volume, visit, random);
-    switch (objective.kind) {
-      case 'models-genesis':
-        return makeGenesisPair(clean, patch.sizeVoxels, objective.transforms, random, input);
-    }
+    return makeGenesisPair(clean, patch.sizeVoxels, objective.transforms, random, input);
   }
 
   private draw(volume: PreparedVolume, visit: number, random: Random): Float32Array {
