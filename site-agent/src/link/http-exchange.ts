@@ -1,15 +1,9 @@
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
+import type { Readable } from 'node:stream';
 import { type FileRange, sendFileRange } from '@consilium/shared/kernel';
-
-export interface HttpOrder {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** A connection on which nothing moves for this long is cut. */
-  readonly stallMs: number;
-  readonly signal: AbortSignal;
-}
+import type { HttpOrder, StreamedAnswer } from './http-order.js';
+import { streamPlainly } from './streamed-body.js';
 
 export interface HttpExchange extends HttpOrder {
   readonly file?: FileRange;
@@ -51,17 +45,26 @@ export async function exchange(order: HttpExchange): Promise<HttpAnswer> {
   }
 }
 
-/** Asks for something large: resolves with the response as soon as its head is here; its body is the caller's to read. */
-export async function requestStream(order: HttpOrder): Promise<IncomingMessage> {
-  const request = open(order, {});
-  request.end();
-  return answerTo(request);
+/** Asks for something large: resolves with the answer as soon as its head is here; its body is the caller's to read. */
+export async function requestStream(order: HttpOrder): Promise<StreamedAnswer> {
+  return (await streamPlainly(order)) ?? streamByNode(order);
 }
 
-/** A short body as text. */
-export async function textOf(response: IncomingMessage): Promise<string> {
+async function streamByNode(order: HttpOrder): Promise<StreamedAnswer> {
+  const request = open(order, {});
+  request.end();
+  const body = await answerTo(request);
+  return { status: body.statusCode ?? 0, headers: body.headers, body, release: () => undefined };
+}
+
+/** A short body as text; tells of what it has taken. */
+export async function textOf(body: Readable, release: (bytes: number) => void = () => undefined): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
+  for await (const chunk of body) {
+    const bytes = Buffer.from(chunk as Buffer); // a copy: what is released is overwritten
+    chunks.push(bytes);
+    release(bytes.length);
+  }
   return Buffer.concat(chunks).toString('utf8');
 }
 

@@ -1,10 +1,10 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
-import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { algorithmOf, type Digest, FederationError, FollowingDigest, GrowingFile } from '@consilium/shared/kernel';
 import { DATA_PATHS } from '@consilium/shared/wire';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
 import { requestStream, textOf } from './http-exchange.js';
+import type { StreamedAnswer } from './http-order.js';
 import { retrying, type RetryOptions } from './retrying.js';
 
 export interface DownloadOrder {
@@ -76,13 +76,16 @@ async function receive(
   onWritten: (bytes: number) => void,
 ): Promise<void> {
   try {
-    const response = await requestFrom(order, file.bytes, signal);
+    const answer = await requestFrom(order, file.bytes, signal);
     try {
-      if (response.statusCode === 200) await file.clear(); // whole, although a part was asked for
-      requireWeights(response, order, order.bytes - file.bytes);
-      await file.append(response, order.bytes - file.bytes, onWritten);
+      if (answer.status === 200) await file.clear(); // whole, although a part was asked for
+      requireWeights(answer, order, order.bytes - file.bytes);
+      await file.append(answer.body, order.bytes - file.bytes, (bytes) => {
+        answer.release(bytes);
+        onWritten(bytes);
+      });
     } finally {
-      response.destroy();
+      answer.body.destroy();
     }
   } catch (thrown) {
     if (thrown instanceof FederationError && thrown.code !== 'TRANSFER_BROKEN') throw thrown;
@@ -94,8 +97,8 @@ async function receive(
   });
 }
 
-async function requestFrom(order: DownloadOrder, offset: number, signal: AbortSignal): Promise<IncomingMessage> {
-  const response = await requestStream({
+async function requestFrom(order: DownloadOrder, offset: number, signal: AbortSignal): Promise<StreamedAnswer> {
+  const answer = await requestStream({
     method: 'GET',
     url: coordinatorAddress(order.coordinatorUrl, `${DATA_PATHS.blobs}/${order.digest}`),
     headers: {
@@ -107,12 +110,12 @@ async function requestFrom(order: DownloadOrder, offset: number, signal: AbortSi
     stallMs: order.stallMs ?? 60_000,
     signal,
   });
-  if (response.statusCode === 200 || (response.statusCode === 206 && startOfRange(response) === offset)) return response;
-  throw errorOfResponse(response.statusCode ?? 0, await textOf(response));
+  if (answer.status === 200 || (answer.status === 206 && startOfRange(answer) === offset)) return answer;
+  throw errorOfResponse(answer.status, await textOf(answer.body, answer.release));
 }
 
 /** What answers in the coordinator's place (the sign-in page of a hotel's network) must not end up among the weights. */
-function requireWeights({ headers }: IncomingMessage, { digest }: DownloadOrder, bytes: number): void {
+function requireWeights({ headers }: StreamedAnswer, { digest }: DownloadOrder, bytes: number): void {
   const isOther = headers.etag !== undefined && headers.etag !== `"${digest}"`;
   const isCoded = headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity';
   const length = headers['content-length'] === undefined ? bytes : Number(headers['content-length']);
@@ -120,7 +123,7 @@ function requireWeights({ headers }: IncomingMessage, { digest }: DownloadOrder,
   throw new FederationError('TRANSFER_BROKEN', 'something else than the weights was answered', { details: { length, bytes } });
 }
 
-function startOfRange({ headers }: IncomingMessage): number | undefined {
+function startOfRange({ headers }: StreamedAnswer): number | undefined {
   const match = /^bytes (\d+)-/.exec(headers['content-range'] ?? '');
   return match?.[1] === undefined ? undefined : Number(match[1]);
 }

@@ -233,6 +233,15 @@ describe('resumable download', () => {
     expect(Buffer.compare(await readFile(join(folder, 'models', 'version')), content)).toBe(0);
   });
 
+  it('takes a chunked answer too', async () => {
+    handle = (_request, response) => {
+      response.writeHead(200).write(content.subarray(0, 1_000_000));
+      response.end(content.subarray(1_000_000));
+    };
+    await download();
+    expect(Buffer.compare(await readFile(join(folder, 'models', 'version')), content)).toBe(0);
+  });
+
   it('fetches a file named by BLAKE3', async () => {
     const named = digestOfBytes(content, 'blake3');
     handle = (_request, response) => void response.writeHead(200, { 'content-length': content.length }).end(content);
@@ -242,7 +251,7 @@ describe('resumable download', () => {
 
   it.each([
     ['a page of another length', { 'content-length': 5 }, 'hello'],
-    ['another version', { etag: `"${digestOfBytes('other')}"` }, content],
+    ['another version', { etag: `"${digestOfBytes('other')}"`, 'content-length': content.length }, content],
     ['compressed bytes', { 'content-encoding': 'gzip', 'content-length': content.length }, content],
   ])('takes no byte of %s that something on the way answers', async (_what, headers, body) => {
     const serve = handle;
@@ -275,6 +284,13 @@ describe('resumable download', () => {
   });
 
   it('throws a refusal', async () => {
+    const serve = handle;
+    handle = (_request, response) => {
+      const report = { code: 'CREDENTIAL_REFUSED', message: 'this site was revoked', retryable: false, details: {} };
+      response.writeHead(401, { 'content-type': 'application/json' }).end(JSON.stringify(report));
+    };
+    await expect(download()).rejects.toMatchObject({ message: 'this site was revoked' });
+    handle = serve;
     await expect(download({ credential: 'wrong' })).rejects.toMatchObject({ code: 'CREDENTIAL_REFUSED' });
     await expect(download({ digest: digestOfBytes('other') })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
