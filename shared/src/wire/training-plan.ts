@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { fraction, positiveInteger } from './fields.js';
-import { genesisTransformsSchema } from './genesis-transforms.js';
+import { curriculumSchema, genesisTransformsSchema } from './genesis-transforms.js';
 import { preparationPlanSchema, scalesPlanSchema } from './preparation-plan.js';
 
 /** Restoration of distorted patches, mean squared error over all voxels. */
 export const genesisObjectiveSchema = z.strictObject({
   kind: z.literal('models-genesis'),
   transforms: genesisTransformsSchema.prefault({}),
+  curriculum: curriculumSchema.optional().describe('easier transforms to begin with; the same from first to last when left out'),
 });
+export type GenesisObjective = z.infer<typeof genesisObjectiveSchema>;
 
 export const objectiveSchema = z.discriminatedUnion('kind', [genesisObjectiveSchema]);
 export type ObjectivePlan = z.infer<typeof objectiveSchema>;
