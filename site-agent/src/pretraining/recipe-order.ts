@@ -34,7 +34,10 @@ export async function executeRecipe(order: RecipeOrder, context: OrderContext): 
   const digests = (list: readonly { digest: Digest }[]): Digest[] => list.map(({ digest }) => digest).sort();
   const work = digestOfJson({ recipe, train: digests(split.train), validation: digests(split.validation), start: start.digest });
   const known = await readPretrainHistory(folder.historyFile, work);
-  if (known?.outcome && (await isIntact(folder, known.outcome))) return asResult(folder, known, known.outcome);
+  if (known?.outcome && (await isIntact(folder, known.outcome))) {
+    await rm(folder.workFolder, { recursive: true, force: true }); // the index of a folder that was named again
+    return asResult(folder, known, known.outcome);
+  }
 
   await prepareFolder(folder.workFolder);
   const collection = await loadCollection({ site, patch: recipe.patch, cacheBytes: limits.cacheBytes }, context);
