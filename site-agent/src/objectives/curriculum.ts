@@ -1,4 +1,5 @@
-import type { GenesisObjective, GenesisTransforms } from '@consilium/shared/wire';
+import type { GenesisObjective } from '@consilium/shared/wire';
+import type { GenesisParameters } from '../transforms/compose.js';
 import type { Modality } from '../volumes/volume.js';
 
 /**
@@ -9,10 +10,9 @@ export function transformsOf(
   { transforms, curriculum }: GenesisObjective,
   modality: Modality,
   progress: number | undefined,
-): Omit<GenesisTransforms, 'byModality'> {
+): GenesisParameters {
   const { byModality: always, ...plain } = transforms;
   const stage = progress === undefined ? undefined : curriculum?.find(({ until }) => progress < until);
-  if (stage === undefined) return { ...plain, ...always?.[modality] };
-  const { until: _until, byModality: staged, ...changes } = stage;
+  const { byModality: staged, ...changes } = stage ?? {};
   return { ...plain, ...always?.[modality], ...changes, ...staged?.[modality] };
 }

@@ -45,12 +45,7 @@ export function rateInRecipe(
   { stepsPerEpoch, totalSteps }: Pick<RecipeClock, 'stepsPerEpoch' | 'totalSteps'>,
   step: number,
 ): number {
-  switch (schedule.kind) {
-    case 'epochs':
-      return optimizer.learningRate * schedule.factor ** Math.floor(Math.floor(step / stepsPerEpoch) / schedule.every);
-    case 'plateau':
-      return plateauRate;
-    default:
-      return optimizer.learningRate * rateFactorAt(schedule, step, totalSteps);
-  }
+  if (schedule.kind === 'plateau') return plateauRate;
+  if (schedule.kind !== 'epochs') return optimizer.learningRate * rateFactorAt(schedule, step, totalSteps);
+  return optimizer.learningRate * schedule.factor ** Math.floor(Math.floor(step / stepsPerEpoch) / schedule.every);
 }

@@ -195,6 +195,26 @@ describe('batch threads of the built program', () => {
     expect(new Set(lines).size).toBe(1);
   });
 
+  it('gives the same bytes along a curriculum', () => {
+    const lines = runBuilt(`
+      const curriculum = [{ until: 0.5, nonlinearProbability: 0, shuffleProbability: 0, paintProbability: 0 }];
+      const clock = { pairsPerStep: 2, stepsBefore: 0, totalSteps: 8 };
+      for (const threads of [0, 2]) {
+        const feed = openPretrainFeed({ ...options, objective: { ...objective, curriculum }, clock, threads });
+        const easy = [];
+        const hash = createHash('sha256');
+        for (let step = 0; step < 8; step++) {
+          const { input, target } = await feed.batch(step);
+          easy.push(input.every((value, voxel) => value === target[voxel]) ? 'e' : 'h');
+          hash.update(input).update(target);
+        }
+        await feed.close();
+        console.log(easy.join('') + hash.digest('hex'));
+      }`).split('\n');
+    expect(lines[0]).toMatch(/^eeeehhhh/);
+    expect(lines[1]).toBe(lines[0]);
+  });
+
   it('gives any number of threads the same share of each batch, from any step on', () => {
     const lines = runBuilt(`
       const share = { first: 1, count: 2 };
