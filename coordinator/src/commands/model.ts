@@ -1,5 +1,5 @@
 import { FederationError, formatBytes, shortDigest } from '@consilium/shared/kernel';
-import { hasLearned, NOT_LEARNED, versionViewSchema } from '@consilium/shared/wire';
+import { learningOf, NOT_LEARNED, versionViewSchema } from '@consilium/shared/wire';
 import { formatTable } from '@consilium/shared/terminal';
 import { Command } from 'commander';
 import { z } from 'zod';
@@ -37,7 +37,7 @@ function listCommand(): Command {
       }
       const rows = versions.map(({ number, digest, bytes, scores }) => {
         const mean = scores.reduce((sum, { score }) => sum + score.skill, 0) / scores.length;
-        const learned = scores.some(({ score }) => hasLearned(score)) ? '' : ` (${NOT_LEARNED})`;
+        const learned = scores.every(({ score }) => learningOf(score) === 'no') ? ` (${NOT_LEARNED})` : '';
         return [
           String(number),
           shortDigest(digest),

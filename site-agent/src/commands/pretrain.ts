@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { FederationError, formatDuration, shortDigest } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
 import { writeFileWhole } from '@consilium/shared/weights';
-import { type GroupScore, LEAST_SKILL, NOT_LEARNED, type ProbeScore, VOXEL_TREATMENTS } from '@consilium/shared/wire';
+import { type GroupScore, LEAST_SKILL, learningWords, type ProbeScore, VOXEL_TREATMENTS } from '@consilium/shared/wire';
 import { indexCollection } from '../collection/index-collection.js';
 import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
@@ -132,9 +132,7 @@ function describeSummary({ name, volumes, outcome, startedFrom }: PretrainSummar
     ...(score === null
       ? []
       : [`best at step ${bestStep}, validation loss ${bestValidationLoss?.toFixed(5)}`, '', ...describeScore(score)]),
-    ...(outcome.learned === false
-      ? ['', `This model ${NOT_LEARNED} (skill ${LEAST_SKILL} or less for every group of voxels).`]
-      : []),
+    ...describeLearning(score),
     '',
     `model    ${folder.modelFile}`,
     `curves   ${folder.curvesPicture}`,
@@ -143,6 +141,11 @@ function describeSummary({ name, volumes, outcome, startedFrom }: PretrainSummar
     'Next:',
     `  site-agent finetune TASK.yaml --from ${folder.modelFile}`,
   ].join('\n');
+}
+
+function describeLearning(score: ProbeScore | null): string[] {
+  const words = score === null ? undefined : learningWords(score);
+  return words === undefined ? [] : ['', `This model ${words} (skill up to ${LEAST_SKILL} counts as none).`];
 }
 
 /** Skill by modality (rows) and treatment (columns). */

@@ -33,8 +33,8 @@ const outcomeSchema = z.object({
   bestValidationLoss: z.number().nullable(),
   /** Of these weights on the validation pairs. */
   score: probeScoreSchema.nullable(),
-  /** False while no group of voxels is restored clearly better than by its best constant; null without validation. */
-  learned: z.boolean().nullable(),
+  /** Whether it restores clearly better than a constant grey, or some groups of voxels alone; null without validation. */
+  learned: z.enum(['no', 'partly', 'yes']).nullable(),
   meanLoss: z.number(),
   trainingMs: z.number(),
   waitedMs: z.number(),

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { type Digest, digestOfFile, digestOfJson } from '@consilium/shared/kernel';
 import { initialWeights, manifestOf } from '@consilium/shared/models';
 import { inManifestOrder, readSafetensors, type WeightSet } from '@consilium/shared/weights';
-import { hasLearned } from '@consilium/shared/wire';
+import { learningOf } from '@consilium/shared/wire';
 import { siteFolder } from '../config/site-folder.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import { readModelFile, writeModelFile } from '../finetuning/model-file.js';
@@ -111,7 +111,7 @@ async function deliver(
     bestStep: best?.step ?? state.step,
     bestValidationLoss: best?.loss ?? null,
     score: best?.score ?? null,
-    learned: best === undefined ? null : hasLearned(best.score),
+    learned: best === undefined ? null : learningOf(best.score),
     meanLoss: state.lossSum / state.step,
     trainingMs: Math.round(state.trainingMs),
     waitedMs: Math.round(state.waitedMs),
