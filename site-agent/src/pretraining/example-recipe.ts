@@ -6,18 +6,17 @@ name: example
 model:
   architecture: genesis-unet3d
   width: 8              # channels of the first layer; 32 as published, at 16 times the cost
-  norm: batch           # as published; instance or group norm forget a patch's own brightness
+  norm: batch           # as published
 
 objective:
   kind: models-genesis
   transforms:           # at the end of the curriculum, and in validation
     nonlinearProbability: 0.9
-    invertedShare: 0.1  # 0.5 as published; inverted contrast can hardly be undone where CT and MR are mixed
+    invertedShare: 0    # 0.5 as published; inverted contrast can hardly be undone where CT and MR are mixed
     # byModality:       # where one modality is to be mapped differently
     #   CT: { nonlinearProbability: 0.5 }
   curriculum:           # easier to begin with; "until" is a share of all steps
-    - { until: 0.3, nonlinearProbability: 0 }
-    - { until: 0.6, invertedShare: 0 }
+    - { until: 0.2, nonlinearProbability: 0 }
 
 patch:
   sizeVoxels: [32, 32, 32]   # x, y, z; 64, 64, 32 as published

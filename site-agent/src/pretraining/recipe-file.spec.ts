@@ -66,7 +66,7 @@ describe('recipe files', () => {
   it('begin with an example that is a whole recipe', () => {
     const recipe = parseRecipe(EXAMPLE_RECIPE);
     expect(recipe).toMatchObject({ name: 'example', training: { steps: 3000 }, validation: { share: 0.2 } });
-    expect(recipe.objective.curriculum).toHaveLength(2);
+    expect(recipe.objective.curriculum).toEqual([{ until: 0.2, nonlinearProbability: 0 }]);
   });
 
   it('are written out with every default, and read back as the same recipe', () => {
