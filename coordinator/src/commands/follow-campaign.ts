@@ -5,6 +5,7 @@ import {
   type CampaignState,
   type CampaignView,
   campaignViewSchema,
+  describeSkill,
   OPERATOR_NAMESPACE,
 } from '@consilium/shared/wire';
 import { io } from 'socket.io-client';
@@ -75,7 +76,7 @@ export function describeEvent(event: CampaignEvent): string | undefined {
       return `round ${event.roundNumber}  ${event.siteName} ${phase}${detail}`;
     }
     case 'score':
-      return `version ${event.versionNumber}  ${event.siteName} restoration error ${event.score.restorationError.toFixed(5)}, skill ${event.score.skill.toFixed(3)}`;
+      return `version ${event.versionNumber}  ${event.siteName} restoration error ${event.score.restorationError.toFixed(5)}, skill ${describeSkill(event.score)}`;
   }
 }
 
@@ -96,7 +97,7 @@ export function describeCampaign(view: CampaignView): string[] {
     return `  round ${round.number}${attempt}  ${round.state}${round.code === null ? '' : ` (${round.code})`}${lasted}: ${sites.join(', ')}`;
   });
   const scores = view.version.scores.map(
-    ({ siteName, score }) => `  version ${view.version.number}  ${siteName} skill ${score.skill.toFixed(3)}`,
+    ({ siteName, score }) => `  version ${view.version.number}  ${siteName} skill ${describeSkill(score)}`,
   );
   return [head, ...rounds, ...scores];
 }

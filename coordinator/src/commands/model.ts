@@ -1,5 +1,5 @@
 import { FederationError, formatBytes, shortDigest } from '@consilium/shared/kernel';
-import { versionViewSchema } from '@consilium/shared/wire';
+import { learningOf, NOT_LEARNED, versionViewSchema } from '@consilium/shared/wire';
 import { formatTable } from '@consilium/shared/terminal';
 import { Command } from 'commander';
 import { z } from 'zod';
@@ -37,11 +37,12 @@ function listCommand(): Command {
       }
       const rows = versions.map(({ number, digest, bytes, scores }) => {
         const mean = scores.reduce((sum, { score }) => sum + score.skill, 0) / scores.length;
+        const learned = scores.every(({ score }) => learningOf(score) === 'no') ? ` (${NOT_LEARNED})` : '';
         return [
           String(number),
           shortDigest(digest),
           formatBytes(bytes),
-          scores.length === 0 ? '–' : mean.toFixed(3),
+          scores.length === 0 ? '–' : `${mean.toFixed(3)}${learned}`,
           String(scores.length),
         ];
       });

@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   ARGUMENT_INVALID: 'input',
   CONFIG_INVALID: 'input',
   CAMPAIGN_INVALID: 'input',
+  RECIPE_INVALID: 'input',
   TASK_INVALID: 'input',
   FOLDER_MISSING: 'input',
   PORT_BUSY: 'input',

@@ -3,4 +3,5 @@ export * from './live-block.js';
 export * from './log.js';
 export * from './progress-bar.js';
 export * from './table.js';
+export { eraseLine } from './terminal-stream.js';
 export type { TerminalStream } from './terminal-stream.js';

@@ -8,12 +8,25 @@ const GENERATIONS: Readonly<Record<string, object>> = {
   v2: {},
 };
 
+/** How intensities are mapped, where that differs from one modality to the other. */
+const intensityMapFields = {
+  nonlinearProbability: fraction.optional(),
+  invertedShare: fraction.optional(),
+};
+
+const byModalityField = z
+  .strictObject({ CT: z.strictObject(intensityMapFields).optional(), MR: z.strictObject(intensityMapFields).optional() })
+  .optional()
+  .describe('intensity maps of one modality, where they differ');
+
 const genesisFields = z.strictObject({
   generation: z
     .enum(['v0', 'v1', 'v2'])
     .optional()
     .describe('of the public code: windows and defaults of September 2019, January 2020 or, when left out, February 2020 (v2)'),
   nonlinearProbability: fraction.default(0.9),
+  invertedShare: fraction.optional().describe('of the intensity maps, which fall and so invert the contrast; 0.5 when left out'),
+  byModality: byModalityField,
   shuffleProbability: fraction.default(0.5),
   shuffleBlocks: z.int().min(0).max(100_000).default(10_000),
   flipProbability: fraction.default(0.4).describe('of each further flip, three at most'),
@@ -50,3 +63,26 @@ function fillGeneration(given: unknown): unknown {
   const fill = paintFill === undefined && inPaintFill !== undefined ? { inPaintFill } : {};
   return { ...others, ...fill, ...given };
 }
+
+/**
+ * Transforms that change with the progress of a campaign or of local pretraining: a stage counts up to its share of all steps,
+ * and what it does not name is as `transforms` has it. After the last stage `transforms` count alone.
+ */
+export const curriculumSchema = z
+  .array(
+    z.strictObject({
+      until: z.number().gt(0).max(1).describe('share of all steps at which the stage ends'),
+      ...intensityMapFields,
+      byModality: byModalityField,
+      shuffleProbability: fraction.optional(),
+      shuffleBlocks: z.int().min(0).max(100_000).optional(),
+      paintProbability: fraction.optional(),
+      outPaintShare: fraction.optional(),
+    }),
+  )
+  .min(1)
+  .max(100)
+  .refine((stages) => stages.every(({ until }, index) => index === 0 || until > (stages[index - 1]?.until ?? 0)), {
+    message: 'each stage must end after the one before it',
+  });
+export type Curriculum = z.infer<typeof curriculumSchema>;

@@ -11,6 +11,7 @@ export * from './reports.js';
 export * from './round-plan.js';
 export * from './site-events.js';
 export * from './objective-plan.js';
+export * from './skill-words.js';
 export * from './training-plan.js';
 export * from './transfer.js';
 export * from './update-plan.js';

@@ -1,12 +1,18 @@
 import { z } from 'zod';
 import { fraction, positiveInteger } from './fields.js';
-import { genesisTransformsSchema } from './genesis-transforms.js';
+import { curriculumSchema, genesisTransformsSchema } from './genesis-transforms.js';
+
+const restorationFields = {
+  transforms: genesisTransformsSchema.prefault({}),
+  curriculum: curriculumSchema.optional().describe('easier transforms to begin with; the same from first to last when left out'),
+};
 
 /** Restoration of distorted patches, mean squared error over all voxels. */
 export const genesisObjectiveSchema = z.strictObject({
   kind: z.literal('models-genesis'),
-  transforms: genesisTransformsSchema.prefault({}),
+  ...restorationFields,
 });
+export type GenesisObjective = z.infer<typeof genesisObjectiveSchema>;
 
 const adversaryWeight = z.number().min(0).default(1).describe('of the modality loss beside the restoration');
 const warmUpShare = fraction.default(0.1).describe('share of the training before the adversary pulls at the encoder');
@@ -52,7 +58,7 @@ export type AdversaryObjective = z.infer<typeof adversaryPlanSchema>;
  */
 export const universalObjectiveSchema = z.strictObject({
   kind: z.literal('universal-model'),
-  transforms: genesisTransformsSchema.prefault({}),
+  ...restorationFields,
   restorationWeight: z.number().positive().default(100),
   scaleWeight: z.number().min(0).default(1),
   adversary: adversaryPlanSchema.prefault({ mode: 'reversal' }),

@@ -3,10 +3,13 @@ import { makeScoreAssignment, makeTrainAssignment, makeUpdateReport } from '../.
 import { report1, roundPlan1, scorePlan1, training1 } from '../../../test/fixtures/sessions/protocol-1/messages.js';
 import {
   localTrainingSchema,
+  type ObjectivePlan,
+  objectiveSchema,
   offerInProtocol1,
   protocolOfPlan,
   roundPlanSchema,
   scorePlanSchema,
+  scoreReportInProtocol1,
   type RoundPlan,
   updateReportSchema,
 } from './index.js';
@@ -18,6 +21,8 @@ const blake3 = digestOfBytes('weights', 'blake3');
 /** Fields that today's messages have and protocol 1 has not. */
 const added = (today: object, then: object): string[] => Object.keys(today).filter((name) => !(name in then));
 
+const genesis = (transforms: object): ObjectivePlan => objectiveSchema.parse({ kind: 'models-genesis', transforms });
+
 describe('protocol 1', () => {
   it.each<[string, Partial<RoundPlan>]>([
     ['a local rule', { localRule: { kind: 'proximal', mu: 0.1 } }],
@@ -25,6 +30,9 @@ describe('protocol 1', () => {
     ['site-local parameters', { siteLocal: ['norms'] }],
     ['a budget in minutes', { training: { ...plan.training, minutes: 5 } }],
     ['a version defined by a delta', { baseDelta: { parent: plan.base.digest, digest: plan.base.digest, bytes: 1 } }],
+    ['a curriculum', { objective: { ...plan.objective, curriculum: [{ until: 0.5, nonlinearProbability: 0 }] } }],
+    ['another share of inverted maps', { objective: genesis({ invertedShare: 0.1 }) }],
+    ['maps by modality', { objective: genesis({ byModality: { CT: { nonlinearProbability: 0 } } }) }],
     ['weights named by BLAKE3', { base: { ...plan.base, digest: blake3 } }],
   ])('cannot carry %s', (_name, changes) => {
     expect(protocolOfPlan(roundPlanSchema.parse({ ...plan, ...changes }))).toBe(2);
@@ -56,6 +64,11 @@ describe('protocol 1', () => {
     const younger = { ...offer, anything: 1, report: { ...report, anything: 1 } };
     expect(offerInProtocol1(younger)).toEqual(offer);
     expect(report1.safeParse(offerInProtocol1(offer).report).success).toBe(true);
+    const { baseScore: score } = report;
+    const explained = { ...score, groups: [{ modality: 'CT' as const, share: 1, ...score }] };
+    expect(offerInProtocol1({ ...offer, report: { ...report, baseScore: explained } })).toEqual(offer);
+    const told = { campaignId: 'c', versionDigest: blake3, score };
+    expect(scoreReportInProtocol1({ ...told, score: explained })).toEqual(told);
     expect(Object.keys(report1.shape).every((name) => name in updateReportSchema.shape)).toBe(true);
   });
 });

@@ -1,5 +1,5 @@
 import { algorithmOf } from '@consilium/shared/kernel';
-import type { UpdateOffer, UpdateReport } from './reports.js';
+import type { ProbeScore, ScoreReport, UpdateOffer, UpdateReport } from './reports.js';
 import type { RoundPlan, ScorePlan } from './round-plan.js';
 
 /**
@@ -11,9 +11,10 @@ export function protocolOfPlan(plan: RoundPlan | ScorePlan): 1 | 2 {
   const version = 'base' in plan ? plan.base : plan.version;
   if (algorithmOf(version.digest) !== 'sha256') return 2;
   if (plan.objective.kind !== 'models-genesis') return 2;
-  const { siteLocal, baseDelta } = plan;
+  const { siteLocal, baseDelta, objective } = plan;
   const trained = 'training' in plan ? [plan.localRule, plan.updates, plan.training.minutes] : [];
-  return [siteLocal, baseDelta, ...trained].every((field) => field === undefined) ? 1 : 2;
+  const distorted = [objective.curriculum, objective.transforms.invertedShare, objective.transforms.byModality];
+  return [siteLocal, baseDelta, ...trained, ...distorted].every((field) => field === undefined) ? 1 : 2;
 }
 
 /** The offer as a coordinator of protocol 1 takes it. */
@@ -23,5 +24,14 @@ export function offerInProtocol1({ participationId, uploadId, digest, baseDigest
 
 function reportInProtocol1(report: UpdateReport): UpdateReport {
   const { steps, patches, meanLoss, lastLoss, trainingMs, waitedMs, volumes, baseScore } = report;
-  return { steps, patches, meanLoss, lastLoss, trainingMs, waitedMs, volumes, baseScore };
+  return { steps, patches, meanLoss, lastLoss, trainingMs, waitedMs, volumes, baseScore: scoreInProtocol1(baseScore) };
+}
+
+/** The report of a score as a coordinator of protocol 1 takes it. */
+export function scoreReportInProtocol1({ campaignId, versionDigest, score }: ScoreReport): ScoreReport {
+  return { campaignId, versionDigest, score: scoreInProtocol1(score) };
+}
+
+function scoreInProtocol1({ restorationError, constantError, skill, patches }: ProbeScore): ProbeScore {
+  return { restorationError, constantError, skill, patches };
 }

@@ -1,15 +1,35 @@
 import { z } from 'zod';
 import { digestField, fraction, positiveInteger } from './fields.js';
 
-/**
- * Restoration of the site's frozen probe by one model version. Numbers only.
- * `skill` = 1 − restorationError / constantError, where constantError is the error of the best constant (the targets' variance).
- */
-export const probeScoreSchema = z.strictObject({
+/** `skill` = 1 − restorationError / constantError, where constantError is the error of the best constant (the targets' variance). */
+const restorationFields = {
   restorationError: z.number().min(0),
   constantError: z.number().min(0),
   skill: z.number(),
+};
+
+/** What the transforms did to a voxel: nothing, mapped or shuffled, or painted over from inside or outside. */
+export const VOXEL_TREATMENTS = ['untouched', 'remapped', 'in-painted', 'out-painted'] as const;
+export type VoxelTreatment = (typeof VOXEL_TREATMENTS)[number];
+
+/** Restoration of some of the probe's voxels, beside the best constant of just these. */
+export const groupScoreSchema = z.strictObject({
+  /** Of all modalities when left out. */
+  modality: z.enum(['CT', 'MR']).optional(),
+  /** All voxels when left out. */
+  treatment: z.enum(VOXEL_TREATMENTS).optional(),
+  /** Of all voxels of the probe. */
+  share: fraction,
+  ...restorationFields,
+});
+export type GroupScore = z.infer<typeof groupScoreSchema>;
+
+/** Restoration of the site's frozen probe by one model version. Numbers only. */
+export const probeScoreSchema = z.strictObject({
+  ...restorationFields,
   patches: positiveInteger,
+  /** By modality, by treatment and by both; groups without a voxel are left out. Not in protocol 1. */
+  groups: z.array(groupScoreSchema).max(64).optional(),
 });
 export type ProbeScore = z.infer<typeof probeScoreSchema>;
 

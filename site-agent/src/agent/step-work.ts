@@ -7,7 +7,7 @@ import {
   invariant,
   shortDigest,
 } from '@consilium/shared/kernel';
-import type { Progress } from '@consilium/shared/wire';
+import { describeSkill, type Progress } from '@consilium/shared/wire';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import type { Log } from '@consilium/shared/terminal';
 import type { TrainerLimits, TrainerOrder, TrainerProgress, TrainerResult } from '../trainer/trainer-messages.js';
@@ -139,7 +139,7 @@ export class StepWork {
     const { baseScore, meanLoss, trainingMs, waitedMs } = report;
     log.info(
       `round ${plan.roundNumber}: trained in ${formatDuration(trainingMs)}, mean loss ${meanLoss.toFixed(4)}, ` +
-        `skill of the base ${baseScore.skill.toFixed(3)}` +
+        `skill of the base ${describeSkill(baseScore)}` +
         (waitedMs === undefined ? '' : `, ${formatShare(waitedMs / Math.max(1, trainingMs))} of the time waiting for patches`) +
         (peakResidentBytes === undefined ? '' : `, at most ${formatBytes(peakResidentBytes)} of memory`),
     );
@@ -187,7 +187,7 @@ export class StepWork {
     if (score === undefined) return;
     await link.reportScore({ campaignId: plan.campaignId, versionDigest: plan.version.digest, score });
     journal.noteScoreReported(plan.campaignId, plan.version.digest);
-    log.info(`${plan.campaignName}: version ${plan.version.number} scored, skill ${score.skill.toFixed(3)}`);
+    log.info(`${plan.campaignName}: version ${plan.version.number} scored, skill ${describeSkill(score)}`);
   }
 
   /** Runs the trainer until it ends; an abort stops it first and rejects with TRAINER_STOPPED. */

@@ -2,6 +2,8 @@ import type {
   FinetuneResult,
   ProfileOrder,
   ProfileResult,
+  RecipeOrder,
+  RecipeResult,
   SegmentResult,
   TrainerOrder,
   TrainerProgress,
@@ -10,10 +12,11 @@ import type {
 import { TrainerProcess } from '../trainer/trainer-process.js';
 import { FederationError, formatShare } from '@consilium/shared/kernel';
 import type { TrainerDesk } from '../finetuning/finetune-and-evaluate.js';
-import { createProgress, type ProgressLine } from '@consilium/shared/terminal';
+import { createProgress, eraseLine, type ProgressLine } from '@consilium/shared/terminal';
 
 /** What commands ask for beyond fine-tuning's own orders. */
 interface CommandDesk extends TrainerDesk {
+  pretrain(order: RecipeOrder, label: string): Promise<RecipeResult>;
   profile(order: ProfileOrder, label: string, steps: number): Promise<ProfileResult>;
 }
 
@@ -22,16 +25,16 @@ export function openTrainerDesk(): CommandDesk {
   return {
     finetune: async (order, label) => expectKind<FinetuneResult>(await give(order, label, order.task.training.steps), 'finetune'),
     segment: async (order, label) => expectKind<SegmentResult>(await give(order, label, order.images.length), 'segment'),
+    pretrain: async (order, label) => expectKind<RecipeResult>(await give(order, label, undefined), 'recipe'),
     profile: async (order, label, steps) => expectKind<ProfileResult>(await give(order, label, steps), 'profile'),
   };
 }
 
-async function give(order: TrainerOrder, label: string, total: number): Promise<TrainerResult> {
-  const line = createProgress({ label, total });
-  const trainer = new TrainerProcess({
-    onAnnouncement: (text) => console.error(text),
-    onWarning: (text) => console.error(`warning: ${text}`),
-  });
+/** Without a total, which the trainer then tells, the line begins with the training. */
+async function give(order: TrainerOrder, label: string, total: number | undefined): Promise<TrainerResult> {
+  const line = total === undefined ? trainingLine(label) : createProgress({ label, total });
+  const say = (text: string): void => console.error(`${process.stderr.isTTY ? eraseLine(process.stderr) : ''}${text}`);
+  const trainer = new TrainerProcess({ onAnnouncement: say, onWarning: (text) => say(`warning: ${text}`) });
   const handle = trainer.start(order, showOn(line));
   const stop = (): void => {
     console.error('\nstopping; the same command continues where this one stood');
@@ -49,10 +52,26 @@ async function give(order: TrainerOrder, label: string, total: number): Promise<
   }
 }
 
+/** What a trainer's progress is drawn on. */
+interface OrderLine extends Pick<ProgressLine, 'finish'> {
+  update(done: number, note?: string, total?: number): void;
+}
+
+function trainingLine(label: string): OrderLine {
+  let line: ProgressLine | undefined;
+  return {
+    update: (done, note, total) => {
+      if (line === undefined && total !== undefined) line = createProgress({ label, total });
+      line?.update(done, note);
+    },
+    finish: () => line?.finish(),
+  };
+}
+
 const STEP_PHASES: ReadonlySet<string> = new Set(['training', 'segmenting', 'profiling', 'validated']);
 
 /** Training and segmenting move the line; the phases between only change its note. */
-function showOn(line: ProgressLine): (progress: TrainerProgress) => void {
+function showOn(line: OrderLine): (progress: TrainerProgress) => void {
   let done = 0;
   return ({ phase, step, steps, loss, waitedShare }) => {
     const isStep = STEP_PHASES.has(phase);
@@ -62,6 +81,7 @@ function showOn(line: ProgressLine): (progress: TrainerProgress) => void {
     line.update(
       done,
       isStep ? (loss === undefined ? undefined : `${kind} ${loss.toFixed(3)}${wait}`) : `${phase} ${step}/${steps}`,
+      isStep ? steps : undefined,
     );
   };
 }

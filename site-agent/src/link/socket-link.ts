@@ -7,6 +7,7 @@ import {
   type CoordinatorToSiteEvents,
   nameField,
   offerInProtocol1,
+  scoreReportInProtocol1,
   OUR_PROTOCOLS,
   parseWith,
   type Progress,
@@ -143,7 +144,7 @@ export class SocketLink implements CoordinatorLink {
   }
 
   async reportScore(report: ScoreReport): Promise<void> {
-    await this.request('score:report', report);
+    await this.request('score:report', this.spoken >= 2 ? report : scoreReportInProtocol1(report));
   }
 
   private async request(name: SiteRequest, body: object): Promise<unknown> {

@@ -1,6 +1,7 @@
 import { FederationError } from '@consilium/shared/kernel';
 import { executeFinetune } from '../finetuning/finetune-order.js';
 import { executeSegment } from '../finetuning/segment-order.js';
+import { executeRecipe } from '../pretraining/recipe-order.js';
 import { executePretrain } from '../training/pretrain-round.js';
 import { executeProfile } from '../training/profile-order.js';
 import { executeScore } from '../training/score-order.js';
@@ -16,6 +17,7 @@ type Execute<Kind extends TrainerOrder['kind']> = (
 /** What a trainer process can be asked to do. A new kind is one order type, one result type and one line here. */
 const ORDERS: { readonly [Kind in TrainerOrder['kind']]: Execute<Kind> } = {
   pretrain: executePretrain,
+  recipe: executeRecipe,
   score: executeScore,
   finetune: executeFinetune,
   segment: executeSegment,

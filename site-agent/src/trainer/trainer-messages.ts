@@ -8,6 +8,8 @@ import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
 import type { ImageToSegment } from '../finetuning/image-to-segment.js';
 import type { OverlapCounts } from '../finetuning/metrics.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
+import type { PretrainHistory } from '../pretraining/pretrain-history.js';
+import type { PretrainRecipe } from '../pretraining/pretrain-recipe.js';
 import type { ProfiledTraining } from '../training/profiled-training.js';
 
 /** Limits a site puts on its trainer process. */
@@ -45,6 +47,26 @@ export interface PretrainResult {
   readonly report: UpdateReport;
   /** The most memory that the process held; it never leaves the site. */
   readonly peakResidentBytes?: number | undefined;
+}
+
+/** Pretraining by a recipe at this site alone. Repeating the order resumes from its checkpoint, or returns the finished result. */
+export interface RecipeOrder {
+  readonly kind: 'recipe';
+  /** Whose collection is trained on. */
+  readonly home: string;
+  readonly limits: TrainerLimits;
+  readonly recipe: PretrainRecipe;
+  /** "scratch" or the absolute path of a model file. */
+  readonly from: string;
+  /** Gets the model, its history and, until then, the checkpoints. */
+  readonly outputFolder: string;
+}
+
+export interface RecipeResult {
+  readonly kind: 'recipe';
+  readonly modelPath: string;
+  /** With its outcome. */
+  readonly history: PretrainHistory & { readonly outcome: NonNullable<PretrainHistory['outcome']> };
 }
 
 /** Scores one version on the site's frozen probe. */
@@ -129,8 +151,8 @@ export interface ProfileResult {
 }
 
 /** What the starting process sends to a trainer process: one order per process, then it ends. */
-export type TrainerOrder = PretrainOrder | ScoreOrder | FinetuneOrder | SegmentOrder | ProfileOrder;
-export type TrainerResult = PretrainResult | ScoreResult | FinetuneResult | SegmentResult | ProfileResult;
+export type TrainerOrder = PretrainOrder | RecipeOrder | ScoreOrder | FinetuneOrder | SegmentOrder | ProfileOrder;
+export type TrainerResult = PretrainResult | RecipeResult | ScoreResult | FinetuneResult | SegmentResult | ProfileResult;
 
 export interface TrainerProgress {
   readonly kind: 'progress';

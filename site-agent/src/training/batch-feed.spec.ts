@@ -113,6 +113,56 @@ describe('openProbe', () => {
   });
 });
 
+describe('a curriculum', () => {
+  const nothing = { nonlinearProbability: 0, shuffleProbability: 0, paintProbability: 0 };
+  const objective = objectiveSchema.parse({ kind: 'models-genesis', curriculum: [{ until: 0.5, ...nothing }] });
+  const clock = { pairsPerStep: 2, stepsBefore: 4, totalSteps: 20 };
+
+  it('follows the step over all rounds, whichever step is asked for first', async () => {
+    const unchanged: boolean[] = [];
+    const feed = openPretrainFeed(options({ objective, clock }));
+    for (let step = 0; step < 12; step++) {
+      const { input, target } = await feed.batch(step);
+      unchanged.push(input.every((value, voxel) => value === target[voxel]));
+    }
+    // Four steps were done before: the stage ends at the tenth.
+    expect(unchanged).toEqual(Array.from({ length: 12 }, (_, step) => step < 6));
+    const [whole, late] = [await digestOf([7], { objective, clock }), await digestOf([7], { objective, clock, firstStep: 7 })];
+    expect(late).toBe(whole);
+    expect(await digestOf([7])).toBe(whole); // after its last stage a plan is the plain one
+  });
+
+  it('is over for a probe', async () => {
+    const [batch] = await openProbe({ ...options({ objective }), patches: 4 });
+    const [plain] = await openProbe({ ...options(), patches: 4 });
+    expect(batch?.input).toEqual(plain?.input);
+  });
+});
+
+describe('the pairs of a probe', () => {
+  it('are the pairs of the stream, and say of which modality they are and what was done to them', async () => {
+    const mr = await makePrepared(folder, {
+      name: 'mr',
+      modality: 'MR',
+      sizeVoxels: [24, 20, 12],
+      value: (x, y, z) => (x + y + z) / 60,
+    });
+    const stream = new PatchStream(options({ volumes: [...VOLUMES, mr] }));
+    const modalities = new Set<string>();
+    for (let index = 0; index < 8; index++) {
+      const [pair, probed] = [stream.pair(index), stream.probePair(index)];
+      expect([probed.input, probed.target]).toEqual([pair.input, pair.target]);
+      modalities.add(probed.modality);
+      probed.treatments.forEach((treatment, voxel) => {
+        if (treatment === 0 && pair.input[voxel] !== pair.target[voxel])
+          throw new Error(`voxel ${voxel} of pair ${index} was touched`);
+      });
+    }
+    expect([...modalities].sort()).toEqual(['CT', 'MR']);
+    stream.close();
+  });
+});
+
 describe('batch threads of the built program', () => {
   const built = join(PROJECT_ROOT, 'site-agent/dist/training/batch-feed.js');
   const builtFile = (name: string): string => new URL(name, `file://${built}`).href;
@@ -143,6 +193,26 @@ describe('batch threads of the built program', () => {
       }`).split('\n');
     expect(lines).toHaveLength(4);
     expect(new Set(lines).size).toBe(1);
+  });
+
+  it('gives the same bytes along a curriculum', () => {
+    const lines = runBuilt(`
+      const curriculum = [{ until: 0.5, nonlinearProbability: 0, shuffleProbability: 0, paintProbability: 0 }];
+      const clock = { pairsPerStep: 2, stepsBefore: 0, totalSteps: 8 };
+      for (const threads of [0, 2]) {
+        const feed = openPretrainFeed({ ...options, objective: { ...objective, curriculum }, clock, threads });
+        const easy = [];
+        const hash = createHash('sha256');
+        for (let step = 0; step < 8; step++) {
+          const { input, target } = await feed.batch(step);
+          easy.push(input.every((value, voxel) => value === target[voxel]) ? 'e' : 'h');
+          hash.update(input).update(target);
+        }
+        await feed.close();
+        console.log(easy.join('') + hash.digest('hex'));
+      }`).split('\n');
+    expect(lines[0]).toMatch(/^eeeehhhh/);
+    expect(lines[1]).toBe(lines[0]);
   });
 
   it('gives any number of threads the same share of each batch, from any step on', () => {

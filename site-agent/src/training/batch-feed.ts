@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { BatchShare } from './data-parallel/batch-share.js';
 import { voxelsOf } from './batch-passes.js';
 import { bytesOfBatch, type RingPlan } from './batch-ring.js';
-import type { BatchSource, PatchBatch, PatchSize } from './patch-batch.js';
+import type { BatchSource, PatchBatch, PatchSize, ProbeBatch } from './patch-batch.js';
 import { PatchStream, type PatchStreamOptions } from './patch-stream.js';
 import { ThreadedFeed, type ThreadRange } from './threaded-feed.js';
 
@@ -58,22 +58,42 @@ export function openPretrainFeed(options: PretrainFeedOptions): BatchSource {
   return first >= 1 && IS_COMPILED ? new ThreadedFeed(options, plan, range) : new OwnFeed(stream, plan);
 }
 
+export type ProbeOptions = PatchStreamOptions & { readonly patches: number; readonly batchSize?: number | undefined };
+
 /** The frozen probe: the first pairs of a stream, in batches of at most `batchSize`. The same for every model version. */
-export async function openProbe(options: PatchStreamOptions & { patches: number; batchSize?: number }): Promise<PatchBatch[]> {
+export async function openProbe(options: ProbeOptions): Promise<ProbeBatch[]> {
+  const batches: ProbeBatch[] = [];
+  for (const batch of probeBatches(options)) {
+    batches.push(batch);
+    await new Promise((resolve) => setImmediate(resolve)); // let stop requests in
+  }
+  return batches;
+}
+
+/** As {@link openProbe}, one batch after the other: for probes that are too large to be held. */
+export function* probeBatches(options: ProbeOptions): Generator<ProbeBatch> {
   const stream = new PatchStream(options);
   const { patches, batchSize = PROBE_BATCH_PATCHES, patch } = options;
-  const batches: PatchBatch[] = [];
   try {
     for (let first = 0; first < patches; first += batchSize) {
-      const batch = emptyBatch(Math.min(batchSize, patches - first), patch.sizeVoxels);
-      fillBatch(stream, first, batch);
-      batches.push(batch);
-      await new Promise((resolve) => setImmediate(resolve)); // let stop requests in
+      yield probeBatch(stream, first, Math.min(batchSize, patches - first), patch.sizeVoxels);
     }
-    return batches;
   } finally {
     stream.close();
   }
+}
+
+function probeBatch(stream: PatchStream, first: number, patches: number, sizeVoxels: PatchSize): ProbeBatch {
+  const voxels = voxelsOf(sizeVoxels);
+  const batch = { ...emptyBatch(patches, sizeVoxels), treatments: new Uint8Array(patches * voxels) };
+  const modalities = Array.from({ length: patches }, (_, position) => {
+    const { input, target, treatments, modality } = stream.probePair(first + position);
+    batch.input.set(input, position * voxels);
+    batch.target.set(target, position * voxels);
+    batch.treatments.set(treatments, position * voxels);
+    return modality;
+  });
+  return { ...batch, modalities };
 }
 
 /** Makes each batch in the calling thread when it is asked for, in the same memory each time. */

@@ -39,8 +39,8 @@ export class BatchThreads {
 
   /** One thread more; batches are the same, only sooner. */
   add(): void {
-    const { volumes, patch, objective, streamName } = this.stream;
-    const work: BatchThreadWork = { stream: { volumes, patch, objective, streamName }, ring: this.ring.shared };
+    const { volumes, patch, objective, streamName, clock } = this.stream;
+    const work: BatchThreadWork = { stream: { volumes, patch, objective, streamName, clock }, ring: this.ring.shared };
     const thread = new Worker(new URL('./batch-thread.js', import.meta.url), { workerData: work, execArgv: [] });
     thread.on('message', (word: BatchThreadWord) => this.hear(word));
     thread.on('error', (cause) => this.end(operationFailed(`a batch thread failed: ${cause.message}`, cause)));

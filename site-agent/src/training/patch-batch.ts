@@ -1,3 +1,5 @@
+import type { Modality } from '../volumes/volume.js';
+
 /** Sides of a patch in voxels along x, y, z of the RAS+ oriented volume. */
 export type PatchSize = readonly [x: number, y: number, z: number];
 
@@ -12,6 +14,14 @@ export interface PatchBatch {
   readonly input: Float32Array;
   /** patches · x · y · z · outputs. */
   readonly target: Float32Array;
+}
+
+/** A batch of a probe: its voxels can be told apart. */
+export interface ProbeBatch extends PatchBatch {
+  /** Of each patch. */
+  readonly modalities: readonly Modality[];
+  /** What was done to each voxel, as positions in `VOXEL_TREATMENTS`; laid out as the input. */
+  readonly treatments: Uint8Array;
 }
 
 /** Delivers the batch of each step; the content depends on the source's seed and the step alone, never on timing. */

@@ -1,10 +1,20 @@
 import { FederationError, Random } from '@consilium/shared/kernel';
 import type { ObjectivePlan, PatchPlan } from '@consilium/shared/wire';
-import { makeGenesisPair, type TrainingPair } from '../objectives/models-genesis.js';
+import { transformsOf } from '../objectives/curriculum.js';
+import { type ExplainedPair, makeExplainedPair, makeGenesisPair, type TrainingPair } from '../objectives/models-genesis.js';
 import { drawPatch } from '../preprocessing/draw-patch.js';
 import { resizeCrop, scaleOfVisit, scalesOf } from '../preprocessing/multi-scale.js';
 import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
 import { ReaderPool } from '../preprocessing/patch-cache/reader-pool.js';
+import type { Modality } from '../volumes/volume.js';
+
+/** Where the pairs of a stream stand among all steps, for objectives with a curriculum. */
+export interface StreamClock {
+  readonly pairsPerStep: number;
+  /** Steps done before the stream's first pair. */
+  readonly stepsBefore: number;
+  readonly totalSteps: number;
+}
 
 /** Everything the patches of a stream depend on; plain data, so that it can be handed to a thread. */
 export interface PatchStreamOptions {
@@ -13,12 +23,27 @@ export interface PatchStreamOptions {
   readonly patch: PatchPlan;
   readonly objective: ObjectivePlan;
   readonly streamName: string;
+  /** Left out: every pair is made as at the end of the curriculum. */
+  readonly clock?: StreamClock | undefined;
+}
+
+/** A pair of a probe, with what may be told of it apart from others. */
+export interface ProbePair extends ExplainedPair {
+  readonly modality: Modality;
+}
+
+/** What a pair is made of. */
+interface PairSource {
+  readonly clean: Float32Array;
+  readonly random: Random;
+  readonly modality: Modality;
+  readonly progress: number | undefined;
 }
 
 /**
  * An endless, seekable series of training pairs: pair k depends on the stream's name and k alone. Each epoch visits every
  * volume once, in an order shuffled per epoch. The pair of a volume's visit is named by stream, volume digest and visit, so
- * a volume gives the same pairs whichever other volumes a site holds. COLLECTION_EMPTY without volumes. It reads patches from
+ * a volume gives the same pairs whichever other volumes a site holds; with a curriculum, how hard they are follows the step. COLLECTION_EMPTY without volumes. It reads patches from
  * the volumes' files and keeps some of them open: close it.
  */
 export class PatchStream {
@@ -50,17 +75,38 @@ export class PatchStream {
     into.target.set(target);
   }
 
+  /** As {@link pair}, to the same bits, with what was done to its voxels. */
+  probePair(index: number): ProbePair {
+    const { clean, random, modality, progress } = this.source(index);
+    const { patch, objective } = this.options;
+    switch (objective.kind) {
+      case 'models-genesis': {
+        const transforms = transformsOf(objective, modality, progress);
+        return { ...makeExplainedPair(clean, patch.sizeVoxels, transforms, random), modality };
+      }
+    }
+  }
+
   close(): void {
     this.readers.close();
   }
 
   private make(index: number, input: Float32Array): TrainingPair {
+    const { clean, random, modality, progress } = this.source(index);
+    const { patch, objective } = this.options;
+    return makeGenesisPair(clean, patch.sizeVoxels, transformsOf(objective, modality, progress), random, input);
+  }
+
+  private source(index: number): PairSource {
     const visit = Math.floor(index / this.volumes.length);
     const volume = this.orderOf(visit)[index % this.volumes.length] as PreparedVolume;
-    const { patch, objective, streamName } = this.options;
-    const random = new Random(`${streamName}/${volume.digest}/${visit}`);
-    const clean = this.draw(volume, visit, random);
-    return makeGenesisPair(clean, patch.sizeVoxels, objective.transforms, random, input);
+    const random = new Random(`${this.options.streamName}/${volume.digest}/${visit}`);
+    return { clean: this.draw(volume, visit, random), random, modality: volume.modality, progress: this.progressOf(index) };
+  }
+
+  private progressOf(index: number): number | undefined {
+    const { clock } = this.options;
+    return clock && (clock.stepsBefore + Math.floor(index / clock.pairsPerStep)) / clock.totalSteps;
   }
 
   private draw(volume: PreparedVolume, visit: number, random: Random): Float32Array {

@@ -15,11 +15,14 @@ export interface RoundFeedOptions {
 
 /** The batches of a round, the same in every process that trains it. */
 export function openRoundFeed({ plan, volumes, threads, firstStep, share }: RoundFeedOptions): BatchSource {
+  const { steps } = plan.training;
+  const pairsPerStep = patchesPerStep(plan.training);
   return openPretrainFeed({
     volumes,
     patch: plan.patch,
     objective: plan.objective,
-    batchSize: patchesPerStep(plan.training),
+    batchSize: pairsPerStep,
+    clock: { pairsPerStep, stepsBefore: (plan.roundNumber - 1) * steps, totalSteps: plan.rounds * steps },
     share,
     streamName: `${plan.seed}/round-${plan.roundNumber}`,
     threads: batchThreadsFor(threads),

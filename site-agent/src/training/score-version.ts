@@ -1,5 +1,7 @@
-import type { ProbeScore } from '@consilium/shared/wire';
-import type { PatchBatch, PatchSize } from './patch-batch.js';
+import { type GroupScore, type ProbeScore, VOXEL_TREATMENTS } from '@consilium/shared/wire';
+import type { Modality } from '../volumes/volume.js';
+import { voxelsOf } from './batch-passes.js';
+import type { PatchSize, ProbeBatch } from './patch-batch.js';
 import { letEventsIn, obeyStop } from './train.js';
 
 /** The part of a learner that scoring needs: forward only, after the sigmoid. */
@@ -8,42 +10,100 @@ export interface Restorer {
 }
 
 /**
- * Restoration of the frozen probe: mean squared error over all voxels of all batches, next to the error of the best
- * constant (the targets' variance). Sums are in 64 bits. A probe of one single grey value has skill 0.
+ * Restoration of a probe: mean squared error over all voxels of all batches, next to the error of the best constant (the
+ * targets' variance), and the same for the voxels of each modality and each treatment, with the best constant of just these.
+ * Sums are in 64 bits. Voxels of one single grey value have skill 0.
  */
 export async function scoreProbe(
   restorer: Restorer,
-  probe: readonly PatchBatch[],
+  probe: Iterable<ProbeBatch>,
   stop: AbortSignal,
   onBatch?: (batches: number) => void,
 ): Promise<ProbeScore> {
-  const sums = { squaredError: 0, target: 0, targetSquared: 0, voxels: 0, patches: 0 };
-  for (const [index, batch] of probe.entries()) {
+  const sums = new RestorationSums();
+  let [batches, patches] = [0, 0];
+  for (const batch of probe) {
     obeyStop(stop);
-    const restored = restorer.predict(batch.input, batch.patches, batch.sizeVoxels);
-    addBatch(sums, restored, batch);
-    onBatch?.(index + 1);
+    sums.add(restorer.predict(batch.input, batch.patches, batch.sizeVoxels), batch);
+    patches += batch.patches;
+    onBatch?.(++batches);
     await letEventsIn();
   }
-  const mean = sums.target / sums.voxels;
-  const constantError = Math.max(0, sums.targetSquared / sums.voxels - mean * mean);
-  const restorationError = sums.squaredError / sums.voxels;
-  const skill = constantError > 0 ? 1 - restorationError / constantError : 0;
-  return { restorationError, constantError, skill, patches: sums.patches };
+  return { ...figuresOf(sums.over(MODALITIES, TREATMENTS)), patches, groups: sums.groups() };
 }
 
-function addBatch(
-  sums: { squaredError: number; target: number; targetSquared: number; voxels: number; patches: number },
-  restored: Float32Array,
-  { target, patches }: PatchBatch,
-): void {
-  for (let i = 0; i < target.length; i++) {
-    const wanted = target[i] as number;
-    const error = (restored[i] as number) - wanted;
-    sums.squaredError += error * error;
-    sums.target += wanted;
-    sums.targetSquared += wanted * wanted;
+const MODALITIES: readonly Modality[] = ['CT', 'MR'];
+const TREATMENTS: readonly number[] = VOXEL_TREATMENTS.map((_, treatment) => treatment);
+
+/** Of some voxels. */
+interface Sums {
+  voxels: number;
+  squaredError: number;
+  target: number;
+  targetSquared: number;
+}
+
+const NOTHING: Readonly<Sums> = { voxels: 0, squaredError: 0, target: 0, targetSquared: 0 };
+
+/** Sums for each modality and treatment; larger groups are sums of these. */
+class RestorationSums {
+  private readonly cells = new Map(MODALITIES.map((modality) => [modality, TREATMENTS.map((): Sums => ({ ...NOTHING }))]));
+
+  add(restored: Float32Array, { target, treatments, modalities, sizeVoxels }: ProbeBatch): void {
+    const voxels = voxelsOf(sizeVoxels);
+    for (const [patch, modality] of modalities.entries()) {
+      const cells = this.cells.get(modality) as Sums[];
+      for (let i = patch * voxels; i < (patch + 1) * voxels; i++) {
+        const sums = cells[treatments[i] as number] as Sums;
+        const wanted = target[i] as number;
+        const error = (restored[i] as number) - wanted;
+        sums.voxels += 1;
+        sums.squaredError += error * error;
+        sums.target += wanted;
+        sums.targetSquared += wanted * wanted;
+      }
+    }
   }
-  sums.voxels += target.length;
-  sums.patches += patches;
+
+  over(modalities: readonly Modality[], treatments: readonly number[]): Sums {
+    const sums = { ...NOTHING };
+    for (const modality of modalities) {
+      for (const treatment of treatments) {
+        const cell = this.cells.get(modality)?.[treatment] ?? NOTHING;
+        for (const key of Object.keys(sums) as (keyof Sums)[]) sums[key] += cell[key];
+      }
+    }
+    return sums;
+  }
+
+  groups(): GroupScore[] {
+    const all = this.over(MODALITIES, TREATMENTS).voxels;
+    const group = (modality: Modality | undefined, treatment: number | undefined): GroupScore[] => {
+      const sums = this.over(
+        modality === undefined ? MODALITIES : [modality],
+        treatment === undefined ? TREATMENTS : [treatment],
+      );
+      if (sums.voxels === 0) return [];
+      return [
+        {
+          ...(modality === undefined ? {} : { modality }),
+          ...(treatment === undefined ? {} : { treatment: VOXEL_TREATMENTS[treatment] }),
+          share: sums.voxels / all,
+          ...figuresOf(sums),
+        },
+      ];
+    };
+    return [
+      ...MODALITIES.flatMap((modality) => group(modality, undefined)),
+      ...TREATMENTS.flatMap((treatment) => group(undefined, treatment)),
+      ...MODALITIES.flatMap((modality) => TREATMENTS.flatMap((treatment) => group(modality, treatment))),
+    ];
+  }
+}
+
+function figuresOf({ voxels, squaredError, target, targetSquared }: Sums): Omit<ProbeScore, 'patches' | 'groups'> {
+  const mean = target / voxels;
+  const constantError = Math.max(0, targetSquared / voxels - mean * mean);
+  const restorationError = squaredError / voxels;
+  return { restorationError, constantError, skill: constantError > 0 ? 1 - restorationError / constantError : 0 };
 }

@@ -50,7 +50,8 @@ export async function loadCollection(
   return { volumes, digest: digestOfJson(volumes.map((volume) => volume.digest).sort()) };
 }
 
-function listUsable(databaseFile: string): IndexedVolume[] {
+/** The volumes that training uses, as the index has them. */
+export function listUsable(databaseFile: string): IndexedVolume[] {
   const index = CollectionIndex.open(databaseFile);
   try {
     return index.usable();

@@ -18,6 +18,7 @@ import { type Patch, refuse, requireProbability } from './transform.js';
 export interface GenesisParameters {
   readonly generation?: GenesisGeneration | undefined;
   readonly nonlinearProbability: number;
+  readonly invertedShare?: number | undefined;
   readonly shuffleProbability: number;
   readonly shuffleBlocks: number;
   readonly flipProbability: number;
@@ -44,11 +45,12 @@ export interface GenesisDrawing {
 /** Draws a whole chain; ARGUMENT_INVALID names a parameter that is out of range. */
 export function drawGenesis(parameters: GenesisParameters, sizeVoxels: PatchSize, random: Random): GenesisDrawing {
   const { flipProbability, flipAxes: axes, flipChannel: channel, shuffleBlocks: blocks, intensityRange: range } = parameters;
+  const { nonlinearProbability, invertedShare } = parameters;
   if (range !== undefined && range !== 'unit' && range !== 'percentiles') refuse('intensityRange', range, 'unit or percentiles');
   return {
     flip: flip.draw({ probability: flipProbability, axes, channel }, sizeVoxels, random),
     shuffle: localShuffle.draw({ probability: parameters.shuffleProbability, blocks }, sizeVoxels, random),
-    curve: nonlinearIntensity.draw({ probability: parameters.nonlinearProbability, range }, sizeVoxels, random),
+    curve: nonlinearIntensity.draw({ probability: nonlinearProbability, invertedShare, range }, sizeVoxels, random),
     paint: drawPaint(parameters, sizeVoxels, random),
     ...(range === undefined ? {} : { range }),
   };

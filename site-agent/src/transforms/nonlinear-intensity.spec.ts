@@ -54,7 +54,20 @@ describe('nonlinearIntensity', () => {
     expect(nonlinearIntensity.apply({ ...line, falling: true }, constant).voxels).toEqual(constant.voxels);
   });
 
+  it('inverts the share of the maps that it is told, half of them as published', () => {
+    const falling = (invertedShare?: number): number => {
+      const random = new Random('share');
+      const drawn = Array.from({ length: 2000 }, () => nonlinearIntensity.draw({ probability: 1, invertedShare }, SIZE, random));
+      return drawn.filter((curve) => curve?.falling === true).length / drawn.length;
+    };
+    expect([falling(0), falling(1)]).toEqual([0, 1]);
+    expect(falling()).toBe(falling(0.5));
+    expect(Math.abs(falling() - 0.5)).toBeLessThan(0.04);
+    expect(Math.abs(falling(0.1) - 0.1)).toBeLessThan(0.03);
+  });
+
   it('refuses bad arguments', () => {
+    expect(() => nonlinearIntensity.draw({ probability: 1, invertedShare: 2 }, SIZE, new Random('a'))).toThrow(/invertedShare/);
     expect(() => nonlinearIntensity.draw({ probability: -1 }, SIZE, new Random('a'))).toThrow(
       expect.objectContaining({ code: 'ARGUMENT_INVALID' }) as Error,
     );

@@ -1,6 +1,6 @@
 /**
  * Non-linear intensity map of Models Genesis (Zhou et al., MedIA 2021; public code "v2"): a cubic Bézier curve from (0, 0)
- * to (1, 1) with two free control points. Half of the maps rise; the other half fall, inverting the contrast.
+ * to (1, 1) with two free control points. As published half of the maps rise; the others fall, inverting the contrast.
  */
 import type { Random } from '@consilium/shared/kernel';
 import type { PatchSize } from '../training/patch-batch.js';
@@ -10,6 +10,8 @@ import { type Patch, requireProbability, type Transform } from './transform.js';
 
 export interface NonlinearIntensityParameters {
   readonly probability: number;
+  /** Of the maps, which fall; a half when left out. */
+  readonly invertedShare?: number | undefined;
   /** Where the curve begins and ends; 0 and 1 when left out. */
   readonly range?: IntensityRange | undefined;
 }
@@ -30,11 +32,13 @@ const TABLE_CELLS = 4096;
 export const nonlinearIntensity: Transform<NonlinearIntensityParameters, IntensityCurve | undefined> = {
   name: 'nonlinear-intensity',
 
-  draw({ probability, range }: NonlinearIntensityParameters, _size: PatchSize, random: Random): IntensityCurve | undefined {
+  draw(parameters: NonlinearIntensityParameters, _size: PatchSize, random: Random): IntensityCurve | undefined {
+    const { probability, invertedShare = 0.5, range } = parameters;
     requireProbability('nonlinearProbability', probability);
+    requireProbability('invertedShare', invertedShare);
     if (!random.chance(probability)) return undefined;
     const control = [random.uniform(), random.uniform(), random.uniform(), random.uniform()] as const;
-    const falling = random.chance(0.5);
+    const falling = random.chance(invertedShare);
     return range === undefined ? { control, falling } : { control, falling, range };
   },
 

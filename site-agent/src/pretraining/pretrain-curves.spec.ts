@@ -1,0 +1,51 @@
+import type { PretrainValidation } from './pretrain-history.js';
+import { curvesPicture, curvesTable } from './pretrain-curves.js';
+
+const validation = (step: number, skill: number): PretrainValidation => ({
+  step,
+  epoch: step / 10,
+  loss: 0.1 * (1 - skill),
+  trainingLoss: step === 10 ? null : 0.09,
+  learningRate: 0.001,
+  lossSum: step,
+  trainingMs: 1000 * step,
+  score: {
+    restorationError: 0.1 * (1 - skill),
+    constantError: 0.1,
+    skill,
+    patches: 4,
+    groups: [
+      { modality: 'CT', share: 1, restorationError: 0.1, constantError: 0.1, skill: 0.25 },
+      { modality: 'CT', treatment: 'untouched', share: 0.5, restorationError: 0.1, constantError: 0.1, skill: 0.75 },
+      { treatment: 'untouched', share: 0.5, restorationError: 0.1, constantError: 0.1, skill: 0.5 },
+    ],
+  },
+});
+
+describe('the curves of a pretraining', () => {
+  const validations = [validation(10, -4), validation(20, 0.5)];
+
+  it('are a table with a row for each validation, empty where there is no figure', () => {
+    const [head, first, second, ...rest] = curvesTable(validations).split('\n');
+    expect(head).toBe(
+      'step,epoch,training_loss,validation_loss,learning_rate,' +
+        'skill_all,skill_CT,skill_MR,skill_untouched,skill_remapped,skill_in-painted,skill_out-painted',
+    );
+    expect([first, second, rest]).toEqual(['10,1,,0.5,0.001,-4,0.25,,0.5,,,', '20,2,0.09,0.05,0.001,0.5,0.25,,0.5,,,', ['']]);
+  });
+
+  it('are a picture whose lines stay within their charts', () => {
+    const svg = curvesPicture({ recipe: 'demo', validations });
+    const lines = [...svg.matchAll(/<polyline points="([^"]*)"/g)].map(([, points = '']) => points.split(' '));
+    expect(lines).toHaveLength(5); // two losses; skill of all, CT and untouched
+    const heights = lines.slice(2).flatMap((points) => points.map((point) => Number(point.split(',')[1])));
+    expect(Math.max(...heights)).toBeLessThanOrEqual(28 + 2 * 200 + 56);
+    expect(svg).toContain('skill, untouched');
+    expect(svg).not.toContain('NaN');
+  });
+
+  it('are empty, not broken, without any validation', () => {
+    expect(curvesTable([]).split('\n')).toHaveLength(2);
+    expect(curvesPicture({ recipe: 'demo', validations: [] })).not.toContain('NaN');
+  });
+});

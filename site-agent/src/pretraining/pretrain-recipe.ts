@@ -1,0 +1,97 @@
+/**
+ * A pretraining recipe as a human writes it: what trains self-supervised at one site, without a coordinator. Objective, patches,
+ * network and optimizer are written as in a campaign file. Defaults are Models Genesis' own (Zhou et al., MICCAI 2019; MedIA
+ * 2021; public PyTorch code): SGD at rate 1 with momentum 0.9, halved every 40 epochs, batches of 6, the best weights on
+ * validation pairs, 50 epochs of patience.
+ */
+import { modelSpecSchema, answersEveryVoxel, sideMultiplesOf } from '@consilium/shared/models';
+import {
+  localTrainingSchema,
+  nameField,
+  objectiveSchema,
+  optimizerPlanSchema,
+  patchPlanSchema,
+  positiveInteger,
+  scheduleSchema,
+} from '@consilium/shared/wire';
+import { z } from 'zod';
+
+const epochSchedule = z.strictObject({
+  kind: z.literal('epochs'),
+  every: positiveInteger.default(40).describe('epochs between two cuts'),
+  factor: z.number().gt(0).max(1).default(0.5).describe('what is left of the rate after a cut'),
+});
+
+const plateauSchedule = z.strictObject({
+  kind: z.literal('plateau'),
+  factor: z.number().gt(0).lt(1).default(0.5),
+  patience: positiveInteger.default(10).describe('validations without a better loss before the rate is cut'),
+  minimumDelta: z.number().min(0).default(1e-4),
+  floor: z.number().min(0).default(1e-6),
+});
+
+/** By epochs or on a plateau, as published; or one of a campaign's schedules, over all steps. */
+export const pretrainScheduleSchema = z.discriminatedUnion('kind', [epochSchedule, plateauSchedule, ...scheduleSchema.options]);
+export type PretrainSchedule = z.infer<typeof pretrainScheduleSchema>;
+
+const { batchSize, accumulateBatches, precision, minutes, checkpointEverySteps } = localTrainingSchema.shape;
+
+const trainingSchema = z.strictObject({
+  optimizer: optimizerPlanSchema.prefault({ kind: 'sgd', learningRate: 1 }),
+  schedule: pretrainScheduleSchema.prefault({ kind: 'epochs' }),
+  batchSize: batchSize.unwrap().default(6),
+  accumulateBatches,
+  precision,
+  patchesPerVolume: positiveInteger
+    .max(100_000)
+    .default(32)
+    .describe('an epoch is as many batches as hold this many patches of each volume, rounded down'),
+  epochs: positiveInteger.max(1_000_000).default(10_000),
+  steps: positiveInteger.max(100_000_000).optional().describe('training ends after so many steps, whatever the epochs'),
+  minutes: minutes.describe('and after so many minutes of training'),
+  earlyStopEpochs: positiveInteger.default(50).describe('epochs without a better validation loss before training ends'),
+  checkpointEverySteps: checkpointEverySteps.unwrap().default(50),
+});
+export type PretrainTraining = z.infer<typeof trainingSchema>;
+
+const validationSchema = z.strictObject({
+  share: z
+    .number()
+    .min(0)
+    .max(0.9)
+    .default(0.2)
+    .describe('of the volumes, held out by the seed; a patient’s volumes stay together'),
+  volumes: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('the volumes to hold out instead: their files, or the last parts of their paths'),
+  patchesPerVolume: positiveInteger.max(100_000).default(32),
+  everyEpochs: positiveInteger.default(1),
+});
+
+export const pretrainRecipeSchema = z
+  .strictObject({
+    name: nameField,
+    model: modelSpecSchema,
+    objective: objectiveSchema.prefault({ kind: 'models-genesis' }),
+    patch: patchPlanSchema.prefault({}),
+    training: trainingSchema.prefault({}),
+    validation: validationSchema.prefault({}),
+    seed: z.int().min(0).default(1),
+  })
+  .refine(({ model }) => answersEveryVoxel(model), {
+    path: ['model', 'architecture'],
+    message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',
+  })
+  .superRefine(({ model, patch }, context) => {
+    const multiples = sideMultiplesOf(model);
+    if (patch.sizeVoxels.every((side, axis) => side % (multiples[axis] as number) === 0)) return;
+    const message = `the sides must be multiples of ${multiples.join(', ')} for this network`;
+    context.addIssue({ code: 'custom', path: ['patch', 'sizeVoxels'], message });
+  })
+  .refine(({ patch }) => patch.preparation?.intensity !== 'z-score', {
+    path: ['patch', 'preparation', 'intensity'],
+    message: 'models-genesis distorts intensities between 0 and 1: use "window"',
+  });
+export type PretrainRecipe = z.infer<typeof pretrainRecipeSchema>;
