@@ -5,6 +5,7 @@ import { type PublishedArchitecture, trainedParameterCount } from '@consilium/sh
 import { type ImportedCheckpoint, importCheckpoint } from '../checkpoints/import-checkpoint.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import { writeModelFile } from '../finetuning/model-file.js';
+import { writeImportedPassport } from '../versions/made-passports.js';
 
 interface ImportOptions {
   readonly output: string;
@@ -48,9 +49,13 @@ async function runImport(checkpoint: string, { output, architecture, json }: Imp
   await makeFolder(dirname(path));
   const { digest, bytes } = await writeModelFile(path, imported);
   const source = await digestOfFile(checkpoint);
+  const passportPath = await writeImportedPassport(
+    { path, digest, bytes, spec: imported.spec },
+    { digest: source, form: imported.format, leftBehind: imported.leftBehind.length },
+  );
   if (json === true) {
     const { weights, ...facts } = imported;
-    console.log(JSON.stringify({ path, digest, bytes, source, tensors: weights.length, ...facts }, null, 2));
+    console.log(JSON.stringify({ path, passportPath, digest, bytes, source, tensors: weights.length, ...facts }, null, 2));
     return;
   }
   console.log(`${path}  (${formatBytes(bytes)}, ${imported.weights.length} tensors)`);

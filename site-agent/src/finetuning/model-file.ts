@@ -86,8 +86,8 @@ async function parseModelFile(path: string): Promise<ModelFile> {
   };
 }
 
-/** A folder stands for the model.safetensors within it. */
-async function resolveModelPath(location: string): Promise<string> {
+/** A folder stands for the model.safetensors within it. NOT_FOUND when there is neither. */
+export async function resolveModelPath(location: string): Promise<string> {
   const stats = await stat(location).catch(() => undefined);
   const path = stats?.isDirectory() === true ? join(location, 'model.safetensors') : location;
   const file = stats?.isDirectory() === true ? await stat(path).catch(() => undefined) : stats;
