@@ -54,6 +54,7 @@ type Shapes = ReadonlyMap<string, readonly number[]>;
 function genesisSpec(shapes: Shapes): ModelSpec | undefined {
   const [width, inputChannels] = shapes.get('down_tr64.ops.0.conv1.weight') ?? [];
   const outputs = shapes.get('out_tr.final_conv.weight')?.[0];
+  if (width === undefined || outputs === undefined) return undefined;
   const upsampling = shapes.has('up_tr64.up_conv.weight') ? 'transposed' : 'nearest';
   return modelSpecSchema.safeParse({ architecture: 'genesis-unet3d', norm: 'batch', width, inputChannels, outputs, upsampling }).data;
 }

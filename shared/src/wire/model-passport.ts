@@ -8,7 +8,7 @@ import { type Digest, DIGEST_ALGORITHMS, digestOfJson, FederationError } from '@
 import { digestField, fraction, nameField, positiveInteger } from './fields.js';
 import { parseWith } from './parse.js';
 
-export const PASSPORT_FORMAT = 1;
+export const PASSPORT_FORMAT = 1 as const;
 
 /** Plans and specs are kept as they were, also where this release would fill in or refuse a field. */
 const plainJson = z.record(z.string(), z.unknown());

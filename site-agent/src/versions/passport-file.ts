@@ -21,7 +21,13 @@ export async function readPassport(modelPath: string): Promise<ModelPassport | u
     if (errnoOf(thrown) === 'ENOENT') return undefined;
     throw FederationError.from(thrown, 'STORAGE_FAILED');
   }
-  return verifyPassport(parse(text));
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FederationError('PASSPORT_INVALID', `the passport ${path} is not JSON`, { cause, remedy: 'Fetch it again.' });
+  }
+  return verifyPassport(value);
 }
 
 /**
