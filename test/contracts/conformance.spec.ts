@@ -34,7 +34,8 @@ import { makeRamp, meanOver } from '../fixtures/make-patch.js';
 const CUBE = [64, 64, 32] as const;
 const PUBLISHED = genesisTransformsSchema.parse({});
 
-const genesis = (fields: object = {}) => modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 32, norm: 'batch', ...fields });
+const genesis = (fields: object = {}) =>
+  modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 32, norm: 'batch', ...fields });
 const medicalnet = (depth: number) => modelSpecSchema.parse({ architecture: 'medicalnet-resnet', depth, head: 'none' });
 
 /** What the encoder gives for one cube, computed: examples, x, y, z, channels (16 times the width). */
@@ -110,7 +111,9 @@ describe('F: intensities', () => {
       if (curve === undefined) throw new Error('drawn with probability 1');
       const table = intensityTable(curve);
       seen.add(curve.falling);
-      expect([table[0], table.at(-1)].map((value) => Math.round(1e9 * (value ?? NaN)) / 1e9)).toEqual(curve.falling ? [1, 0] : [0, 1]);
+      expect([table[0], table.at(-1)].map((value) => Math.round(1e9 * (value ?? NaN)) / 1e9)).toEqual(
+        curve.falling ? [1, 0] : [0, 1],
+      );
       if (curve.falling) continue;
       const drop = table.reduce((most, value, cell) => Math.max(most, (table[cell - 1] ?? value) - value), 0);
       expect(drop).toBe(0);
@@ -123,12 +126,17 @@ describe('F: shares of a patch and rates of its distortions', () => {
   it('local shuffling, 10,000 blocks: touches 0.82 ± 0.01', () => {
     const patch = makeRamp(CUBE);
     const target = new Float32Array(patch.voxels.length);
-    const touched = Array.from({ length: 20 }, (_, index) => shuffleInto(target, { blocks: 10_000, seed: `touched/${index}` }, patch));
+    const touched = Array.from({ length: 20 }, (_, index) =>
+      shuffleInto(target, { blocks: 10_000, seed: `touched/${index}` }, patch),
+    );
     expect(Math.abs(mean(touched) / target.length - 0.82)).toBeLessThan(0.01);
   });
 
   it('in-painting: masks 0.056, in at most five windows, in 5 % of the cases nothing', () => {
-    const drawings = Array.from({ length: 4000 }, (_, index) => inPaint.draw({ fill: 'noise' }, CUBE, new Random(`in/${index}`)).windows);
+    const drawings = Array.from(
+      { length: 4000 },
+      (_, index) => inPaint.draw({ fill: 'noise' }, CUBE, new Random(`in/${index}`)).windows,
+    );
     expect(Math.abs(mean(drawings.map((windows) => coveredShare(windows, CUBE))) - 0.056)).toBeLessThan(0.002);
     expect(Math.max(...drawings.map(({ length }) => length))).toBe(5);
     expect(Math.abs(mean(drawings.map(({ length }) => Number(length === 0))) - 0.05)).toBeLessThan(0.012);
@@ -148,7 +156,8 @@ describe('F: shares of a patch and rates of its distortions', () => {
 
   it('flips: x and y in 0.153 of the patches each, z never', () => {
     const { flipProbability: probability, flipAxes: axes } = PUBLISHED;
-    const rate = (axis: 'x' | 'y' | 'z'): number => meanOver(8000, (random) => Number(flip.draw({ probability, axes }, CUBE, random)[axis]));
+    const rate = (axis: 'x' | 'y' | 'z'): number =>
+      meanOver(8000, (random) => Number(flip.draw({ probability, axes }, CUBE, random)[axis]));
     expect(Math.abs(rate('x') - 0.153)).toBeLessThan(0.01);
     expect(Math.abs(rate('y') - 0.153)).toBeLessThan(0.01);
     expect(rate('z')).toBe(0);

@@ -24,7 +24,8 @@ interface Listed {
 
 describe('model versions at a site, with real processes', () => {
   const rig = new FederationRig();
-  const command = (...words: string[]): Promise<CommandResult> => rig.run('site-agent', '--home', rig.siteHome('alpha'), ...words);
+  const command = (...words: string[]): Promise<CommandResult> =>
+    rig.run('site-agent', '--home', rig.siteHome('alpha'), ...words);
   const succeed = async (...words: string[]): Promise<string> => {
     const { status, stdout, stderr } = await command(...words);
     if (status !== 0) throw new Error(`${words.join(' ')} ended with ${status}: ${stderr}`);
@@ -56,7 +57,9 @@ describe('model versions at a site, with real processes', () => {
     const pulled = JSON.parse(await succeed('model', 'pull', 'tiny@3', '--json')) as { path: string; passportPath: string };
     pulledPath = pulled.path;
     expect(await succeed('model', 'verify', 'tiny@3')).toMatch(/agree[^]*tiny, version 3, 2 rounds, 16 patches/);
-    expect(await succeed('model', 'show', 'tiny@3')).toMatch(/genesis-unet3d, width 2[^]*history +back to the initial version blake3:/);
+    expect(await succeed('model', 'show', 'tiny@3')).toMatch(
+      /genesis-unet3d, width 2[^]*history +back to the initial version blake3:/,
+    );
     const passport = readFileSync(pulled.passportPath, 'utf8');
     writeFileSync(pulled.passportPath, passport.replace('"patches": 8', '"patches": 9'));
     expect(await command('model', 'verify', 'tiny@3')).toMatchObject({
@@ -81,7 +84,10 @@ describe('model versions at a site, with real processes', () => {
     await succeed('model', 'pin', 'tiny@3', '--as', 'good');
     expect((await list('--here')).find(({ number }) => number === 3)?.pins).toEqual(['good']);
     expect(await succeed('model', 'compare', 'good', pulledPath)).toMatch(/weights +the same/);
-    expect(await command('model', 'pin', 'tiny@9')).toMatchObject({ status: 2, stderr: expect.stringMatching(/NOT_FOUND/) as string });
+    expect(await command('model', 'pin', 'tiny@9')).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/NOT_FOUND/) as string,
+    });
   }, 60_000);
 
   it('fine-tunes from the pin: the passport of the version travels with the result', async () => {
@@ -89,9 +95,12 @@ describe('model versions at a site, with real processes', () => {
     const output = join(rig.folder, 'tuned');
     await succeed('finetune', task, '--from', 'good', '--output', output, '--threads', '1');
     expect(await succeed('model', 'verify', output)).toMatch(/agree[^]*fine-tuned[^]*started from +blake3:[^]*tiny, version 3/);
-    const passport = readFileSync(join(output, 'model.passport.json'), 'utf8');
+    const passport = readFileSync(join(output, 'model.safetensors.passport.json'), 'utf8');
     expect(passport).not.toContain(rig.folder);
     const model = join(output, 'model.safetensors');
+    const exported = join(rig.folder, 'tuned.pt');
+    await succeed('export', '--model', output, '--format', 'pytorch', '--output', exported);
+    expect(await succeed('model', 'verify', exported)).toMatch(/exported +as pytorch[^]*fine-tuned[^]*tiny, version 3/);
     const bytes = readFileSync(model);
     bytes[bytes.length - 1] = 0x55 ^ (bytes.at(-1) as number);
     writeFileSync(model, bytes);

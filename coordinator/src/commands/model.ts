@@ -73,7 +73,7 @@ function passportCommand(): Command {
     .argument('<campaign>', 'name or id of the campaign')
     .option('--version <number>', 'number of the version (default: the newest)')
     .option('--output <file>', 'file to write instead; "site-agent model verify" reads it beside the weights')
-    .addHelpText('after', '\nExample:\n  coordinator model passport chest-pretraining --output model.passport.json')
+    .addHelpText('after', '\nExample:\n  coordinator model passport chest-pretraining --output model.safetensors.passport.json')
     .action(async (campaign: string, { version, output, ...flags }: Flags & { version?: string; output?: string }) => {
       const link = operatorLink(flags);
       const { number } = await chooseVersion(link, campaign, version);

@@ -1,11 +1,5 @@
 import { algorithmOf, digestOfJson, FederationError } from '@consilium/shared/kernel';
-import {
-  type FederatedPassport,
-  type LineageLink,
-  PASSPORT_FORMAT,
-  PROTOCOL_VERSION,
-  sealed,
-} from '@consilium/shared/wire';
+import { type FederatedPassport, type LineageLink, PASSPORT_FORMAT, PROTOCOL_VERSION, sealed } from '@consilium/shared/wire';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Campaign } from '../campaigns/campaign.entity.js';
@@ -48,11 +42,7 @@ export class ModelPassports {
     });
   }
 
-  private async lineageOf(
-    records: EntityManager,
-    campaignId: string,
-    versions: readonly ModelVersion[],
-  ): Promise<LineageLink[]> {
+  private async lineageOf(records: EntityManager, campaignId: string, versions: readonly ModelVersion[]): Promise<LineageLink[]> {
     const rounds = new Map((await this.ledger.roundsOf(records, campaignId)).map((round) => [round.id, round]));
     const links: LineageLink[] = [];
     for (const { number, digest, roundId } of versions) {

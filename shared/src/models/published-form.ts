@@ -64,6 +64,9 @@ function obstacleTo(spec: ModelSpec): string | undefined {
     return `${spec.architecture} is neither the U-Net of Models Genesis nor the ResNet of MedicalNet`;
   if (spec.norm !== 'batch') return `it has ${spec.norm} norm where the published one has batch norm`;
   if (spec.architecture === 'medicalnet-resnet') return undefined;
-  if (spec.batchStatistics === 'training') return 'it predicts with running statistics, the published one with those of the batch';
-  return spec.upsampling === 'nearest' ? 'it raises by nearest neighbour, the published one by transposed convolution' : undefined;
+  if (spec.batchStatistics === 'training')
+    return 'it predicts with running statistics, the published one with those of the batch';
+  return spec.upsampling === 'nearest'
+    ? 'it raises by nearest neighbour, the published one by transposed convolution'
+    : undefined;
 }

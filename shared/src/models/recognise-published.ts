@@ -56,7 +56,8 @@ function genesisSpec(shapes: Shapes): ModelSpec | undefined {
   const outputs = shapes.get('out_tr.final_conv.weight')?.[0];
   if (width === undefined || outputs === undefined) return undefined;
   const upsampling = shapes.has('up_tr64.up_conv.weight') ? 'transposed' : 'nearest';
-  return modelSpecSchema.safeParse({ architecture: 'genesis-unet3d', norm: 'batch', width, inputChannels, outputs, upsampling }).data;
+  return modelSpecSchema.safeParse({ architecture: 'genesis-unet3d', norm: 'batch', width, inputChannels, outputs, upsampling })
+    .data;
 }
 
 function medicalnetSpec(shapes: Shapes): ModelSpec | undefined {
@@ -74,7 +75,13 @@ function medicalnetSpec(shapes: Shapes): ModelSpec | undefined {
 const DEPTH_BY_BLOCKS = new Map(
   [...medicalnetSpecSchema.shape.depth.unwrap().values].map((depth) => {
     const blocks = medicalnetBlocks(medicalnetSpecSchema.parse({ architecture: 'medicalnet-resnet', depth }));
-    return [blockPattern(blocks[0]?.kind ?? '', blocks.map(({ name }) => name)), depth];
+    return [
+      blockPattern(
+        blocks[0]?.kind ?? '',
+        blocks.map(({ name }) => name),
+      ),
+      depth,
+    ];
   }),
 );
 

@@ -25,7 +25,12 @@ function federated(fields: Partial<FederatedPassport> = {}): FederatedPassport {
   return sealed({
     format: 1 as const,
     kind: 'federated' as const,
-    model: { digest: digest('version 3'), digestAlgorithm: 'blake3' as const, bytes: 100, spec: { architecture: 'later', width: 2 } },
+    model: {
+      digest: digest('version 3'),
+      digestAlgorithm: 'blake3' as const,
+      bytes: 100,
+      spec: { architecture: 'later', width: 2 },
+    },
     campaign: { name: 'chest', planDigest: digest('plan'), seed: 1, objective: {}, recipe: { name: 'fedavg' }, training: {} },
     lineage: lineage(),
     scores: [{ number: 3, sites: 2, meanSkill: 0.4, meanRestorationError: 0.02 }],
@@ -79,10 +84,13 @@ describe('a passport', () => {
 
   it('holds together even when what was changed is sealed again', () => {
     const [first, second, third] = lineage() as [LineageLink, LineageLink, LineageLink];
-    const reseal = ({ seal: _, ...link }: LineageLink, fields: Partial<LineageLink>): LineageLink => sealed({ ...link, ...fields });
+    const reseal = ({ seal: _, ...link }: LineageLink, fields: Partial<LineageLink>): LineageLink =>
+      sealed({ ...link, ...fields });
     expect(refusal(federated({ lineage: [first, third] }))).toMatch(/version 3 of its history is not the one that comes next/);
     const other = reseal(second, { digest: digest('another') });
-    expect(refusal(federated({ lineage: [first, other, third] }))).toMatch(/version 3 of its history is not sealed to the one before/);
+    expect(refusal(federated({ lineage: [first, other, third] }))).toMatch(
+      /version 3 of its history is not sealed to the one before/,
+    );
     expect(refusal(federated({ lineage: [first, other, reseal(third, { previous: other.seal })] }))).toMatch(/made from another/);
     expect(refusal(federated({ lineage: [first, second] }))).toMatch(/ends with another model/);
     const round = { ...(second.round as NonNullable<LineageLink['round']>), sites: 3 };

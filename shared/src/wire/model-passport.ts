@@ -88,6 +88,18 @@ const finetuningSchema = z.strictObject({
 });
 export type FinetuningPart = z.infer<typeof finetuningSchema>;
 
+const exportedFields = {
+  format: z.literal(PASSPORT_FORMAT),
+  kind: z.literal('exported'),
+  model: modelSchema,
+  form: z.enum(['safetensors', 'pytorch']),
+  dtype: z.enum(['F32', 'F16', 'BF16']),
+  /** Digest of the model file that it was written from. */
+  startedFrom: digestField,
+  software: softwareSchema,
+  seal: digestField,
+};
+
 const finetunedFields = {
   format: z.literal(PASSPORT_FORMAT),
   kind: z.literal('fine-tuned'),
@@ -99,7 +111,9 @@ const finetunedFields = {
   seal: digestField,
 };
 
-export type ModelPassport = FederatedPassport | z.infer<typeof importedPassportSchema> | FinetunedPassport;
+export type ModelPassport = FederatedPassport | z.infer<typeof importedPassportSchema> | ExportedPassport | FinetunedPassport;
+/** `origin` is the passport of the model that it was written from. */
+export type ExportedPassport = z.infer<z.ZodObject<typeof exportedFields, z.core.$strict>> & { origin: ModelPassport };
 /** `origin` is the passport of what it started from; null where that had none. */
 export type FinetunedPassport = z.infer<z.ZodObject<typeof finetunedFields, z.core.$strict>> & { origin: ModelPassport | null };
 
@@ -107,6 +121,7 @@ export const modelPassportSchema: z.ZodType<ModelPassport> = z.lazy(() =>
   z.discriminatedUnion('kind', [
     federatedPassportSchema,
     importedPassportSchema,
+    z.strictObject({ ...exportedFields, origin: modelPassportSchema }),
     z.strictObject({ ...finetunedFields, origin: modelPassportSchema.nullable() }),
   ]),
 );
@@ -125,7 +140,7 @@ export function verifyPassport(value: unknown): ModelPassport {
   // The seals are those of what was written, not of what this release makes of it.
   const written = value as ModelPassport;
   if (written.kind === 'federated') verifyLineage(written);
-  if (written.kind === 'fine-tuned' && written.origin !== null) {
+  if ('origin' in written && written.origin !== null) {
     verifyPassport(written.origin);
     if (written.origin.model.digest !== written.startedFrom)
       throw invalid('it started from another model than its origin speaks of');

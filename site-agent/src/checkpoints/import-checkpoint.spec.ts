@@ -29,7 +29,8 @@ describe('checkpoints that PyTorch wrote, read without Python', () => {
     expect(imported).toMatchObject({ format, spec, otherMembers, leftBehind: [] });
     expect(imported.weights).toEqual(madeWeights(spec, seed));
     // Models Genesis: two statistics and a counter for each of 14 norms. MedicalNet: counters only, its statistics are weights.
-    const norms = spec.architecture === 'genesis-unet3d' ? 3 * 14 : imported.weights.filter((w) => w.name.endsWith('running_var')).length;
+    const norms =
+      spec.architecture === 'genesis-unet3d' ? 3 * 14 : imported.weights.filter((w) => w.name.endsWith('running_var')).length;
     expect(imported.bookKeeping).toHaveLength(norms);
     expect((await readModelFile(golden(name))).weights).toEqual(imported.weights);
   });
@@ -46,9 +47,15 @@ describe('checkpoints of ours', () => {
   it.each([
     { spec: { architecture: 'genesis-unet3d', width: 1, norm: 'batch' }, published: true },
     { spec: { architecture: 'genesis-unet3d', width: 2, norm: 'group', groups: 2, outputs: 3 }, published: false },
-    { spec: { architecture: 'genesis-unet3d', width: 1, norm: 'batch', batchStatistics: 'training', upsampling: 'nearest' }, published: false },
+    {
+      spec: { architecture: 'genesis-unet3d', width: 1, norm: 'batch', batchStatistics: 'training', upsampling: 'nearest' },
+      published: false,
+    },
     { spec: { architecture: 'medicalnet-resnet', depth: 34, width: 1 }, published: true },
-    { spec: { architecture: 'medicalnet-resnet', depth: 50, width: 1, head: 'classification', norm: 'instance' }, published: false },
+    {
+      spec: { architecture: 'medicalnet-resnet', depth: 50, width: 1, head: 'classification', norm: 'instance' },
+      published: false,
+    },
     { spec: { architecture: 'genesis-classifier', width: 1, hiddenFeatures: 3 }, published: false },
   ])('come back as they were: $spec', async ({ spec: fields, published }) => {
     const spec = modelSpecSchema.parse(fields);
@@ -79,7 +86,11 @@ describe('checkpoints of ours', () => {
     [{ architecture: 'genesis-classifier', norm: 'batch', width: 1 }, /neither/],
   ])('are not called published when no published module is the network: %j', async (fields, words) => {
     const spec = modelSpecSchema.parse({ width: 1, ...fields });
-    const writing = exportCheckpoint(join(folder, 'no.pt'), { spec, weights: initialWeights(spec, 1) }, { dtype: 'F32', published: true });
+    const writing = exportCheckpoint(
+      join(folder, 'no.pt'),
+      { spec, weights: initialWeights(spec, 1) },
+      { dtype: 'F32', published: true },
+    );
     await expect(writing).rejects.toMatchObject({ code: 'ARGUMENT_INVALID', message: expect.stringMatching(words) as string });
   });
 });

@@ -7,6 +7,7 @@ import { exportCheckpoint } from '../checkpoints/export-checkpoint.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import { readModelFile, writeModelFile } from '../finetuning/model-file.js';
 import { PYTORCH_MODULE, PYTORCH_MODULE_FILE } from '../finetuning/pytorch-module.js';
+import { writeExportedPassport } from '../versions/made-passports.js';
 
 type ExportFormat = 'safetensors' | 'pytorch';
 
@@ -32,10 +33,13 @@ export function exportCommand(): Command {
     .option('--published', 'with --format pytorch: as the published modules’ own code loads it (module. names, epoch, buffers)')
     .addOption(new Option('--dtype <dtype>', 'number format of the weights').choices(['F32', 'F16', 'BF16']).default('F32'))
     .option('--json', 'print the result as JSON')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   site-agent export --model finetuned/liver --output liver.safetensors
-  site-agent export --model genesis.safetensors --format pytorch --published --output Genesis_ours.pt`)
+  site-agent export --model genesis.safetensors --format pytorch --published --output Genesis_ours.pt`,
+    )
     .action(async (options: ExportOptions) => exportModel(options));
 }
 
@@ -46,13 +50,17 @@ async function exportModel(options: ExportOptions): Promise<void> {
   const model = await readModelFile(location);
   await makeFolder(dirname(path));
   const { digest, bytes } =
-    format === 'pytorch'
-      ? await exportCheckpoint(path, model, { dtype, published })
-      : await writeModelFile(path, model, dtype);
+    format === 'pytorch' ? await exportCheckpoint(path, model, { dtype, published }) : await writeModelFile(path, model, dtype);
+  const written = { path, digest, bytes, spec: model.spec };
+  const passportPath = (await writeExportedPassport(written, { form: format, dtype }, model.path)) ?? null;
   const modulePath = format === 'pytorch' ? null : await writeModule(model.spec, dirname(path));
   if (json === true) {
     console.log(
-      JSON.stringify({ path, modulePath, digest, bytes, spec: model.spec, segmentation: model.segmentation ?? null }, null, 2),
+      JSON.stringify(
+        { path, modulePath, passportPath, digest, bytes, spec: model.spec, segmentation: model.segmentation ?? null },
+        null,
+        2,
+      ),
     );
     return;
   }

@@ -29,7 +29,10 @@ export function finetuneCommand(): Command {
   return new Command('finetune')
     .description('train a segmentation model on your own labels, from a pretrained model or from scratch')
     .argument('<task>', 'task file (YAML): images, labels, classes, schedule')
-    .option('--from <model>', 'model file, pin, CAMPAIGN[@VERSION] or "scratch" to start from; the task file\'s start.from when left out')
+    .option(
+      '--from <model>',
+      'model file, pin, CAMPAIGN[@VERSION] or "scratch" to start from; the task file\'s start.from when left out',
+    )
     .option('--output <folder>', 'where the model goes (default: finetuned/NAME)')
     .option('--compare-scratch', 'also train the same schedule from scratch and report both')
     .option('--threads <count>', 'processor threads; all cores when left out')
@@ -69,8 +72,7 @@ async function finetune(taskFile: string, options: FinetuneOptions): Promise<voi
 
 /** The start named on the command line wins; whichever it is, it is read now, so that a wrong one fails at once. */
 async function withStart(task: SegmentationTask, { from, home }: FinetuneOptions): Promise<SegmentationTask> {
-  const start =
-    from === undefined ? task.start.from : from === SCRATCH ? SCRATCH : await findModel(from, home ?? defaultHome());
+  const start = from === undefined ? task.start.from : from === SCRATCH ? SCRATCH : await findModel(from, home ?? defaultHome());
   const path = start === SCRATCH ? SCRATCH : (await readModelFile(start)).path;
   return { ...task, start: { ...task.start, from: path } };
 }

@@ -29,7 +29,9 @@ async function pin(text: string, { home, as }: PinOptions): Promise<void> {
     }
     const name = parseWith(nameField, as ?? version.campaignName, 'ARGUMENT_INVALID', '--as');
     journal.pin(name, version);
-    console.log(`${name} is ${version.campaignName}@${version.number} (${shortDigest(version.digest)}); it is kept until unpinned.`);
+    console.log(
+      `${name} is ${version.campaignName}@${version.number} (${shortDigest(version.digest)}); it is kept until unpinned.`,
+    );
   });
 }
 

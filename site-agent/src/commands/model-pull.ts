@@ -17,7 +17,9 @@ export function pullCommand(): Command {
     .argument('<version>', 'CAMPAIGN for its newest version, or CAMPAIGN@NUMBER')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', '\nExamples:\n  site-agent model pull chest\n  site-agent model pull chest@12')
-    .action(async (version: string, _options: unknown, command: Command) => pull(version, command.optsWithGlobals<PullOptions>()));
+    .action(async (version: string, _options: unknown, command: Command) =>
+      pull(version, command.optsWithGlobals<PullOptions>()),
+    );
 }
 
 async function pull(text: string, { home, json }: PullOptions): Promise<void> {

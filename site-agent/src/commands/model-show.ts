@@ -20,7 +20,10 @@ export function showCommand(): Command {
     .description('what a model is and where it comes from')
     .argument('<model>', 'a file, a folder of "finetune", a pin, or CAMPAIGN@NUMBER')
     .option('--json', 'print it as JSON')
-    .addHelpText('after', '\nExamples:\n  site-agent model show chest@12\n  site-agent model show finetuned/liver/model.safetensors')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  site-agent model show chest@12\n  site-agent model show finetuned/liver/model.safetensors',
+    )
     .action(async (model: string, _options: unknown, command: Command) => show(model, command.optsWithGlobals<ShowOptions>()));
 }
 
@@ -30,7 +33,10 @@ async function show(name: string, { home, json }: ShowOptions): Promise<void> {
     const passport = (await readPassport(model.path)) ?? null;
     const known = await digestInJournal(model.path, journal);
     const score = (known === undefined ? undefined : journal.scoreOfVersion(known)) ?? null;
-    const pins = journal.pins().filter(({ digest }) => digest === known).map((pin) => pin.name);
+    const pins = journal
+      .pins()
+      .filter(({ digest }) => digest === known)
+      .map((pin) => pin.name);
     const { path, digest, spec, segmentation } = model;
     if (json === true) console.log(JSON.stringify({ path, digest, spec, segmentation, pins, score, passport }, null, 2));
     else console.log([...describeModel(model, pins, score?.skill), ...describePassport(passport)].join('\n'));
@@ -43,7 +49,10 @@ export function verifyCommand(): Command {
     .description('check, offline, that a file is the model that its passport speaks of, and the passport’s whole history')
     .argument('<file>', 'a model file, with its passport beside it; or a pin, or CAMPAIGN@NUMBER')
     .option('--json', 'print it as JSON')
-    .addHelpText('after', '\nExamples:\n  site-agent model verify chest@12\n  site-agent model verify finetuned/liver/model.safetensors')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  site-agent model verify chest@12\n  site-agent model verify finetuned/liver/model.safetensors',
+    )
     .action(async (name: string, _options: unknown, command: Command) => {
       const { home, json } = command.optsWithGlobals<ShowOptions>();
       const path = await findFile(name, home);
@@ -89,6 +98,12 @@ function describePassport(passport: ModelPassport | null): string[] {
     }
     case 'imported':
       return [`imported from ${passport.source.digest} (${passport.source.form})`, `seal          ${passport.seal}`];
+    case 'exported':
+      return [
+        `exported      as ${passport.form}, ${passport.dtype}, from ${passport.startedFrom}`,
+        ...describePassport(passport.origin).map((line) => `  ${line}`),
+        `seal          ${passport.seal}`,
+      ];
     case 'fine-tuned': {
       const { task, steps, seed, cases } = passport.finetuning;
       return [

@@ -15,7 +15,15 @@ import { withSiteJournal } from './site-journal.js';
 /** `site-agent model`: which versions of the federation's models are here, and which of them this site goes on with. */
 export function modelCommand(): Command {
   const command = new Command('model').description('model versions of the federation at this site');
-  for (const part of [listCommand(), pullCommand(), showCommand(), compareCommand(), pinCommand(), unpinCommand(), verifyCommand()])
+  for (const part of [
+    listCommand(),
+    pullCommand(),
+    showCommand(),
+    compareCommand(),
+    pinCommand(),
+    unpinCommand(),
+    verifyCommand(),
+  ])
     command.addCommand(part);
   return command;
 }
@@ -95,7 +103,10 @@ function mergeVersions(
       offered: offered === undefined ? null : offered.some((other) => other.digest === digest),
     };
   };
-  const here = journal.versions().map(complete).filter(({ path }) => path !== null);
+  const here = journal
+    .versions()
+    .map(complete)
+    .filter(({ path }) => path !== null);
   const elsewhere = (offered ?? []).filter(({ digest }) => !here.some((version) => version.digest === digest)).map(complete);
   return [...here, ...elsewhere];
 }

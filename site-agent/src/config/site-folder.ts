@@ -51,9 +51,9 @@ export function modelFile(folder: SiteFolder, digest: Digest): string {
   return join(folder.modelsFolder, `${digitsOf(digest)}.safetensors`);
 }
 
-/** Where the passport of a model lies, whoever made it: beside the file, under its name. */
+/** Where the passport of a model lies, whoever made it: beside the file, under its whole name, as formats share names. */
 export function passportBeside(modelPath: string): string {
-  return `${modelPath.replace(/\.(safetensors|pth?)$/, '')}.passport.json`;
+  return `${modelPath}.passport.json`;
 }
 
 /** What the site keeps of a campaign between its rounds; MESSAGE_REFUSED when the identifier could name anything else. */

@@ -33,7 +33,10 @@ describe('comparing two models', () => {
   it('leaves out, and names, what only one of them has so', () => {
     const other = modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2 });
     const a = model(tensor('x.weight', 1), tensor('out.weight', 1, 2));
-    const comparison = compareModels(a, { spec: other, weights: [tensor('x.weight', 1), tensor('out.weight', 1), tensor('head.weight', 1)] });
+    const comparison = compareModels(a, {
+      spec: other,
+      weights: [tensor('x.weight', 1), tensor('out.weight', 1), tensor('head.weight', 1)],
+    });
     expect(comparison).toMatchObject({ sameArchitecture: false, sameWeights: false, unlike: ['out.weight', 'head.weight'] });
     expect(comparison.overall.distance).toBe(0);
     expect(() => compareModels(model(tensor('x', 1)), model(tensor('y', 1)))).toThrow(/no parameter in common/);

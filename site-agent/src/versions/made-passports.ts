@@ -1,4 +1,4 @@
-/** Passports that a site writes itself, of models that it imported or fine-tuned. Numbers and names of the task; nothing of a patient. */
+/** Passports that a site writes itself, of models that it imported, fine-tuned or exported. Numbers and names of the task; nothing of a patient. */
 import { algorithmOf, type Digest, isDigest } from '@consilium/shared/kernel';
 import type { ModelSpec } from '@consilium/shared/models';
 import { type FinetuningPart, type ModelPassport, PASSPORT_FORMAT, sealed } from '@consilium/shared/wire';
@@ -47,6 +47,29 @@ export async function writeFinetunedPassport(
     finetuning,
     // As the origin calls it, which may name it by another algorithm.
     startedFrom: origin?.model.digest ?? ownDigest,
+    origin,
+    software: software(),
+  });
+  return writePassport(model.path, passport);
+}
+
+/**
+ * Writes the passport of an export beside the new file, with the one of the model that it was written from inside; returns its
+ * path. Undefined, and nothing is written, where that model has none which is valid and its own.
+ */
+export async function writeExportedPassport(
+  model: WrittenModel,
+  form: { readonly form: 'safetensors' | 'pytorch'; readonly dtype: 'F32' | 'F16' | 'BF16' },
+  sourcePath: string,
+): Promise<string | undefined> {
+  const origin = await passportOfStart(sourcePath);
+  if (origin === null) return undefined;
+  const passport: ModelPassport = sealed({
+    format: PASSPORT_FORMAT,
+    kind: 'exported' as const,
+    model: modelPart(model),
+    ...form,
+    startedFrom: origin.model.digest,
     origin,
     software: software(),
   });

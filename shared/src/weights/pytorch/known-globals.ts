@@ -27,10 +27,7 @@ const KNOWN: ReadonlyMap<string, KnownGlobal> = new Map(
     new KnownGlobal('torch._utils._rebuild_parameter', rebuildParameter),
     new KnownGlobal('torch.Size', size),
     new KnownGlobal('torch.device', (args) => args),
-    ...Object.keys(STORAGE_DTYPES).flatMap((name) => [
-      new KnownGlobal(`torch.${name}`),
-      new KnownGlobal(`torch.cuda.${name}`),
-    ]),
+    ...Object.keys(STORAGE_DTYPES).flatMap((name) => [new KnownGlobal(`torch.${name}`), new KnownGlobal(`torch.cuda.${name}`)]),
     ...['float64', 'float32', 'float16', 'bfloat16', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool'].map(
       (name) => new KnownGlobal(`torch.${name}`),
     ),
@@ -95,8 +92,7 @@ function rebuildTensor([storage, offset, shape, strides]: PickledTuple): Pickled
   const sides = counts(shape, 'shape');
   const steps = counts(strides, 'strides');
   const first = count(offset, 'offset');
-  if (sides.length !== steps.length)
-    throw malformedCheckpoint('has a tensor whose strides do not fit its shape');
+  if (sides.length !== steps.length) throw malformedCheckpoint('has a tensor whose strides do not fit its shape');
   const elements = sides.reduce((product, side) => product * side, 1);
   const last = first + sides.reduce((sum, side, axis) => sum + Math.max(0, side - 1) * (steps[axis] as number), 0);
   // A tensor larger than its storage repeats it (stride 0): a few bytes would become as many numbers as the file likes.

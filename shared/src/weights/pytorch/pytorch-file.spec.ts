@@ -87,16 +87,39 @@ describe.each(Object.entries(CONTAINERS))('a made checkpoint, %s', (form, contai
     ],
     [
       'a call within the arguments of a known one',
-      pickled(P.global('collections', 'OrderedDict'), P.global('os', 'system'), P.text('x'), P.tuple1, P.reduce, P.tuple1, P.reduce),
+      pickled(
+        P.global('collections', 'OrderedDict'),
+        P.global('os', 'system'),
+        P.text('x'),
+        P.tuple1,
+        P.reduce,
+        P.tuple1,
+        P.reduce,
+      ),
       'PICKLE_REFUSED',
       /os\.system/,
     ],
     ['an instance by the old operation', pickled(P.mark, P.text('x'), Buffer.from('ios\nsystem\n')), 'PICKLE_REFUSED', /0x69/],
-    ['a call of a name that is only named', pickled(P.global('torch', 'FloatStorage'), P.emptyTuple, P.reduce), 'PICKLE_REFUSED', /call of torch\.FloatStorage/],
+    [
+      'a call of a name that is only named',
+      pickled(P.global('torch', 'FloatStorage'), P.emptyTuple, P.reduce),
+      'PICKLE_REFUSED',
+      /call of torch\.FloatStorage/,
+    ],
     ['a call of a text', pickled(P.text('print'), P.emptyTuple, P.reduce), 'PICKLE_REFUSED', /no known name/],
     ['attributes of a list', pickled(P.emptyList, P.emptyDict, P.build), 'PICKLE_REFUSED', /attributes/],
-    ['a pickled module', pickled(P.global('torch.nn.modules.conv', 'Conv3d'), P.emptyTuple, P.reduce), 'PICKLE_REFUSED', /Conv3d/],
-    ['a stored thing that is no storage', pickled(P.mark, P.text('module'), P.none, P.tuple, P.persistentId), 'PICKLE_REFUSED', /no storage/],
+    [
+      'a pickled module',
+      pickled(P.global('torch.nn.modules.conv', 'Conv3d'), P.emptyTuple, P.reduce),
+      'PICKLE_REFUSED',
+      /Conv3d/,
+    ],
+    [
+      'a stored thing that is no storage',
+      pickled(P.mark, P.text('module'), P.none, P.tuple, P.persistentId),
+      'PICKLE_REFUSED',
+      /no storage/,
+    ],
     ['more text than there is', pickled(Buffer.from([0x58, 0xff, 0xff, 0xff, 0xff])), 'WEIGHTS_MALFORMED', /ends within/],
     ['an endless integer', pickled(Buffer.from([0x8b, 0xff, 0xff, 0xff, 0x7f])), 'WEIGHTS_MALFORMED', /integer/],
     ['something never kept', pickled(P.get(7)), 'WEIGHTS_MALFORMED', /recalls/],
@@ -108,24 +131,52 @@ describe.each(Object.entries(CONTAINERS))('a made checkpoint, %s', (form, contai
       'one long list made into dicts over and over',
       pickled(
         ...[P.emptyList, P.mark, ...Array.from({ length: 5000 }, () => Buffer.from('(NNt')), P.appends, P.put(0)],
-        ...Array.from({ length: 1000 }, () => Buffer.concat([P.global('collections', 'OrderedDict'), P.get(0), P.tuple1, P.reduce])),
+        ...Array.from({ length: 1000 }, () =>
+          Buffer.concat([P.global('collections', 'OrderedDict'), P.get(0), P.tuple1, P.reduce]),
+        ),
       ),
       'WEIGHTS_MALFORMED',
       /longer/,
     ],
-    ['a tensor larger than its storage', dictOf(tensorOf(four, [P.int(5)], [P.int(1)])), 'WEIGHTS_MALFORMED', /larger than its storage/],
-    ['a tensor that repeats one number', dictOf(tensorOf(four, [P.int(1_000_000_000)], [P.int(0)])), 'WEIGHTS_MALFORMED', /larger/],
+    [
+      'a tensor larger than its storage',
+      dictOf(tensorOf(four, [P.int(5)], [P.int(1)])),
+      'WEIGHTS_MALFORMED',
+      /larger than its storage/,
+    ],
+    [
+      'a tensor that repeats one number',
+      dictOf(tensorOf(four, [P.int(1_000_000_000)], [P.int(0)])),
+      'WEIGHTS_MALFORMED',
+      /larger/,
+    ],
     [
       'sides whose product is beyond all numbers',
-      dictOf(tensorOf(four, Array.from({ length: 60 }, () => P.long(2n ** 40n)), Array.from({ length: 60 }, () => P.int(0)))),
+      dictOf(
+        tensorOf(
+          four,
+          Array.from({ length: 60 }, () => P.long(2n ** 40n)),
+          Array.from({ length: 60 }, () => P.int(0)),
+        ),
+      ),
       'WEIGHTS_MALFORMED',
       /larger/,
     ],
     ['a negative side', dictOf(tensorOf(four, [P.int(-1)], [P.int(1)])), 'WEIGHTS_MALFORMED', /count/],
     ['a negative stride', dictOf(tensorOf(four, [P.int(2)], [P.int(-1)], P.int(1))), 'WEIGHTS_MALFORMED', /count/],
     ['an offset beyond the end', dictOf(tensorOf(four, [P.int(1)], [P.int(1)], P.int(4))), 'WEIGHTS_MALFORMED', /larger/],
-    ['a storage of more numbers than there are', dictOf(tensorOf(storageId('0', P.long(2n ** 40n)), [P.int(9)], [P.int(1)])), 'WEIGHTS_MALFORMED', /more numbers|lists/],
-    ['a storage that is not there', dictOf(tensorOf(storageId('9', P.int(4)), [P.int(4)], [P.int(1)])), 'WEIGHTS_MALFORMED', /lacks|lists/],
+    [
+      'a storage of more numbers than there are',
+      dictOf(tensorOf(storageId('0', P.long(2n ** 40n)), [P.int(9)], [P.int(1)])),
+      'WEIGHTS_MALFORMED',
+      /more numbers|lists/,
+    ],
+    [
+      'a storage that is not there',
+      dictOf(tensorOf(storageId('9', P.int(4)), [P.int(4)], [P.int(1)])),
+      'WEIGHTS_MALFORMED',
+      /lacks|lists/,
+    ],
     ['no tensor at all', pickled(P.emptyDict), 'WEIGHTS_MALFORMED', /no dict of tensors|lists/],
     ['a number', pickled(P.int(1)), 'WEIGHTS_MALFORMED', /no dict of tensors|lists/],
   ];
@@ -214,7 +265,17 @@ describe('a checkpoint of ours', () => {
     ];
     const path = join(folder, 'ours.pt');
     for (const dtype of ['F32', 'F16', 'BF16'] as const) {
-      const content = { tensors, dtype, root: (state: object) => ({ entries: [['state_dict', state], ['note', 'text']] }) as never };
+      const content = {
+        tensors,
+        dtype,
+        root: (state: object) =>
+          ({
+            entries: [
+              ['state_dict', state],
+              ['note', 'text'],
+            ],
+          }) as never,
+      };
       const first = await writePytorchCheckpoint(path, content);
       expect(await writePytorchCheckpoint(path, content)).toEqual(first);
       expect(readFileSync(path)).toHaveLength(first.bytes);

@@ -44,5 +44,8 @@ function textsIn(dict: PickledDict): Map<string, string> {
 }
 
 function namesBeside(dict: PickledDict, known: readonly string[]): string[] {
-  return [...dict.keys()].map(String).filter((name) => !known.includes(name)).map(shownName);
+  return [...dict.keys()]
+    .map(String)
+    .filter((name) => !known.includes(name))
+    .map(shownName);
 }

@@ -28,7 +28,11 @@ export function* zipArchive(members: readonly MemberToWrite[]): Generator<Uint8A
     invariant(position <= LARGEST, 'a checkpoint is smaller than 4 GiB');
   }
   yield* directory;
-  yield endOfDirectory(members.length, directory.reduce((sum, { byteLength }) => sum + byteLength, 0), position);
+  yield endOfDirectory(
+    members.length,
+    directory.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    position,
+  );
 }
 
 interface MemberFacts {
