@@ -8,6 +8,7 @@ import { makeFolder } from '../finetuning/finetune-folder.js';
 import { readModelFile, writeModelFile } from '../finetuning/model-file.js';
 import { PYTORCH_MODULE, PYTORCH_MODULE_FILE } from '../finetuning/pytorch-module.js';
 import { writeExportedPassport } from '../versions/made-passports.js';
+import { findModel } from './find-model.js';
 
 type ExportFormat = 'safetensors' | 'pytorch';
 
@@ -15,6 +16,7 @@ type ExportFormat = 'safetensors' | 'pytorch';
 const ENDINGS: Readonly<Record<ExportFormat, readonly string[]>> = { safetensors: ['.safetensors'], pytorch: ['.pt', '.pth'] };
 
 interface ExportOptions {
+  readonly home: string;
   readonly model: string;
   readonly output: string;
   readonly format: ExportFormat;
@@ -23,11 +25,11 @@ interface ExportOptions {
   readonly json?: boolean;
 }
 
-/** `site-agent export`: a model as safetensors with PyTorch's names and layout, and the network as a Python module. */
+/** `site-agent export`: a model in PyTorch's layout, as safetensors with the network as a Python module, or as a checkpoint. */
 export function exportCommand(): Command {
   return new Command('export')
-    .description('write a model as safetensors for PyTorch, with the network as a Python module beside it')
-    .requiredOption('--model <file>', 'a pretrained or fine-tuned model file, or a folder of "finetune"')
+    .description('write a model for PyTorch: as safetensors with the network as a Python module, or as a checkpoint')
+    .requiredOption('--model <file>', 'a pretrained or fine-tuned model file, a folder of "finetune", a pin, or CAMPAIGN@NUMBER')
     .requiredOption('--output <file>', 'the file to write, ending in .safetensors, or in .pt or .pth with --format pytorch')
     .addOption(new Option('--format <format>', 'what kind of file').choices(Object.keys(ENDINGS)).default('safetensors'))
     .option('--published', 'with --format pytorch: as the published modules’ own code loads it (module. names, epoch, buffers)')
@@ -40,14 +42,14 @@ Examples:
   site-agent export --model finetuned/liver --output liver.safetensors
   site-agent export --model genesis.safetensors --format pytorch --published --output Genesis_ours.pt`,
     )
-    .action(async (options: ExportOptions) => exportModel(options));
+    .action(async (_options: unknown, command: Command) => exportModel(command.optsWithGlobals<ExportOptions>()));
 }
 
 async function exportModel(options: ExportOptions): Promise<void> {
-  const { model: location, output, format, dtype, json } = options;
+  const { home, model: location, output, format, dtype, json } = options;
   const published = requirePublishedFormat(options);
   const path = requireEnding(resolve(output), format);
-  const model = await readModelFile(location);
+  const model = await readModelFile(await findModel(location, home));
   await makeFolder(dirname(path));
   const { digest, bytes } =
     format === 'pytorch' ? await exportCheckpoint(path, model, { dtype, published }) : await writeModelFile(path, model, dtype);
