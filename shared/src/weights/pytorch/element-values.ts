@@ -12,7 +12,10 @@ export function floatsOf(bytes: Uint8Array, dtype: TorchDtype): Float32Array {
     case 'U8':
     case 'BOOL':
       return Float32Array.from(bytes);
-    default:
+    case 'F64':
+    case 'I64':
+    case 'I32':
+    case 'I16':
       return widerFloats(bytes, dtype);
   }
 }

@@ -70,8 +70,8 @@ function dtypeOf(name: string): StorageReference['dtype'] | undefined {
 
 function orderedDict([entries]: PickledTuple, spend: Spend): PickledValue {
   const dict = new Map<PickledKey, PickledValue>();
-  const pairs = entries instanceof PickledList ? entries.items : (entries ?? []);
-  if (!Array.isArray(pairs)) throw malformedCheckpoint('makes a dict of something that is no list');
+  const pairs: PickledValue = entries instanceof PickledList ? entries.items : (entries ?? []);
+  if (!isTuple(pairs)) throw malformedCheckpoint('makes a dict of something that is no list');
   spend(pairs.length);
   for (const pair of pairs) {
     const [key, value] = pair instanceof PickledList ? pair.items : isTuple(pair) ? pair : [];
