@@ -20,8 +20,10 @@ import { Presence } from './live/presence.js';
 import { SiteGateway } from './live/site.gateway.js';
 import { Log } from './log.js';
 import { ModelLedger } from './models/model-ledger.js';
+import { ModelPassports } from './models/model-passports.js';
 import { ModelsController } from './models/models.controller.js';
 import { ScoreRecorder } from './models/score-recorder.js';
+import { SiteModelsController } from './models/site-models.controller.js';
 import { BLOB_STORE, CLOCK, CONFIG, HOME } from './ports.js';
 import { dataSourceOptions } from './records/data-source.js';
 import { UnitOfWork } from './records/unit-of-work.js';
@@ -70,6 +72,7 @@ export class AppModule {
         EnrolmentController,
         CampaignsController,
         ModelsController,
+        SiteModelsController,
         UpdatesController,
         BlobsController,
       ],
@@ -85,7 +88,7 @@ export class AppModule {
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
         ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundFold, RoundConductor],
         ...[ParticipationRecorder, Assignments],
-        ...[ModelLedger, ScoreRecorder, UploadSpool],
+        ...[ModelLedger, ModelPassports, ScoreRecorder, UploadSpool],
         ...[UpdateLedger, MeasureThreads, UpdateIntake, UpdateScreening, UpdateViews, QuarantineDesk],
         ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
       ],

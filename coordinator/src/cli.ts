@@ -7,13 +7,14 @@ import { modelCommand } from './commands/model.js';
 import { siteCommand } from './commands/site.js';
 import { startCommand } from './commands/start.js';
 import { updateCommand } from './commands/update.js';
+import { COORDINATOR_VERSION } from './config/coordinator-version.js';
 
 /** Exit status of a command line that commander refuses: an input error, like all others that the operator corrects. */
 const USAGE_EXIT_CODE = 2;
 
 const program = new Command('coordinator')
   .description('The coordinator of a federation: it invites sites, runs campaigns and keeps the model versions.')
-  .version('0.1.0')
+  .version(COORDINATOR_VERSION)
   .option('--verbose', 'print the stack of an unexpected error')
   .addHelpText(
     'after',

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   finetune: async () => (await import('./commands/finetune.js')).finetuneCommand(),
   evaluate: async () => (await import('./commands/evaluate.js')).evaluateCommand(),
   predict: async () => (await import('./commands/predict.js')).predictCommand(),
+  import: async () => (await import('./commands/import.js')).importCommand(),
   export: async () => (await import('./commands/export.js')).exportCommand(),
   convert: async () => (await import('./commands/convert.js')).convertCommand(),
   doctor: async () => (await import('./commands/doctor.js')).doctorCommand(),

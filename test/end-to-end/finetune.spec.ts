@@ -63,7 +63,15 @@ describe('fine-tuning from the command line', () => {
     expect(summary.model).toMatchObject({ startedFrom: 'scratch', steps: 60, loadedParameters: 0 });
     expect(summary.model.test?.meanDice).toBeGreaterThan(0.7);
     expect(readdirSync(output()).sort()).toEqual(
-      ['history.json', 'model.safetensors', 'results.csv', 'results.json', 'summary.json', 'task.yaml'].sort(),
+      [
+        'history.json',
+        'model.safetensors',
+        'model.safetensors.passport.json',
+        'results.csv',
+        'results.json',
+        'summary.json',
+        'task.yaml',
+      ].sort(),
     );
   }, 120_000);
 

@@ -1,9 +1,11 @@
 import { FederationError, formatBytes, shortDigest } from '@consilium/shared/kernel';
-import { learningOf, NOT_LEARNED, versionViewSchema } from '@consilium/shared/wire';
+import { learningOf, NOT_LEARNED, type VersionView, versionViewSchema, verifyPassport } from '@consilium/shared/wire';
+import { writeFileWhole } from '@consilium/shared/weights';
 import { formatTable } from '@consilium/shared/terminal';
 import { Command } from 'commander';
 import { z } from 'zod';
 import { operatorLink, printJson, withAccess } from './command-options.js';
+import type { OperatorLink } from './operator-link.js';
 
 interface Flags {
   readonly home?: string;
@@ -20,6 +22,7 @@ export function modelCommand(): Command {
   const command = new Command('model').description("list and fetch a campaign's model versions");
   command.addCommand(listCommand());
   command.addCommand(pullCommand());
+  command.addCommand(passportCommand());
   return command;
 }
 
@@ -59,17 +62,39 @@ function pullCommand(): Command {
     .addHelpText('after', '\nExample:\n  coordinator model pull chest-pretraining --output model.safetensors')
     .action(async (campaign: string, flags: PullFlags) => {
       const link = operatorLink(flags);
-      const versions = await link.get(versionsPath(campaign), z.array(versionViewSchema));
-      const wanted =
-        flags.version === undefined ? versions.at(-1) : versions.find(({ number }) => String(number) === flags.version);
-      if (wanted === undefined) {
-        throw new FederationError('NOT_FOUND', `the campaign ${campaign} has no version ${flags.version ?? ''}`, {
-          remedy: `List them with "coordinator model list ${campaign}".`,
-        });
-      }
+      const wanted = await chooseVersion(link, campaign, flags.version);
       await link.download(`${versionsPath(campaign)}/${wanted.number}/content`, wanted.digest, flags.output);
       console.log(`Version ${wanted.number} (${formatBytes(wanted.bytes)}, ${wanted.digest}) is in ${flags.output}`);
     });
+}
+
+function passportCommand(): Command {
+  return withAccess(new Command('passport'))
+    .description('print where a version comes from: every round back to the initial one, by digests, for anybody to check')
+    .argument('<campaign>', 'name or id of the campaign')
+    .option('--version <number>', 'number of the version (default: the newest)')
+    .option('--output <file>', 'file to write instead; "site-agent model verify" reads it beside the weights')
+    .addHelpText('after', '\nExample:\n  coordinator model passport chest-pretraining --output model.safetensors.passport.json')
+    .action(async (campaign: string, { version, output, ...flags }: Flags & { version?: string; output?: string }) => {
+      const link = operatorLink(flags);
+      const { number } = await chooseVersion(link, campaign, version);
+      const passport = verifyPassport(await link.get(`${versionsPath(campaign)}/${number}/passport`, z.unknown()));
+      const text = `${JSON.stringify(passport, null, 2)}\n`;
+      if (output === undefined) process.stdout.write(text);
+      else {
+        await writeFileWhole(output, [Buffer.from(text)]);
+        console.log(`The passport of version ${number} (seal ${passport.seal}) is in ${output}`);
+      }
+    });
+}
+
+async function chooseVersion(link: OperatorLink, campaign: string, version: string | undefined): Promise<VersionView> {
+  const versions = await link.get(versionsPath(campaign), z.array(versionViewSchema));
+  const wanted = version === undefined ? versions.at(-1) : versions.find(({ number }) => String(number) === version);
+  if (wanted !== undefined) return wanted;
+  throw new FederationError('NOT_FOUND', `the campaign ${campaign} has no version ${version ?? ''}`, {
+    remedy: `List them with "coordinator model list ${campaign}".`,
+  });
 }
 
 function versionsPath(campaign: string): string {

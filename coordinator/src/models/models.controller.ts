@@ -1,5 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
-import type { CampaignView } from '@consilium/shared/wire';
+import type { CampaignView, FederatedPassport } from '@consilium/shared/wire';
 import { Controller, Get, Inject, Param, ParseIntPipe, Res, UseGuards } from '@nestjs/common';
 import type { Response } from 'express';
 import { RequireOperator } from '../access/require-operator.js';
@@ -10,6 +10,7 @@ import { BLOB_STORE } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { sendBlob } from '../transfer/send-blob.js';
 import { ModelLedger } from './model-ledger.js';
+import { ModelPassports } from './model-passports.js';
 
 /** The operator's view of a campaign's model versions. */
 @Controller('api/campaigns/:idOrName/versions')
@@ -19,6 +20,7 @@ export class ModelsController {
     private readonly unitOfWork: UnitOfWork,
     private readonly register: CampaignRegister,
     private readonly models: ModelLedger,
+    private readonly passports: ModelPassports,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
   ) {}
 
@@ -28,6 +30,14 @@ export class ModelsController {
       const { id } = await this.register.get(records, idOrName);
       const scores = await this.models.scoresOf(records, id);
       return (await this.models.versionsOf(records, id)).map((version) => versionView(version, scores));
+    });
+  }
+
+  /** Where the version comes from, to be checked by anybody. */
+  @Get(':number/passport')
+  async passport(@Param('idOrName') idOrName: string, @Param('number', ParseIntPipe) number: number): Promise<FederatedPassport> {
+    return this.unitOfWork.transact(async (records) => {
+      return this.passports.issue(records, await this.register.get(records, idOrName), number);
     });
   }
 

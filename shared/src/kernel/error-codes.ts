@@ -58,6 +58,8 @@ export const ERROR_CODES = {
   // Integrity: the bytes are not what they claim to be.
   DIGEST_MISMATCH: 'integrity',
   WEIGHTS_MALFORMED: 'integrity',
+  PICKLE_REFUSED: 'integrity',
+  PASSPORT_INVALID: 'integrity',
   MANIFEST_MISMATCH: 'integrity',
   UPDATE_NOT_FINITE: 'integrity',
   UPDATE_REPORT_INVALID: 'integrity',

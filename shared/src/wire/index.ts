@@ -1,6 +1,7 @@
 export * from './campaign-plan.js';
 export * from './fields.js';
 export * from './genesis-transforms.js';
+export * from './model-passport.js';
 export * from './operator-events.js';
 export * from './parse.js';
 export * from './preparation-plan.js';
@@ -9,6 +10,7 @@ export * from './protocol-version.js';
 export * from './recipe-plan.js';
 export * from './reports.js';
 export * from './round-plan.js';
+export * from './site-catalogue.js';
 export * from './site-events.js';
 export * from './objective-plan.js';
 export * from './skill-words.js';

@@ -6,6 +6,7 @@ export const DATA_PATHS = {
   enrolment: '/api/site/enrolment',
   uploads: '/api/site/uploads',
   blobs: '/api/site/blobs',
+  campaigns: '/api/site/campaigns',
 } as const;
 
 /** tus metadata keys that an update's upload carries. */

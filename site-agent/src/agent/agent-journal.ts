@@ -54,6 +54,14 @@ export interface FetchedVersion {
   readonly fetchedAtMs: number;
 }
 
+/** A version that the site keeps under a name of its own. */
+export interface PinnedVersion {
+  readonly name: string;
+  readonly digest: Digest;
+  readonly campaignName: string;
+  readonly number: number;
+}
+
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS agent_participation (
     participation_id TEXT PRIMARY KEY,
@@ -81,6 +89,12 @@ const SCHEMA = `
     fetched_at_ms INTEGER NOT NULL,
     PRIMARY KEY (campaign_name, number, digest)
   );
+  CREATE TABLE IF NOT EXISTS agent_pin (
+    name TEXT PRIMARY KEY,
+    digest TEXT NOT NULL,
+    campaign_name TEXT NOT NULL,
+    number INTEGER NOT NULL
+  );
 `;
 
 const participationRow = z.object({
@@ -106,6 +120,8 @@ const versionRow = z.object({
   bytes: z.int(),
   fetched_at_ms: z.int(),
 });
+
+const pinRow = z.object({ name: z.string(), digest: digestField, campaign_name: z.string(), number: z.int() });
 
 type Changes = Partial<Pick<ParticipationRecord, 'phase' | 'trainerFailures' | 'update' | 'uploadId' | 'code'>>;
 /** Closed participations that are kept for the record. */
@@ -248,6 +264,33 @@ export class AgentJournal {
       .array(versionRow)
       .parse(rows)
       .map((row) => ({ ...row, campaignName: row.campaign_name, fetchedAtMs: row.fetched_at_ms }));
+  }
+
+  /** What this site's probe said of the version, in whichever campaign; undefined when it was never asked. */
+  scoreOfVersion(digest: Digest): ProbeScore | undefined {
+    const row = this.statement('SELECT * FROM agent_score WHERE version_digest = ? AND score IS NOT NULL').get(digest);
+    const text = row === undefined || row === null ? null : scoreRow.parse(row).score;
+    return text === null ? undefined : probeScoreSchema.parse(JSON.parse(text));
+  }
+
+  /** Keeps the version under the name until {@link AgentJournal.unpin}; a name that is taken moves to this version. */
+  pin(name: string, { digest, campaignName, number }: FetchedVersion): void {
+    this.statement('INSERT OR REPLACE INTO agent_pin (name, digest, campaign_name, number) VALUES (?, ?, ?, ?)').run(
+      name,
+      digest,
+      campaignName,
+      number,
+    );
+  }
+
+  unpin(name: string): void {
+    this.statement('DELETE FROM agent_pin WHERE name = ?').run(name);
+  }
+
+  /** By name. */
+  pins(): PinnedVersion[] {
+    const rows = z.array(pinRow).parse(this.statement('SELECT * FROM agent_pin ORDER BY name').all());
+    return rows.map(({ campaign_name: campaignName, ...pin }) => ({ ...pin, campaignName }));
   }
 
   private statement(sql: string): Database.Statement {

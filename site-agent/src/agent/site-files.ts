@@ -5,7 +5,7 @@ import type { Digest } from '@consilium/shared/kernel';
 import { rebuildVersion } from '@consilium/shared/weights';
 import type { VersionDelta } from '@consilium/shared/wire';
 import { keepCampaignState } from './campaign-state.js';
-import { modelFile, type SiteFolder } from '../config/site-folder.js';
+import { modelFile, passportBeside, type SiteFolder } from '../config/site-folder.js';
 
 /** What the agent itself does on the site's disk; a port, so that the agent's logic also runs where there is none. */
 export interface SiteFiles {
@@ -45,7 +45,7 @@ export function filesOf(folder: SiteFolder): SiteFiles {
       }),
     dropVersion: async (version) => {
       const file = modelFile(folder, version);
-      for (const path of [file, `${file}.partial`, `${file}.rebuilt`]) await rm(path, { force: true });
+      for (const path of [file, `${file}.partial`, `${file}.rebuilt`, passportBeside(file)]) await rm(path, { force: true });
     },
     rounds: () => readdir(folder.roundsFolder).catch(() => []),
     dropRound: (participationId) => rm(join(folder.roundsFolder, participationId), { recursive: true, force: true }),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOfBytes } from '@consilium/shared/kernel';
 import { makeTrainAssignment } from '../../../test/fixtures/make-assignment.js';
-import { modelFile, siteFolder } from '../config/site-folder.js';
+import { modelFile, passportBeside, siteFolder } from '../config/site-folder.js';
 import { AgentJournal } from './agent-journal.js';
 import { filesOf } from './site-files.js';
 import { sweepFolders } from './sweep-folders.js';
@@ -29,6 +29,13 @@ describe('sweeping the site’s folders', () => {
       writeFileSync(modelFile(folder, version.digest), 'weights');
       journal.noteVersion('tiny', version, version.number);
     }
+    const pinned = versions.find(({ number }) => number === 2);
+    if (pinned === undefined) throw new Error('made above');
+    const forgotten = { number: 8, digest: digestOfBytes('old'), bytes: 1 };
+    journal.noteVersion('tiny', forgotten, -2);
+    writeFileSync(modelFile(folder, forgotten.digest), 'weights');
+    writeFileSync(passportBeside(modelFile(folder, forgotten.digest)), '{}');
+    journal.pin('good', { ...pinned, campaignName: 'tiny', fetchedAtMs: 2 });
     writeFileSync(join(folder.modelsFolder, 'my-own.safetensors'), 'mine');
 
     await sweepFolders(filesOf(folder), journal);
@@ -37,8 +44,14 @@ describe('sweeping the site’s folders', () => {
     expect(existsSync(join(folder.roundsFolder, 'part_over'))).toBe(false);
     expect(existsSync(join(folder.modelsFolder, 'my-own.safetensors'))).toBe(true);
     const left = versions.filter(({ digest }) => existsSync(modelFile(folder, digest))).map(({ number }) => number);
-    expect(left).toEqual([0, 1, 3, 4, 5, 6, 7]); // 1 is the base of the open round, made of 0
-    expect(journal.versions().map(({ number }) => number)).toEqual([7, 6, 5, 4, 3, 1, 0]);
+    expect(left).toEqual([0, 1, 2, 3, 4, 5, 6, 7]); // 1 is the base of the open round, made of 0; 2 is pinned
+    expect(journal.versions().map(({ number }) => number)).toEqual([7, 6, 5, 4, 3, 2, 1, 0]);
+    for (const path of [modelFile(folder, forgotten.digest), passportBeside(modelFile(folder, forgotten.digest))])
+      expect(existsSync(path)).toBe(false);
+
+    journal.unpin('good');
+    await sweepFolders(filesOf(folder), journal);
+    expect(existsSync(modelFile(folder, pinned.digest))).toBe(false);
     journal.close();
     await rm(home, { recursive: true });
   });

@@ -8,7 +8,7 @@ const KEPT_VERSIONS = 5;
 
 /**
  * Gives disk space back: folders of rounds that are over (a kill may have come before their removal) and versions that newer ones
- * of the same campaign have replaced. Files it does not know are left alone.
+ * of the same campaign have replaced, unless a human pinned them. Files it does not know are left alone.
  */
 export async function sweepFolders(files: SiteFiles, journal: AgentJournal): Promise<void> {
   const open = journal.openParticipation();
@@ -18,6 +18,7 @@ export async function sweepFolders(files: SiteFiles, journal: AgentJournal): Pro
   const kept = new Map<string, number>();
   // The parent of a base too: until the base is here, it may yet be made of it.
   const digestsInUse = new Set<Digest>(open === undefined ? [] : [open.plan.base.digest, ...parentOf(open.plan)]);
+  for (const { digest } of journal.pins()) digestsInUse.add(digest);
   const replaced: Digest[] = [];
   for (const { campaignName, digest } of journal.versions()) {
     const count = (kept.get(campaignName) ?? 0) + 1;

@@ -10,6 +10,7 @@ import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 import { readTaskFile, SCRATCH } from '../finetuning/task-file.js';
 import { formatTable } from '@consilium/shared/terminal';
 import { trainerLimits } from '../trainer/trainer-limits.js';
+import { findModel } from './find-model.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
 interface FinetuneOptions {
@@ -28,7 +29,10 @@ export function finetuneCommand(): Command {
   return new Command('finetune')
     .description('train a segmentation model on your own labels, from a pretrained model or from scratch')
     .argument('<task>', 'task file (YAML): images, labels, classes, schedule')
-    .option('--from <model>', 'model file to start from, or "scratch"; the task file\'s start.from when left out')
+    .option(
+      '--from <model>',
+      'model file, pin, CAMPAIGN[@VERSION] or "scratch" to start from; the task file\'s start.from when left out',
+    )
     .option('--output <folder>', 'where the model goes (default: finetuned/NAME)')
     .option('--compare-scratch', 'also train the same schedule from scratch and report both')
     .option('--threads <count>', 'processor threads; all cores when left out')
@@ -51,7 +55,7 @@ Examples:
 }
 
 async function finetune(taskFile: string, options: FinetuneOptions): Promise<void> {
-  const task = await withStart(readTaskFile(taskFile), options.from);
+  const task = await withStart(readTaskFile(taskFile), options);
   const compareScratch = options.compareScratch === true;
   if (compareScratch && task.start.from === SCRATCH) {
     throw new FederationError('ARGUMENT_INVALID', 'there is nothing to compare: the task itself starts from scratch', {
@@ -67,8 +71,8 @@ async function finetune(taskFile: string, options: FinetuneOptions): Promise<voi
 }
 
 /** The start named on the command line wins; whichever it is, it is read now, so that a wrong one fails at once. */
-async function withStart(task: SegmentationTask, from: string | undefined): Promise<SegmentationTask> {
-  const start = from === undefined ? task.start.from : from === SCRATCH ? SCRATCH : resolve(from);
+async function withStart(task: SegmentationTask, { from, home }: FinetuneOptions): Promise<SegmentationTask> {
+  const start = from === undefined ? task.start.from : from === SCRATCH ? SCRATCH : await findModel(from, home ?? defaultHome());
   const path = start === SCRATCH ? SCRATCH : (await readModelFile(start)).path;
   return { ...task, start: { ...task.start, from: path } };
 }

@@ -1,48 +1,125 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import { formatBytes, shortDigest } from '@consilium/shared/kernel';
-import { AgentJournal } from '../agent/agent-journal.js';
-import { loadAgentConfig } from '../config/agent-config.js';
-import { modelFile, requireHome } from '../config/site-folder.js';
+import { type Digest, FederationError, formatBytes, shortDigest } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
+import type { AgentJournal } from '../agent/agent-journal.js';
+import { modelFile, type SiteFolder } from '../config/site-folder.js';
+import { readIdentity } from '../config/site-identity.js';
+import { type OfferedVersion, offeredVersions } from '../versions/pull-version.js';
+import { compareCommand } from './model-compare.js';
+import { pinCommand, unpinCommand } from './model-pins.js';
+import { pullCommand } from './model-pull.js';
+import { showCommand, verifyCommand } from './model-show.js';
+import { withSiteJournal } from './site-journal.js';
 
-/** `site-agent model list`: the model versions that this site has fetched, ready for fine-tuning. */
+/** `site-agent model`: which versions of the federation's models are here, and which of them this site goes on with. */
 export function modelCommand(): Command {
-  const list = new Command('list')
-    .description('list the model versions that are here, newest first')
-    .option('--json', 'print it as JSON')
-    .addHelpText('after', '\nStart a fine-tuning from one:\n  site-agent finetune task.yaml --from FILE')
-    .action((_options: unknown, command: Command) => {
-      const { home, json } = command.optsWithGlobals<{ home: string; json?: boolean }>();
-      const versions = listVersions(home);
-      if (json === true) console.log(JSON.stringify(versions, null, 2));
-      else if (versions.length === 0) console.log('No model version is here yet; the agent fetches one with each round.');
-      else console.log(describe(versions));
-    });
-  return new Command('model').description('model versions of the federation at this site').addCommand(list);
+  const command = new Command('model').description('model versions of the federation at this site');
+  for (const part of [
+    listCommand(),
+    pullCommand(),
+    showCommand(),
+    compareCommand(),
+    pinCommand(),
+    unpinCommand(),
+    verifyCommand(),
+  ])
+    command.addCommand(part);
+  return command;
 }
 
-function listVersions(home: string) {
-  const { folder } = loadAgentConfig({ home });
-  requireHome(folder);
-  const journal = AgentJournal.open(folder.databaseFile);
+interface ListOptions {
+  readonly home: string;
+  readonly json?: boolean;
+  readonly here?: boolean;
+}
+
+/** A version that is here or that the coordinator offers. */
+interface ListedVersion {
+  readonly campaignName: string;
+  readonly number: number;
+  readonly digest: Digest;
+  readonly bytes: number;
+  /** Null where it is at the coordinator only. */
+  readonly path: string | null;
+  readonly pins: readonly string[];
+  /** Restoration skill on this site's own probe; null where it has none. */
+  readonly skill: number | null;
+  /** Null where the coordinator was not asked or did not answer. */
+  readonly offered: boolean | null;
+}
+
+/** An answer takes longer only where something is wrong; the list of what is here should not wait for it. */
+const PATIENCE_MS = 5000;
+
+function listCommand(): Command {
+  return new Command('list')
+    .description('list the model versions that are here, and those that the coordinator offers')
+    .option('--here', 'only those that are here; the coordinator is not asked')
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', '\nStart a fine-tuning from one:\n  site-agent finetune task.yaml --from CAMPAIGN@VERSION')
+    .action(async (_options: unknown, command: Command) => list(command.optsWithGlobals<ListOptions>()));
+}
+
+async function list({ home, json, here }: ListOptions): Promise<void> {
+  await withSiteJournal(home, async (journal, folder) => {
+    const offered = here === true ? undefined : await askCoordinator(folder);
+    const versions = mergeVersions(journal, folder, offered);
+    if (json === true) console.log(JSON.stringify(versions, null, 2));
+    else if (versions.length === 0) console.log('No model version is here yet; the agent fetches one with each round.');
+    else console.log(describe(versions));
+  });
+}
+
+/** What the coordinator offers; undefined, with a line that says why, when it cannot be asked. */
+async function askCoordinator(folder: SiteFolder): Promise<readonly OfferedVersion[] | undefined> {
+  const identity = readIdentity(folder);
+  if (identity === undefined) return undefined;
   try {
-    return journal
-      .versions()
-      .map((version) => ({ ...version, path: modelFile(folder, version.digest) }))
-      .filter(({ path }) => existsSync(path));
-  } finally {
-    journal.close();
+    return await offeredVersions(identity, PATIENCE_MS);
+  } catch (thrown) {
+    console.error(`The coordinator’s versions are not shown: ${FederationError.from(thrown).message}.`);
+    return undefined;
   }
 }
 
-function describe(versions: ReturnType<typeof listVersions>): string {
-  const rows = versions.map(({ campaignName, number, digest, bytes, path }) => [
+function mergeVersions(
+  journal: AgentJournal,
+  folder: SiteFolder,
+  offered: readonly OfferedVersion[] | undefined,
+): ListedVersion[] {
+  const pins = journal.pins();
+  const complete = (version: Pick<ListedVersion, 'campaignName' | 'number' | 'digest' | 'bytes'>): ListedVersion => {
+    const { campaignName, number, digest, bytes } = version;
+    const path = modelFile(folder, digest);
+    return {
+      campaignName,
+      number,
+      digest,
+      bytes,
+      path: existsSync(path) ? path : null,
+      pins: pins.filter((pin) => pin.digest === digest).map(({ name }) => name),
+      skill: journal.scoreOfVersion(digest)?.skill ?? null,
+      offered: offered === undefined ? null : offered.some((other) => other.digest === digest),
+    };
+  };
+  const here = journal
+    .versions()
+    .map(complete)
+    .filter(({ path }) => path !== null);
+  const elsewhere = (offered ?? []).filter(({ digest }) => !here.some((version) => version.digest === digest)).map(complete);
+  return [...here, ...elsewhere];
+}
+
+function describe(versions: readonly ListedVersion[]): string {
+  const rows = versions.map(({ campaignName, number, digest, bytes, path, pins, skill }) => [
     campaignName,
     number,
     shortDigest(digest),
     formatBytes(bytes),
-    path,
+    skill?.toFixed(3) ?? '–',
+    pins.join(', '),
+    path ?? 'at the coordinator',
   ]);
-  return formatTable(['campaign', 'version', 'digest', 'size', 'file'], rows);
+  return formatTable(['campaign', 'version', 'digest', 'size', 'skill here', 'pinned as', 'file'], rows);
 }

@@ -1,8 +1,10 @@
 import { writeFileWhole } from '@consilium/shared/weights';
 import type { Digest } from '@consilium/shared/kernel';
 import { modelChoiceOf } from '@consilium/shared/models';
+import type { FinetuningPart } from '@consilium/shared/wire';
 import type { FinetuneOrder, FinetuneResult, SegmentOrder, SegmentResult, TrainerLimits } from '../trainer/trainer-messages.js';
 import { writeRecord } from '../training/round-folder.js';
+import { writeFinetunedPassport } from '../versions/made-passports.js';
 import { finetuneFolder, makeFolder } from './finetune-folder.js';
 import { type EvaluationReport, makeReport, writeReport } from './report.js';
 import type { SegmentationTask } from './segmentation-task.js';
@@ -87,8 +89,28 @@ async function trainModel(
   const result = await desk.finetune({ kind: 'finetune', limits, task, outputFolder }, label);
   const folder = finetuneFolder(outputFolder);
   await writeFileWhole(folder.taskFile, [Buffer.from(describeTask(task))]);
+  await writeFinetunedPassport({ path: result.modelPath, ...result }, partOf(task, result), startOf(task, result));
   const test = await evaluateModel(task, result, outputFolder, limits, desk);
   return { model: { ...pick(result), test }, spec: result.spec };
+}
+
+/** What the model's passport tells of this task. */
+function partOf(task: SegmentationTask, { steps, bestStep, bestValidationDice }: FinetuneResult): FinetuningPart {
+  const { train, validation, test } = task.cases;
+  return {
+    task: task.name,
+    kind: task.kind,
+    classes: task.classes.map(({ name }) => name),
+    steps,
+    bestStep,
+    seed: task.training.seed,
+    cases: { train: train.length, validation: validation.length, test: test.length },
+    validationDice: bestValidationDice,
+  };
+}
+
+function startOf({ start }: SegmentationTask, { startedFrom }: FinetuneResult) {
+  return start.from === SCRATCH ? undefined : { path: start.from, digest: startedFrom };
 }
 
 function pick(result: FinetuneResult): Omit<TrainedModel, 'test'> {

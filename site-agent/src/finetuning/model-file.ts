@@ -11,8 +11,9 @@ import {
   modelSpecSchema,
   type VoxelModelSpec,
 } from '@consilium/shared/models';
-import { inManifestOrder, readSafetensors, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
+import { inManifestOrder, looksLikePytorch, readSafetensors, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
 import { parseWith, patchPlanSchema } from '@consilium/shared/wire';
+import { importCheckpoint } from '../checkpoints/import-checkpoint.js';
 import { imagePlanSchema, segmentationClassSchema } from './segmentation-task.js';
 
 /** The entry of a fine-tuned model's header that holds its {@link SegmentationFacts}. */
@@ -55,8 +56,8 @@ export async function writeModelFile(
 }
 
 /**
- * Reads a model: one of ours, a version fetched from a coordinator, or a folder that a fine-tuning wrote. Throws NOT_FOUND,
- * WEIGHTS_MALFORMED, or MANIFEST_MISMATCH when the tensors are no network that we know.
+ * Reads a model: one of ours, a version fetched from a coordinator, a folder that a fine-tuning wrote, or a PyTorch checkpoint that
+ * "site-agent import" knows. Throws NOT_FOUND, WEIGHTS_MALFORMED, PICKLE_REFUSED, or MANIFEST_MISMATCH when the tensors are no network that we know.
  */
 export async function readModelFile(location: string): Promise<ModelFile> {
   const path = await resolveModelPath(location);
@@ -69,6 +70,10 @@ export async function readModelFile(location: string): Promise<ModelFile> {
 }
 
 async function parseModelFile(path: string): Promise<ModelFile> {
+  if (await looksLikePytorch(path)) {
+    const { spec, weights } = await importCheckpoint(path);
+    return { path, digest: await digestOfFile(path), spec, weights, segmentation: undefined };
+  }
   const { weights, metadata } = await readSafetensors(path);
   const spec = specOf(metadata, weights);
   const facts = metadata[SEGMENTATION_KEY];
@@ -81,8 +86,8 @@ async function parseModelFile(path: string): Promise<ModelFile> {
   };
 }
 
-/** A folder stands for the model.safetensors within it. */
-async function resolveModelPath(location: string): Promise<string> {
+/** A folder stands for the model.safetensors within it. NOT_FOUND when there is neither. */
+export async function resolveModelPath(location: string): Promise<string> {
   const stats = await stat(location).catch(() => undefined);
   const path = stats?.isDirectory() === true ? join(location, 'model.safetensors') : location;
   const file = stats?.isDirectory() === true ? await stat(path).catch(() => undefined) : stats;

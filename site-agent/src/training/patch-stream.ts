@@ -79,12 +79,8 @@ export class PatchStream {
   probePair(index: number): ProbePair {
     const { clean, random, modality, progress } = this.source(index);
     const { patch, objective } = this.options;
-    switch (objective.kind) {
-      case 'models-genesis': {
-        const transforms = transformsOf(objective, modality, progress);
-        return { ...makeExplainedPair(clean, patch.sizeVoxels, transforms, random), modality };
-      }
-    }
+    const transforms = transformsOf(objective, modality, progress);
+    return { ...makeExplainedPair(clean, patch.sizeVoxels, transforms, random), modality };
   }
 
   close(): void {

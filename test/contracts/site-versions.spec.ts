@@ -1,0 +1,131 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { digestOfFile } from '@consilium/shared/kernel';
+import { DATA_PATHS, type FederatedPassport, siteCampaignSchema, verifyPassport } from '@consilium/shared/wire';
+import { z } from 'zod';
+import { AgentJournal } from '../../site-agent/src/agent/agent-journal.js';
+import { modelFile, siteFolder, type SiteFolder } from '../../site-agent/src/config/site-folder.js';
+import { verifyModel } from '../../site-agent/src/versions/passport-file.js';
+import { pullVersion } from '../../site-agent/src/versions/pull-version.js';
+import { parseVersionName } from '../../site-agent/src/versions/version-name.js';
+import { enrolSites, MODEL, plan } from '../fixtures/made-campaign.js';
+import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
+import { askOperator, constantUpdate, eventually, campaignView, type RawSite } from '../fixtures/raw-site.js';
+
+describe('model versions as a site sees them', () => {
+  let coordinator: TestCoordinator;
+  let home: string;
+  let folder: SiteFolder;
+  let journal: AgentJournal;
+  let sites: RawSite[] = [];
+
+  beforeEach(async () => {
+    coordinator = await TestCoordinator.open();
+    home = await mkdtemp(join(tmpdir(), 'versions-'));
+    folder = siteFolder(home);
+    journal = AgentJournal.open(folder.databaseFile);
+  });
+
+  afterEach(async () => {
+    for (const site of sites) site.disconnect();
+    journal.close();
+    await coordinator.remove();
+    await rm(home, { recursive: true });
+  });
+
+  /** One finished round of two sites; the third stays outside. */
+  async function runRound(): Promise<[RawSite, RawSite, RawSite]> {
+    sites = await enrolSites(coordinator, 'site-a', 'site-b', 'outsider');
+    const [a, b, outsider] = sites as [RawSite, RawSite, RawSite];
+    await askOperator(coordinator, 'POST', '/api/campaigns', plan('lungs', { sites: ['site-a', 'site-b'], rounds: 1 }));
+    await a.deliver(await a.trainAssignment(1), constantUpdate(MODEL, 0.5), 10);
+    await b.deliver(await b.trainAssignment(1), constantUpdate(MODEL, -0.25), 30);
+    const view = await eventually(async () => {
+      const now = await campaignView(coordinator, 'lungs');
+      return now.version.number === 2 ? now : undefined;
+    });
+    const score = await eventually(async () => {
+      const assignment = await a.sync();
+      return assignment?.kind === 'score' ? assignment : undefined;
+    });
+    await a.reportScore(score.plan.campaignId, view.version.digest);
+    return [a, b, outsider];
+  }
+
+  const ask = async (site: RawSite, path = ''): Promise<Response> =>
+    fetch(`${coordinator.url}${DATA_PATHS.campaigns}${path}`, { headers: { authorization: `Bearer ${site.credential}` } });
+  const catalogue = async (site: RawSite) => z.array(siteCampaignSchema).parse(await (await ask(site)).json());
+  const pull = (site: RawSite, name: string) =>
+    pullVersion(
+      parseVersionName(name),
+      { folder, journal, access: { coordinatorUrl: coordinator.url, credential: site.credential }, nowMs: 1000 },
+      { signal: AbortSignal.timeout(20_000) },
+    );
+
+  it('lists the campaigns that the site takes part in, with its own scores and nobody else’s', async () => {
+    const [a, b, outsider] = await runRound();
+    const [lungs] = await catalogue(a);
+    expect(lungs?.versions.map(({ number, score }) => [number, score?.skill])).toEqual([
+      [1, 0.5],
+      [2, 0.5],
+    ]);
+    // b told of version 1 with its update, and has not scored version 2.
+    expect((await catalogue(b))[0]?.versions.map(({ score }) => score === null)).toEqual([false, true]);
+    expect(await catalogue(outsider)).toEqual([]);
+    const refused = await ask(outsider, `/${lungs?.id}/versions/2/passport`);
+    expect([refused.status, await refused.json()]).toMatchObject([404, { code: 'NOT_FOUND' }]);
+    const unknown = await fetch(`${coordinator.url}${DATA_PATHS.campaigns}`, { headers: { authorization: 'Bearer nobody' } });
+    expect(unknown.status).toBe(401);
+  });
+
+  it('issues a passport whose history anybody can check, the same to operators and sites, without a site’s name', async () => {
+    const [a] = await runRound();
+    const [lungs] = await catalogue(a);
+    const text = await (await ask(a, `/${lungs?.id}/versions/2/passport`)).text();
+    const passport = verifyPassport(JSON.parse(text)) as FederatedPassport;
+    expect(passport.lineage.map(({ round }) => round && [round.sites, round.patches])).toEqual([null, [2, 40]]);
+    expect(passport.model).toMatchObject({ digest: lungs?.versions[1]?.digest, digestAlgorithm: 'blake3', spec: MODEL });
+    expect(passport.scores).toEqual([
+      { number: 1, sites: 2, meanSkill: 0.5, meanRestorationError: 0.02 },
+      { number: 2, sites: 1, meanSkill: 0.5, meanRestorationError: 0.02 },
+    ]);
+    expect(text).not.toMatch(/site-a|site-b/);
+    expect(await askOperator(coordinator, 'GET', '/api/campaigns/lungs/versions/2/passport')).toEqual(passport);
+    const earlier = verifyPassport(await askOperator(coordinator, 'GET', '/api/campaigns/lungs/versions/1/passport'));
+    expect((earlier as FederatedPassport).lineage).toEqual(passport.lineage.slice(0, 1));
+  });
+
+  it('pulls a version with its passport, keeps what has arrived, and mends what is damaged', async () => {
+    const [a] = await runRound();
+    const pulled = await pull(a, 'lungs');
+    expect(pulled).toMatchObject({ number: 2, fetched: true, path: modelFile(folder, pulled.digest) });
+    expect(await digestOfFile(pulled.path, 'blake3')).toBe(pulled.digest);
+    expect((await verifyModel(pulled.path)).passport.model.digest).toBe(pulled.digest);
+    expect(journal.versions()).toMatchObject([{ campaignName: 'lungs', number: 2, digest: pulled.digest }]);
+    expect(await pull(a, 'lungs@2')).toMatchObject({ fetched: false });
+
+    const first = await pull(a, 'lungs@1');
+    const whole = readFileSync(first.path);
+    await rm(first.path);
+    writeFileSync(`${first.path}.pulled.partial`, whole.subarray(0, 500));
+    expect(await pull(a, 'lungs@1')).toMatchObject({ fetched: true });
+    expect(Buffer.compare(readFileSync(first.path), whole)).toBe(0);
+    expect(existsSync(`${first.path}.pulled.partial`)).toBe(false);
+
+    const damaged = Buffer.from(whole);
+    damaged[damaged.length - 1] = 0xff ^ (damaged.at(-1) as number);
+    writeFileSync(first.path, damaged);
+    await expect(verifyModel(first.path)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
+    expect(await pull(a, 'lungs@1')).toMatchObject({ fetched: true });
+    expect((await verifyModel(first.path)).digest).toBe(first.digest);
+    expect(statSync(first.path).size).toBe(first.bytes);
+  });
+
+  it('pulls nothing that is not offered', async () => {
+    const [a, , outsider] = await runRound();
+    await expect(pull(a, 'lungs@3')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(pull(outsider, 'lungs')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+});
