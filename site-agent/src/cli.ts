@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import('./commands/start.js')).startCommand(),
   status: async () => (await import('./commands/status.js')).statusCommand(),
   model: async () => (await import('./commands/model.js')).modelCommand(),
+  'pretrain-labelled': async () => (await import('./commands/pretrain-labelled.js')).pretrainLabelledCommand(),
   finetune: async () => (await import('./commands/finetune.js')).finetuneCommand(),
   evaluate: async () => (await import('./commands/evaluate.js')).evaluateCommand(),
   predict: async () => (await import('./commands/predict.js')).predictCommand(),

@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { cube, type Sides } from './layer-parameters.js';
-import { MEDICALNET_OUTPUT_STRIDE, type MedicalnetSpec, medicalnetSpecSchema, type MedicalnetVoxelSpec, VOXEL_HEADS, withMedicalnetHead } from './medicalnet-spec.js';
+import {
+  MEDICALNET_OUTPUT_STRIDE,
+  type MedicalnetSpec,
+  medicalnetSpecSchema,
+  type MedicalnetVoxelSpec,
+  VOXEL_HEADS,
+  withMedicalnetHead,
+} from './medicalnet-spec.js';
 import type { NormChoice } from './norm-fields.js';
 import { residualUnet3dSideMultiples, type ResidualUnet3dSpec, residualUnet3dSpecSchema } from './residual-unet3d-spec.js';
 import { genesisClassifierSpecSchema, UNET3D_SIDE_MULTIPLE, type Unet3dSpec, unet3dSpecSchema } from './unet3d-spec.js';

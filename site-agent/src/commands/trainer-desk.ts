@@ -1,5 +1,7 @@
 import type {
   FinetuneResult,
+  LabelledPretrainOrder,
+  LabelledPretrainResult,
   ProfileOrder,
   ProfileResult,
   SegmentResult,
@@ -15,6 +17,7 @@ import { createProgress, type ProgressLine } from '@consilium/shared/terminal';
 /** What commands ask for beyond fine-tuning's own orders. */
 interface CommandDesk extends TrainerDesk {
   profile(order: ProfileOrder, label: string, steps: number): Promise<ProfileResult>;
+  pretrainLabelled(order: LabelledPretrainOrder): Promise<LabelledPretrainResult>;
 }
 
 /** Orders from the command line: a trainer process for each, one progress line each, Ctrl-C stops and keeps what is done. */
@@ -23,6 +26,8 @@ export function openTrainerDesk(): CommandDesk {
     finetune: async (order, label) => expectKind<FinetuneResult>(await give(order, label, order.task.training.steps), 'finetune'),
     segment: async (order, label) => expectKind<SegmentResult>(await give(order, label, order.images.length), 'segment'),
     profile: async (order, label, steps) => expectKind<ProfileResult>(await give(order, label, steps), 'profile'),
+    pretrainLabelled: async (order) =>
+      expectKind<LabelledPretrainResult>(await give(order, order.recipe.name, order.recipe.training.steps), 'pretrain-labelled'),
   };
 }
 

@@ -1,6 +1,7 @@
 import { FederationError } from '@consilium/shared/kernel';
 import { executeFinetune } from '../finetuning/finetune-order.js';
 import { executeSegment } from '../finetuning/segment-order.js';
+import { executeLabelledPretrain } from '../labelled-pretraining/pretrain-labelled-order.js';
 import { executePretrain } from '../training/pretrain-round.js';
 import { executeProfile } from '../training/profile-order.js';
 import { executeScore } from '../training/score-order.js';
@@ -18,6 +19,7 @@ const ORDERS: { readonly [Kind in TrainerOrder['kind']]: Execute<Kind> } = {
   pretrain: executePretrain,
   score: executeScore,
   finetune: executeFinetune,
+  'pretrain-labelled': executeLabelledPretrain,
   segment: executeSegment,
   profile: executeProfile,
 };
