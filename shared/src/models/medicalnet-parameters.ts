@@ -76,9 +76,9 @@ function headParameters(spec: MedicalnetSpec, running: boolean): ParameterSpec[]
   }
 }
 
-// Nothing tells how these started: as the released plain convolutions, with a bias of zero.
+// These are not released. PyTorch's default start: by fan-out, as below, the first answers would be far from undecided.
 function classConvolution(name: string, features: number, outputs: number): ParameterSpec[] {
-  return convolutionParameters(name, [features, outputs], { ...plain(1), bias: 'zeros' });
+  return convolutionParameters(name, [features, outputs], { sides: cube(1) });
 }
 
 // As released: every plain convolution without bias and by fan-out; the transposed one is left at PyTorch's default.

@@ -55,13 +55,15 @@ export function branchPrefix({ name }: Pick<MedicalnetBranch, 'name'>): string {
   return `branches.${name}.`;
 }
 
+const encoderSchema = medicalnetSpecSchema.omit({ branches: true }).strip();
+
 /** The same encoder under another head; the branches are dropped. */
 export function withMedicalnetHead<Head extends Exclude<MedicalnetSpec['head'], 'branches'>>(
-  { branches: _dropped, ...encoder }: MedicalnetSpec,
+  spec: MedicalnetSpec,
   head: Head,
   outputs: number,
 ): MedicalnetSpec & { readonly head: Head } {
-  return { ...encoder, head, outputs };
+  return { ...encoderSchema.parse(spec), head, outputs };
 }
 
 /** The same encoder with one branch for each labelled collection. */

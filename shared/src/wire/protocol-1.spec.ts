@@ -1,4 +1,5 @@
 import { digestOfBytes } from '@consilium/shared/kernel';
+import { modelSpecSchema } from '@consilium/shared/models';
 import { makeScoreAssignment, makeTrainAssignment, makeUpdateReport } from '../../../test/fixtures/make-assignment.js';
 import { report1, roundPlan1, scorePlan1, training1 } from '../../../test/fixtures/sessions/protocol-1/messages.js';
 import {
@@ -25,6 +26,10 @@ describe('protocol 1', () => {
     ['site-local parameters', { siteLocal: ['norms'] }],
     ['a budget in minutes', { training: { ...plan.training, minutes: 5 } }],
     ['a version defined by a delta', { baseDelta: { parent: plan.base.digest, digest: plan.base.digest, bytes: 1 } }],
+    [
+      'a ResNet that restores',
+      { model: modelSpecSchema.parse({ architecture: 'medicalnet-resnet', head: 'raised-segmentation' }) },
+    ],
     ['weights named by BLAKE3', { base: { ...plan.base, digest: blake3 } }],
   ])('cannot carry %s', (_name, changes) => {
     expect(protocolOfPlan(roundPlanSchema.parse({ ...plan, ...changes }))).toBe(2);
