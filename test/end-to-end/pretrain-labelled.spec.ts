@@ -22,9 +22,10 @@ let folder = '';
 beforeAll(() => {
   requireTrainer();
   folder = mkdtempSync(join(tmpdir(), 'consilium-med3d-'));
-  makeTask(join(folder, 'balls'), { spacingMm: 1.5 });
+  makeTask(join(folder, 'balls'), { spacingMm: 0.75 });
   makeTask(join(folder, 'shells'), {
     name: 'shells',
+    spacingMm: 0.75,
     classes: [
       { name: 'shell', labels: [3] },
       { name: 'core', labels: [5] },
@@ -36,12 +37,9 @@ afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
 function makeRecipe(name: string, training: object): string {
   const path = join(folder, `${name}.yaml`);
   const collections = [{ task: 'balls/task.yaml' }, { task: 'shells/task.yaml' }];
-  const optimizer = { kind: 'adam', learningRate: 0.01 };
+  const optimizer = { kind: 'adam', learningRate: 0.005 };
   const plan = { balance: 'equal', optimizer, schedule: { kind: 'constant' }, ...training };
-  writeFileSync(
-    path,
-    stringify({ name, collections, model: { width: 2, norm: 'instance' }, patchSizeVoxels: [16, 16, 16], training: plan }),
-  );
+  writeFileSync(path, stringify({ name, collections, model: { width: 4 }, patchSizeVoxels: [32, 32, 32], training: plan }));
   return path;
 }
 
@@ -60,16 +58,16 @@ describe('supervised pretraining on two labelled collections', () => {
   let result: LabelledPretrainResult;
 
   it('learns both branches and leaves the encoder alone', async () => {
-    const recipe = makeRecipe('learning', { steps: 160, validateEverySteps: 40 });
+    const recipe = makeRecipe('learning', { steps: 120, validateEverySteps: 40 });
     result = await answer<LabelledPretrainResult>('pretrain-labelled', recipe, '--output', join(folder, 'learned'));
     const [first, last] = [result.looks[0], result.looks.at(-1)];
     for (const [index, { name, dice, trainingLoss }] of (last?.collections ?? []).entries()) {
       process.stderr.write(`${name}: loss ${trainingLoss?.toFixed(2)}, Dice ${dice?.toFixed(3)}\n`);
       expect(trainingLoss ?? NaN).toBeLessThan(first?.collections[index]?.trainingLoss ?? NaN);
-      expect(dice ?? NaN).toBeGreaterThan(0.4);
+      expect(dice ?? NaN).toBeGreaterThan([0.6, 0.3][index] ?? NaN);
     }
     expect(result.collections).toMatchObject([
-      { name: 'ball', train: 6, validation: 2, classes: ['ball'], spacingMm: [1.5, 1.5, 1.5] },
+      { name: 'ball', train: 6, validation: 2, classes: ['ball'], spacingMm: [0.75, 0.75, 0.75] },
       { name: 'shells', classes: ['shell', 'core'] },
     ]);
     const { spec, weights } = await readModelFile(join(folder, 'learned'));
@@ -87,12 +85,12 @@ describe('supervised pretraining on two labelled collections', () => {
       expect(tuned.startedFrom).toBe(result.digest);
       expect(tuned.freshParameters.every((name) => /^(conv_seg|direct)\./.test(name))).toBe(true);
       expect(tuned.test?.cases).toHaveLength(4);
-      expect((await readModelFile(join(own, 'out'))).spec).toMatchObject({ head, outputs: 1, width: 2 });
+      expect((await readModelFile(join(own, 'out'))).spec).toMatchObject({ head, outputs: 1, width: 4 });
     }
   }, 120_000);
 
   it('starts from an encoder, and continues to the same bytes after kill -9', async () => {
-    const recipe = { ...readRecipe(makeRecipe('killed', { steps: 24, validateEverySteps: 8, checkpointEverySteps: 3 })) };
+    const recipe = readRecipe(makeRecipe('killed', { steps: 24, validateEverySteps: 8, checkpointEverySteps: 3 }));
     const orderIn = (name: string): LabelledPretrainOrder => ({
       kind: 'pretrain-labelled',
       limits: { threads: 1 },

@@ -66,8 +66,8 @@ describe('heads of the MedicalNet ResNet', () => {
 });
 
 describe('the form of a model that segments', () => {
-  const raised = medicalnet({ head: 'raised-segmentation' });
-  const direct = medicalnet({ head: 'direct-segmentation' });
+  const raised = withMedicalnetHead(medicalnet(), 'raised-segmentation', 2);
+  const direct = withMedicalnetHead(medicalnet(), 'direct-segmentation', 2);
 
   it('is the model itself where it answers for every voxel', () => {
     const unet = modelSpecSchema.parse({ architecture: 'genesis-unet3d' });

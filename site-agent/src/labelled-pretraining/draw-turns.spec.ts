@@ -1,9 +1,9 @@
 import { drawTurns } from './draw-turns.js';
-import { BALANCES } from './labelled-recipe.js';
+import type { Balance } from './labelled-recipe.js';
 
 describe('whose turn it is', () => {
   const cases = [100, 25, 4];
-  const shares = (balance: (typeof BALANCES)[number]): number[] => {
+  const shares = (balance: Balance): number[] => {
     const turns = drawTurns(cases, 20_000, balance, 3);
     return cases.map((_, index) => turns.filter(({ collection }) => collection === index).length / turns.length);
   };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { makeTask } from '../../../test/fixtures/make-labelled-cases.js';
+import { refusalOf } from '../../../test/fixtures/refusal.js';
 import { medianSpacing } from './median-spacing.js';
 import { readRecipe } from './read-recipe.js';
 
@@ -56,9 +57,10 @@ describe('a recipe', () => {
     ],
     ['sides that do not fit', { patchSizeVoxels: [20, 16, 16] }, 'TASK_INVALID', /multiple of 8/],
   ])('is refused with %s', (_what, fields, code, message) => {
-    expect(() => readRecipe(recipe(fields))).toThrow(
-      expect.objectContaining({ code, message: expect.stringMatching(message) as string }),
-    );
+    expect(refusalOf(() => readRecipe(recipe(fields)))).toMatchObject({
+      code,
+      message: expect.stringMatching(message) as string,
+    });
   });
 
   it('is refused when one collection trains on what another is judged by', () => {
@@ -70,9 +72,9 @@ describe('a recipe', () => {
   });
 
   it('is reported when there is none, or no YAML', () => {
-    expect(() => readRecipe(join(folder, 'absent.yaml'))).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
+    expect(refusalOf(() => readRecipe(join(folder, 'absent.yaml')))).toMatchObject({ code: 'NOT_FOUND' });
     writeFileSync(join(folder, 'broken.yaml'), 'name: [');
-    expect(() => readRecipe(join(folder, 'broken.yaml'))).toThrow(expect.objectContaining({ code: 'TASK_INVALID' }));
+    expect(refusalOf(() => readRecipe(join(folder, 'broken.yaml')))).toMatchObject({ code: 'TASK_INVALID' });
   });
 });
 

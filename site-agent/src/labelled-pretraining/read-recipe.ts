@@ -25,14 +25,18 @@ export function readRecipe(path: string): LabelledRecipe {
 }
 
 function parseText(path: string): unknown {
+  let text: string;
   try {
-    return parseYaml(readFileSync(path, 'utf8'));
+    text = readFileSync(path, 'utf8');
   } catch (cause) {
-    const isAbsent = cause instanceof Error && 'code' in cause;
-    const words = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
-    throw new FederationError(isAbsent ? 'NOT_FOUND' : 'TASK_INVALID', `the recipe ${path} cannot be read: ${words}`, {
+    throw new FederationError('NOT_FOUND', `the recipe ${path} cannot be read`, { cause, remedy: 'Check the path.' });
+  }
+  try {
+    return parseYaml(text);
+  } catch (cause) {
+    throw new FederationError('TASK_INVALID', `the recipe ${path} is not valid YAML`, {
       cause,
-      remedy: 'Check the path and the YAML; the Med3D guide shows an example of a recipe.',
+      remedy: 'Correct the file; docs/guides/med3d.md shows an example.',
     });
   }
 }
