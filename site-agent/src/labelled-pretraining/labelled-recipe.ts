@@ -28,7 +28,7 @@ const optimizerSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 
-export const BALANCES = ['square-root', 'equal', 'cases'] as const;
+const BALANCES = ['square-root', 'equal', 'cases'] as const;
 /** How often a collection has its turn: by the root of its number of cases, all alike, or by the number itself. */
 export type Balance = (typeof BALANCES)[number];
 

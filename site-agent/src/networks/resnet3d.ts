@@ -38,24 +38,19 @@ import { hidesBias, keepsExamplesApart } from './norm-plan.js';
 
 /** With branches, all of them answer, side by side along the channels in the spec's order. */
 export function buildResnet3d(spec: MedicalnetSpec): Network {
-  const branches = spec.branches ?? [];
-  const outputs = {
-    none: medicalnetFeatures(spec),
-    branches: branches.reduce((sum, branch) => sum + branch.outputs, 0),
-    classification: spec.outputs,
-    segmentation: spec.outputs,
-    'raised-segmentation': spec.outputs,
-    'direct-segmentation': spec.outputs,
-  }[spec.head];
-  return networkOf(spec, outputs, (pass, features, sides) => answer(pass, spec, features, sides));
+  return networkOf(spec, outputsOf(spec), (pass, features, sides) => answer(pass, spec, features, sides));
+}
+
+function outputsOf(spec: MedicalnetSpec): number {
+  if (spec.head === 'none') return medicalnetFeatures(spec);
+  if (spec.head !== 'branches') return spec.outputs;
+  return (spec.branches ?? []).reduce((sum, { outputs }) => sum + outputs, 0);
 }
 
 /** The encoder and one of its branches; the other branches' parameters are neither read nor given a gradient. */
 export function buildBranch(spec: MedicalnetSpec, { name, outputs }: MedicalnetBranch): Network {
-  return networkOf(spec, outputs, (pass, features, sides) => {
-    const classes = pass.tape.scope('branches', () => classConvolution(pass, `branches.${name}`, features));
-    return raisedTo(pass, classes, sides);
-  });
+  const branch = `branches.${name}`;
+  return networkOf(spec, outputs, (pass, features, sides) => raisedTo(pass, classConvolution(pass, branch, features), sides));
 }
 
 type Answer = (pass: NetworkPass, features: Activation, sides: Sides) => Activation;
@@ -180,7 +175,7 @@ function decoded(pass: NetworkPass, features: Activation): Activation {
 function allBranches(pass: NetworkPass, branches: readonly MedicalnetBranch[], features: Activation): Activation {
   const answers = branches.map(({ name }, index) => {
     const read = index < branches.length - 1 ? features.keep() : features;
-    return pass.tape.scope('branches', () => classConvolution(pass, `branches.${name}`, read));
+    return classConvolution(pass, `branches.${name}`, read);
   });
   return answers.reduce((joined, next) => concatenateChannels(pass.tape, joined, next));
 }
@@ -189,7 +184,7 @@ function classConvolution(pass: NetworkPass, name: string, features: Activation)
   return pass.tape.scope(name, () => biased(pass, name, convolution(pass, name, features)));
 }
 
-/** To every voxel of the input; after the convolution, with which the interpolation commutes: fewer channels to raise. */
+/** To every voxel of the input, as PyTorch's trilinear interpolation to a size. */
 function raisedTo({ tape }: NetworkPass, classes: Activation, sides: Sides): Activation {
   return tape.scope('raised', () => upsampleTrilinear(tape, classes, { sides }));
 }
