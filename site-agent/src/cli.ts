@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import('./commands/status.js')).statusCommand(),
   pretrain: async () => (await import('./commands/pretrain.js')).pretrainCommand(),
   model: async () => (await import('./commands/model.js')).modelCommand(),
+  'pretrain-labelled': async () => (await import('./commands/pretrain-labelled.js')).pretrainLabelledCommand(),
   finetune: async () => (await import('./commands/finetune.js')).finetuneCommand(),
   evaluate: async () => (await import('./commands/evaluate.js')).evaluateCommand(),
   predict: async () => (await import('./commands/predict.js')).predictCommand(),

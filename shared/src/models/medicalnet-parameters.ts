@@ -60,7 +60,12 @@ function headParameters(spec: MedicalnetSpec, running: boolean): ParameterSpec[]
       return [];
     case 'classification':
       return linearParameters('fc', [features, spec.outputs]);
+    case 'direct-segmentation':
+      return classConvolution('direct', features, spec.outputs);
+    case 'branches':
+      return (spec.branches ?? []).flatMap(({ name, outputs }) => classConvolution(`branches.${name}`, features, outputs));
     case 'segmentation':
+    case 'raised-segmentation':
       return [
         ...transposedParameters('conv_seg.0', [features, width], { sides: cube(2) }),
         ...normParameters('conv_seg.1', width, { running }),
@@ -69,6 +74,11 @@ function headParameters(spec: MedicalnetSpec, running: boolean): ParameterSpec[]
         ...convolutionParameters('conv_seg.6', [width, spec.outputs], plain(1)),
       ];
   }
+}
+
+// These are not released. PyTorch's default start: by fan-out, as below, the first answers would be far from undecided.
+function classConvolution(name: string, features: number, outputs: number): ParameterSpec[] {
+  return convolutionParameters(name, [features, outputs], { sides: cube(1) });
 }
 
 // As released: every plain convolution without bias and by fan-out; the transposed one is left at PyTorch's default.

@@ -1,4 +1,5 @@
 import { digestOfBytes } from '@consilium/shared/kernel';
+import { modelSpecSchema } from '@consilium/shared/models';
 import { makeScoreAssignment, makeTrainAssignment, makeUpdateReport } from '../../../test/fixtures/make-assignment.js';
 import { report1, roundPlan1, scorePlan1, training1 } from '../../../test/fixtures/sessions/protocol-1/messages.js';
 import {
@@ -33,6 +34,10 @@ describe('protocol 1', () => {
     ['a curriculum', { objective: { ...plan.objective, curriculum: [{ until: 0.5, nonlinearProbability: 0 }] } }],
     ['another share of inverted maps', { objective: genesis({ invertedShare: 0.1 }) }],
     ['maps by modality', { objective: genesis({ byModality: { CT: { nonlinearProbability: 0 } } }) }],
+    [
+      'a ResNet that restores',
+      { model: modelSpecSchema.parse({ architecture: 'medicalnet-resnet', head: 'raised-segmentation' }) },
+    ],
     ['weights named by BLAKE3', { base: { ...plan.base, digest: blake3 } }],
   ])('cannot carry %s', (_name, changes) => {
     expect(protocolOfPlan(roundPlanSchema.parse({ ...plan, ...changes }))).toBe(2);

@@ -1,5 +1,7 @@
 import type {
   FinetuneResult,
+  LabelledPretrainOrder,
+  LabelledPretrainResult,
   ProfileOrder,
   ProfileResult,
   RecipeOrder,
@@ -18,6 +20,7 @@ import { createProgress, eraseLine, type ProgressLine } from '@consilium/shared/
 interface CommandDesk extends TrainerDesk {
   pretrain(order: RecipeOrder, label: string): Promise<RecipeResult>;
   profile(order: ProfileOrder, label: string, steps: number): Promise<ProfileResult>;
+  pretrainLabelled(order: LabelledPretrainOrder): Promise<LabelledPretrainResult>;
 }
 
 /** Orders from the command line: a trainer process for each, one progress line each, Ctrl-C stops and keeps what is done. */
@@ -27,6 +30,8 @@ export function openTrainerDesk(): CommandDesk {
     segment: async (order, label) => expectKind<SegmentResult>(await give(order, label, order.images.length), 'segment'),
     pretrain: async (order, label) => expectKind<RecipeResult>(await give(order, label, undefined), 'recipe'),
     profile: async (order, label, steps) => expectKind<ProfileResult>(await give(order, label, steps), 'profile'),
+    pretrainLabelled: async (order) =>
+      expectKind<LabelledPretrainResult>(await give(order, order.recipe.name, order.recipe.training.steps), 'pretrain-labelled'),
   };
 }
 

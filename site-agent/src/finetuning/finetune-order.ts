@@ -60,7 +60,7 @@ async function openStart({ start, model, classes, training }: SegmentationTask):
     return { spec, digest: null, ...scratchWeights(spec, training.seed) };
   }
   const source = await readModelFile(start.from);
-  const spec = { ...requireVoxelModel(source), outputs };
+  const spec = { ...requireVoxelModel(source, model), outputs };
   return { spec, digest: source.digest, ...transferWeights(spec, source.weights, training.seed, start.outputLayer) };
 }
 

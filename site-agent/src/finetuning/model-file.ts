@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type Digest, digestOfFile, FederationError } from '@consilium/shared/kernel';
 import {
-  answersEveryVoxel,
   manifestOf,
   MODEL_METADATA_KEYS,
   modelMetadata,
   type ModelSpec,
   modelSpecSchema,
+  voxelFormOf,
+  type VoxelModelChoice,
   type VoxelModelSpec,
 } from '@consilium/shared/models';
 import { inManifestOrder, looksLikePytorch, readSafetensors, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
@@ -141,10 +142,14 @@ export function requireSegmentation({ segmentation, path }: ModelFile): Segmenta
   });
 }
 
-/** The model's spec; ARGUMENT_INVALID for a network that does not answer for every voxel. */
-export function requireVoxelModel({ spec, path }: ModelFile): VoxelModelSpec {
-  if (answersEveryVoxel(spec)) return spec;
+/**
+ * The network that segments with the model's representation, see `voxelFormOf`; ARGUMENT_INVALID for a model that cannot
+ * answer for every voxel.
+ */
+export function requireVoxelModel({ spec, path }: ModelFile, wanted?: VoxelModelChoice): VoxelModelSpec {
+  const form = voxelFormOf(spec, wanted);
+  if (form !== undefined) return form;
   throw new FederationError('ARGUMENT_INVALID', `the model ${path} (${spec.architecture}) gives no answer per voxel`, {
-    remedy: 'Start a segmentation from a U-Net.',
+    remedy: 'Start a segmentation from a U-Net or a MedicalNet encoder.',
   });
 }

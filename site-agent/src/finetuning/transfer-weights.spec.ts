@@ -35,3 +35,29 @@ describe('transfer', () => {
     expect(() => transferWeights(spec(), source.slice(1), 5)).toThrow(/lacks the tensor e1\.0\.weight/);
   });
 });
+
+describe('transfer of a MedicalNet encoder', () => {
+  const medicalnet = (head: string, more: object = {}) =>
+    modelSpecSchema.parse({ architecture: 'medicalnet-resnet', width: 2, head, outputs: 3, ...more });
+  const encoder = initialWeights(medicalnet('none'), 'pretrained');
+
+  it.each(['raised-segmentation', 'direct-segmentation', 'classification'])('draws a %s head that the source lacks', (head) => {
+    const spec = medicalnet(head);
+    const { weights, loaded, fresh } = transferWeights(spec, encoder, 5);
+    expect(weights.slice(0, encoder.length)).toEqual(encoder);
+    expect(loaded).toEqual(encoder.map(({ name }) => name));
+    expect(weights.slice(encoder.length)).toEqual(scratchWeights(spec, 5).weights.slice(encoder.length));
+    expect(fresh).toHaveLength(weights.length - encoder.length);
+  });
+
+  it('keeps the decoder of a published model, but for a last layer of other classes', () => {
+    const published = initialWeights(medicalnet('segmentation', { outputs: 2 }), 'published');
+    expect(transferWeights(medicalnet('raised-segmentation'), published, 5).fresh).toEqual(['conv_seg.6.weight']);
+    expect(transferWeights(medicalnet('direct-segmentation'), published, 5).fresh).toEqual(['direct.weight', 'direct.bias']);
+  });
+
+  it('refuses an encoder of another depth or width', () => {
+    expect(() => transferWeights(medicalnet('raised-segmentation', { depth: 18 }), encoder, 5)).toThrow(/layer1\.1\.conv1/);
+    expect(() => transferWeights(medicalnet('raised-segmentation', { width: 4 }), encoder, 5)).toThrow(/conv1\.weight/);
+  });
+});

@@ -1,5 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { initialWeights, type ModelSpec, outputLayerPrefix } from '@consilium/shared/models';
+import { initialWeights, type ModelSpec, outputLayerPrefix, replaceableHeadPrefix } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
 
 /** Which parameters a fine-tuning took over and which it drew afresh. */
@@ -17,8 +17,8 @@ export function scratchWeights(spec: ModelSpec, seed: number): Transfer {
 
 /**
  * Encoder and decoder by name from the source (spec A7); the output layer too when its size fits and `outputLayer` is
- * "auto", else it is drawn from the seed exactly as a scratch run would. Throws MANIFEST_MISMATCH naming the tensor when
- * another one does not fit.
+ * "auto", else it is drawn from the seed exactly as a scratch run would. So is the whole of a head that the source lacks where
+ * the network allows for it (a MedicalNet encoder). Throws MANIFEST_MISMATCH naming the tensor when another one does not fit.
  */
 export function transferWeights(
   spec: ModelSpec,
@@ -32,9 +32,12 @@ export function transferWeights(
   const sameShape = (name: string, shape: readonly number[]): boolean => byName.get(name)?.shape.join('x') === shape.join('x');
   const output = fresh.filter(({ name }) => name.startsWith(outputPrefix));
   const keepOutput = outputLayer === 'auto' && output.every(({ name, shape }) => sameShape(name, shape));
+  const head = replaceableHeadPrefix(spec);
+  const lacksHead = head !== undefined && !source.some(({ name }) => name.startsWith(head));
   const loaded: string[] = [];
   const weights = fresh.map((tensor) => {
     if (tensor.name.startsWith(outputPrefix) && !keepOutput) return tensor;
+    if (lacksHead && tensor.name.startsWith(head)) return tensor;
     const taken = byName.get(tensor.name);
     if (taken === undefined || !sameShape(tensor.name, tensor.shape)) throw unfit(tensor, taken);
     loaded.push(tensor.name);

@@ -56,15 +56,23 @@ describe('shapes and cost of the published sizes (specification A2, B1 and F)', 
 
   it.each([
     [10, 512, 379],
+    [18, 512, 822],
+    [34, 512, 1521],
     [50, 2048, 1114],
+    [101, 2048, 1970],
+    [152, 2048, 2675],
+    [200, 2048, 2876],
   ])('MedicalNet %i has %i channels at 7×56×56 for 56×448×448, and costs %i GMAC', (depth, channels, cost) => {
     const { shape, gigaMultiplyAdds } = forwardThrough(medicalnet({ depth, head: 'none' }), [56, 448, 448]);
     expect(shape).toEqual([1, 7, 56, 56, channels]);
     expect(Math.abs(gigaMultiplyAdds - cost)).toBeLessThan(1);
   });
 
-  it('MedicalNet answers at a quarter of each side with its decoder, once per example as a classifier', () => {
+  it('MedicalNet answers at a quarter of each side with its decoder, for every voxel raised, once per example as a classifier', () => {
     expect(forwardThrough(medicalnet({ width: 2 }), [56, 64, 72]).shape).toEqual([1, 14, 16, 18, 2]);
+    for (const head of ['raised-segmentation', 'direct-segmentation']) {
+      expect(forwardThrough(medicalnet({ width: 2, head, outputs: 3 }), [56, 63, 72]).shape).toEqual([1, 56, 63, 72, 3]);
+    }
     expect(forwardThrough(medicalnet({ width: 2, head: 'classification', outputs: 5 }), [17, 9, 30]).shape).toEqual([1, 5]);
   });
 
@@ -85,6 +93,9 @@ describe('parameters without effect', () => {
     expect(idle({ ...genesis, norm: 'batch' })).toEqual(idle({ ...genesis, norm: 'instance' }));
     expect(idle({ architecture: 'genesis-classifier', width: 2 })).toHaveLength(8);
     expect(idle({ architecture: 'medicalnet-resnet', norm: 'instance' })).toEqual(['conv_seg.0.bias']);
+    expect(idle({ architecture: 'medicalnet-resnet', norm: 'instance', head: 'raised-segmentation' })).toEqual([
+      'conv_seg.0.bias',
+    ]);
   });
 
   it('are not the biases before norms that mix channels or remember the mean', () => {

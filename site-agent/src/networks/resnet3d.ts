@@ -1,22 +1,30 @@
 /**
  * The 3D ResNet of MedicalNet (Chen et al., "Med3D", arXiv 1904.00625; residual blocks after He et al., CVPR 2016): output
- * stride 8, dilated instead of strided in the last two layers, with its demonstration decoder or a classifier.
+ * stride 8, dilated instead of strided in the last two layers, with its demonstration decoder, a classifier, or one branch for
+ * each labelled collection (section "multi-branch decoder").
  */
+import { invariant } from '@consilium/shared/kernel';
 import {
   MEDICALNET_OUTPUT_STRIDE,
   medicalnetBlocks,
+  type MedicalnetBranch,
   medicalnetFeatures,
   type MedicalnetSpec,
   type ResidualBlock,
   sideMultiplesOf,
+  type Sides,
 } from '@consilium/shared/models';
 import type { Activation } from '../engine/activation.js';
 import { add } from '../engine/ops/addition.js';
 import { averagePool, globalAveragePool } from '../engine/ops/average-pooling.js';
 import { padChannels } from '../engine/ops/channel-padding.js';
+import { concatenateChannels } from '../engine/ops/concatenation.js';
+import { detach } from '../engine/ops/detach.js';
 import { maxPool } from '../engine/ops/max-pooling.js';
 import { rectify } from '../engine/ops/rectify.js';
+import { upsampleTrilinear } from '../engine/ops/trilinear-upsampling.js';
 import {
+  biased,
   biasedForNorm,
   connected,
   convolution,
@@ -28,28 +36,64 @@ import {
 import type { Network } from './network.js';
 import { hidesBias, keepsExamplesApart } from './norm-plan.js';
 
+/** With branches, all of them answer, side by side along the channels in the spec's order. */
 export function buildResnet3d(spec: MedicalnetSpec): Network {
+  return networkOf(spec, outputsOf(spec), (pass, features, sides) => answer(pass, spec, features, sides));
+}
+
+function outputsOf(spec: MedicalnetSpec): number {
+  if (spec.head === 'none') return medicalnetFeatures(spec);
+  if (spec.head !== 'branches') return spec.outputs;
+  return (spec.branches ?? []).reduce((sum, { outputs }) => sum + outputs, 0);
+}
+
+/** The encoder and one of its branches; the other branches' parameters are neither read nor given a gradient. */
+export function buildBranch(spec: MedicalnetSpec, { name, outputs }: MedicalnetBranch): Network {
+  const branch = `branches.${name}`;
+  return networkOf(spec, outputs, (pass, features, sides) => raisedTo(pass, classConvolution(pass, branch, features), sides));
+}
+
+type Answer = (pass: NetworkPass, features: Activation, sides: Sides) => Activation;
+
+function networkOf(spec: MedicalnetSpec, outputs: number, answerWith: Answer): Network {
   const blocks = medicalnetBlocks(spec);
   const norm = { choice: spec, running: spec.norm === 'batch' };
-  const segments = spec.head === 'segmentation';
   return {
-    idleParameters: new Set(segments && hidesBias(norm) ? ['conv_seg.0.bias'] : []),
+    idleParameters: new Set(hasDecoder(spec) && hidesBias(norm) ? ['conv_seg.0.bias'] : []),
     examplesIndependent: keepsExamplesApart(norm),
     sideMultiples: sideMultiplesOf(spec),
     inputChannels: spec.inputChannels,
-    outputs: spec.head === 'none' ? medicalnetFeatures(spec) : spec.outputs,
-    outputSides([x, y, z]) {
-      if (spec.head === 'classification') return undefined;
-      const side = (voxels: number): number => Math.ceil(voxels / MEDICALNET_OUTPUT_STRIDE) * (segments ? 2 : 1);
-      return [side(x), side(y), side(z)];
-    },
+    outputs,
+    outputSides: (sides) => answerSides(spec.head, sides),
     forward(tape, parameters, input) {
       const pass = { tape, parameters, norm };
+      const sides = input.shape.slice(1, 4) as unknown as Sides;
       let current = stem(pass, input);
       for (const block of blocks) current = residualBlock(pass, block, current);
-      return answer(pass, spec.head, current);
+      return answerWith(pass, current, sides);
     },
   };
+}
+
+function hasDecoder({ head }: MedicalnetSpec): boolean {
+  return head === 'segmentation' || head === 'raised-segmentation';
+}
+
+function answerSides(head: MedicalnetSpec['head'], sides: Sides): Sides | undefined {
+  switch (head) {
+    case 'classification':
+      return undefined;
+    case 'none':
+    case 'segmentation': {
+      const [x, y, z] = sides.map((side) => Math.ceil(side / MEDICALNET_OUTPUT_STRIDE) * (head === 'none' ? 1 : 2));
+      invariant(x !== undefined && y !== undefined && z !== undefined, 'there are three sides');
+      return [x, y, z];
+    }
+    case 'raised-segmentation':
+    case 'direct-segmentation':
+    case 'branches':
+      return sides;
+  }
 }
 
 function stem(pass: NetworkPass, input: Activation): Activation {
@@ -83,11 +127,13 @@ function mainPath(pass: NetworkPass, { name, kind, stride, dilation }: ResidualB
 
 /**
  * The input as it is, convolved, or (type A) every second voxel with channels of zeros added. The published code builds type A
- * from a tensor cut off from its gradient; here the gradient passes, as in He et al. The forward pass is the same.
+ * from a tensor cut off from its gradient: so does this, unless the spec says that it passes. The forward pass is the same.
  */
-function shortcutOf(pass: NetworkPass, { name, shortcut, stride, input, output }: ResidualBlock, read: Activation): Activation {
+function shortcutOf(pass: NetworkPass, block: ResidualBlock, from: Activation): Activation {
   const { tape } = pass;
-  if (shortcut === 'identity') return read;
+  const { name, shortcut, stride, input, output } = block;
+  if (shortcut === 'identity') return from;
+  const read = block.shortcutLearns ? from : detach(tape, from);
   return tape.scope('downsample', () => {
     if (shortcut === 'convolved') {
       const convolved = convolution(pass, `${name}.downsample.0`, read, { stride });
@@ -98,7 +144,7 @@ function shortcutOf(pass: NetworkPass, { name, shortcut, stride, input, output }
   });
 }
 
-function answer(pass: NetworkPass, head: MedicalnetSpec['head'], features: Activation): Activation {
+function answer(pass: NetworkPass, { head, branches = [] }: MedicalnetSpec, features: Activation, sides: Sides): Activation {
   const { tape } = pass;
   switch (head) {
     case 'none':
@@ -106,11 +152,39 @@ function answer(pass: NetworkPass, head: MedicalnetSpec['head'], features: Activ
     case 'classification':
       return tape.scope('fc', () => connected(pass, 'fc', globalAveragePool(tape, features)));
     case 'segmentation':
-      return tape.scope('conv_seg', () => {
-        const raised = biasedForNorm(pass, 'conv_seg.0', transposed(pass, 'conv_seg.0', features));
-        const first = normalisedRectified(pass, 'conv_seg.1', raised);
-        const second = normalisedRectified(pass, 'conv_seg.4', convolution(pass, 'conv_seg.3', first));
-        return convolution(pass, 'conv_seg.6', second);
-      });
+      return decoded(pass, features);
+    case 'raised-segmentation':
+      return raisedTo(pass, decoded(pass, features), sides);
+    case 'direct-segmentation':
+      return raisedTo(pass, classConvolution(pass, 'direct', features), sides);
+    case 'branches':
+      return raisedTo(pass, allBranches(pass, branches, features), sides);
   }
+}
+
+/** The published decoder: a quarter of the input along each side. */
+function decoded(pass: NetworkPass, features: Activation): Activation {
+  return pass.tape.scope('conv_seg', () => {
+    const raised = biasedForNorm(pass, 'conv_seg.0', transposed(pass, 'conv_seg.0', features));
+    const first = normalisedRectified(pass, 'conv_seg.1', raised);
+    const second = normalisedRectified(pass, 'conv_seg.4', convolution(pass, 'conv_seg.3', first));
+    return convolution(pass, 'conv_seg.6', second);
+  });
+}
+
+function allBranches(pass: NetworkPass, branches: readonly MedicalnetBranch[], features: Activation): Activation {
+  const answers = branches.map(({ name }, index) => {
+    const read = index < branches.length - 1 ? features.keep() : features;
+    return classConvolution(pass, `branches.${name}`, read);
+  });
+  return answers.reduce((joined, next) => concatenateChannels(pass.tape, joined, next));
+}
+
+function classConvolution(pass: NetworkPass, name: string, features: Activation): Activation {
+  return pass.tape.scope(name, () => biased(pass, name, convolution(pass, name, features)));
+}
+
+/** To every voxel of the input, as PyTorch's trilinear interpolation to a size. */
+function raisedTo({ tape }: NetworkPass, classes: Activation, sides: Sides): Activation {
+  return tape.scope('raised', () => upsampleTrilinear(tape, classes, { sides }));
 }

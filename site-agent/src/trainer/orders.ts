@@ -1,6 +1,7 @@
 import { FederationError } from '@consilium/shared/kernel';
 import { executeFinetune } from '../finetuning/finetune-order.js';
 import { executeSegment } from '../finetuning/segment-order.js';
+import { executeLabelledPretrain } from '../labelled-pretraining/pretrain-labelled-order.js';
 import { executeRecipe } from '../pretraining/recipe-order.js';
 import { executePretrain } from '../training/pretrain-round.js';
 import { executeProfile } from '../training/profile-order.js';
@@ -20,6 +21,7 @@ const ORDERS: { readonly [Kind in TrainerOrder['kind']]: Execute<Kind> } = {
   recipe: executeRecipe,
   score: executeScore,
   finetune: executeFinetune,
+  'pretrain-labelled': executeLabelledPretrain,
   segment: executeSegment,
   profile: executeProfile,
 };

@@ -1,5 +1,5 @@
 import type { Digest, ErrorCode, ErrorReport } from '@consilium/shared/kernel';
-import type { VoxelModelSpec } from '@consilium/shared/models';
+import type { MedicalnetSpec, VoxelModelSpec } from '@consilium/shared/models';
 import type { ProbeScore, RoundPlan, ScorePlan, UpdateReport } from '@consilium/shared/wire';
 import type { StepRecord } from '../engine/profile/operation-record.js';
 import type { StepProfile } from '../engine/profile/step-profile.js';
@@ -8,6 +8,8 @@ import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
 import type { ImageToSegment } from '../finetuning/image-to-segment.js';
 import type { OverlapCounts } from '../finetuning/metrics.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
+import type { LabelledRecipe } from '../labelled-pretraining/labelled-recipe.js';
+import type { PretrainingHistory, PretrainingOutcome } from '../labelled-pretraining/pretraining-history.js';
 import type { PretrainHistory } from '../pretraining/pretrain-history.js';
 import type { PretrainRecipe } from '../pretraining/pretrain-recipe.js';
 import type { ProfiledTraining } from '../training/profiled-training.js';
@@ -103,6 +105,24 @@ export interface FinetuneResult extends FinetuneOutcome {
   readonly freshParameters: readonly string[];
 }
 
+/** Supervised pretraining over labelled collections; repeating the order resumes, or returns the finished result. */
+export interface LabelledPretrainOrder {
+  readonly kind: 'pretrain-labelled';
+  readonly limits: TrainerLimits;
+  readonly recipe: LabelledRecipe;
+  /** Gets the encoder, the history and, until then, the checkpoints. */
+  readonly outputFolder: string;
+}
+
+export interface LabelledPretrainResult extends PretrainingOutcome, Pick<PretrainingHistory, 'collections' | 'looks'> {
+  readonly kind: 'pretrain-labelled';
+  readonly modelPath: string;
+  readonly historyPath: string;
+  readonly spec: MedicalnetSpec;
+  /** The start model's digest, or "scratch". */
+  readonly startedFrom: string;
+}
+
 /** Segmentation of whole volumes with a fine-tuned model. */
 export interface SegmentOrder {
   readonly kind: 'segment';
@@ -151,8 +171,10 @@ export interface ProfileResult {
 }
 
 /** What the starting process sends to a trainer process: one order per process, then it ends. */
-export type TrainerOrder = PretrainOrder | RecipeOrder | ScoreOrder | FinetuneOrder | SegmentOrder | ProfileOrder;
-export type TrainerResult = PretrainResult | RecipeResult | ScoreResult | FinetuneResult | SegmentResult | ProfileResult;
+export type TrainerOrder =
+  PretrainOrder | RecipeOrder | ScoreOrder | FinetuneOrder | LabelledPretrainOrder | SegmentOrder | ProfileOrder;
+export type TrainerResult =
+  PretrainResult | RecipeResult | ScoreResult | FinetuneResult | LabelledPretrainResult | SegmentResult | ProfileResult;
 
 export interface TrainerProgress {
   readonly kind: 'progress';

@@ -1,0 +1,55 @@
+import { invariant } from '@consilium/shared/kernel';
+import type { LabelledCase } from '../finetuning/labelled-case.js';
+import { PatchSampler } from '../finetuning/patch-sampler.js';
+import type { BatchSource, PatchBatch } from '../training/patch-batch.js';
+import type { Turn } from './draw-turns.js';
+import type { LabelledCollection, LabelledRecipe } from './labelled-recipe.js';
+
+/** A batch whose patches are all of one collection; the target holds class numbers, 0 for background. */
+export interface BranchBatch extends PatchBatch {
+  readonly branch: string;
+}
+
+/** A collection with its training cases in memory. */
+export interface LoadedCollection {
+  readonly collection: LabelledCollection;
+  readonly train: readonly LabelledCase[];
+  readonly validation: readonly LabelledCase[];
+}
+
+/** The batches of all collections in turn; each one's own batches depend on the seed and its turns so far alone. */
+export class BranchBatches implements BatchSource {
+  private readonly samplers: readonly PatchSampler[];
+
+  constructor(
+    private readonly loaded: readonly LoadedCollection[],
+    private readonly turns: readonly Turn[],
+    { patchSizeVoxels, training }: Pick<LabelledRecipe, 'patchSizeVoxels' | 'training'>,
+  ) {
+    this.samplers = loaded.map(
+      ({ collection, train }) => new PatchSampler(train, { patchSizeVoxels, classes: collection.classes.length, training }),
+    );
+  }
+
+  async batch(step: number): Promise<BranchBatch> {
+    const turn = this.turns[step];
+    const sampler = turn && this.samplers[turn.collection];
+    const of = turn && this.loaded[turn.collection];
+    invariant(turn !== undefined && sampler !== undefined && of !== undefined, 'each step is the turn of a collection');
+    const { target, ...batch } = await sampler.batch(turn.place);
+    return { ...batch, branch: of.collection.name, target: toClassNumbers(target, of.collection.classes.length) };
+  }
+
+  async close(): Promise<void> {
+    for (const sampler of this.samplers) await sampler.close();
+  }
+}
+
+/** From one 0-or-1 value per class and voxel (class fastest) to the number of the class, counted from 1. */
+export function toClassNumbers(target: Float32Array, classes: number): Float32Array {
+  const numbers = new Float32Array(target.length / classes);
+  for (let at = 0; at < target.length; at++) {
+    if (target[at] === 1) numbers[Math.floor(at / classes)] = (at % classes) + 1;
+  }
+  return numbers;
+}
