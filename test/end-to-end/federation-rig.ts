@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../deploy/src/programs/free-port.js';
 import { type CampaignView, campaignViewSchema } from '../../shared/src/wire/index.js';
 import { makePhantom, writeNifti } from '../fixtures/make-volume.js';
 import { PROJECT_ROOT } from '../fixtures/reference-shelf.js';
@@ -194,13 +194,4 @@ async function kill(child: ChildProcess, signal: NodeJS.Signals): Promise<number
   const gone = ended(child);
   child.kill(signal);
   return gone;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((settle) => probe.listen(0, '127.0.0.1', () => settle()));
-  const address = probe.address();
-  await new Promise<void>((settle) => probe.close(() => settle()));
-  if (address === null || typeof address === 'string') throw new Error('a TCP listener has a port');
-  return address.port;
 }

@@ -1,17 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, relative } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
+import { PROJECT_ROOT } from '../programs/project.js';
 import type { OutputFolder } from './output-folder.js';
 
-/** The project's root, from deploy/dist/demo as from deploy/src/demo. */
-export const PROJECT_ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
-
 const DEMO_FOLDER = join(PROJECT_ROOT, 'deploy', 'demo');
-
-export const COORDINATOR_PROGRAM = join(PROJECT_ROOT, 'coordinator', 'bin', 'coordinator.mjs');
-export const SITE_AGENT_PROGRAM = join(PROJECT_ROOT, 'site-agent', 'bin', 'site-agent.mjs');
 
 /** One pretend hospital: its name is the site's name and the folder of its scans. */
 export interface Hospital {

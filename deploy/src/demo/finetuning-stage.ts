@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { type Digest, digitsOf, FederationError } from '@consilium/shared/kernel';
 import type { CampaignView } from '@consilium/shared/wire';
 import { z } from 'zod';
-import { COORDINATOR_PROGRAM, type DemoPlan, FINETUNING_HOSPITAL, SITE_AGENT_PROGRAM } from './demo-plan.js';
+import type { ProgramGroup } from '../programs/program-group.js';
+import { COORDINATOR_PROGRAM, SITE_AGENT_PROGRAM } from '../programs/project.js';
+import { type DemoPlan, FINETUNING_HOSPITAL } from './demo-plan.js';
 import type { OutputFolder } from './output-folder.js';
-import type { ProgramGroup } from './program-group.js';
 import type { DemoSummary, FinetuneOutcome } from './summary.js';
 
 const trainedModelSchema = z.object({

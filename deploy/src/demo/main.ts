@@ -8,12 +8,14 @@ import { join, resolve } from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { describeError, FederationError, formatDuration } from '@consilium/shared/kernel';
 import { onOutputClosed } from '@consilium/shared/terminal';
-import { type DemoLength, FAST_LENGTH, PROJECT_ROOT, writePlans } from './demo-plan.js';
-import { runCampaign, startFederation } from './federation-stage.js';
+import { startFederation } from '../programs/federation.js';
+import { ProgramGroup } from '../programs/program-group.js';
+import { PROJECT_ROOT } from '../programs/project.js';
+import { StepFailed } from '../programs/step-failed.js';
+import { type DemoLength, FAST_LENGTH, writePlans } from './demo-plan.js';
+import { hospitalFederation, runCampaign } from './federation-stage.js';
 import { runFinetuning } from './finetuning-stage.js';
 import { openOutputFolder, type OutputFolder } from './output-folder.js';
-import { ProgramGroup } from './program-group.js';
-import { StepFailed } from './step-failed.js';
 import { type DemoSummary, describeSummary, NOTICE, summariseCampaign } from './summary.js';
 
 const HELP = `npm run demo -- [options]
@@ -117,7 +119,7 @@ async function demonstrate(
   const startedMs = Date.now();
   const say = (line: string): void => console.log(`${formatDuration(Date.now() - startedMs).padStart(10)}  ${line}`);
   const plan = writePlans(output, options.length);
-  const federation = await startFederation(group, output, say);
+  const federation = await startFederation(group, hospitalFederation(output), say);
   const campaignStartedMs = Date.now();
   const campaign = await runCampaign(group, federation, output, plan, say);
   const campaignSeconds = Math.round((Date.now() - campaignStartedMs) / 1000);

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperatorLink } from '@consilium/coordinator/dist/commands/operator-link.js';
 import type { OperatorAccess } from '@consilium/coordinator/dist/config/operator-access.js';
-import { COORDINATOR_PROGRAM } from '../demo/demo-plan.js';
+import { freePort } from '../programs/free-port.js';
+import { COORDINATOR_PROGRAM } from '../programs/project.js';
 
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 12_000;
@@ -97,13 +97,4 @@ export class CoordinatorProcess {
       () => false,
     );
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((settle) => probe.listen(0, '127.0.0.1', () => settle()));
-  const address = probe.address();
-  await new Promise<void>((settle) => probe.close(() => settle()));
-  if (address === null || typeof address === 'string') throw new Error('a TCP listener has a port');
-  return address.port;
 }

@@ -1,4 +1,4 @@
-/** A step of the demonstration failed; the text is ready for the terminal, the status is the failed command's own. */
+/** A step of a demonstration or protocol failed; the text is ready for the terminal, the status is the failed command's own. */
 export class StepFailed extends Error {
   override readonly name = 'StepFailed';
 

@@ -7,7 +7,7 @@ import { StepFailed } from './step-failed.js';
 /** How long a program may take to stop by itself before it is killed. */
 const STOP_GRACE_MS = 8000;
 
-/** A long-running program of the demonstration and where its output goes. */
+/** A long-running program and where its output goes. */
 export interface Program {
   readonly label: string;
   readonly logFile: string;
@@ -17,8 +17,9 @@ export interface Program {
 }
 
 /**
- * Every process the demonstration starts, so that all of them are stopped at the end, after an error and after Ctrl-C.
- * The programs run in the background of the terminal: Ctrl-C reaches the demonstration alone, which stops them in order.
+ * Every process that a demonstration or a protocol starts, so that all of them are stopped at the end, after an error and after
+ * Ctrl-C. The programs run in the background of the terminal: Ctrl-C reaches the one that started them alone, which stops them in
+ * order.
  */
 export class ProgramGroup {
   private readonly running = new Map<ChildProcess, Program>();
@@ -86,7 +87,7 @@ export class ProgramGroup {
 
   /** Nothing new is started once everything is being stopped. */
   private requireGoingOn(label: string): void {
-    if (this.stopping) throw new StepFailed(`${label} is not started: the demonstration is being stopped.`, 130);
+    if (this.stopping) throw new StepFailed(`${label} is not started: everything is being stopped.`, 130);
   }
 
   /** Stops everything that still runs: sites first, then the coordinator, as they were started in the other order. */

@@ -1,0 +1,99 @@
+/** What the runs say together: spread over seeds, paired differences over held-out cases, and labels saved. */
+import { required } from '@consilium/shared/kernel';
+import { type Interval, meanInterval } from '@consilium/site-agent/dist/evaluation/metrics/bootstrap.js';
+import { mean, standardDeviation } from '@consilium/site-agent/dist/evaluation/metrics/mean.js';
+import { signedRankTest } from '@consilium/site-agent/dist/evaluation/metrics/wilcoxon.js';
+import type { Protocol } from './protocol.js';
+import type { RunResult } from './run-store.js';
+import type { FinetuningRun } from './work-list.js';
+
+export interface FinishedRun {
+  readonly run: FinetuningRun;
+  readonly result: RunResult;
+}
+
+/** One arm at one task and label count, over all its seeds. */
+export interface Cell {
+  readonly taskName: string;
+  readonly labels: number | undefined;
+  readonly arm: string;
+  readonly seeds: number;
+  readonly mean: number;
+  /** Over seeds; NaN for one. */
+  readonly deviation: number;
+  /** Steps until the best validation, mean over seeds. */
+  readonly stepsToBest: number | undefined;
+  /** Mean over seeds, by case. */
+  readonly cases: ReadonlyMap<string, number>;
+}
+
+/** An arm beside another one on the same held-out cases. */
+export interface Difference {
+  readonly cell: Cell;
+  readonly reference: Cell;
+  readonly mean: number;
+  readonly interval: Interval | undefined;
+  /** Wilcoxon's signed-rank test over the cases, two-sided, not corrected for the number of comparisons. */
+  readonly p: number;
+  readonly pairs: number;
+}
+
+/** All cells that have at least one finished run, in the protocol's order. */
+export function cellsOf(protocol: Protocol, finished: readonly FinishedRun[]): Cell[] {
+  return Object.entries(protocol.tasks).flatMap(([taskName, { labels: counts, metric }]) =>
+    (counts ?? [undefined]).flatMap((labels) =>
+      Object.keys(protocol.arms).flatMap((arm) => {
+        const own = finished.filter(({ run }) => run.taskName === taskName && run.labels === labels && run.arm === arm);
+        return own.length === 0 ? [] : [cellOf({ taskName, labels, arm }, metric, own)];
+      }),
+    ),
+  );
+}
+
+function cellOf(
+  place: Pick<Cell, 'taskName' | 'labels' | 'arm'>,
+  metric: string,
+  own: readonly FinishedRun[],
+): Cell {
+  const scores = own.map(({ result }) => required(result.figures[metric], `the ${metric} of ${result.id}`));
+  const steps = own.flatMap(({ result }) => result.figures['stepsToBest'] ?? []);
+  const names = Object.keys(own[0]?.result.cases ?? {});
+  const cases = new Map(names.map((name) => [name, mean(own.map(({ result }) => result.cases?.[name] ?? NaN))]));
+  return {
+    ...place,
+    seeds: own.length,
+    mean: mean(scores),
+    deviation: standardDeviation(scores),
+    stepsToBest: steps.length === 0 ? undefined : mean(steps),
+    cases,
+  };
+}
+
+/** Each cell of the named arms beside the reference's cell of the same task and label count, where both have the same cases. */
+export function differencesFrom(reference: string, cells: readonly Cell[]): Difference[] {
+  return cells.flatMap((cell) => {
+    const other = cells.find((one) => one.arm === reference && one.taskName === cell.taskName && one.labels === cell.labels);
+    if (other === undefined || other === cell) return [];
+    const names = [...cell.cases.keys()].filter((name) => other.cases.has(name));
+    const differences = names.map((name) => (cell.cases.get(name) as number) - (other.cases.get(name) as number));
+    const { p, pairs } = signedRankTest(differences);
+    const average = differences.length === 0 ? cell.mean - other.mean : mean(differences);
+    return [{ cell, reference: other, mean: average, interval: meanInterval(differences), p: differences.length === 0 ? NaN : p, pairs }];
+  });
+}
+
+/**
+ * The number of labels with which an arm comes to a score, by straight lines between the counts that were run on a logarithmic
+ * axis; undefined when it never does.
+ */
+export function labelsToReach(score: number, curve: readonly { readonly labels: number; readonly mean: number }[]): number | undefined {
+  const sorted = [...curve].sort((a, b) => a.labels - b.labels);
+  for (const [index, point] of sorted.entries()) {
+    if (point.mean < score) continue;
+    const before = sorted[index - 1];
+    if (before === undefined) return point.labels;
+    const share = (score - before.mean) / (point.mean - before.mean);
+    return Math.exp(Math.log(before.labels) + share * (Math.log(point.labels) - Math.log(before.labels)));
+  }
+  return undefined;
+}

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Digest, digestOfJson, required } from '@consilium/shared/kernel';
+import { parse } from 'yaml';
+import { laidOver, type PretrainingPlan, type Protocol, type TaskPlan } from './protocol.js';
+
+/** One pretraining to run. */
+export interface PretrainingRun {
+  readonly kind: 'pretraining';
+  readonly id: string;
+  readonly inputs: Digest;
+  readonly name: string;
+  readonly seed: number;
+  readonly plan: PretrainingPlan;
+  /** The recipe or campaign file with the changes and the seed. */
+  readonly settings: Record<string, unknown>;
+}
+
+/** One fine-tuning with its evaluation on the held-out cases. */
+export interface FinetuningRun {
+  readonly kind: 'finetuning';
+  readonly id: string;
+  readonly inputs: Digest;
+  readonly arm: string;
+  readonly taskName: string;
+  readonly plan: TaskPlan;
+  /** Labelled training cases; undefined for all there are. */
+  readonly labels: number | undefined;
+  readonly seed: number;
+  /** The pretraining that it starts from; undefined for scratch. */
+  readonly from: PretrainingRun | undefined;
+  /** The task file with the arm's changes and the seed, without cases and start. */
+  readonly settings: Record<string, unknown>;
+}
+
+export type EvidenceRun = PretrainingRun | FinetuningRun;
+
+/**
+ * All runs of a protocol in the order in which they are worth having: pretrainings, then label counts in the protocol's order with
+ * every arm and seed, so that a piece that ends early leaves whole comparisons behind. `folder` holds the files that it names.
+ */
+export function workList(protocol: Protocol, folder: string): EvidenceRun[] {
+  const pretrainings = Object.entries(protocol.pretrainings).flatMap(([name, plan]) =>
+    plan.seeds.map((seed) => pretrainingRun(name, plan, seed, folder)),
+  );
+  const byName = new Map<string, PretrainingRun[]>();
+  for (const run of pretrainings) byName.set(run.name, [...(byName.get(run.name) ?? []), run]);
+  const rounds = Math.max(...Object.values(protocol.tasks).map(({ labels }) => labels?.length ?? 1));
+  const finetunings: FinetuningRun[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const [taskName, plan] of Object.entries(protocol.tasks)) {
+      const labels = plan.labels?.[round];
+      if (round >= (plan.labels?.length ?? 1)) continue;
+      for (const seed of protocol.seeds) {
+        for (const [arm, { from, changes }] of Object.entries(protocol.arms)) {
+          const starts = from === undefined ? undefined : required(byName.get(from), 'the pretraining of an arm');
+          // With several pretraining seeds each fine-tuning seed takes the next one.
+          const start = starts?.[protocol.seeds.indexOf(seed) % starts.length];
+          finetunings.push(finetuningRun({ arm, taskName, plan, labels, seed, from: start, changes }, folder));
+        }
+      }
+    }
+  }
+  return [...pretrainings, ...finetunings];
+}
+
+function pretrainingRun(name: string, plan: PretrainingPlan, seed: number, folder: string): PretrainingRun {
+  const file = plan.kind === 'central' ? plan.recipe : plan.campaign;
+  const settings = settingsOf(join(folder, file), plan.changes, { seed });
+  const who = plan.kind === 'central' ? plan.holdings : plan.sites;
+  return {
+    kind: 'pretraining',
+    id: `pretrain-${name}-seed${seed}`,
+    inputs: digestOfJson({ kind: plan.kind, who, settings }),
+    name,
+    seed,
+    plan,
+    settings,
+  };
+}
+
+function finetuningRun(
+  given: Omit<FinetuningRun, 'kind' | 'id' | 'inputs' | 'settings'> & { readonly changes: unknown },
+  folder: string,
+): FinetuningRun {
+  const { changes, ...choice } = given;
+  const settings = settingsOf(join(folder, choice.plan.task), changes, { training: { seed: choice.seed } });
+  const { data } = choice.plan;
+  return {
+    ...choice,
+    kind: 'finetuning',
+    id: [choice.taskName, choice.labels === undefined ? 'all' : `n${choice.labels}`, choice.arm, `seed${choice.seed}`].join('-'),
+    inputs: digestOfJson({ data, labels: choice.labels ?? null, from: choice.from?.inputs ?? null, settings }),
+    settings,
+  };
+}
+
+function settingsOf(path: string, changes: unknown, seed: unknown): Record<string, unknown> {
+  return laidOver(laidOver(parse(readFileSync(path, 'utf8')), changes), seed) as Record<string, unknown>;
+}
