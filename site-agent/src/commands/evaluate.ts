@@ -4,80 +4,99 @@ import { Command } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
-import { evaluateModel } from '../finetuning/finetune-and-evaluate.js';
+import { type EvaluatedModel, evaluateSegmentation, type SegmentationFigures } from '../evaluation/evaluate-segmentation.js';
+import type { EvaluationReport } from '../evaluation/segmentation-report.js';
 import { finetuneFolder } from '../finetuning/finetune-folder.js';
 import { type ModelFile, readModelFile, requireSegmentation } from '../finetuning/model-file.js';
-import type { EvaluationReport } from '../finetuning/report.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 import { readTaskFile } from '../finetuning/task-file.js';
 import { completePlan } from '../preprocessing/prepare-volume.js';
 import { formatTable } from '@consilium/shared/terminal';
 import { trainerLimits } from '../trainer/trainer-limits.js';
+import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
 import { openTrainerDesk } from './trainer-desk.js';
+import { addWindowOptions, type WindowOptions, windowPlan } from './window-options.js';
 
-interface EvaluateOptions {
+interface EvaluateOptions extends WindowOptions {
   readonly home?: string;
-  readonly model?: string;
+  readonly task?: string;
   readonly output?: string;
   readonly threads?: string;
   readonly device?: string;
-  readonly json?: boolean;
+  readonly legacyIou?: boolean;
+  readonly json?: JsonChoice;
 }
 
-/** `site-agent evaluate`: Dice of a fine-tuned model on the held-out cases of a task. */
+/** `site-agent evaluate`: scores of a fine-tuned model on the held-out cases of a task, and a report. */
 export function evaluateCommand(): Command {
-  return new Command('evaluate')
-    .description('score a fine-tuned model on the test cases of a task')
-    .argument('[paths...]', 'MODEL [TASK], or only TASK together with --model; a folder of "finetune" brings its own task')
-    .option('--model <file>', 'model file or folder')
-    .option('--output <folder>', 'where results.json and results.csv go (default: beside the model)')
+  const command = new Command('evaluate')
+    .description('score a fine-tuned model on the test cases of a task and write a report')
+    .argument('<model>', 'folder that "finetune" wrote, or a model file')
+    .option('--task <file>', 'task file with the test cases; a folder of "finetune" brings its own')
+    .option('--output <folder>', 'where results and report go (default: beside the model)')
+    .option('--legacy-iou', 'also the "IoU" of the Models Genesis papers, under its own name')
     .option('--threads <count>', 'processor threads; all cores when left out')
     .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
-    .option('--json', 'print the results as JSON')
+    .option(JSON_OPTION, JSON_OPTION_TEXT);
+  return addWindowOptions(command)
     .addHelpText(
       'after',
       `
-Dice of a class that is neither in the label nor in the prediction counts as 1.
+Writes results.json, results.csv and report.html: one page with scores, pictures and curves that needs nothing else. Where the
+folder holds a scratch run ("finetune --compare-scratch"), that is scored too and both are compared case by case.
+docs/guides/evaluation.md explains each figure.
 
 Examples:
   site-agent evaluate finetuned/liver
-  site-agent evaluate --model liver.safetensors other-cases.yaml --output results`,
+  site-agent evaluate liver.safetensors --task other-cases.yaml --output results --json results/figures.json`,
     )
-    .action(async (paths: string[], _options: unknown, command: Command) => {
-      await evaluate(paths, command.optsWithGlobals<EvaluateOptions>());
+    .action(async (location: string, _options: unknown, own: Command) => {
+      await evaluate(location, own.optsWithGlobals<EvaluateOptions>());
     });
 }
 
-async function evaluate(paths: readonly string[], options: EvaluateOptions): Promise<void> {
-  const [location, taskFile] = options.model === undefined ? paths : [options.model, paths[0]];
-  if (location === undefined || paths.length > (options.model === undefined ? 2 : 1)) {
-    throw new FederationError('ARGUMENT_INVALID', 'name one model and at most one task file', {
-      remedy: 'For example: site-agent evaluate finetuned/liver',
-    });
-  }
+async function evaluate(location: string, options: EvaluateOptions): Promise<void> {
   const model = await readModelFile(location);
-  const task = readTaskFile(taskFile ?? ownTaskFile(model));
+  const task = readTaskFile(options.task ?? ownTaskFile(model));
   requireSameClasses(task, model);
   requireSameImages(task, model);
-  const outputFolder = resolve(options.output ?? dirname(model.path));
-  const { threads, device } = options;
-  const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device } });
-  const subject = { modelPath: resolve(model.path), digest: model.digest };
-  const report = await evaluateModel(task, subject, outputFolder, trainerLimits(config), openTrainerDesk());
-  if (report === null) {
+  if (task.cases.test.length === 0) {
     throw new FederationError('TASK_INVALID', 'cases.test: the task lists no test case', {
       remedy: 'List labelled cases that the model was not trained on.',
     });
   }
-  console.log(options.json === true ? JSON.stringify(report, null, 2) : describeReport(report, outputFolder));
-  requireAllScored(report);
+  const { threads, device, legacyIou } = options;
+  const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device } });
+  const outputFolder = resolve(options.output ?? dirname(model.path));
+  const evaluation = {
+    task,
+    model: evaluated(model),
+    scratch: await scratchBeside(model),
+    outputFolder,
+    limits: trainerLimits(config),
+    windows: windowPlan(options),
+    legacy: legacyIou === true,
+  };
+  const figures = await evaluateSegmentation(evaluation, openTrainerDesk());
+  await showFigures(options.json, figures, () => describeFigures(figures, outputFolder));
+  requireAllScored(figures);
+}
+
+function evaluated({ path, digest }: ModelFile): EvaluatedModel {
+  return { modelPath: resolve(path), digest, folder: dirname(resolve(path)) };
+}
+
+/** The scratch run that "finetune --compare-scratch" left beside the model. */
+async function scratchBeside({ path }: ModelFile): Promise<EvaluatedModel | undefined> {
+  const { modelFile } = finetuneFolder(finetuneFolder(dirname(path)).scratchFolder);
+  return existsSync(modelFile) ? evaluated(await readModelFile(modelFile)) : undefined;
 }
 
 function ownTaskFile({ path }: ModelFile): string {
   const { taskFile } = finetuneFolder(dirname(path));
   if (existsSync(taskFile)) return taskFile;
   throw new FederationError('ARGUMENT_INVALID', 'there is no task file beside the model', {
-    remedy: 'Name one: site-agent evaluate MODEL TASK.yaml',
+    remedy: 'Name one: site-agent evaluate MODEL --task TASK.yaml',
   });
 }
 
@@ -105,30 +124,47 @@ function requireSameImages(task: SegmentationTask, model: ModelFile): void {
   }
 }
 
-function describeReport(report: EvaluationReport, outputFolder: string): string {
-  const rows = report.cases.flatMap((entry) =>
+function describeFigures(figures: SegmentationFigures, outputFolder: string): string {
+  const shown = (value: number | null, digits: number): string => value?.toFixed(digits) ?? '–';
+  const rows = figures.cases.flatMap((entry) =>
     entry.classes.map((score) => [
       entry.name,
       score.name,
       score.dice.toFixed(3),
       score.foregroundIou.toFixed(3),
+      shown(score.hd95Mm, 1),
+      shown(score.assdMm, 2),
       score.predictedMl.toFixed(2),
       score.labelledMl.toFixed(2),
     ]),
   );
-  const headers = ['case', 'class', 'Dice', 'IoU', 'predicted ml', 'labelled ml'];
-  const align = [undefined, undefined, 'right', 'right', 'right', 'right'] as const;
-  const interval = report.meanDiceInterval;
+  const headers = ['case', 'class', 'Dice', 'IoU', 'HD95 mm', 'ASSD mm', 'predicted ml', 'labelled ml'];
+  const align = headers.map((_, column) => (column < 2 ? undefined : ('right' as const)));
+  const interval = figures.meanDiceInterval;
   const range = interval === null ? '' : `, 95 % bootstrap interval ${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`;
   return [
     formatTable(headers, rows, { align }),
     '',
-    `mean Dice ${report.meanDice?.toFixed(3) ?? '–'} over ${report.cases.length} cases${range}`,
-    `results.json and results.csv are in ${outputFolder}`,
+    `mean Dice ${figures.meanDice?.toFixed(3) ?? '–'} over ${figures.cases.length} cases${range}`,
+    ...describeComparison(figures),
+    ...figures.classes.flatMap(({ name, legacyGenesisIou }) =>
+      legacyGenesisIou === undefined ? [] : [`legacyGenesisIou of ${name} ${legacyGenesisIou.toFixed(4)} (not a foreground IoU)`],
+    ),
+    `report.html, results.json and results.csv are in ${outputFolder}`,
   ].join('\n');
 }
 
-function requireAllScored({ refused }: EvaluationReport): void {
+function describeComparison({ scratch, comparison }: SegmentationFigures): string[] {
+  if (scratch === null || comparison === null || comparison.meanDifference === null) return [];
+  const { meanDifference, interval, test, pairs } = comparison;
+  const range = interval === null ? '' : ` (${interval.low.toFixed(3)} to ${interval.high.toFixed(3)})`;
+  const sign = meanDifference < 0 ? '' : '+';
+  return [
+    `from scratch ${scratch.meanDice?.toFixed(3) ?? '–'}; difference ${sign}${meanDifference.toFixed(3)}${range} over ${pairs.length} cases, signed-rank p ${test.p.toPrecision(2)}`,
+  ];
+}
+
+function requireAllScored({ refused }: Pick<EvaluationReport, 'refused'>): void {
   const [first] = refused;
   if (first === undefined) return;
   const others = refused.length > 1 ? `, and ${refused.length - 1} more` : '';

@@ -5,45 +5,53 @@ import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import type { RefusedImage } from '../finetuning/find-dicom-images.js';
-import type { ImageToSegment } from '../finetuning/image-to-segment.js';
+import { type ImageToSegment, MASK_FORMATS, type MaskFormat } from '../finetuning/image-to-segment.js';
 import { imagesToSegment } from '../finetuning/images-to-segment.js';
 import { type ModelFile, readModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';
 import { formatTable } from '@consilium/shared/terminal';
 import type { SegmentedImage } from '../trainer/trainer-messages.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
+import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
 import { openTrainerDesk } from './trainer-desk.js';
+import { addWindowOptions, type WindowOptions, windowPlan } from './window-options.js';
 
-interface PredictOptions {
+interface PredictOptions extends WindowOptions {
   readonly home?: string;
   readonly model: string;
   readonly output: string;
   readonly frame?: string;
+  readonly format?: string;
+  readonly probabilities?: boolean;
   readonly threads?: string;
   readonly device?: string;
-  readonly json?: boolean;
+  readonly json?: JsonChoice;
 }
 
 /** `site-agent predict`: masks of new images, each in its image's own geometry. */
 export function predictCommand(): Command {
-  return new Command('predict')
-    .description('segment images with a fine-tuned model and write masks as NIfTI in their own geometry')
+  const command = new Command('predict')
+    .description('segment images with a fine-tuned model and write masks in their own geometry')
     .argument('<image...>', 'NIfTI or DICOM files, or folders to look through')
     .requiredOption('--model <file>', 'model file or folder of "finetune"')
     .requiredOption('--output <folder>', 'where the masks go')
     .option('--frame <number>', 'which volume of scans with several (time points, echoes), from 0; the first when left out')
+    .option('--format <format>', 'nifti, or dicom-seg: a DICOM segmentation that refers to its series (default: nifti)')
+    .option('--probabilities', 'also the probability of each class in every voxel, as NIfTI')
     .option('--threads <count>', 'processor threads; all cores when left out')
     .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
-    .option('--json', 'print the result as JSON')
+    .option(JSON_OPTION, JSON_OPTION_TEXT);
+  return addWindowOptions(command)
     .addHelpText(
       'after',
       `
 A mask is called like its image, with "_mask.nii.gz"; that of a DICOM series like the folder of its files, with a number where
 the folder holds several. A single DICOM file stands for its whole series. Values are the first label of each class in the task
-file. Images that cannot be read are listed with the reason and passed over.
+file. Images that cannot be read are listed with the reason and passed over. A DICOM segmentation ("_seg.dcm") carries the patient's
+name and number as its series does; only DICOM series can have one.
 
 Examples:
   site-agent predict --model finetuned/liver --output masks scans/
-  site-agent predict --model finetuned/liver --output masks exports/patient-7/ct-abdomen`,
+  site-agent predict --model finetuned/liver --output masks exports/patient-7/ct-abdomen --format dicom-seg`,
     )
     .action(async (images: string[], _options: unknown, command: Command) => {
       await predict(images, command.optsWithGlobals<PredictOptions>());
@@ -53,33 +61,45 @@ Examples:
 async function predict(inputs: readonly string[], options: PredictOptions): Promise<void> {
   const model = await readModelFile(options.model);
   const facts = requireSegmentation(model);
-  const { images, refused } = await imagesToSegment(inputs, options.output, readFrame(options.frame));
+  const { images, refused } = await imagesToSegment(inputs, {
+    outputFolder: options.output,
+    frame: readFrame(options.frame),
+    format: readFormat(options.format),
+    probabilities: options.probabilities === true,
+  });
   if (images.length + refused.length === 0) {
     throw new FederationError('NOT_FOUND', 'there is no NIfTI image (.nii, .nii.gz, .hdr) and no DICOM image in the folders', {
       remedy: 'Name images, or a folder that holds some.',
     });
   }
   const segmented = [...(await segmentImages(model, images, options)), ...refused.map(asRefused)];
-  if (options.json === true) console.log(JSON.stringify({ model: model.digest, images: segmented }, null, 2));
-  else console.log(describeMasks(segmented, facts));
+  await showFigures(options.json, { model: model.digest, images: segmented }, () => describeMasks(segmented, facts));
   requireSomeMask(segmented);
 }
 
 async function segmentImages(
   model: ModelFile,
   images: readonly ImageToSegment[],
-  { home, output, threads, device }: PredictOptions,
+  options: PredictOptions,
 ): Promise<readonly SegmentedImage[]> {
   if (images.length === 0) return [];
+  const { home, output, threads, device } = options;
   await makeFolder(resolve(output));
   const config = loadAgentConfig({ home: home ?? defaultHome(), flags: { threads, device } });
-  const order = { kind: 'segment', limits: trainerLimits(config), modelPath: resolve(model.path), images } as const;
+  const limits = trainerLimits(config);
+  const order = { kind: 'segment', limits, modelPath: resolve(model.path), images, windows: windowPlan(options) } as const;
   return (await openTrainerDesk().segment(order, 'segmenting')).images;
 }
 
 function readFrame(text: string | undefined): number | undefined {
   if (text === undefined || /^\d{1,9}$/.test(text)) return text === undefined ? undefined : Number(text);
   throw new FederationError('ARGUMENT_INVALID', `--frame ${text} is no whole number from 0`);
+}
+
+function readFormat(text: string | undefined): MaskFormat {
+  const format = MASK_FORMATS.find((known) => known === (text ?? 'nifti'));
+  if (format !== undefined) return format;
+  throw new FederationError('ARGUMENT_INVALID', `--format ${text} is neither of ${MASK_FORMATS.join(' and ')}`);
 }
 
 function asRefused({ path, reason }: RefusedImage): SegmentedImage {

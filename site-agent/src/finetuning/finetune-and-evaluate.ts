@@ -4,7 +4,7 @@ import { modelChoiceOf } from '@consilium/shared/models';
 import type { FinetuneOrder, FinetuneResult, SegmentOrder, SegmentResult, TrainerLimits } from '../trainer/trainer-messages.js';
 import { writeRecord } from '../training/round-folder.js';
 import { finetuneFolder, makeFolder } from './finetune-folder.js';
-import { type EvaluationReport, makeReport, writeReport } from './report.js';
+import { type EvaluationReport, makeReport, writeReport } from '../evaluation/segmentation-report.js';
 import type { SegmentationTask } from './segmentation-task.js';
 import { describeTask, SCRATCH } from './task-file.js';
 

@@ -4,11 +4,14 @@ import type { ProbeScore, RoundPlan, ScorePlan, UpdateReport } from '@consilium/
 import type { StepRecord } from '../engine/profile/operation-record.js';
 import type { StepProfile } from '../engine/profile/step-profile.js';
 import type { NativeKernels } from '../engine/runtime/runtime.js';
+import type { LegacyCounts } from '../evaluation/metrics/legacy-genesis-iou.js';
+import type { OverlapCounts } from '../evaluation/metrics/overlap.js';
+import type { SurfaceDistances } from '../evaluation/metrics/surface-distance.js';
 import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
 import type { ImageToClassify } from '../finetuning/image-to-classify.js';
 import type { ImageToSegment } from '../finetuning/image-to-segment.js';
-import type { OverlapCounts } from '../finetuning/metrics.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
+import type { WindowPlan } from '../finetuning/window-plan.js';
 import type { ProfiledTraining } from '../training/profiled-training.js';
 
 /** Limits a site puts on its trainer process. */
@@ -88,6 +91,10 @@ export interface SegmentOrder {
   readonly limits: TrainerLimits;
   readonly modelPath: string;
   readonly images: readonly ImageToSegment[];
+  /** The usual windows when left out. */
+  readonly windows?: WindowPlan | undefined;
+  /** Counts for the legacy "IoU" too, where labels are given. */
+  readonly legacy?: boolean | undefined;
 }
 
 export type SegmentedImage =
@@ -96,6 +103,11 @@ export type SegmentedImage =
       readonly maskPath: string | undefined;
       /** Per class, where a label was given. */
       readonly counts: readonly OverlapCounts[] | undefined;
+      readonly surfaces: readonly SurfaceDistances[] | undefined;
+      /** Per class and threshold, where they were asked for. */
+      readonly legacy: readonly (readonly LegacyCounts[])[] | undefined;
+      /** Per class, where they were asked for. */
+      readonly probabilityPaths: readonly string[] | undefined;
       /** Predicted voxels per class, and the volume of one voxel. */
       readonly foregroundVoxels: readonly number[];
       readonly voxelMm3: number;

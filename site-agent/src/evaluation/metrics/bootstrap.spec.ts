@@ -22,7 +22,10 @@ describe('bootstrap interval', () => {
     );
     const figure = (drawn: readonly { readonly score: number }[]): number => mean(drawn.map(({ score }) => score));
     const width = (interval: ReturnType<typeof meanInterval>): number => (interval?.high ?? NaN) - (interval?.low ?? NaN);
-    const [byCase, byPatient] = [bootstrapInterval(cases, figure), bootstrapInterval(cases, figure, { patientOf: ({ patient }) => patient })];
+    const [byCase, byPatient] = [
+      bootstrapInterval(cases, figure),
+      bootstrapInterval(cases, figure, { patientOf: ({ patient }) => patient }),
+    ];
     expect(width(byPatient)).toBeGreaterThan(2 * width(byCase));
     expect(bootstrapInterval(cases.slice(0, 20), figure, { patientOf: ({ patient }) => patient })).toBeUndefined();
   });

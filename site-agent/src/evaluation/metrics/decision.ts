@@ -38,7 +38,10 @@ function share(counted: number, others: number): number | null {
 }
 
 /** Rows are true classes, columns the called ones; both given as class indices. */
-export function confusionTable(cases: readonly { readonly label: number; readonly called: number }[], classes: number): number[][] {
+export function confusionTable(
+  cases: readonly { readonly label: number; readonly called: number }[],
+  classes: number,
+): number[][] {
   const table = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   for (const { label, called } of cases) {
     const row = table[label];

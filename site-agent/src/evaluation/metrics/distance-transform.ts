@@ -12,7 +12,7 @@ export interface DistanceGrid {
 /** For each voxel, the squared distance in mm² to the nearest voxel that is not 0; Infinity everywhere when there is none. */
 export function squaredDistances(sites: Uint8Array, { sizeVoxels, spacingMm }: DistanceGrid): Float64Array {
   const distances = Float64Array.from(sites, (value) => (value === 0 ? Infinity : 0));
-  const [nx, ny, nz] = sizeVoxels;
+  const [, ny, nz] = sizeVoxels;
   const strides = [ny * nz, nz, 1] as const;
   for (const axis of [2, 1, 0] as const) {
     const [one, other] = [0, 1, 2].filter((each) => each !== axis) as [0 | 1 | 2, 0 | 1 | 2];

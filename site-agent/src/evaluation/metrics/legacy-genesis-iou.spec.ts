@@ -16,7 +16,10 @@ describe('the "IoU" of Models Genesis', () => {
   });
 
   it('flatters: it lies above the foreground IoU of the same prediction', () => {
-    const predicted = Uint8Array.from(cases.flatMap(({ probabilities }) => [...probabilities]), (value) => (value > 0.5 ? 1 : 0));
+    const predicted = Uint8Array.from(
+      cases.flatMap(({ probabilities }) => [...probabilities]),
+      (value) => (value > 0.5 ? 1 : 0),
+    );
     const labelled = Uint8Array.from(cases.flatMap((entry) => [...entry.labelled]));
     const plain = foregroundIou(countOverlap(predicted, labelled, 1)[0] ?? { predicted: 0, labelled: 0, both: 0 });
     expect(plain).toBeCloseTo(golden.foregroundIou, 12);
