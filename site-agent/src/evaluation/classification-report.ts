@@ -134,7 +134,8 @@ function outcomesOf(cases: readonly ClassifiedCase[], index: number): ScoredOutc
   return cases.map(({ label, probabilities }) => ({ probability: probabilities[index] ?? 0, positive: label === index }));
 }
 
-function meanAuc(cases: readonly ClassifiedCase[], count: number): number | null {
+/** Of the second of two classes, or the mean over those of more that have an area; null when none has. */
+export function meanAuc(cases: readonly ClassifiedCase[], count: number): number | null {
   const areas = judgedClasses(count).flatMap((index) => rocAuc(outcomesOf(cases, index)) ?? []);
   return areas.length === 0 ? null : mean(areas);
 }
