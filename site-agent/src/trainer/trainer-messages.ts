@@ -5,6 +5,7 @@ import type { StepRecord } from '../engine/profile/operation-record.js';
 import type { StepProfile } from '../engine/profile/step-profile.js';
 import type { NativeKernels } from '../engine/runtime/runtime.js';
 import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
+import type { ImageToClassify } from '../finetuning/image-to-classify.js';
 import type { ImageToSegment } from '../finetuning/image-to-segment.js';
 import type { OverlapCounts } from '../finetuning/metrics.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
@@ -104,6 +105,28 @@ export type SegmentedImage =
 export interface SegmentResult {
   readonly kind: 'segment';
   readonly images: readonly SegmentedImage[];
+}
+
+/** Classification of whole images or patches of them with a fine-tuned model. */
+export interface ClassifyOrder {
+  readonly kind: 'classify';
+  readonly limits: TrainerLimits;
+  readonly modelPath: string;
+  readonly images: readonly ImageToClassify[];
+}
+
+export type ClassifiedImage =
+  | {
+      readonly name: string;
+      /** One per class of the model, in its order, with the sum 1; also of a model that has one output for two classes. */
+      readonly probabilities: readonly number[];
+    }
+  | { readonly name: string; readonly refused: { readonly code: ErrorCode; readonly message: string } };
+
+export interface ClassifyResult {
+  readonly kind: 'classify';
+  /** In the order of the order's images. */
+  readonly images: readonly ClassifiedImage[];
 }
 
 /** Real training steps on random patches, recorded call by call. */
