@@ -4,15 +4,23 @@ import { Command } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
-import { type EvaluatedModel, evaluateSegmentation, type SegmentationFigures } from '../evaluation/evaluate-segmentation.js';
+import { type ClassificationEvaluation, evaluateClassification } from '../evaluation/evaluate-classification.js';
+import { type EvaluatedModel, evaluateSegmentation, type SegmentationEvaluation } from '../evaluation/evaluate-segmentation.js';
 import type { EvaluationReport } from '../evaluation/segmentation-report.js';
 import { finetuneFolder } from '../finetuning/finetune-folder.js';
-import { type ModelFile, readModelFile, requireSegmentation } from '../finetuning/model-file.js';
-import type { SegmentationTask } from '../finetuning/segmentation-task.js';
-import { readTaskFile } from '../finetuning/task-file.js';
+import type { FinetuneTask } from '../finetuning/finetune-task.js';
+import {
+  type ClassificationFacts,
+  type ModelFile,
+  readModelFile,
+  requireClassification,
+  requireSegmentation,
+  type SegmentationFacts,
+} from '../finetuning/model-file.js';
+import { readFinetuneTask } from '../finetuning/task-file.js';
 import { completePlan } from '../preprocessing/prepare-volume.js';
-import { formatTable } from '@consilium/shared/terminal';
 import { trainerLimits } from '../trainer/trainer-limits.js';
+import { describeClassification, describeSegmentation } from './evaluate-text.js';
 import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
 import { openTrainerDesk } from './trainer-desk.js';
 import { addWindowOptions, type WindowOptions, windowPlan } from './window-options.js';
@@ -23,6 +31,7 @@ interface EvaluateOptions extends WindowOptions {
   readonly output?: string;
   readonly threads?: string;
   readonly device?: string;
+  readonly threshold?: string;
   readonly legacyIou?: boolean;
   readonly json?: JsonChoice;
 }
@@ -34,6 +43,7 @@ export function evaluateCommand(): Command {
     .argument('<model>', 'folder that "finetune" wrote, or a model file')
     .option('--task <file>', 'task file with the test cases; a folder of "finetune" brings its own')
     .option('--output <folder>', 'where results and report go (default: beside the model)')
+    .option('--threshold <probability>', 'of classifiers: from where on a class is called present (default: 0.5)')
     .option('--legacy-iou', 'also the "IoU" of the Models Genesis papers, under its own name')
     .option('--threads <count>', 'processor threads; all cores when left out')
     .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
@@ -57,7 +67,7 @@ Examples:
 
 async function evaluate(location: string, options: EvaluateOptions): Promise<void> {
   const model = await readModelFile(location);
-  const task = readTaskFile(options.task ?? ownTaskFile(model));
+  const task = readFinetuneTask(options.task ?? ownTaskFile(model));
   requireSameClasses(task, model);
   requireSameImages(task, model);
   if (task.cases.test.length === 0) {
@@ -65,21 +75,41 @@ async function evaluate(location: string, options: EvaluateOptions): Promise<voi
       remedy: 'List labelled cases that the model was not trained on.',
     });
   }
-  const { threads, device, legacyIou } = options;
+  const { threads, device } = options;
   const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device } });
   const outputFolder = resolve(options.output ?? dirname(model.path));
-  const evaluation = {
-    task,
-    model: evaluated(model),
-    scratch: await scratchBeside(model),
-    outputFolder,
-    limits: trainerLimits(config),
-    windows: windowPlan(options),
-    legacy: legacyIou === true,
-  };
-  const figures = await evaluateSegmentation(evaluation, openTrainerDesk());
-  await showFigures(options.json, figures, () => describeFigures(figures, outputFolder));
+  const models = { model: evaluated(model), scratch: await scratchBeside(model) };
+  const evaluation = { ...models, outputFolder, limits: trainerLimits(config) };
+  const figures =
+    task.kind === 'segmentation'
+      ? await evaluateMasks({ ...evaluation, task }, options)
+      : await evaluateClasses({ ...evaluation, task }, options);
   requireAllScored(figures);
+}
+
+async function evaluateMasks(
+  evaluation: Omit<SegmentationEvaluation, 'windows' | 'legacy'>,
+  options: EvaluateOptions,
+): Promise<Pick<EvaluationReport, 'refused'>> {
+  const choices = { windows: windowPlan(options), legacy: options.legacyIou === true };
+  const figures = await evaluateSegmentation({ ...evaluation, ...choices }, openTrainerDesk());
+  await showFigures(options.json, figures, () => describeSegmentation(figures, evaluation.outputFolder));
+  return figures;
+}
+
+async function evaluateClasses(
+  evaluation: Omit<ClassificationEvaluation, 'threshold'>,
+  options: EvaluateOptions,
+): Promise<Pick<EvaluationReport, 'refused'>> {
+  const figures = await evaluateClassification({ ...evaluation, threshold: readThreshold(options.threshold) }, openTrainerDesk());
+  await showFigures(options.json, figures, () => describeClassification(figures, evaluation.outputFolder));
+  return figures;
+}
+
+function readThreshold(text = '0.5'): number {
+  const threshold = Number(text);
+  if (text.trim() !== '' && threshold >= 0 && threshold <= 1) return threshold;
+  throw new FederationError('ARGUMENT_INVALID', `--threshold ${text} is no probability from 0 to 1`);
 }
 
 function evaluated({ path, digest }: ModelFile): EvaluatedModel {
@@ -100,9 +130,9 @@ function ownTaskFile({ path }: ModelFile): string {
   });
 }
 
-/** Scores mean nothing when channel 1 is the liver for the model and the spleen for the task. */
-function requireSameClasses(task: SegmentationTask, model: ModelFile): void {
-  const { classes } = requireSegmentation(model);
+/** Scores mean nothing when output 1 is the liver for the model and the spleen for the task. */
+function requireSameClasses(task: FinetuneTask, model: ModelFile): void {
+  const { classes } = factsOf(task, model);
   const names = (list: readonly { readonly name: string }[]): string => list.map(({ name }) => name).join(', ');
   if (names(classes) === names(task.classes)) return;
   throw new FederationError('TASK_INVALID', `classes: the task has ${names(task.classes)}, the model ${names(classes)}`, {
@@ -110,10 +140,14 @@ function requireSameClasses(task: SegmentationTask, model: ModelFile): void {
   });
 }
 
+function factsOf(task: FinetuneTask, model: ModelFile): SegmentationFacts | ClassificationFacts {
+  return task.kind === 'segmentation' ? requireSegmentation(model) : requireClassification(model);
+}
+
 /** The model's own way with images is used without being named; another one would be another model's score. */
-function requireSameImages(task: SegmentationTask, model: ModelFile): void {
+function requireSameImages(task: FinetuneTask, model: ModelFile): void {
   const published = completePlan(undefined);
-  const facts = requireSegmentation(model);
+  const facts = factsOf(task, model);
   for (const field of ['spacingMm', 'ctWindowHu', 'percentiles'] as const) {
     const [wanted, own] = [task[field], facts[field] ?? published[field]];
     if (wanted === undefined || wanted.join() === own?.join()) continue;
@@ -122,46 +156,6 @@ function requireSameImages(task: SegmentationTask, model: ModelFile): void {
       remedy: `Leave ${field} out: the model knows its own.`,
     });
   }
-}
-
-function describeFigures(figures: SegmentationFigures, outputFolder: string): string {
-  const shown = (value: number | null, digits: number): string => value?.toFixed(digits) ?? '–';
-  const rows = figures.cases.flatMap((entry) =>
-    entry.classes.map((score) => [
-      entry.name,
-      score.name,
-      score.dice.toFixed(3),
-      score.foregroundIou.toFixed(3),
-      shown(score.hd95Mm, 1),
-      shown(score.assdMm, 2),
-      score.predictedMl.toFixed(2),
-      score.labelledMl.toFixed(2),
-    ]),
-  );
-  const headers = ['case', 'class', 'Dice', 'IoU', 'HD95 mm', 'ASSD mm', 'predicted ml', 'labelled ml'];
-  const align = headers.map((_, column) => (column < 2 ? undefined : ('right' as const)));
-  const interval = figures.meanDiceInterval;
-  const range = interval === null ? '' : `, 95 % bootstrap interval ${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`;
-  return [
-    formatTable(headers, rows, { align }),
-    '',
-    `mean Dice ${figures.meanDice?.toFixed(3) ?? '–'} over ${figures.cases.length} cases${range}`,
-    ...describeComparison(figures),
-    ...figures.classes.flatMap(({ name, legacyGenesisIou }) =>
-      legacyGenesisIou === undefined ? [] : [`legacyGenesisIou of ${name} ${legacyGenesisIou.toFixed(4)} (not a foreground IoU)`],
-    ),
-    `report.html, results.json and results.csv are in ${outputFolder}`,
-  ].join('\n');
-}
-
-function describeComparison({ scratch, comparison }: SegmentationFigures): string[] {
-  if (scratch === null || comparison === null || comparison.meanDifference === null) return [];
-  const { meanDifference, interval, test, pairs } = comparison;
-  const range = interval === null ? '' : ` (${interval.low.toFixed(3)} to ${interval.high.toFixed(3)})`;
-  const sign = meanDifference < 0 ? '' : '+';
-  return [
-    `from scratch ${scratch.meanDice?.toFixed(3) ?? '–'}; difference ${sign}${meanDifference.toFixed(3)}${range} over ${pairs.length} cases, signed-rank p ${test.p.toPrecision(2)}`,
-  ];
 }
 
 function requireAllScored({ refused }: Pick<EvaluationReport, 'refused'>): void {

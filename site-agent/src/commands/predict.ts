@@ -1,15 +1,23 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
+import { writeFileWhole } from '@consilium/shared/weights';
+import { describeScores, formatScores } from '../evaluation/image-scores.js';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import type { RefusedImage } from '../finetuning/find-dicom-images.js';
 import { type ImageToSegment, MASK_FORMATS, type MaskFormat } from '../finetuning/image-to-segment.js';
 import { imagesToSegment } from '../finetuning/images-to-segment.js';
-import { type ModelFile, readModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';
+import {
+  type ModelFile,
+  readModelFile,
+  requireClassification,
+  requireSegmentation,
+  type SegmentationFacts,
+} from '../finetuning/model-file.js';
 import { formatTable } from '@consilium/shared/terminal';
-import type { SegmentedImage } from '../trainer/trainer-messages.js';
+import type { ClassifiedImage, SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
 import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
 import { openTrainerDesk } from './trainer-desk.js';
@@ -30,10 +38,10 @@ interface PredictOptions extends WindowOptions {
 /** `site-agent predict`: masks of new images, each in its image's own geometry. */
 export function predictCommand(): Command {
   const command = new Command('predict')
-    .description('segment images with a fine-tuned model and write masks in their own geometry')
+    .description('segment or classify images with a fine-tuned model: masks in their own geometry, or a table of scores')
     .argument('<image...>', 'NIfTI or DICOM files, or folders to look through')
     .requiredOption('--model <file>', 'model file or folder of "finetune"')
-    .requiredOption('--output <folder>', 'where the masks go')
+    .requiredOption('--output <folder>', 'where masks or scores go')
     .option('--frame <number>', 'which volume of scans with several (time points, echoes), from 0; the first when left out')
     .option('--format <format>', 'nifti, or dicom-seg: a DICOM segmentation that refers to its series (default: nifti)')
     .option('--probabilities', 'also the probability of each class in every voxel, as NIfTI')
@@ -47,7 +55,7 @@ export function predictCommand(): Command {
 A mask is called like its image, with "_mask.nii.gz"; that of a DICOM series like the folder of its files, with a number where
 the folder holds several. A single DICOM file stands for its whole series. Values are the first label of each class in the task
 file. Images that cannot be read are listed with the reason and passed over. A DICOM segmentation ("_seg.dcm") carries the patient's
-name and number as its series does; only DICOM series can have one.
+name and number as its series does; only DICOM series can have one. A classifier writes scores.csv instead: a line for each image.
 
 Examples:
   site-agent predict --model finetuned/liver --output masks scans/
@@ -60,7 +68,6 @@ Examples:
 
 async function predict(inputs: readonly string[], options: PredictOptions): Promise<void> {
   const model = await readModelFile(options.model);
-  const facts = requireSegmentation(model);
   const { images, refused } = await imagesToSegment(inputs, {
     outputFolder: options.output,
     frame: readFrame(options.frame),
@@ -72,9 +79,36 @@ async function predict(inputs: readonly string[], options: PredictOptions): Prom
       remedy: 'Name images, or a folder that holds some.',
     });
   }
-  const segmented = [...(await segmentImages(model, images, options)), ...refused.map(asRefused)];
+  const others = refused.map(asRefused);
+  if (model.classification !== undefined) return predictClasses(model, images, others, options);
+  const facts = requireSegmentation(model);
+  const segmented = [...(await segmentImages(model, images, options)), ...others];
   await showFigures(options.json, { model: model.digest, images: segmented }, () => describeMasks(segmented, facts));
-  requireSomeMask(segmented);
+  requireSomeAnswer(segmented);
+}
+
+/** Writes scores.csv: a line for each image. */
+async function predictClasses(
+  model: ModelFile,
+  images: readonly ImageToSegment[],
+  others: readonly RefusedAnswer[],
+  options: PredictOptions,
+): Promise<void> {
+  const facts = requireClassification(model);
+  if (facts.input === 'patch') {
+    throw new FederationError('ARGUMENT_INVALID', 'this model judges patches around given points, and a folder names no points', {
+      remedy: 'List images and points as test cases of a task, and use "site-agent evaluate".',
+    });
+  }
+  await makeFolder(resolve(options.output));
+  const asked = images.map(({ name, choice, scan }) => ({ name, choice, ...(scan && { scan }) }));
+  const order = { kind: 'classify', limits: limitsOf(options), modelPath: resolve(model.path), images: asked } as const;
+  const answers = asked.length === 0 ? [] : (await openTrainerDesk().classify(order, 'classifying')).images;
+  const scores = { model: model.digest, classNames: facts.classes.map(({ name }) => name), images: [...answers, ...others] };
+  const path = join(resolve(options.output), 'scores.csv');
+  await writeFileWhole(path, [Buffer.from(formatScores(scores))]);
+  await showFigures(options.json, scores, () => describeScores(scores, path));
+  requireSomeAnswer(scores.images);
 }
 
 async function segmentImages(
@@ -83,12 +117,14 @@ async function segmentImages(
   options: PredictOptions,
 ): Promise<readonly SegmentedImage[]> {
   if (images.length === 0) return [];
-  const { home, output, threads, device } = options;
-  await makeFolder(resolve(output));
-  const config = loadAgentConfig({ home: home ?? defaultHome(), flags: { threads, device } });
-  const limits = trainerLimits(config);
+  await makeFolder(resolve(options.output));
+  const limits = limitsOf(options);
   const order = { kind: 'segment', limits, modelPath: resolve(model.path), images, windows: windowPlan(options) } as const;
   return (await openTrainerDesk().segment(order, 'segmenting')).images;
+}
+
+function limitsOf({ home, threads, device }: PredictOptions): TrainerLimits {
+  return trainerLimits(loadAgentConfig({ home: home ?? defaultHome(), flags: { threads, device } }));
 }
 
 function readFrame(text: string | undefined): number | undefined {
@@ -102,7 +138,9 @@ function readFormat(text: string | undefined): MaskFormat {
   throw new FederationError('ARGUMENT_INVALID', `--format ${text} is neither of ${MASK_FORMATS.join(' and ')}`);
 }
 
-function asRefused({ path, reason }: RefusedImage): SegmentedImage {
+type RefusedAnswer = Extract<SegmentedImage, { readonly refused: unknown }>;
+
+function asRefused({ path, reason }: RefusedImage): RefusedAnswer {
   return { name: path, refused: { code: 'VOLUME_UNSUITABLE', message: reason } };
 }
 
@@ -118,9 +156,9 @@ function describeMasks(images: readonly SegmentedImage[], { classes }: Segmentat
   return [...table, ...(table.length > 0 && refused.length > 0 ? [''] : []), ...refused].join('\n');
 }
 
-function requireSomeMask(images: readonly SegmentedImage[]): void {
+function requireSomeAnswer(images: readonly (SegmentedImage | ClassifiedImage)[]): void {
   if (images.some((image) => !('refused' in image))) return;
-  throw new FederationError('VOLUME_UNSUITABLE', 'no image could be segmented', {
+  throw new FederationError('VOLUME_UNSUITABLE', 'no image could be used', {
     remedy: 'The reasons stand in the list above.',
   });
 }

@@ -1,4 +1,5 @@
 import type {
+  ClassifyResult,
   FinetuneResult,
   ProfileOrder,
   ProfileResult,
@@ -22,6 +23,7 @@ export function openTrainerDesk(): CommandDesk {
   return {
     finetune: async (order, label) => expectKind<FinetuneResult>(await give(order, label, order.task.training.steps), 'finetune'),
     segment: async (order, label) => expectKind<SegmentResult>(await give(order, label, order.images.length), 'segment'),
+    classify: async (order, label) => expectKind<ClassifyResult>(await give(order, label, order.images.length), 'classify'),
     profile: async (order, label, steps) => expectKind<ProfileResult>(await give(order, label, steps), 'profile'),
   };
 }
@@ -49,9 +51,9 @@ async function give(order: TrainerOrder, label: string, total: number): Promise<
   }
 }
 
-const STEP_PHASES: ReadonlySet<string> = new Set(['training', 'segmenting', 'profiling', 'validated']);
+const STEP_PHASES: ReadonlySet<string> = new Set(['training', 'segmenting', 'classifying', 'profiling', 'validated']);
 
-/** Training and segmenting move the line; the phases between only change its note. */
+/** Training, segmenting and classifying move the line; the phases between only change its note. */
 function showOn(line: ProgressLine): (progress: TrainerProgress) => void {
   let done = 0;
   return ({ phase, step, steps, loss, waitedShare }) => {

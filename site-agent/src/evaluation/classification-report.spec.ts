@@ -52,7 +52,7 @@ describe('report on a classifier', () => {
 
   it('writes a line for each case', () => {
     const [header, first] = formatClassificationCsv(reportOf(two)).split('\n');
-    expect(header).toBe('case,patient,label,called,p_class-0,p_class-1');
+    expect(header).toBe('case,patient,class,predicted,probability_class-0,probability_class-1');
     expect(first).toMatch(/^case-0,p0,class-[01],class-[01],[\d.e-]+,[\d.e-]+$/);
   });
 

@@ -151,7 +151,7 @@ export function mostProbable(probabilities: readonly number[]): number {
 
 /** One line per case: its true and its called class, and the probability of each. */
 export function formatClassificationCsv({ classNames, cases }: ClassificationReport): string {
-  const headers = ['case', 'patient', 'label', 'called', ...classNames.map((name) => `p_${name}`)];
+  const headers = ['case', 'patient', 'class', 'predicted', ...classNames.map((name) => `probability_${name}`)];
   const nameOf = (index: number): string => classNames[index] ?? '';
   return csvTable(
     headers,

@@ -1,6 +1,7 @@
 import { Random } from '@consilium/shared/kernel';
 import type { LabelledCase } from './labelled-case.js';
-import { augmentLightly, drawStart, foregroundVoxels, PatchSampler } from './patch-sampler.js';
+import { augmentLightly } from './augmented-patch.js';
+import { drawStart, foregroundVoxels, PatchSampler } from './patch-sampler.js';
 import { finetuneTrainingSchema } from './segmentation-task.js';
 
 const STILL = { flipAxes: [], intensityShift: 0 };

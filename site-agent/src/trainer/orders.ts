@@ -1,4 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
+import { executeClassify } from '../finetuning/classify-order.js';
 import { executeFinetune } from '../finetuning/finetune-order.js';
 import { executeSegment } from '../finetuning/segment-order.js';
 import { executePretrain } from '../training/pretrain-round.js';
@@ -19,6 +20,7 @@ const ORDERS: { readonly [Kind in TrainerOrder['kind']]: Execute<Kind> } = {
   score: executeScore,
   finetune: executeFinetune,
   segment: executeSegment,
+  classify: executeClassify,
   profile: executeProfile,
 };
 

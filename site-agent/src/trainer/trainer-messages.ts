@@ -1,5 +1,4 @@
 import type { Digest, ErrorCode, ErrorReport } from '@consilium/shared/kernel';
-import type { VoxelModelSpec } from '@consilium/shared/models';
 import type { ProbeScore, RoundPlan, ScorePlan, UpdateReport } from '@consilium/shared/wire';
 import type { StepRecord } from '../engine/profile/operation-record.js';
 import type { StepProfile } from '../engine/profile/step-profile.js';
@@ -10,7 +9,8 @@ import type { SurfaceDistances } from '../evaluation/metrics/surface-distance.js
 import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
 import type { ImageToClassify } from '../finetuning/image-to-classify.js';
 import type { ImageToSegment } from '../finetuning/image-to-segment.js';
-import type { SegmentationTask } from '../finetuning/segmentation-task.js';
+import type { FinetuneTask } from '../finetuning/finetune-task.js';
+import type { FinetunedSpec } from '../finetuning/model-blocks.js';
 import type { WindowPlan } from '../finetuning/window-plan.js';
 import type { ProfiledTraining } from '../training/profiled-training.js';
 
@@ -69,7 +69,7 @@ export interface ScoreResult {
 export interface FinetuneOrder {
   readonly kind: 'finetune';
   readonly limits: TrainerLimits;
-  readonly task: SegmentationTask;
+  readonly task: FinetuneTask;
   /** Gets the model, its history and, until then, the checkpoints. */
   readonly outputFolder: string;
 }
@@ -78,7 +78,7 @@ export interface FinetuneResult extends FinetuneOutcome {
   readonly kind: 'finetune';
   readonly modelPath: string;
   readonly historyPath: string;
-  readonly spec: VoxelModelSpec;
+  readonly spec: FinetunedSpec;
   /** The start model's digest, or "scratch". */
   readonly startedFrom: string;
   readonly loadedParameters: readonly string[];
@@ -164,8 +164,8 @@ export interface ProfileResult {
 }
 
 /** What the starting process sends to a trainer process: one order per process, then it ends. */
-export type TrainerOrder = PretrainOrder | ScoreOrder | FinetuneOrder | SegmentOrder | ProfileOrder;
-export type TrainerResult = PretrainResult | ScoreResult | FinetuneResult | SegmentResult | ProfileResult;
+export type TrainerOrder = PretrainOrder | ScoreOrder | FinetuneOrder | SegmentOrder | ClassifyOrder | ProfileOrder;
+export type TrainerResult = PretrainResult | ScoreResult | FinetuneResult | SegmentResult | ClassifyResult | ProfileResult;
 
 export interface TrainerProgress {
   readonly kind: 'progress';
