@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
+import type { ClassificationReport } from '../../site-agent/src/evaluation/classification-report.js';
 import type { PairedComparison } from '../../site-agent/src/evaluation/compare-runs.js';
+import type { ClassificationFigures } from '../../site-agent/src/evaluation/evaluate-classification.js';
 import type { SegmentationFigures } from '../../site-agent/src/evaluation/evaluate-segmentation.js';
 import type { EvaluationReport } from '../../site-agent/src/evaluation/segmentation-report.js';
 import { writeModelFile } from '../../site-agent/src/finetuning/model-file.js';
@@ -13,6 +15,7 @@ import { findScans } from '../../site-agent/src/volumes/find-scan.js';
 import { readNiftiVolume } from '../../site-agent/src/volumes/nifti/nifti-volume.js';
 import { readVolume } from '../../site-agent/src/volumes/read-volume.js';
 import { writeDicomSeries } from '../fixtures/make-dicom-series.js';
+import { makeClassification, makePatchClassification } from '../fixtures/make-classified-images.js';
 import { makeLabelledCase, makeTask } from '../fixtures/make-labelled-cases.js';
 import { describeWithDicomOracle } from '../fixtures/reference-shelf.js';
 import { readSegmentation } from '../fixtures/read-segmentation.js';
@@ -28,6 +31,12 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'consilium-evaluate-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+
+/** As the page shows it. */
+function shownFigure(value: number | null | undefined): string {
+  if (value === null || value === undefined) return '–';
+  return Number.isInteger(value) ? String(value) : value.toFixed(3);
+}
 
 const within = (...names: string[]): string => join(folder, ...names);
 const read = <T>(...names: string[]): T => JSON.parse(readFileSync(within(...names), 'utf8')) as T;
@@ -84,14 +93,14 @@ describe('evaluation of a fine-tuned model beside its scratch run', () => {
     const page = readFileSync(within('out/report.html'), 'utf8');
     expect(page).not.toMatch(/<script|https?:|<link|url\(/i);
     expect(page).toContain('not a medical device');
-    const shown = (value: number | null | undefined): string => value?.toFixed(3) ?? 'missing';
     for (const value of [figures.meanDice, figures.scratch?.meanDice, figures.comparison?.meanDifference, figures.comparison?.test.p]) {
-      expect(page).toContain(`>${shown(value)}<`);
+      expect(page).toContain(`>${shownFigure(value)}<`);
     }
     const worst = figures.cases.toSorted((a, b) => a.dice - b.dice);
-    const places = worst.map(({ name, dice }) => page.indexOf(`<td>${name}</td>`) + 0 * dice);
+    const table = page.slice(page.indexOf('Cases, worst first'));
+    const places = worst.map(({ name }) => table.indexOf(`<td>${name}</td>`));
     expect(places.every((place, index) => place > (places[index - 1] ?? 0))).toBe(true);
-    for (const { classes } of worst) expect(page).toContain(`<td class="number">${shown(classes[0]?.hd95Mm)}</td>`);
+    for (const { classes } of worst) expect(page).toContain(`<td class="number">${shownFigure(classes[0]?.hd95Mm)}</td>`);
     expect(page.match(/<polyline/g)?.length).toBeGreaterThanOrEqual(6);
     const pictures = [...page.matchAll(/src="data:image\/png;base64,([^"]+)"/g)];
     expect(pictures).toHaveLength(4);
@@ -100,6 +109,60 @@ describe('evaluation of a fine-tuned model beside its scratch run', () => {
     const colours = new Set(Array.from({ length: picture.data.length / 3 }, (_, pixel) => picture.data.slice(3 * pixel, 3 * pixel + 3).join()));
     expect([...colours]).toEqual(expect.arrayContaining(['0,190,255', '255,140,0']));
   });
+});
+
+describe('evaluation of a classifier', () => {
+  let figures: ClassificationFigures;
+
+  beforeAll(async () => {
+    const task = makeClassification(within('kinds'), { training: { steps: 40, validateEverySteps: 20 } });
+    const start = within('start-2.safetensors');
+    await writeModelFile(start, { spec: TINY, weights: initialWeights(TINY, 3) });
+    await run('finetune', task, '--from', start, '--output', within('kind'), '--compare-scratch');
+    process.stderr.write(await run('evaluate', within('kind'), '--json', within('kind.json')));
+    figures = read<ClassificationFigures>('kind.json');
+  }, 240_000);
+
+  it('writes the same figures into each of its files, and compares with the scratch run', () => {
+    const { scratch, comparison, ...report } = figures;
+    expect(read<ClassificationReport>('kind/results.json')).toEqual(report);
+    expect(read<ClassificationReport>('kind/scratch/results.json')).toEqual(scratch);
+    expect(comparison?.aucDifference).toBeCloseTo((report.auc ?? NaN) - (scratch?.auc ?? NaN), 12);
+    expect(new Set(report.cases.map(({ patient }) => patient)).size).toBe(3);
+    const page = readFileSync(within('kind/report.html'), 'utf8');
+    expect(page).not.toMatch(/<script|https?:|<link|url\(/i);
+    for (const value of [report.auc, report.accuracy, report.brier]) expect(page).toContain(`<b>${shownFigure(value)}</b>`);
+    expect(page).toContain('ROC of ball');
+    for (const { name } of report.cases) expect(page).toContain(`<td>${name}</td>`);
+  });
+
+  it('predicts the same probabilities for the same images, one line each', async () => {
+    const test = figures.cases.map(({ name }) => within('kinds/scans', `${name}.nii.gz`));
+    await run('predict', ...test, '--model', within('kind'), '--output', within('scores'));
+    const lines = readFileSync(within('scores/scores.csv'), 'utf8').trim().split('\n');
+    expect(lines[0]).toBe('image,predicted,probability_plain,probability_ball');
+    for (const { name, called, probabilities } of figures.cases) {
+      const [, predicted, ...values] = lines.find((line) => line.startsWith(`${name},`))?.split(',') ?? [];
+      expect(predicted).toBe(figures.classNames[called]);
+      values.forEach((value, index) => expect(Number(value)).toBeCloseTo(probabilities[index] ?? NaN, 4));
+    }
+  }, 60_000);
+});
+
+describe('prediction at points', () => {
+  it('judges the patch around each point of a table, and a folder names no points', async () => {
+    const task = makePatchClassification(within('patches'));
+    await run('finetune', task, '--output', within('patch-model'));
+    const words = ['--model', within('patch-model'), '--output', within('at-points')];
+    const rows = ['image,i,j,k,name', 'patches/scans/scan-0.nii.gz,5,6,7,first', 'patches/scans/scan-1.nii.gz,4,5,6,'];
+    writeFileSync(within('points.csv'), rows.join('\n'));
+    await run('predict', ...words, '--points', within('points.csv'));
+    const lines = readFileSync(within('at-points/scores.csv'), 'utf8').trim().split('\n').slice(1);
+    expect(lines).toHaveLength(2);
+    expect(lines.map((line) => line.split(',')[0])).toEqual(['first', 'scan-1@4-5-6']);
+    const refused = await runSiteAgent(folder, 'predict', within('patches/scans'), ...words);
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining('--points') as string });
+  }, 180_000);
 });
 
 describe('prediction of a DICOM series', () => {

@@ -1,25 +1,18 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
-import { writeFileWhole } from '@consilium/shared/weights';
-import { describeScores, formatScores } from '../evaluation/image-scores.js';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import type { RefusedImage } from '../finetuning/find-dicom-images.js';
 import { type ImageToSegment, MASK_FORMATS, type MaskFormat } from '../finetuning/image-to-segment.js';
 import { imagesToSegment } from '../finetuning/images-to-segment.js';
-import {
-  type ModelFile,
-  readModelFile,
-  requireClassification,
-  requireSegmentation,
-  type SegmentationFacts,
-} from '../finetuning/model-file.js';
+import { type ModelFile, readModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';
 import { formatTable } from '@consilium/shared/terminal';
-import type { ClassifiedImage, SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
+import type { SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
 import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
+import { imagesAtPoints, predictClasses, type RefusedAnswer, requireSomeAnswer } from './predict-classes.js';
 import { openTrainerDesk } from './trainer-desk.js';
 import { addWindowOptions, type WindowOptions, windowPlan } from './window-options.js';
 
@@ -27,6 +20,7 @@ interface PredictOptions extends WindowOptions {
   readonly home?: string;
   readonly model: string;
   readonly output: string;
+  readonly points?: string;
   readonly frame?: string;
   readonly format?: string;
   readonly probabilities?: boolean;
@@ -39,10 +33,14 @@ interface PredictOptions extends WindowOptions {
 export function predictCommand(): Command {
   const command = new Command('predict')
     .description('segment or classify images with a fine-tuned model: masks in their own geometry, or a table of scores')
-    .argument('<image...>', 'NIfTI or DICOM files, or folders to look through')
+    .argument('[image...]', 'NIfTI or DICOM files, or folders to look through')
     .requiredOption('--model <file>', 'model file or folder of "finetune"')
     .requiredOption('--output <folder>', 'where masks or scores go')
     .option('--frame <number>', 'which volume of scans with several (time points, echoes), from 0; the first when left out')
+    .option(
+      '--points <table>',
+      'of classifiers of patches: a CSV file with the columns image, i, j, k (and name), instead of images',
+    )
     .option('--format <format>', 'nifti, or dicom-seg: a DICOM segmentation that refers to its series (default: nifti)')
     .option('--probabilities', 'also the probability of each class in every voxel, as NIfTI')
     .option('--threads <count>', 'processor threads; all cores when left out')
@@ -68,6 +66,7 @@ Examples:
 
 async function predict(inputs: readonly string[], options: PredictOptions): Promise<void> {
   const model = await readModelFile(options.model);
+  if (options.points !== undefined) return predictPoints(inputs, model, options);
   const { images, refused } = await imagesToSegment(inputs, {
     outputFolder: options.output,
     frame: readFrame(options.frame),
@@ -80,35 +79,22 @@ async function predict(inputs: readonly string[], options: PredictOptions): Prom
     });
   }
   const others = refused.map(asRefused);
-  if (model.classification !== undefined) return predictClasses(model, images, others, options);
+  if (model.classification !== undefined) {
+    const asked = images.map(({ name, choice, scan }) => ({ name, choice, scan }));
+    return predictClasses(model, { images: asked, others }, { ...options, limits: limitsOf(options) });
+  }
   const facts = requireSegmentation(model);
   const segmented = [...(await segmentImages(model, images, options)), ...others];
   await showFigures(options.json, { model: model.digest, images: segmented }, () => describeMasks(segmented, facts));
   requireSomeAnswer(segmented);
 }
 
-/** Writes scores.csv: a line for each image. */
-async function predictClasses(
-  model: ModelFile,
-  images: readonly ImageToSegment[],
-  others: readonly RefusedAnswer[],
-  options: PredictOptions,
-): Promise<void> {
-  const facts = requireClassification(model);
-  if (facts.input === 'patch') {
-    throw new FederationError('ARGUMENT_INVALID', 'this model judges patches around given points, and a folder names no points', {
-      remedy: 'List images and points as test cases of a task, and use "site-agent evaluate".',
-    });
+async function predictPoints(inputs: readonly string[], model: ModelFile, options: PredictOptions): Promise<void> {
+  if (inputs.length > 0) {
+    throw new FederationError('ARGUMENT_INVALID', 'name images or --points, not both: the table names its images');
   }
-  await makeFolder(resolve(options.output));
-  const asked = images.map(({ name, choice, scan }) => ({ name, choice, ...(scan && { scan }) }));
-  const order = { kind: 'classify', limits: limitsOf(options), modelPath: resolve(model.path), images: asked } as const;
-  const answers = asked.length === 0 ? [] : (await openTrainerDesk().classify(order, 'classifying')).images;
-  const scores = { model: model.digest, classNames: facts.classes.map(({ name }) => name), images: [...answers, ...others] };
-  const path = join(resolve(options.output), 'scores.csv');
-  await writeFileWhole(path, [Buffer.from(formatScores(scores))]);
-  await showFigures(options.json, scores, () => describeScores(scores, path));
-  requireSomeAnswer(scores.images);
+  const images = imagesAtPoints(options.points ?? '');
+  return predictClasses(model, { images, others: [] }, { ...options, limits: limitsOf(options) });
 }
 
 async function segmentImages(
@@ -138,8 +124,6 @@ function readFormat(text: string | undefined): MaskFormat {
   throw new FederationError('ARGUMENT_INVALID', `--format ${text} is neither of ${MASK_FORMATS.join(' and ')}`);
 }
 
-type RefusedAnswer = Extract<SegmentedImage, { readonly refused: unknown }>;
-
 function asRefused({ path, reason }: RefusedImage): RefusedAnswer {
   return { name: path, refused: { code: 'VOLUME_UNSUITABLE', message: reason } };
 }
@@ -154,11 +138,4 @@ function describeMasks(images: readonly SegmentedImage[], { classes }: Segmentat
   const align = [undefined, ...classes.map(() => 'right' as const)];
   const table = rows.length === 0 ? [] : [formatTable(['mask', ...classes.map(({ name }) => `${name} ml`)], rows, { align })];
   return [...table, ...(table.length > 0 && refused.length > 0 ? [''] : []), ...refused].join('\n');
-}
-
-function requireSomeAnswer(images: readonly (SegmentedImage | ClassifiedImage)[]): void {
-  if (images.some((image) => !('refused' in image))) return;
-  throw new FederationError('VOLUME_UNSUITABLE', 'no image could be used', {
-    remedy: 'The reasons stand in the list above.',
-  });
 }

@@ -13,7 +13,7 @@ import {
   writeClassificationReport,
 } from './classification-report.js';
 import { type ClassificationComparison, compareClassifiers } from './compare-classifiers.js';
-import type { EvaluatedModel } from './evaluate-segmentation.js';
+import type { EvaluatedModel } from './evaluated-model.js';
 import { renderClassificationPage } from './html/classification-page.js';
 import { readCourse } from './training-course.js';
 

@@ -1,7 +1,6 @@
 /** Scores a segmentation model on its task's test cases, beside a scratch run where there is one, and writes what people read. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest } from '@consilium/shared/kernel';
 import { writeFileWhole } from '@consilium/shared/weights';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
@@ -9,19 +8,13 @@ import type { WindowPlan } from '../finetuning/window-plan.js';
 import type { SegmentOrder, SegmentResult, TrainerLimits } from '../trainer/trainer-messages.js';
 import { writeRecord } from '../training/round-folder.js';
 import { comparePaired, type PairedComparison } from './compare-runs.js';
+import type { EvaluatedModel } from './evaluated-model.js';
 import { renderSegmentationPage, worstFirst } from './html/segmentation-page.js';
 import { type EvaluationReport, makeReport, writeReport } from './segmentation-report.js';
 import { readCourse } from './training-course.js';
 
 /** A page with a picture of every case of a large collection would not open any more. */
 const MOST_PICTURES = 24;
-
-export interface EvaluatedModel {
-  readonly modelPath: string;
-  readonly digest: Digest;
-  /** Where its history.json lies. */
-  readonly folder: string;
-}
 
 export interface SegmentationEvaluation {
   readonly task: SegmentationTask;
@@ -51,8 +44,8 @@ interface SegmentDesk {
  */
 export async function evaluateSegmentation(evaluation: SegmentationEvaluation, desk: SegmentDesk): Promise<SegmentationFigures> {
   const { model, scratch, outputFolder } = evaluation;
-  const overlayFolder = join(outputFolder, 'overlays');
-  const report = await scoreModel(evaluation, model, { folder: outputFolder, overlayFolder }, desk);
+  const pictureFiles = nameFiles(evaluation.task, join(outputFolder, 'overlays'));
+  const report = await scoreModel(evaluation, model, { folder: outputFolder, pictureFiles }, desk);
   let compared: { report: EvaluationReport; comparison: PairedComparison } | undefined;
   if (scratch !== undefined) {
     const other = await scoreModel(evaluation, scratch, { folder: join(outputFolder, 'scratch') }, desk);
@@ -63,44 +56,48 @@ export async function evaluateSegmentation(evaluation: SegmentationEvaluation, d
     report,
     course: await readCourse(model.folder),
     scratch: compared && scratch && { ...compared, course: await readCourse(scratch.folder) },
-    pictures: await readPictures(report, overlayFolder),
+    pictures: await readPictures(report, pictureFiles),
   });
   await writeFileWhole(join(outputFolder, 'report.html'), [Buffer.from(page)]);
   return { ...report, scratch: compared?.report ?? null, comparison: compared?.comparison ?? null };
 }
 
+/** Case names may hold anything: the number tells two apart whose names become the same. */
+function nameFiles({ cases }: SegmentationTask, folder: string): ReadonlyMap<string, string> {
+  return new Map(
+    cases.test.map(({ name }, index) => [name, join(folder, `${index + 1}-${name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}.png`)]),
+  );
+}
+
 async function scoreModel(
   { task, limits, windows, legacy }: SegmentationEvaluation,
   { modelPath, digest }: EvaluatedModel,
-  { folder, overlayFolder }: { readonly folder: string; readonly overlayFolder?: string },
+  { folder, pictureFiles }: { readonly folder: string; readonly pictureFiles?: ReadonlyMap<string, string> },
   desk: SegmentDesk,
 ): Promise<EvaluationReport> {
-  const images = task.cases.test.map(({ name, image, series, frame, label }) => ({
-    name,
-    choice: { path: image, series, frame },
-    labelPath: label,
-    ...(overlayFolder !== undefined && { overlayPath: pictureFile(overlayFolder, name) }),
-  }));
+  const images = task.cases.test.map(({ name, image, series, frame, label }) => {
+    const overlayPath = pictureFiles?.get(name);
+    return { name, choice: { path: image, series, frame }, labelPath: label, ...(overlayPath !== undefined && { overlayPath }) };
+  });
   const order = { kind: 'segment', limits, modelPath, images, windows, legacy } as const;
-  const label = overlayFolder === undefined ? 'scoring the scratch run' : 'scoring test cases';
+  const label = pictureFiles === undefined ? 'scoring the scratch run' : 'scoring test cases';
   const report = makeReport(task, digest, (await desk.segment(order, label)).images);
   await makeFolder(folder);
   await writeReport(folder, report);
   return report;
 }
 
-function pictureFile(folder: string, name: string): string {
-  return join(folder, `${name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}.png`);
-}
-
 function casesOf({ cases }: EvaluationReport) {
   return cases.map(({ name, patient, dice }) => ({ name, patient, value: dice }));
 }
 
-async function readPictures({ cases }: EvaluationReport, folder: string): Promise<Map<string, Uint8Array>> {
+async function readPictures(
+  { cases }: EvaluationReport,
+  files: ReadonlyMap<string, string>,
+): Promise<ReadonlyMap<string, Uint8Array>> {
   const pictures = new Map<string, Uint8Array>();
   for (const { name } of worstFirst(cases).slice(0, MOST_PICTURES)) {
-    const picture = await readFile(pictureFile(folder, name)).catch(() => undefined);
+    const picture = await readFile(files.get(name) ?? '').catch(() => undefined);
     if (picture !== undefined) pictures.set(name, picture);
   }
   return pictures;

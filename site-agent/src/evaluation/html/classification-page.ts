@@ -80,7 +80,7 @@ this one; where the class is rarer, the positive predictive value is lower.</p>`
 function areaSection({ aucDifference, aucInterval }: ClassificationComparison): string {
   return section(
     'Area beside a scratch run',
-    `<p>The area under the ROC curve is <b>${figureText(aucDifference)}</b> above that of the scratch run (95 % interval
+    `<p>Fine-tuned minus scratch: the area under the ROC curve differs by <b>${figureText(aucDifference)}</b> (95 % interval
 ${intervalText(aucInterval)}, both models on the same drawn patients).</p>`,
   );
 }

@@ -8,10 +8,11 @@ export function comparisonSection(comparison: PairedComparison, figure: string):
   if (pairs.length === 0) return section('Beside a scratch run', '<p>No case was scored by both models.</p>');
   const evenly = pairs.length - higher - lower;
   const method = test.method === 'exact' ? 'exact' : 'normal approximation';
-  const words = `<p>On ${pairs.length} cases the ${figure} of the fine-tuned model is on average
-<b>${figureText(meanDifference)}</b> above that of the scratch run (95 % interval ${intervalText(interval)}): higher in ${higher}, lower
-in ${lower}, equal in ${evenly}. Wilcoxon signed-rank test over patients: p = <b>${figureText(test.p)}</b> (${method}, ${test.pairs}
-pairs that differ). A difference whose interval holds 0 may be chance; with few cases even a real one does not show.</p>`;
+  const words = `<p>Fine-tuned minus scratch: on ${pairs.length} cases the ${figure} differs on average by
+<b>${figureText(meanDifference)}</b> (95 % interval ${intervalText(interval)}). It is higher in ${higher} cases, lower in ${lower}, equal
+in ${evenly}. Wilcoxon signed-rank test over patients: p = <b>${test.p < 0.001 ? test.p.toExponential(0) : figureText(test.p)}</b>
+(${method}, ${test.pairs} pairs that differ). A difference whose interval holds 0 may be chance; with few cases even a real one does
+not show.</p>`;
   const bounds = [0, 1] as const;
   const chart = chartFigure({
     title: 'Each case: scratch against fine-tuned',

@@ -11,7 +11,8 @@ export interface DistanceGrid {
 
 /** For each voxel, the squared distance in mm² to the nearest voxel that is not 0; Infinity everywhere when there is none. */
 export function squaredDistances(sites: Uint8Array, { sizeVoxels, spacingMm }: DistanceGrid): Float64Array {
-  const distances = Float64Array.from(sites, (value) => (value === 0 ? Infinity : 0));
+  const distances = new Float64Array(sites.length).fill(Infinity);
+  for (let voxel = 0; voxel < sites.length; voxel++) if (sites[voxel] !== 0) distances[voxel] = 0;
   const [, ny, nz] = sizeVoxels;
   const strides = [ny * nz, nz, 1] as const;
   for (const axis of [2, 1, 0] as const) {

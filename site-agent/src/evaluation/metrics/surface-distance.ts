@@ -68,7 +68,14 @@ export function surfaceOf(mask: Uint8Array, [nx, ny, nz]: readonly [number, numb
 }
 
 function hasAllNeighbours(mask: Uint8Array, voxel: number, alongX: number, alongY: number): boolean {
-  return [-alongX, alongX, -alongY, alongY, -1, 1].every((step) => mask[voxel + step] !== 0);
+  return (
+    mask[voxel - 1] !== 0 &&
+    mask[voxel + 1] !== 0 &&
+    mask[voxel - alongY] !== 0 &&
+    mask[voxel + alongY] !== 0 &&
+    mask[voxel - alongX] !== 0 &&
+    mask[voxel + alongX] !== 0
+  );
 }
 
 interface Box {
@@ -78,19 +85,19 @@ interface Box {
 
 /** The smallest box that holds the value in any of the maps. */
 function boundsOf(maps: readonly Uint8Array[], value: number, [nx, ny, nz]: DistanceGrid['sizeVoxels']): Box | undefined {
-  const low = [nx, ny, nz];
-  const high = [-1, -1, -1];
-  for (const map of maps) {
-    for (let voxel = map.indexOf(value); voxel >= 0; voxel = map.indexOf(value, voxel + 1)) {
-      [Math.floor(voxel / (ny * nz)), Math.floor(voxel / nz) % ny, voxel % nz].forEach((at, axis) => {
-        low[axis] = Math.min(low[axis] as number, at);
-        high[axis] = Math.max(high[axis] as number, at);
-      });
+  let [x0, y0, z0] = [nx, ny, nz];
+  let [x1, y1, z1] = [-1, -1, -1];
+  for (let row = 0; row < nx * ny; row++) {
+    for (const map of maps) {
+      const line = map.subarray(row * nz, (row + 1) * nz);
+      const first = line.indexOf(value);
+      if (first < 0) continue;
+      const [x, y] = [Math.floor(row / ny), row % ny];
+      [x0, y0, z0] = [Math.min(x0, x), Math.min(y0, y), Math.min(z0, first)];
+      [x1, y1, z1] = [Math.max(x1, x), Math.max(y1, y), Math.max(z1, line.lastIndexOf(value))];
     }
   }
-  const [x = 0, y = 0, z = 0] = low;
-  const [a = 0, b = 0, c = 0] = high;
-  return a < 0 ? undefined : { from: [x, y, z], sizeVoxels: [a - x + 1, b - y + 1, c - z + 1] };
+  return x1 < 0 ? undefined : { from: [x0, y0, z0], sizeVoxels: [x1 - x0 + 1, y1 - y0 + 1, z1 - z0 + 1] };
 }
 
 function cut(map: Uint8Array, value: number, [, ny, nz]: DistanceGrid['sizeVoxels'], { from, sizeVoxels }: Box): Uint8Array {

@@ -148,6 +148,7 @@ function pixelElements(frames: readonly SegmentFrame[], { sizeVoxels: [columns, 
     unsignedShort(TAG.highBit, 0),
     unsignedShort(TAG.pixelRepresentation, 0),
     text(0x00620001, 'CS', 'BINARY'),
+    text(0x00620013, 'CS', 'NO'), // segments do not overlap
     { tag: TAG.pixelData, vr: 'OB', value: packBits(frames) },
   ];
 }
