@@ -234,6 +234,7 @@ function derivedFrom({ facts, plane }: PlacedPlane): WrittenElement {
   const image: DataSet = [
     ...instance(facts),
     ...frame,
+    text(0x0028135a, 'CS', 'YES'), // the pixels lie where the image's do
     sequence(0x0040a170, code('121322', 'DCM', 'Source image for image processing operation')),
   ];
   return sequence(0x00089124, [sequence(0x00082112, image), sequence(0x00089215, code('113076', 'DCM', 'Segmentation'))]);
