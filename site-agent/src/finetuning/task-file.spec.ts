@@ -84,7 +84,7 @@ describe('task file', () => {
     ['a spacing of two numbers', { ...valid(), spacingMm: [1, 1] }, /spacingMm/],
     ['a spacing that cannot be', { ...valid(), spacingMm: 0 }, /spacingMm/],
     ['no training case', { ...valid(), cases: { train: [] } }, /cases\.train/],
-    ['neither cases nor split', { ...valid(), cases: undefined }, /cases: give either/],
+    ['neither cases nor split', { ...valid(), cases: undefined }, /cases: give "cases", "split" or "folders"/],
     ['a patch side that the network cannot halve', { ...valid(), patchSizeVoxels: [64, 64, 30] }, /patchSizeVoxels/],
     [
       'a label in two classes',
@@ -135,23 +135,23 @@ describe('cases of a task file', () => {
   });
 
   it('come from two folders, divided by names in a file of lists of its own', () => {
-    mkdirSync(join(folder, 'labels'));
-    for (const name of ['a', 'b', 'c', 'a_label', 'b_label', 'c_label'])
-      writeFileSync(join(folder, 'labels', `${name}.nii.gz`), '');
+    for (const name of ['images', 'labels']) {
+      mkdirSync(join(folder, name));
+      for (const id of ['a', 'b', 'c']) writeFileSync(join(folder, name, `${id}.nii.gz`), '');
+    }
+    const folders = { images: 'images', labels: 'labels' };
     const lists = { task: 'x', val: ['b'], test: ['c'], subsets: { 1: ['a'] } };
     writeFileSync(join(folder, 'split.json'), JSON.stringify(lists, null, 2));
     const split = { file: 'split.json', lists: { train: 'subsets.1', validation: 'val', test: 'test' } };
-    const task = readTaskFile(write(undivided({ folders: { images: 'scans', labels: 'labels' }, split })));
+    const task = readTaskFile(write(undivided({ folders, split })));
     expect(task.cases.train).toEqual([
-      { name: 'a', image: join(folder, 'scans/a.nii.gz'), label: join(folder, 'labels/a.nii.gz') },
+      { name: 'a', image: join(folder, 'images/a.nii.gz'), label: join(folder, 'labels/a.nii.gz') },
     ]);
     expect(task.cases.test.map(({ name }) => name)).toEqual(['c']);
     const wrong = { ...split, lists: { ...split.lists, train: 'subsets.2' } };
-    expect(() => readTaskFile(write(undivided({ folders: { images: 'scans', labels: 'labels' }, split: wrong })))).toThrow(
-      /no list subsets\.2/,
-    );
+    expect(() => readTaskFile(write(undivided({ folders, split: wrong })))).toThrow(/no list subsets\.2/);
     writeFileSync(join(folder, 'split.json'), JSON.stringify({ ...lists, val: ['z'] }, null, 2));
-    expect(() => readTaskFile(write(undivided({ folders: { images: 'scans', labels: 'labels' }, split })))).toThrow(
+    expect(() => readTaskFile(write(undivided({ folders, split })))).toThrow(
       /split\.json line 4: validation\.0: there is no image called z/,
     );
   });
