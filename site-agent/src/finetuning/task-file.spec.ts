@@ -34,7 +34,7 @@ describe('task file', () => {
   it("fills in the published schedule and resolves paths against the file's folder", () => {
     const task = readTaskFile(write(valid()));
     expect(task.patchSizeVoxels).toEqual([64, 64, 32]);
-    expect(task.training).toMatchObject({ learningRate: 1e-3, loss: 'dice', foregroundShare: 0.5 });
+    expect(task.training).toMatchObject({ learningRate: 1e-3, loss: 'dice-bce', foregroundShare: 0.5 });
     expect(task.training.plateau).toEqual({ factor: 0.5, patience: 6, minimumDelta: 1e-4, floor: 1e-6 });
     expect(task.start).toEqual({ from: 'scratch', outputLayer: 'auto', fresh: [] });
     expect(task.model).toMatchObject({ width: 8, norm: 'instance' });
@@ -152,7 +152,7 @@ describe('cases of a task file', () => {
     expect(() => readTaskFile(write(undivided({ folders, split: wrong })))).toThrow(/no list subsets\.2/);
     writeFileSync(join(folder, 'split.json'), JSON.stringify({ ...lists, val: ['z'] }, null, 2));
     expect(() => readTaskFile(write(undivided({ folders, split })))).toThrow(
-      /split\.json line 4: validation\.0: there is no image called z/,
+      /split\.json line 4: val\.0: there is no image called z/,
     );
   });
 
