@@ -12,7 +12,7 @@ import {
   unet3dSpecSchema,
   type VoxelModelSpec,
 } from '@consilium/shared/models';
-import { classifierChoiceOf, type ClassificationTask, outputsOf } from './classification-task.js';
+import { classifierChoiceOf, type ClassificationTask, outputsOf, scratchClassifier } from './classification-task.js';
 import { SCRATCH } from './finetune-case.js';
 import type { FinetuneTask } from './finetune-task.js';
 import type { FinetunedSpec } from './model-blocks.js';
@@ -53,7 +53,7 @@ function backboneOf(spec: ModelSpec): FinetunedSpec {
 
 function scratchSpec(task: FinetuneTask): FinetunedSpec {
   if (task.kind === 'segmentation') return { ...task.model, inputChannels: 1, outputs: task.classes.length };
-  return backboneOf(modelSpecSchema.parse(classifierChoiceAsSpec(task)));
+  return backboneOf(modelSpecSchema.parse(scratchClassifier(task)));
 }
 
 /**
@@ -67,12 +67,6 @@ function requireSpread(spec: FinetunedSpec, { patchSizeVoxels }: FinetuneTask): 
   throw new FederationError('TASK_INVALID', 'patchSizeVoxels: instance norm sees nothing in the one voxel that remains of it', {
     remedy: `Make a side at least ${2 * multiples[0]} voxels long, or start from a model with another norm.`,
   });
-}
-
-/** The scratch network that a classification describes, before it is checked. */
-export function classifierChoiceAsSpec({ model, ...task }: Pick<ClassificationTask, 'model' | 'classes' | 'training'>): object {
-  const head = model.architecture === 'medicalnet-resnet' ? { head: 'classification' } : {};
-  return { ...model, ...head, inputChannels: 1, outputs: outputsOf(task) };
 }
 
 /** The same task from scratch, with the network that was trained from a model. */

@@ -241,6 +241,7 @@ describe('classification task', () => {
     ],
     ['one output for three classes', { classes: ['x', 'y', 'z'], training: { loss: 'bce' } }, /training\.loss: bce needs/],
     ['a loss of segmentations', { training: { loss: 'dice' } }, /training\.loss/],
+    ['a network that cannot be', { model: { architecture: 'genesis-classifier', groups: 2 } }, /model\.groups: only group norm/],
     ['another kind', { kind: 'detection' }, /kind/],
   ])('refuses %s', (_, changes, message) => {
     const path = write({ ...classification(), ...changes });
