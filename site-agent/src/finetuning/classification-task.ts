@@ -1,6 +1,6 @@
 /** Classification of whole images or patches with the encoder of a pretrained model (spec A7). */
 import { z } from 'zod';
-import { genesisClassifierSpecSchema, medicalnetSpecSchema } from '@consilium/shared/models';
+import { genesisClassifierSpecSchema, medicalnetSpecSchema, modelSpecSchema } from '@consilium/shared/models';
 import { nameField, patchPlanSchema } from '@consilium/shared/wire';
 import type { Triple } from '../volumes/volume.js';
 import { caseSourceFields, checkCaseSource, type FoldsPlan } from './case-entry.js';
@@ -50,13 +50,21 @@ const classifierChoiceSchema = z.discriminatedUnion('architecture', [
   medicalnetSpecSchema.omit({ inputChannels: true, outputs: true, head: true }),
 ]);
 
+type ClassifierChoice = z.infer<typeof classifierChoiceSchema>;
+
 const strippedChoiceSchema = z.discriminatedUnion('architecture', [
   genesisClassifierSpecSchema.omit({ inputChannels: true, outputs: true }).strip(),
   medicalnetSpecSchema.omit({ inputChannels: true, outputs: true, head: true }).strip(),
 ]);
 
+/** The network that a task describes, before it is checked. */
+export function scratchClassifier({ model, ...task }: OutputsPlan & { readonly model: ClassifierChoice }): object {
+  const head = model.architecture === 'medicalnet-resnet' ? { head: 'classification' } : {};
+  return { ...model, ...head, inputChannels: 1, outputs: outputsOf(task) };
+}
+
 /** A network without what the task decides; undefined when it is no classifier. */
-export function classifierChoiceOf(spec: object): z.infer<typeof classifierChoiceSchema> | undefined {
+export function classifierChoiceOf(spec: object): ClassifierChoice | undefined {
   return strippedChoiceSchema.safeParse(spec).data;
 }
 
@@ -80,6 +88,10 @@ export const classificationFileSchema = z
     refuseSharedLabels(task.classes, context);
     if (task.training.loss === 'bce' && task.classes.length !== 2) {
       context.addIssue({ code: 'custom', path: ['training', 'loss'], message: 'bce needs exactly two classes' });
+    }
+    const network = modelSpecSchema.safeParse(scratchClassifier(task));
+    for (const { path, message } of network.error?.issues ?? []) {
+      context.addIssue({ code: 'custom', path: ['model', ...path], message });
     }
   });
 export type ClassificationFile = z.infer<typeof classificationFileSchema>;
@@ -107,7 +119,12 @@ export interface ClassificationTask extends ImagePlan {
   readonly training: ClassifierTraining;
 }
 
+interface OutputsPlan {
+  readonly classes: readonly ImageClass[];
+  readonly training: Pick<ClassifierTraining, 'loss'>;
+}
+
 /** Outputs of the network: one for two classes with binary cross-entropy, else one per class. */
-export function outputsOf({ classes, training }: Pick<ClassificationTask, 'classes' | 'training'>): number {
+export function outputsOf({ classes, training }: OutputsPlan): number {
   return training.loss === 'bce' ? 1 : classes.length;
 }

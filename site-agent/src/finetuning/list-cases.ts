@@ -41,7 +41,7 @@ export function listCases(source: CaseSource, task: TaskDocument, folder: string
   }
   const document = readDocument(path, 'split file');
   const cases = lists === undefined ? checkDocument(casesSchema, document) : pickLists(document, lists);
-  return entriesOf(cases, { document, prefix: [], folder: base, pairs });
+  return entriesOf(cases, { document, prefix: [], names: lists, folder: base, pairs });
 }
 
 type Pairs = ReadonlyMap<string, FolderPair> | undefined;
@@ -54,14 +54,18 @@ function pairAsCase({ name, image, label }: FolderPair): ListedCase {
   return { entry: { image, ...(label !== undefined && { label }), name }, list: undefined, place: image, folder: '' };
 }
 
+type ListNames = Partial<Record<CaseList, string | undefined>>;
+
 interface Reading {
   readonly document: TaskDocument;
   readonly prefix: readonly string[];
+  /** What the lists are called there, where not like here. */
+  readonly names?: ListNames | undefined;
   readonly folder: string;
   readonly pairs: Pairs;
 }
 
-function entriesOf(cases: CaseLists | CaseRows, { document, prefix, folder, pairs }: Reading): ListedCase[] {
+function entriesOf(cases: CaseLists | CaseRows, { document, prefix, names = {}, folder, pairs }: Reading): ListedCase[] {
   const placeOf = (field: readonly (string | number)[]): string => {
     const path = [...prefix, ...field];
     return `${document.placeOf(path)}: ${path.join('.')}`;
@@ -73,7 +77,9 @@ function entriesOf(cases: CaseLists | CaseRows, { document, prefix, folder, pair
     });
   }
   return CASE_LISTS.flatMap((list) =>
-    cases[list].map((row, index) => withPair(row, { list, place: placeOf([list, index]), folder, pairs })),
+    cases[list].map((row, index) =>
+      withPair(row, { list, place: placeOf([...(names[list] ?? list).split('.'), index]), folder, pairs }),
+    ),
   );
 }
 
@@ -114,7 +120,7 @@ function listOf(word: string | undefined, place: string): CaseList | undefined {
 }
 
 /** The lists of a file under names of its own, such as "subsets.10". */
-function pickLists(document: TaskDocument, names: Partial<Record<CaseList, string | undefined>>): CaseLists {
+function pickLists(document: TaskDocument, names: ListNames): CaseLists {
   const entries = CASE_LISTS.flatMap((list) => {
     const name = names[list];
     if (name === undefined) return [];

@@ -19,10 +19,23 @@ export type ModelPart = 'encoder' | 'decoder' | 'head' | 'output';
 export interface ModelBlock {
   readonly part: ModelPart;
   readonly prefixes: readonly string[];
+  /** 0 for heads and outputs, 1 for the block before them, and so on. */
+  readonly distanceToOutput: number;
 }
 
+type NamedBlock = Omit<ModelBlock, 'distanceToOutput'>;
+
 export function blocksOf(spec: FinetunedSpec): readonly ModelBlock[] {
-  const output: ModelBlock = { part: 'output', prefixes: [outputLayerPrefix(spec)] };
+  const named = namedBlocks(spec);
+  const pretrained = named.filter((block) => !isOfTask(block));
+  return named.map((block) => ({
+    ...block,
+    distanceToOutput: isOfTask(block) ? 0 : pretrained.length - pretrained.indexOf(block),
+  }));
+}
+
+function namedBlocks(spec: FinetunedSpec): readonly NamedBlock[] {
+  const output: NamedBlock = { part: 'output', prefixes: [outputLayerPrefix(spec)] };
   switch (spec.architecture) {
     case 'genesis-unet3d': {
       const { encoder, decoder } = unet3dBlocks(spec);
@@ -44,7 +57,7 @@ export function blocksOf(spec: FinetunedSpec): readonly ModelBlock[] {
   }
 }
 
-function block(part: ModelPart, ...prefixes: string[]): ModelBlock {
+function block(part: ModelPart, ...prefixes: string[]): NamedBlock {
   return { part, prefixes };
 }
 
@@ -53,14 +66,7 @@ export function blockOf(name: string, blocks: readonly ModelBlock[]): ModelBlock
   return blocks.find(({ prefixes }) => prefixes.some((prefix) => name.startsWith(prefix)));
 }
 
-/** Blocks between this one and the output, which has none; heads and outputs count as one place. */
-export function distanceToOutput(block: ModelBlock, blocks: readonly ModelBlock[]): number {
-  if (isOfTask(block)) return 0;
-  const pretrained = blocks.filter((other) => !isOfTask(other));
-  return pretrained.length - pretrained.indexOf(block);
-}
-
 /** True for layers that a start model's task had no use for. */
-export function isOfTask({ part }: ModelBlock): boolean {
+export function isOfTask({ part }: Pick<ModelBlock, 'part'>): boolean {
   return part === 'head' || part === 'output';
 }

@@ -1,6 +1,6 @@
 import { initialWeights, manifestOf, modelSpecSchema, statisticNames } from '@consilium/shared/models';
 import { nameMatcher } from '@consilium/shared/models';
-import { blockOf, blocksOf, distanceToOutput, type FinetunedSpec } from './model-blocks.js';
+import { blockOf, blocksOf, type FinetunedSpec } from './model-blocks.js';
 import { frozenStatistics, isFrozenAt, parameterGroups, rampAt, type Treated } from './parameter-treatment.js';
 import { finetuneTrainingSchema } from './segmentation-task.js';
 import { transferWeights } from './transfer-weights.js';
@@ -37,10 +37,7 @@ describe('blocks', () => {
     const spec = specOf(SPECS[name] ?? {});
     const blocks = blocksOf(spec);
     for (const tensor of manifestOf(spec).tensors) expect(blockOf(tensor.name, blocks)).toBeDefined();
-    const distances = manifestOf(spec).tensors.map((tensor) => {
-      const block = blockOf(tensor.name, blocks);
-      return block === undefined ? NaN : distanceToOutput(block, blocks);
-    });
+    const distances = manifestOf(spec).tensors.map((tensor) => blockOf(tensor.name, blocks)?.distanceToOutput ?? NaN);
     expect(Math.min(...distances)).toBe(0);
     expect(distances[0]).toBe(Math.max(...distances));
   });

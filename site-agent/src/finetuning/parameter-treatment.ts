@@ -7,7 +7,7 @@ import { manifestOf } from '@consilium/shared/models';
 import type { OptimizerPlan } from '@consilium/shared/wire';
 import type { ParameterGroup, RateFactorOf } from '../engine/optimizers/optimizer.js';
 import type { CommonTraining } from './finetune-training.js';
-import { blockOf, blocksOf, distanceToOutput, type FinetunedSpec, isOfTask, type ModelBlock } from './model-blocks.js';
+import { blockOf, blocksOf, type FinetunedSpec, isOfTask, type ModelBlock } from './model-blocks.js';
 
 /** What the treatment depends on. */
 export interface Treated {
@@ -38,10 +38,9 @@ export function isFrozenAt({ mode }: Treated['training'], step: number): boolean
 /** The optimizer's groups: one for each parameter that is not treated like the rest. */
 export function parameterGroups(treated: Treated, frozen: boolean): ParameterGroup[] {
   const { encoderRateFactor, layerRateDecay } = treated.training;
-  const blocks = blocksOf(treated.spec);
   return [...pretrainedParameters(treated)].flatMap(([match, block]): ParameterGroup[] => {
     if (frozen) return [{ match, frozen }];
-    const rateFactor = (block.part === 'encoder' ? encoderRateFactor : 1) * layerRateDecay ** distanceToOutput(block, blocks);
+    const rateFactor = (block.part === 'encoder' ? encoderRateFactor : 1) * layerRateDecay ** block.distanceToOutput;
     return rateFactor === 1 ? [] : [{ match, rateFactor }];
   });
 }

@@ -46,6 +46,23 @@ describe('patch sampler', () => {
     expect(seen.size).toBe(2);
   });
 
+  it('centres on a class that one case in ten has as often as on the others, where classes are balanced', async () => {
+    const rare = makeCase('rare', 3000);
+    rare.classMap[3000] = 2;
+    const cases = [rare, ...Array.from({ length: 9 }, (_, index) => makeCase(`usual-${index}`, 3000))];
+    const share = async (balance: string): Promise<number> => {
+      const training = finetuneTrainingSchema.parse({ batchSize: 10, foregroundShare: 1, augmentation: 'none', balance });
+      const balanced = new PatchSampler(cases, { patchSizeVoxels: [8, 8, 8], classes: 2, training });
+      let second = 0;
+      for (let step = 0; step < 20; step++)
+        (await balanced.batch(step)).target.forEach((value, at) => (second += at % 2 ? value : 0));
+      return second / 200;
+    };
+    expect(await share('cases')).toBeCloseTo(0.1, 6);
+    expect(await share('classes')).toBeGreaterThan(0.4);
+    expect(await share('classes')).toBeLessThan(0.6);
+  });
+
   it('keeps image and labels together through flips', () => {
     const values = Float32Array.from({ length: 24 }, (_, index) => index / 24);
     const map = Uint8Array.from({ length: 24 }, (_, index) => index);

@@ -17,7 +17,10 @@ export type SegmentationClass = z.infer<typeof segmentationClassSchema>;
 /** Defaults: Models Genesis' fine-tuning schedule (spec A7) and the augmentation chosen for target tasks (A12). */
 export const finetuneTrainingSchema = z.strictObject({
   ...trainingFields,
-  loss: z.enum(['dice', 'dice-bce']).default('dice'),
+  loss: z
+    .enum(['dice', 'dice-bce'])
+    .default('dice-bce')
+    .describe('dice is what Models Genesis used; with cross-entropy a network leaves "background everywhere" much sooner'),
   watch: z.enum(['loss', 'dice']).default('loss').describe('which validation result keeps weights, cuts the rate and stops'),
   foregroundShare: fraction.default(0.5).describe('share of patches that are centred on a labelled voxel'),
   balance: z

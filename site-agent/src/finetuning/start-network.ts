@@ -7,11 +7,12 @@ import {
   modelChoiceOf,
   type ModelSpec,
   modelSpecSchema,
+  sideMultiplesOf,
   type Unet3dSpec,
   unet3dSpecSchema,
   type VoxelModelSpec,
 } from '@consilium/shared/models';
-import { classifierChoiceOf, type ClassificationTask, outputsOf } from './classification-task.js';
+import { classifierChoiceOf, type ClassificationTask, outputsOf, scratchClassifier } from './classification-task.js';
 import { SCRATCH } from './finetune-case.js';
 import type { FinetuneTask } from './finetune-task.js';
 import type { FinetunedSpec } from './model-blocks.js';
@@ -33,10 +34,12 @@ export async function openStart(task: FinetuneTask): Promise<Start> {
   const { start, training } = task;
   if (start.from === SCRATCH) {
     const spec = scratchSpec(task);
+    requireSpread(spec, task);
     return { spec, digest: null, ...scratchWeights(spec, training.seed) };
   }
   const source = await readModelFile(start.from);
   const spec = task.kind === 'segmentation' ? segmenterFrom(source, task) : classifierFrom(source, task);
+  requireSpread(spec, task);
   return { spec, digest: source.digest, ...transferWeights(spec, source.weights, training.seed, start) };
 }
 
@@ -50,13 +53,20 @@ function backboneOf(spec: ModelSpec): FinetunedSpec {
 
 function scratchSpec(task: FinetuneTask): FinetunedSpec {
   if (task.kind === 'segmentation') return { ...task.model, inputChannels: 1, outputs: task.classes.length };
-  return backboneOf(modelSpecSchema.parse(classifierChoiceAsSpec(task)));
+  return backboneOf(modelSpecSchema.parse(scratchClassifier(task)));
 }
 
-/** The scratch network that a classification describes, before it is checked. */
-export function classifierChoiceAsSpec({ model, ...task }: Pick<ClassificationTask, 'model' | 'classes' | 'training'>): object {
-  const head = model.architecture === 'medicalnet-resnet' ? { head: 'classification' } : {};
-  return { ...model, ...head, inputChannels: 1, outputs: outputsOf(task) };
+/**
+ * Instance norm takes its statistics over the voxels of a patch: of a single one nothing is left, and such a classifier would
+ * answer the same to every image. Throws TASK_INVALID where its last features would be one voxel.
+ */
+function requireSpread(spec: FinetunedSpec, { patchSizeVoxels }: FinetuneTask): void {
+  const multiples = sideMultiplesOf(spec);
+  const single = patchSizeVoxels.every((side, axis) => side <= (multiples[axis] ?? 1));
+  if (spec.architecture !== 'genesis-classifier' || spec.norm !== 'instance' || !single) return;
+  throw new FederationError('TASK_INVALID', 'patchSizeVoxels: instance norm sees nothing in the one voxel that remains of it', {
+    remedy: `Make a side at least ${2 * multiples[0]} voxels long, or start from a model with another norm.`,
+  });
 }
 
 /** The same task from scratch, with the network that was trained from a model. */

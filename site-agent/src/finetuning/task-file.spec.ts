@@ -34,7 +34,7 @@ describe('task file', () => {
   it("fills in the published schedule and resolves paths against the file's folder", () => {
     const task = readTaskFile(write(valid()));
     expect(task.patchSizeVoxels).toEqual([64, 64, 32]);
-    expect(task.training).toMatchObject({ learningRate: 1e-3, loss: 'dice', foregroundShare: 0.5 });
+    expect(task.training).toMatchObject({ learningRate: 1e-3, loss: 'dice-bce', foregroundShare: 0.5 });
     expect(task.training.plateau).toEqual({ factor: 0.5, patience: 6, minimumDelta: 1e-4, floor: 1e-6 });
     expect(task.start).toEqual({ from: 'scratch', outputLayer: 'auto', fresh: [] });
     expect(task.model).toMatchObject({ width: 8, norm: 'instance' });
@@ -84,7 +84,7 @@ describe('task file', () => {
     ['a spacing of two numbers', { ...valid(), spacingMm: [1, 1] }, /spacingMm/],
     ['a spacing that cannot be', { ...valid(), spacingMm: 0 }, /spacingMm/],
     ['no training case', { ...valid(), cases: { train: [] } }, /cases\.train/],
-    ['neither cases nor split', { ...valid(), cases: undefined }, /cases: give either/],
+    ['neither cases nor split', { ...valid(), cases: undefined }, /cases: give "cases", "split" or "folders"/],
     ['a patch side that the network cannot halve', { ...valid(), patchSizeVoxels: [64, 64, 30] }, /patchSizeVoxels/],
     [
       'a label in two classes',
@@ -135,24 +135,24 @@ describe('cases of a task file', () => {
   });
 
   it('come from two folders, divided by names in a file of lists of its own', () => {
-    mkdirSync(join(folder, 'labels'));
-    for (const name of ['a', 'b', 'c', 'a_label', 'b_label', 'c_label'])
-      writeFileSync(join(folder, 'labels', `${name}.nii.gz`), '');
+    for (const name of ['images', 'labels']) {
+      mkdirSync(join(folder, name));
+      for (const id of ['a', 'b', 'c']) writeFileSync(join(folder, name, `${id}.nii.gz`), '');
+    }
+    const folders = { images: 'images', labels: 'labels' };
     const lists = { task: 'x', val: ['b'], test: ['c'], subsets: { 1: ['a'] } };
     writeFileSync(join(folder, 'split.json'), JSON.stringify(lists, null, 2));
     const split = { file: 'split.json', lists: { train: 'subsets.1', validation: 'val', test: 'test' } };
-    const task = readTaskFile(write(undivided({ folders: { images: 'scans', labels: 'labels' }, split })));
+    const task = readTaskFile(write(undivided({ folders, split })));
     expect(task.cases.train).toEqual([
-      { name: 'a', image: join(folder, 'scans/a.nii.gz'), label: join(folder, 'labels/a.nii.gz') },
+      { name: 'a', image: join(folder, 'images/a.nii.gz'), label: join(folder, 'labels/a.nii.gz') },
     ]);
     expect(task.cases.test.map(({ name }) => name)).toEqual(['c']);
     const wrong = { ...split, lists: { ...split.lists, train: 'subsets.2' } };
-    expect(() => readTaskFile(write(undivided({ folders: { images: 'scans', labels: 'labels' }, split: wrong })))).toThrow(
-      /no list subsets\.2/,
-    );
+    expect(() => readTaskFile(write(undivided({ folders, split: wrong })))).toThrow(/no list subsets\.2/);
     writeFileSync(join(folder, 'split.json'), JSON.stringify({ ...lists, val: ['z'] }, null, 2));
-    expect(() => readTaskFile(write(undivided({ folders: { images: 'scans', labels: 'labels' }, split })))).toThrow(
-      /split\.json line 4: validation\.0: there is no image called z/,
+    expect(() => readTaskFile(write(undivided({ folders, split })))).toThrow(
+      /split\.json line 4: val\.0: there is no image called z/,
     );
   });
 
@@ -241,6 +241,7 @@ describe('classification task', () => {
     ],
     ['one output for three classes', { classes: ['x', 'y', 'z'], training: { loss: 'bce' } }, /training\.loss: bce needs/],
     ['a loss of segmentations', { training: { loss: 'dice' } }, /training\.loss/],
+    ['a network that cannot be', { model: { architecture: 'genesis-classifier', groups: 2 } }, /model\.groups: only group norm/],
     ['another kind', { kind: 'detection' }, /kind/],
   ])('refuses %s', (_, changes, message) => {
     const path = write({ ...classification(), ...changes });
