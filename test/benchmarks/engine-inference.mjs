@@ -29,7 +29,9 @@ send({
 
 let left = awaitTurn();
 const turn = turnClock();
-const answer = predictVolume(voxels, volume, options.patch, network.outputs, (input) => {
+const all = { outputs: network.outputs, from: 0, to: network.outputs };
+const asReference = { overlap: 0.5, weighting: 'mean', mirrorAxes: [] };
+function predict(input) {
   if (left === 0) {
     turn.end();
     left = awaitTurn();
@@ -37,7 +39,8 @@ const answer = predictVolume(voxels, volume, options.patch, network.outputs, (in
   }
   left -= 1;
   return learner.predict(input, 1, options.patch);
-});
+}
+const answer = predictVolume(voxels, volume, options.patch, all, predict, asReference);
 turn.end();
 while (receive() !== undefined) send({ peakRssMiB: peakRssMiB(), mean: mean(answer) });
 

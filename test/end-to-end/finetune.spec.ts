@@ -8,7 +8,7 @@ import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
 import { readSafetensors } from '@consilium/shared/weights';
 import type { FinetuneSummary } from '../../site-agent/src/finetuning/finetune-and-evaluate.js';
 import { writeModelFile } from '../../site-agent/src/finetuning/model-file.js';
-import type { EvaluationReport } from '../../site-agent/src/finetuning/report.js';
+import type { EvaluationReport } from '../../site-agent/src/evaluation/segmentation-report.js';
 import { describeTask, readTaskFile } from '../../site-agent/src/finetuning/task-file.js';
 import type { FinetuneOrder, FinetuneResult, TrainerProgress } from '../../site-agent/src/trainer/trainer-messages.js';
 import { TrainerProcess } from '../../site-agent/src/trainer/trainer-process.js';
@@ -158,8 +158,8 @@ describe('fine-tuning at a spacing of its own', () => {
     writeFileSync(own('silent.yaml'), describeTask({ ...task, spacingMm: undefined }));
     const report = await answer<EvaluationReport>(
       'evaluate',
-      '--model',
       own('out'),
+      '--task',
       own('silent.yaml'),
       '--output',
       own('scores'),
@@ -180,7 +180,7 @@ describe('fine-tuning at a spacing of its own', () => {
   it('is not mixed up with another one', async () => {
     const task = readTaskFile(own('task.yaml'));
     writeFileSync(own('other.yaml'), describeTask({ ...task, spacingMm: [2, 2, 2] }));
-    const ended = await siteAgent('evaluate', '--model', own('out'), own('other.yaml'));
+    const ended = await siteAgent('evaluate', own('out'), '--task', own('other.yaml'));
     expect(ended).toMatchObject({
       status: 2,
       stderr: expect.stringMatching(/spacingMm: the task says 2, 2, 2, the model was trained with 1.4, 1.4, 1.4/) as string,

@@ -4,86 +4,136 @@ import { Command } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
-import { evaluateModel } from '../finetuning/finetune-and-evaluate.js';
+import { type ClassificationEvaluation, evaluateClassification } from '../evaluation/evaluate-classification.js';
+import { evaluateSegmentation, type SegmentationEvaluation } from '../evaluation/evaluate-segmentation.js';
+import type { EvaluatedModel } from '../evaluation/evaluated-model.js';
+import type { EvaluationReport } from '../evaluation/segmentation-report.js';
 import { finetuneFolder } from '../finetuning/finetune-folder.js';
-import { type ModelFile, readModelFile, requireSegmentation } from '../finetuning/model-file.js';
-import type { EvaluationReport } from '../finetuning/report.js';
-import type { SegmentationTask } from '../finetuning/segmentation-task.js';
-import { readTaskFile } from '../finetuning/task-file.js';
+import type { FinetuneTask } from '../finetuning/finetune-task.js';
+import {
+  type ClassificationFacts,
+  type ModelFile,
+  readModelFile,
+  requireClassification,
+  requireSegmentation,
+  type SegmentationFacts,
+} from '../finetuning/model-file.js';
+import { readFinetuneTask } from '../finetuning/task-file.js';
 import { completePlan } from '../preprocessing/prepare-volume.js';
-import { formatTable } from '@consilium/shared/terminal';
 import { trainerLimits } from '../trainer/trainer-limits.js';
+import { describeClassification, describeSegmentation } from './evaluate-text.js';
+import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
 import { openTrainerDesk } from './trainer-desk.js';
+import { addWindowOptions, type WindowOptions, windowPlan } from './window-options.js';
 
-interface EvaluateOptions {
+interface EvaluateOptions extends WindowOptions {
   readonly home?: string;
-  readonly model?: string;
+  readonly task?: string;
   readonly output?: string;
   readonly threads?: string;
   readonly device?: string;
-  readonly json?: boolean;
+  readonly threshold?: string;
+  readonly legacyIou?: boolean;
+  readonly json?: JsonChoice;
 }
 
-/** `site-agent evaluate`: Dice of a fine-tuned model on the held-out cases of a task. */
+/** `site-agent evaluate`: scores of a fine-tuned model on the held-out cases of a task, and a report. */
 export function evaluateCommand(): Command {
-  return new Command('evaluate')
-    .description('score a fine-tuned model on the test cases of a task')
-    .argument('[paths...]', 'MODEL [TASK], or only TASK together with --model; a folder of "finetune" brings its own task')
-    .option('--model <file>', 'model file or folder')
-    .option('--output <folder>', 'where results.json and results.csv go (default: beside the model)')
+  const command = new Command('evaluate')
+    .description('score a fine-tuned model on the test cases of a task and write a report')
+    .argument('<model>', 'folder that "finetune" wrote, or a model file')
+    .option('--task <file>', 'task file with the test cases; a folder of "finetune" brings its own')
+    .option('--output <folder>', 'where results and report go (default: beside the model)')
+    .option('--threshold <probability>', 'of classifiers: from where on a class is called present (default: 0.5)')
+    .option('--legacy-iou', 'also the "IoU" of the Models Genesis papers, under its own name')
     .option('--threads <count>', 'processor threads; all cores when left out')
     .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
-    .option('--json', 'print the results as JSON')
+    .option(JSON_OPTION, JSON_OPTION_TEXT);
+  return addWindowOptions(command)
     .addHelpText(
       'after',
       `
-Dice of a class that is neither in the label nor in the prediction counts as 1.
+Writes results.json, results.csv and report.html: one page with scores, pictures and curves that needs nothing else. Where the
+folder holds a scratch run ("finetune --compare-scratch"), that is scored too and both are compared case by case.
+docs/guides/evaluation.md explains each figure.
 
 Examples:
   site-agent evaluate finetuned/liver
-  site-agent evaluate --model liver.safetensors other-cases.yaml --output results`,
+  site-agent evaluate liver.safetensors --task other-cases.yaml --output results --json results/figures.json`,
     )
-    .action(async (paths: string[], _options: unknown, command: Command) => {
-      await evaluate(paths, command.optsWithGlobals<EvaluateOptions>());
+    .action(async (location: string, _options: unknown, own: Command) => {
+      await evaluate(location, own.optsWithGlobals<EvaluateOptions>());
     });
 }
 
-async function evaluate(paths: readonly string[], options: EvaluateOptions): Promise<void> {
-  const [location, taskFile] = options.model === undefined ? paths : [options.model, paths[0]];
-  if (location === undefined || paths.length > (options.model === undefined ? 2 : 1)) {
-    throw new FederationError('ARGUMENT_INVALID', 'name one model and at most one task file', {
-      remedy: 'For example: site-agent evaluate finetuned/liver',
-    });
-  }
+async function evaluate(location: string, options: EvaluateOptions): Promise<void> {
   const model = await readModelFile(location);
-  const task = readTaskFile(taskFile ?? ownTaskFile(model));
+  const task = readFinetuneTask(options.task ?? ownTaskFile(model));
   requireSameClasses(task, model);
   requireSameImages(task, model);
-  const outputFolder = resolve(options.output ?? dirname(model.path));
-  const { threads, device } = options;
-  const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device } });
-  const subject = { modelPath: resolve(model.path), digest: model.digest };
-  const report = await evaluateModel(task, subject, outputFolder, trainerLimits(config), openTrainerDesk());
-  if (report === null) {
+  if (task.cases.test.length === 0) {
     throw new FederationError('TASK_INVALID', 'cases.test: the task lists no test case', {
       remedy: 'List labelled cases that the model was not trained on.',
     });
   }
-  console.log(options.json === true ? JSON.stringify(report, null, 2) : describeReport(report, outputFolder));
-  requireAllScored(report);
+  const { threads, device } = options;
+  const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device } });
+  const outputFolder = resolve(options.output ?? dirname(model.path));
+  const models = { model: evaluated(model), scratch: await scratchBeside(model) };
+  const evaluation = { ...models, outputFolder, limits: trainerLimits(config) };
+  const figures =
+    task.kind === 'segmentation'
+      ? await evaluateMasks({ ...evaluation, task }, options)
+      : await evaluateClasses({ ...evaluation, task }, options);
+  requireAllScored(figures);
+}
+
+async function evaluateMasks(
+  evaluation: Omit<SegmentationEvaluation, 'windows' | 'legacy'>,
+  options: EvaluateOptions,
+): Promise<Pick<EvaluationReport, 'refused'>> {
+  const choices = { windows: windowPlan(options), legacy: options.legacyIou === true };
+  const figures = await evaluateSegmentation({ ...evaluation, ...choices }, openTrainerDesk());
+  await showFigures(options.json, figures, () => describeSegmentation(figures, evaluation.outputFolder));
+  return figures;
+}
+
+async function evaluateClasses(
+  evaluation: Omit<ClassificationEvaluation, 'threshold'>,
+  options: EvaluateOptions,
+): Promise<Pick<EvaluationReport, 'refused'>> {
+  const figures = await evaluateClassification({ ...evaluation, threshold: readThreshold(options.threshold) }, openTrainerDesk());
+  await showFigures(options.json, figures, () => describeClassification(figures, evaluation.outputFolder));
+  return figures;
+}
+
+function readThreshold(text = '0.5'): number {
+  const threshold = Number(text);
+  if (text.trim() !== '' && threshold >= 0 && threshold <= 1) return threshold;
+  throw new FederationError('ARGUMENT_INVALID', `--threshold ${text} is no probability from 0 to 1`);
+}
+
+function evaluated({ path, digest }: ModelFile): EvaluatedModel {
+  return { modelPath: resolve(path), digest, folder: dirname(resolve(path)) };
+}
+
+/** The scratch run that "finetune --compare-scratch" left beside the model. */
+async function scratchBeside({ path }: ModelFile): Promise<EvaluatedModel | undefined> {
+  const { modelFile } = finetuneFolder(finetuneFolder(dirname(path)).scratchFolder);
+  return existsSync(modelFile) ? evaluated(await readModelFile(modelFile)) : undefined;
 }
 
 function ownTaskFile({ path }: ModelFile): string {
   const { taskFile } = finetuneFolder(dirname(path));
   if (existsSync(taskFile)) return taskFile;
   throw new FederationError('ARGUMENT_INVALID', 'there is no task file beside the model', {
-    remedy: 'Name one: site-agent evaluate MODEL TASK.yaml',
+    remedy: 'Name one: site-agent evaluate MODEL --task TASK.yaml',
   });
 }
 
-/** Scores mean nothing when channel 1 is the liver for the model and the spleen for the task. */
-function requireSameClasses(task: SegmentationTask, model: ModelFile): void {
-  const { classes } = requireSegmentation(model);
+/** Scores mean nothing when output 1 is the liver for the model and the spleen for the task. */
+function requireSameClasses(task: FinetuneTask, model: ModelFile): void {
+  const { classes } = factsOf(task, model);
   const names = (list: readonly { readonly name: string }[]): string => list.map(({ name }) => name).join(', ');
   if (names(classes) === names(task.classes)) return;
   throw new FederationError('TASK_INVALID', `classes: the task has ${names(task.classes)}, the model ${names(classes)}`, {
@@ -91,10 +141,14 @@ function requireSameClasses(task: SegmentationTask, model: ModelFile): void {
   });
 }
 
+function factsOf(task: FinetuneTask, model: ModelFile): SegmentationFacts | ClassificationFacts {
+  return task.kind === 'segmentation' ? requireSegmentation(model) : requireClassification(model);
+}
+
 /** The model's own way with images is used without being named; another one would be another model's score. */
-function requireSameImages(task: SegmentationTask, model: ModelFile): void {
+function requireSameImages(task: FinetuneTask, model: ModelFile): void {
   const published = completePlan(undefined);
-  const facts = requireSegmentation(model);
+  const facts = factsOf(task, model);
   for (const field of ['spacingMm', 'ctWindowHu', 'percentiles'] as const) {
     const [wanted, own] = [task[field], facts[field] ?? published[field]];
     if (wanted === undefined || wanted.join() === own?.join()) continue;
@@ -105,30 +159,7 @@ function requireSameImages(task: SegmentationTask, model: ModelFile): void {
   }
 }
 
-function describeReport(report: EvaluationReport, outputFolder: string): string {
-  const rows = report.cases.flatMap((entry) =>
-    entry.classes.map((score) => [
-      entry.name,
-      score.name,
-      score.dice.toFixed(3),
-      score.foregroundIou.toFixed(3),
-      score.predictedMl.toFixed(2),
-      score.labelledMl.toFixed(2),
-    ]),
-  );
-  const headers = ['case', 'class', 'Dice', 'IoU', 'predicted ml', 'labelled ml'];
-  const align = [undefined, undefined, 'right', 'right', 'right', 'right'] as const;
-  const interval = report.meanDiceInterval;
-  const range = interval === null ? '' : `, 95 % bootstrap interval ${interval.low.toFixed(3)} to ${interval.high.toFixed(3)}`;
-  return [
-    formatTable(headers, rows, { align }),
-    '',
-    `mean Dice ${report.meanDice?.toFixed(3) ?? '–'} over ${report.cases.length} cases${range}`,
-    `results.json and results.csv are in ${outputFolder}`,
-  ].join('\n');
-}
-
-function requireAllScored({ refused }: EvaluationReport): void {
+function requireAllScored({ refused }: Pick<EvaluationReport, 'refused'>): void {
   const [first] = refused;
   if (first === undefined) return;
   const others = refused.length > 1 ? `, and ${refused.length - 1} more` : '';

@@ -1,16 +1,18 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { FederationError, formatBytes, formatDuration } from '@consilium/shared/kernel';
+import { FederationError } from '@consilium/shared/kernel';
+import { writeFileWhole } from '@consilium/shared/weights';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
-import { finetuneAndEvaluate, type FinetuneSummary, type TrainedModel } from '../finetuning/finetune-and-evaluate.js';
-import { finetuneFolder } from '../finetuning/finetune-folder.js';
-import { readModelFile } from '../finetuning/model-file.js';
-import type { SegmentationTask } from '../finetuning/segmentation-task.js';
-import { readTaskFile, SCRATCH } from '../finetuning/task-file.js';
-import { formatTable } from '@consilium/shared/terminal';
+import { EXAMPLES } from '../finetuning/example-tasks.js';
+import { finetuneAndEvaluate, type FinetunePlan } from '../finetuning/finetune-and-evaluate.js';
+import { SCRATCH } from '../finetuning/finetune-case.js';
+import { chosenFolds, finetuneFolds } from '../finetuning/finetune-folds.js';
+import type { FinetuneTask } from '../finetuning/finetune-task.js';
+import { readFinetuneTask } from '../finetuning/task-file.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
-import { findModel } from './find-model.js';
+import { describeFolds, describeSummary } from './finetune-text.js';
+import { locateStart } from './start-model.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
 interface FinetuneOptions {
@@ -18,44 +20,63 @@ interface FinetuneOptions {
   readonly from?: string;
   readonly output?: string;
   readonly compareScratch?: boolean;
+  readonly fold?: string;
+  readonly example?: string | true;
   readonly threads?: string;
   readonly device?: string;
   readonly memoryLimit?: string;
-  readonly json?: boolean;
+  readonly json?: string | true;
 }
 
-/** `site-agent finetune TASK`: trains a segmentation model on the site's own labels. */
+/** `site-agent finetune TASK`: trains a segmentation or classification model on the site's own labels. */
 export function finetuneCommand(): Command {
   return new Command('finetune')
-    .description('train a segmentation model on your own labels, from a pretrained model or from scratch')
-    .argument('<task>', 'task file (YAML): images, labels, classes, schedule')
-    .option(
-      '--from <model>',
-      'model file, pin, CAMPAIGN[@VERSION] or "scratch" to start from; the task file\'s start.from when left out',
-    )
+    .description('train a model for segmentation or classification on your own labels, from a pretrained model or from scratch')
+    .argument('[task]', 'task file (YAML): images, labels, classes, schedule')
+    .option('--from <model>', 'model file, pin, CAMPAIGN[@VERSION] or "scratch"; the task file\'s start.from when left out')
     .option('--output <folder>', 'where the model goes (default: finetuned/NAME)')
     .option('--compare-scratch', 'also train the same schedule from scratch and report both')
+    .option('--fold <number>', 'only this fold of a task with folds; all, one after the other, when left out')
+    .option('--example [kind]', 'print a commented task file, for segmentation or classification, and end')
     .option('--threads <count>', 'processor threads; all cores when left out')
     .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
     .option('--memory-limit <size>', 'memory that training may come to, such as 2GiB; what is free when left out')
-    .option('--json', 'print the summary as JSON')
+    .option('--json [file]', 'print the summary as JSON, or write it to a file')
     .addHelpText(
       'after',
       `
 The best weights on the validation cases are kept. A stopped or killed run continues when the same command is given again.
-Nothing leaves the site. docs/guides/fine-tuning.md explains the task file.
+Nothing leaves the site. docs/guides/finetune.md explains the task file.
 
 Examples:
-  site-agent finetune liver.yaml --from site/models/universal.safetensors --compare-scratch
+  site-agent finetune --example classification > task.yaml
+  site-agent finetune liver.yaml --from universal@12 --compare-scratch --json figures.json
   site-agent finetune liver.yaml --from scratch --output models/liver`,
     )
-    .action(async (taskFile: string, _options: unknown, command: Command) => {
-      await finetune(taskFile, command.optsWithGlobals<FinetuneOptions>());
+    .action(async (taskFile: string | undefined, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<FinetuneOptions>();
+      if (options.example === undefined) await finetune(taskFile, options);
+      else console.log(exampleOf(options.example));
     });
 }
 
-async function finetune(taskFile: string, options: FinetuneOptions): Promise<void> {
-  const task = await withStart(readTaskFile(taskFile), options);
+function exampleOf(kind: string | true): string {
+  if (kind === true || kind === 'segmentation' || kind === 'classification') {
+    return EXAMPLES[kind === true ? 'segmentation' : kind].trimEnd();
+  }
+  throw new FederationError('ARGUMENT_INVALID', `there is no example of a ${kind}`, {
+    remedy: 'Ask for --example segmentation or --example classification.',
+  });
+}
+
+async function finetune(taskFile: string | undefined, options: FinetuneOptions): Promise<void> {
+  if (taskFile === undefined) {
+    throw new FederationError('ARGUMENT_INVALID', 'no task file is named', {
+      remedy: 'Name one before the options: site-agent finetune TASK.yaml. One to begin with: site-agent finetune --example',
+    });
+  }
+  const home = options.home ?? defaultHome();
+  const task = await withStart(readFinetuneTask(taskFile), options.from, home);
   const compareScratch = options.compareScratch === true;
   if (compareScratch && task.start.from === SCRATCH) {
     throw new FederationError('ARGUMENT_INVALID', 'there is nothing to compare: the task itself starts from scratch', {
@@ -63,50 +84,35 @@ async function finetune(taskFile: string, options: FinetuneOptions): Promise<voi
     });
   }
   const { threads, device, memoryLimit } = options;
-  const limits = trainerLimits(loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device, memoryLimit } }));
+  const limits = trainerLimits(loadAgentConfig({ home, flags: { threads, device, memoryLimit } }));
   const outputFolder = resolve(options.output ?? `finetuned/${task.name}`);
-  const summary = await finetuneAndEvaluate({ task, outputFolder, compareScratch, limits }, openTrainerDesk());
-  if (options.json === true) console.log(JSON.stringify(summary, null, 2));
-  else console.log(describeSummary(summary, outputFolder));
+  await run({ task, outputFolder, compareScratch, limits }, options);
+}
+
+async function run(plan: FinetunePlan, { fold, json }: FinetuneOptions): Promise<void> {
+  const { task, outputFolder } = plan;
+  const desk = openTrainerDesk();
+  if (task.folds !== undefined) {
+    const summary = await finetuneFolds({ ...plan, folds: task.folds }, chosenFolds(task.folds, fold), desk);
+    return tell(summary, describeFolds(summary, outputFolder), json);
+  }
+  if (fold !== undefined) {
+    throw new FederationError('ARGUMENT_INVALID', `--fold ${fold}: the task has no folds`, {
+      remedy: 'Add "folds: { count: 5 }" to the task, or leave --fold out.',
+    });
+  }
+  const summary = await finetuneAndEvaluate(plan, desk);
+  return tell(summary, describeSummary(summary, outputFolder), json);
+}
+
+/** For people, for programs, or for both: figures in a file and words on the terminal. */
+async function tell(summary: object, words: string, json: string | true | undefined): Promise<void> {
+  const text = JSON.stringify(summary, null, 2);
+  if (typeof json === 'string') await writeFileWhole(resolve(json), [Buffer.from(`${text}\n`)]);
+  console.log(json === true ? text : words);
 }
 
 /** The start named on the command line wins; whichever it is, it is read now, so that a wrong one fails at once. */
-async function withStart(task: SegmentationTask, { from, home }: FinetuneOptions): Promise<SegmentationTask> {
-  const start = from === undefined ? task.start.from : from === SCRATCH ? SCRATCH : await findModel(from, home ?? defaultHome());
-  const path = start === SCRATCH ? SCRATCH : (await readModelFile(start)).path;
-  return { ...task, start: { ...task.start, from: path } };
-}
-
-function describeSummary(summary: FinetuneSummary, outputFolder: string): string {
-  const { model, scratch, cases } = summary;
-  const rows = [['from the model', model], ...(scratch === null ? [] : [['from scratch', scratch] as const])] as const;
-  const table = formatTable(
-    ['start', 'steps', 'best step', 'validation Dice', `Dice on ${cases.test} test cases`, 'training', 'peak memory'],
-    rows.map(([name, trained]) => describeRow(model.startedFrom === SCRATCH ? 'from scratch' : name, trained)),
-  );
-  const folder = finetuneFolder(outputFolder);
-  return [
-    '',
-    `${summary.task}: ${cases.train} labelled cases, ${summary.classes.join(', ')}${describeSpacing(summary)}`,
-    table,
-    '',
-    `model    ${folder.modelFile}`,
-    `summary  ${folder.summaryFile}`,
-    '',
-    'Next:',
-    `  site-agent predict --model ${folder.modelFile} --output masks IMAGE|FOLDER`,
-  ].join('\n');
-}
-
-function describeSpacing({ spacingMm }: FinetuneSummary): string {
-  return spacingMm === null ? '' : `; images at ${spacingMm.join(' × ')} mm, scores on their own grids`;
-}
-
-function describeRow(name: string, trained: TrainedModel): (string | number)[] {
-  const { steps, bestStep, bestValidationDice, test, trainingMs, peakResidentBytes } = trained;
-  const interval = test?.meanDiceInterval;
-  const range = interval ? ` (${interval.low.toFixed(3)}–${interval.high.toFixed(3)})` : '';
-  const testDice = typeof test?.meanDice === 'number' ? test.meanDice.toFixed(3) + range : '–';
-  const peak = peakResidentBytes === undefined ? '–' : formatBytes(peakResidentBytes);
-  return [name, steps, bestStep, bestValidationDice?.toFixed(3) ?? '–', testDice, formatDuration(trainingMs), peak];
+async function withStart(task: FinetuneTask, from: string | undefined, home: string): Promise<FinetuneTask> {
+  return { ...task, start: { ...task.start, from: await locateStart(from ?? task.start.from, home) } };
 }

@@ -5,45 +5,59 @@ import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import type { RefusedImage } from '../finetuning/find-dicom-images.js';
-import type { ImageToSegment } from '../finetuning/image-to-segment.js';
+import { type ImageToSegment, MASK_FORMATS, type MaskFormat } from '../finetuning/image-to-segment.js';
 import { imagesToSegment } from '../finetuning/images-to-segment.js';
 import { type ModelFile, readModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';
 import { formatTable } from '@consilium/shared/terminal';
-import type { SegmentedImage } from '../trainer/trainer-messages.js';
+import type { SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
+import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
+import { imagesAtPoints, predictClasses, type RefusedAnswer, requireSomeAnswer } from './predict-classes.js';
 import { openTrainerDesk } from './trainer-desk.js';
+import { addWindowOptions, type WindowOptions, windowPlan } from './window-options.js';
 
-interface PredictOptions {
+interface PredictOptions extends WindowOptions {
   readonly home?: string;
   readonly model: string;
   readonly output: string;
+  readonly points?: string;
   readonly frame?: string;
+  readonly format?: string;
+  readonly probabilities?: boolean;
   readonly threads?: string;
   readonly device?: string;
-  readonly json?: boolean;
+  readonly json?: JsonChoice;
 }
 
 /** `site-agent predict`: masks of new images, each in its image's own geometry. */
 export function predictCommand(): Command {
-  return new Command('predict')
-    .description('segment images with a fine-tuned model and write masks as NIfTI in their own geometry')
-    .argument('<image...>', 'NIfTI or DICOM files, or folders to look through')
+  const command = new Command('predict')
+    .description('segment or classify images with a fine-tuned model: masks in their own geometry, or a table of scores')
+    .argument('[image...]', 'NIfTI or DICOM files, or folders to look through')
     .requiredOption('--model <file>', 'model file or folder of "finetune"')
-    .requiredOption('--output <folder>', 'where the masks go')
+    .requiredOption('--output <folder>', 'where masks or scores go')
     .option('--frame <number>', 'which volume of scans with several (time points, echoes), from 0; the first when left out')
+    .option(
+      '--points <table>',
+      'of classifiers of patches: a CSV file with the columns image, i, j, k (and name), instead of images',
+    )
+    .option('--format <format>', 'nifti, or dicom-seg: a DICOM segmentation that refers to its series (default: nifti)')
+    .option('--probabilities', 'also the probability of each class in every voxel, as NIfTI')
     .option('--threads <count>', 'processor threads; all cores when left out')
     .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
-    .option('--json', 'print the result as JSON')
+    .option(JSON_OPTION, JSON_OPTION_TEXT);
+  return addWindowOptions(command)
     .addHelpText(
       'after',
       `
 A mask is called like its image, with "_mask.nii.gz"; that of a DICOM series like the folder of its files, with a number where
 the folder holds several. A single DICOM file stands for its whole series. Values are the first label of each class in the task
-file. Images that cannot be read are listed with the reason and passed over.
+file. Images that cannot be read are listed with the reason and passed over. A DICOM segmentation ("_seg.dcm") carries the patient's
+name and number as its series does; only DICOM series can have one. A classifier writes scores.csv instead: a line for each image.
 
 Examples:
   site-agent predict --model finetuned/liver --output masks scans/
-  site-agent predict --model finetuned/liver --output masks exports/patient-7/ct-abdomen`,
+  site-agent predict --model finetuned/liver --output masks exports/patient-7/ct-abdomen --format dicom-seg`,
     )
     .action(async (images: string[], _options: unknown, command: Command) => {
       await predict(images, command.optsWithGlobals<PredictOptions>());
@@ -52,29 +66,51 @@ Examples:
 
 async function predict(inputs: readonly string[], options: PredictOptions): Promise<void> {
   const model = await readModelFile(options.model);
-  const facts = requireSegmentation(model);
-  const { images, refused } = await imagesToSegment(inputs, options.output, readFrame(options.frame));
+  if (options.points !== undefined) return predictPoints(inputs, model, options);
+  const { images, refused } = await imagesToSegment(inputs, {
+    outputFolder: options.output,
+    frame: readFrame(options.frame),
+    format: readFormat(options.format),
+    probabilities: options.probabilities === true,
+  });
   if (images.length + refused.length === 0) {
     throw new FederationError('NOT_FOUND', 'there is no NIfTI image (.nii, .nii.gz, .hdr) and no DICOM image in the folders', {
       remedy: 'Name images, or a folder that holds some.',
     });
   }
-  const segmented = [...(await segmentImages(model, images, options)), ...refused.map(asRefused)];
-  if (options.json === true) console.log(JSON.stringify({ model: model.digest, images: segmented }, null, 2));
-  else console.log(describeMasks(segmented, facts));
-  requireSomeMask(segmented);
+  const others = refused.map(asRefused);
+  if (model.classification !== undefined) {
+    const asked = images.map(({ name, choice, scan }) => ({ name, choice, scan }));
+    return predictClasses(model, { images: asked, others }, { ...options, limits: limitsOf(options) });
+  }
+  const facts = requireSegmentation(model);
+  const segmented = [...(await segmentImages(model, images, options)), ...others];
+  await showFigures(options.json, { model: model.digest, images: segmented }, () => describeMasks(segmented, facts));
+  requireSomeAnswer(segmented);
+}
+
+async function predictPoints(inputs: readonly string[], model: ModelFile, options: PredictOptions): Promise<void> {
+  if (inputs.length > 0) {
+    throw new FederationError('ARGUMENT_INVALID', 'name images or --points, not both: the table names its images');
+  }
+  const images = imagesAtPoints(options.points ?? '');
+  return predictClasses(model, { images, others: [] }, { ...options, limits: limitsOf(options) });
 }
 
 async function segmentImages(
   model: ModelFile,
   images: readonly ImageToSegment[],
-  { home, output, threads, device }: PredictOptions,
+  options: PredictOptions,
 ): Promise<readonly SegmentedImage[]> {
   if (images.length === 0) return [];
-  await makeFolder(resolve(output));
-  const config = loadAgentConfig({ home: home ?? defaultHome(), flags: { threads, device } });
-  const order = { kind: 'segment', limits: trainerLimits(config), modelPath: resolve(model.path), images } as const;
+  await makeFolder(resolve(options.output));
+  const limits = limitsOf(options);
+  const order = { kind: 'segment', limits, modelPath: resolve(model.path), images, windows: windowPlan(options) } as const;
   return (await openTrainerDesk().segment(order, 'segmenting')).images;
+}
+
+function limitsOf({ home, threads, device }: PredictOptions): TrainerLimits {
+  return trainerLimits(loadAgentConfig({ home: home ?? defaultHome(), flags: { threads, device } }));
 }
 
 function readFrame(text: string | undefined): number | undefined {
@@ -82,7 +118,13 @@ function readFrame(text: string | undefined): number | undefined {
   throw new FederationError('ARGUMENT_INVALID', `--frame ${text} is no whole number from 0`);
 }
 
-function asRefused({ path, reason }: RefusedImage): SegmentedImage {
+function readFormat(text: string | undefined): MaskFormat {
+  const format = MASK_FORMATS.find((known) => known === (text ?? 'nifti'));
+  if (format !== undefined) return format;
+  throw new FederationError('ARGUMENT_INVALID', `--format ${text} is neither of ${MASK_FORMATS.join(' and ')}`);
+}
+
+function asRefused({ path, reason }: RefusedImage): RefusedAnswer {
   return { name: path, refused: { code: 'VOLUME_UNSUITABLE', message: reason } };
 }
 
@@ -96,11 +138,4 @@ function describeMasks(images: readonly SegmentedImage[], { classes }: Segmentat
   const align = [undefined, ...classes.map(() => 'right' as const)];
   const table = rows.length === 0 ? [] : [formatTable(['mask', ...classes.map(({ name }) => `${name} ml`)], rows, { align })];
   return [...table, ...(table.length > 0 && refused.length > 0 ? [''] : []), ...refused].join('\n');
-}
-
-function requireSomeMask(images: readonly SegmentedImage[]): void {
-  if (images.some((image) => !('refused' in image))) return;
-  throw new FederationError('VOLUME_UNSUITABLE', 'no image could be segmented', {
-    remedy: 'The reasons stand in the list above.',
-  });
 }

@@ -1,4 +1,5 @@
 import type {
+  ClassifyResult,
   FinetuneResult,
   LabelledPretrainOrder,
   LabelledPretrainResult,
@@ -29,6 +30,7 @@ export function openTrainerDesk(): CommandDesk {
     finetune: async (order, label) => expectKind<FinetuneResult>(await give(order, label, order.task.training.steps), 'finetune'),
     segment: async (order, label) => expectKind<SegmentResult>(await give(order, label, order.images.length), 'segment'),
     pretrain: async (order, label) => expectKind<RecipeResult>(await give(order, label, undefined), 'recipe'),
+    classify: async (order, label) => expectKind<ClassifyResult>(await give(order, label, order.images.length), 'classify'),
     profile: async (order, label, steps) => expectKind<ProfileResult>(await give(order, label, steps), 'profile'),
     pretrainLabelled: async (order) =>
       expectKind<LabelledPretrainResult>(await give(order, order.recipe.name, order.recipe.training.steps), 'pretrain-labelled'),
@@ -73,9 +75,9 @@ function trainingLine(label: string): OrderLine {
   };
 }
 
-const STEP_PHASES: ReadonlySet<string> = new Set(['training', 'segmenting', 'profiling', 'validated']);
+const STEP_PHASES: ReadonlySet<string> = new Set(['training', 'segmenting', 'classifying', 'profiling', 'validated']);
 
-/** Training and segmenting move the line; the phases between only change its note. */
+/** Training, segmenting and classifying move the line; the phases between only change its note. */
 function showOn(line: OrderLine): (progress: TrainerProgress) => void {
   let done = 0;
   return ({ phase, step, steps, loss, waitedShare }) => {

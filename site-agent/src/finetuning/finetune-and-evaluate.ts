@@ -1,23 +1,40 @@
 import { writeFileWhole } from '@consilium/shared/weights';
 import type { Digest } from '@consilium/shared/kernel';
-import { modelChoiceOf } from '@consilium/shared/models';
 import type { FinetuningPart } from '@consilium/shared/wire';
-import type { FinetuneOrder, FinetuneResult, SegmentOrder, SegmentResult, TrainerLimits } from '../trainer/trainer-messages.js';
+import type {
+  ClassifyOrder,
+  ClassifyResult,
+  FinetuneOrder,
+  FinetuneResult,
+  SegmentOrder,
+  SegmentResult,
+  TrainerLimits,
+} from '../trainer/trainer-messages.js';
 import { writeRecord } from '../training/round-folder.js';
+import {
+  type ClassificationReport,
+  makeClassificationReport,
+  writeClassificationReport,
+} from '../evaluation/classification-report.js';
+import { type EvaluationReport, makeReport, writeReport } from '../evaluation/segmentation-report.js';
 import { writeFinetunedPassport } from '../versions/made-passports.js';
+import type { ClassificationTask } from './classification-task.js';
 import { finetuneFolder, makeFolder } from './finetune-folder.js';
-import { type EvaluationReport, makeReport, writeReport } from './report.js';
+import { SCRATCH } from './finetune-case.js';
+import type { FinetuneTask } from './finetune-task.js';
 import type { SegmentationTask } from './segmentation-task.js';
-import { describeTask, SCRATCH } from './task-file.js';
+import { scratchTask } from './start-network.js';
+import { describeTask } from './task-file.js';
 
 /** Gives one order to a trainer process; `label` names it for people. */
 export interface TrainerDesk {
   finetune(order: FinetuneOrder, label: string): Promise<FinetuneResult>;
   segment(order: SegmentOrder, label: string): Promise<SegmentResult>;
+  classify(order: ClassifyOrder, label: string): Promise<ClassifyResult>;
 }
 
 export interface FinetunePlan {
-  readonly task: SegmentationTask;
+  readonly task: FinetuneTask;
   readonly outputFolder: string;
   /** Also trains the same network on the same schedule from scratch, and reports both. */
   readonly compareScratch: boolean;
@@ -34,19 +51,25 @@ export interface TrainedModel {
   readonly steps: number;
   readonly stopped: 'steps' | 'early-stop';
   readonly bestStep: number;
+  /** Of the weights that were kept; null for a task of another kind, and without validation cases. */
   readonly bestValidationDice: number | null;
+  readonly bestValidationAuc: number | null;
+  readonly bestValidationAccuracy: number | null;
   readonly trainingMs: number;
   /** The most memory that the training process held. */
   readonly peakResidentBytes: number | undefined;
   readonly loadedParameters: number;
   readonly freshParameters: readonly string[];
-  /** On the test cases; null when the task lists none. */
+  /** On the test cases of a segmentation; null when the task lists none. */
   readonly test: EvaluationReport | null;
+  /** The same of a classification. */
+  readonly classified: ClassificationReport | null;
 }
 
 /** summary.json of a fine-tuning. */
 export interface FinetuneSummary {
   readonly task: string;
+  readonly kind: FinetuneTask['kind'];
   readonly classes: readonly string[];
   /** What images were resampled to; null for their own grids. */
   readonly spacingMm: readonly [number, number, number] | null;
@@ -56,19 +79,23 @@ export interface FinetuneSummary {
 }
 
 /** Fine-tunes, scores the held-out test cases and, where asked, does both from scratch too; all of it resumable. */
-export async function finetuneAndEvaluate(plan: FinetunePlan, desk: TrainerDesk): Promise<FinetuneSummary> {
-  const { task } = plan;
+export async function finetuneAndEvaluate(
+  plan: FinetunePlan,
+  desk: TrainerDesk,
+  label: string = plan.task.name,
+): Promise<FinetuneSummary> {
+  const { task, compareScratch } = plan;
   const folder = finetuneFolder(plan.outputFolder);
-  const { model, spec } = await trainModel(plan, task, folder.path, desk, plan.compareScratch ? 'from the model' : task.name);
+  const { model, spec } = await trainModel(plan, task, folder.path, desk, compareScratch ? `${label} from the model` : label);
   let scratch: TrainedModel | null = null;
-  if (plan.compareScratch) {
+  if (compareScratch) {
     // The same network, whatever the task file says about the one for scratch runs.
-    const same = { ...task, start: { ...task.start, from: SCRATCH }, model: modelChoiceOf(spec) };
-    scratch = (await trainModel(plan, same, folder.scratchFolder, desk, 'from scratch')).model;
+    scratch = (await trainModel(plan, scratchTask(task, spec), folder.scratchFolder, desk, `${label} from scratch`)).model;
   }
   const { train, validation, test } = task.cases;
   const summary = {
     task: task.name,
+    kind: task.kind,
     classes: task.classes.map(({ name }) => name),
     spacingMm: task.spacingMm ?? null,
     cases: { train: train.length, validation: validation.length, test: test.length },
@@ -81,7 +108,7 @@ export async function finetuneAndEvaluate(plan: FinetunePlan, desk: TrainerDesk)
 
 async function trainModel(
   { limits }: FinetunePlan,
-  task: SegmentationTask,
+  task: FinetuneTask,
   outputFolder: string,
   desk: TrainerDesk,
   label: string,
@@ -90,12 +117,15 @@ async function trainModel(
   const folder = finetuneFolder(outputFolder);
   await writeFileWhole(folder.taskFile, [Buffer.from(describeTask(task))]);
   await writeFinetunedPassport({ path: result.modelPath, ...result }, partOf(task, result), startOf(task, result));
-  const test = await evaluateModel(task, result, outputFolder, limits, desk);
-  return { model: { ...pick(result), test }, spec: result.spec };
+  const [test, classified] =
+    task.kind === 'segmentation'
+      ? [await evaluateModel(task, result, outputFolder, limits, desk), null]
+      : [null, await evaluateClassifier(task, result, outputFolder, limits, desk)];
+  return { model: { ...pick(result), test, classified }, spec: result.spec };
 }
 
 /** What the model's passport tells of this task. */
-function partOf(task: SegmentationTask, { steps, bestStep, bestValidationDice }: FinetuneResult): FinetuningPart {
+function partOf(task: FinetuneTask, { steps, bestStep, bestValidationDice }: FinetuneResult): FinetuningPart {
   const { train, validation, test } = task.cases;
   return {
     task: task.name,
@@ -109,13 +139,13 @@ function partOf(task: SegmentationTask, { steps, bestStep, bestValidationDice }:
   };
 }
 
-function startOf({ start }: SegmentationTask, { startedFrom }: FinetuneResult) {
+function startOf({ start }: FinetuneTask, { startedFrom }: FinetuneResult) {
   return start.from === SCRATCH ? undefined : { path: start.from, digest: startedFrom };
 }
 
-function pick(result: FinetuneResult): Omit<TrainedModel, 'test'> {
+function pick(result: FinetuneResult): Omit<TrainedModel, 'test' | 'classified'> {
   const { startedFrom, modelPath, historyPath, digest, bytes, steps, stopped, bestStep, bestValidationDice, trainingMs } = result;
-  const { peakResidentBytes } = result;
+  const { bestValidationAuc, bestValidationAccuracy, peakResidentBytes } = result;
   const parameters = { loadedParameters: result.loadedParameters.length, freshParameters: result.freshParameters };
   return {
     startedFrom,
@@ -127,6 +157,8 @@ function pick(result: FinetuneResult): Omit<TrainedModel, 'test'> {
     stopped,
     bestStep,
     bestValidationDice,
+    bestValidationAuc,
+    bestValidationAccuracy,
     trainingMs,
     peakResidentBytes,
     ...parameters,
@@ -151,5 +183,26 @@ export async function evaluateModel(
   const report = makeReport(task, digest, result.images);
   await makeFolder(outputFolder);
   await writeReport(outputFolder, report);
+  return report;
+}
+
+/** As {@link evaluateModel}, of a classification. */
+export async function evaluateClassifier(
+  task: ClassificationTask,
+  { modelPath, digest }: { readonly modelPath: string; readonly digest: Digest },
+  outputFolder: string,
+  limits: TrainerLimits,
+  desk: Pick<TrainerDesk, 'classify'>,
+): Promise<ClassificationReport | null> {
+  if (task.cases.test.length === 0) return null;
+  const images = task.cases.test.map(({ name, image, series, frame, centre }) => ({
+    name,
+    choice: { path: image, series, frame },
+    centre,
+  }));
+  const result = await desk.classify({ kind: 'classify', limits, modelPath, images }, 'scoring test cases');
+  const report = makeClassificationReport(task, digest, result.images);
+  await makeFolder(outputFolder);
+  await writeClassificationReport(outputFolder, report);
   return report;
 }

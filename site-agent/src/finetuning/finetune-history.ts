@@ -6,7 +6,11 @@ import { readRecord, writeRecord } from '../training/round-folder.js';
 const validationSchema = z.object({
   step: z.int().min(1),
   loss: z.number(),
-  dice: z.number(),
+  /** Of a segmentation. */
+  dice: z.number().optional(),
+  /** Of a classification; null when the validation cases show one class only. */
+  auc: z.number().nullable().optional(),
+  accuracy: z.number().optional(),
   trainingLoss: z.number().nullable(),
   learningRate: z.number(),
   /** Training loss summed from the first step, for the next mean. */
@@ -16,12 +20,19 @@ const validationSchema = z.object({
 /** One look at the validation cases; `learningRate` is the one that led there. */
 export type Validation = z.infer<typeof validationSchema>;
 
+/** What a validation measures, by the kind of task. */
+export type ValidationScores = Pick<Validation, 'loss' | 'dice' | 'auc' | 'accuracy'>;
+
+const score = z.number().nullable();
+
 const outcomeSchema = z.object({
   steps: z.int(),
   stopped: z.enum(['steps', 'early-stop']),
   bestStep: z.int(),
-  bestValidationLoss: z.number().nullable(),
-  bestValidationDice: z.number().nullable(),
+  bestValidationLoss: score,
+  bestValidationDice: score,
+  bestValidationAuc: score.default(null),
+  bestValidationAccuracy: score.default(null),
   meanLoss: z.number(),
   trainingMs: z.number(),
   digest: digestField,

@@ -1,93 +1,95 @@
-/** Fine-tuning for segmentation in the trainer process (spec A7): nothing frozen, Adam, plateau schedule, best weights kept. */
+/** Fine-tuning in the trainer process (spec A7): Adam, plateau schedule, best weights kept, resumable at any step. */
 import { rm } from 'node:fs/promises';
 import { type Digest, digestOfFile, digestOfJson } from '@consilium/shared/kernel';
-import { manifestOf, type ModelSpec, type VoxelModelSpec } from '@consilium/shared/models';
+import { manifestOf, type ModelSpec } from '@consilium/shared/models';
 import { inManifestOrder, readSafetensors, type WeightSet } from '@consilium/shared/weights';
 import { peakResidentBytes } from '../trainer/memory-limit.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { FinetuneOrder, FinetuneResult } from '../trainer/trainer-messages.js';
-import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
+import { openTrainerDevice } from '../trainer/trainer-runtime.js';
 import { CheckpointStore } from '../training/checkpoint.js';
 import { chooseMemory } from '../training/choose-memory.js';
+import { choosePrecision } from '../training/choose-precision.js';
 import { Learner } from '../training/learner.js';
 import { prepareFolder } from '../training/round-folder.js';
+import { SCRATCH } from './finetune-case.js';
 import { type FinetuneFolder, finetuneFolder, makeFolder } from './finetune-folder.js';
 import { type FinetuneHistory, type FinetuneOutcome, readHistory, writeHistory } from './finetune-history.js';
-import { requireEveryClass } from './labelled-case.js';
-import { digestOfImage, loadCases } from './load-cases.js';
-import { readModelFile, requireVoxelModel, type SegmentationFacts, writeModelFile } from './model-file.js';
-import { type CaseFiles, imagePlanOf, type SegmentationTask } from './segmentation-task.js';
-import { SCRATCH } from './task-file.js';
-import { type Finetuning, type Trained, trainSegmentation } from './train-segmentation.js';
-import { scratchWeights, type Transfer, transferWeights } from './transfer-weights.js';
+import type { FinetuneTask } from './finetune-task.js';
+import { imagePlanOf } from './image-plan.js';
+import { digestOfImage } from './load-cases.js';
+import { writeModelFile } from './model-file.js';
+import { optimizerOf } from './parameter-treatment.js';
+import { PhasedLearner } from './phased-learner.js';
+import { openStart, type Start } from './start-network.js';
+import { factsOf, loadTaskData } from './task-data.js';
+import { type Trained, trainTask } from './train-task.js';
 import { outlook } from './validation-history.js';
 
 /** Does the order, continues what a killed attempt left, or returns at once what an earlier one finished. */
 export async function executeFinetune(order: FinetuneOrder, context: OrderContext): Promise<FinetuneResult> {
+  const { task } = order;
   const folder = finetuneFolder(order.outputFolder);
   await makeFolder(folder.path);
-  const start = await openStart(order.task);
-  const work = await nameWork(order.task, start);
+  const start = await openStart(task);
+  const work = await nameWork(task, start);
   const known = await readHistory(folder.historyFile, work);
   if (known?.outcome && (await isIntact(folder, known.outcome))) return asResult(folder, start, known, known.outcome);
 
   await prepareFolder(folder.workFolder);
-  const cases = await loadLists(order.task, context);
+  const { source, validate } = await loadTaskData(task, context);
   const learner = await createLearner(order, start, folder, context);
   try {
-    learner.loadWeights(start.weights);
     const checkpoints = new CheckpointStore(folder.workFolder, work, (text) => context.warn(text));
-    const trained = await trainSegmentation(
-      { task: order.task, context, folder, learner, checkpoints, cases },
-      known ?? newHistory(order.task, work, start),
+    const look = validate && (() => validate(learner));
+    const { training } = task;
+    const trained = await trainTask(
+      { training, context, folder, learner, checkpoints, source, validate: look },
+      known ?? newHistory(task, work, start),
     );
-    return await deliver(order.task, folder, start, trained, learner);
+    return await deliver(task, folder, start, trained, learner);
   } finally {
     learner.dispose();
   }
 }
 
-/** Where training begins: the network, its weights and, from a model, the model's digest. */
-interface Start extends Transfer {
-  readonly spec: VoxelModelSpec;
-  readonly digest: Digest | null;
-}
-
-async function openStart({ start, model, classes, training }: SegmentationTask): Promise<Start> {
-  const outputs = classes.length;
-  if (start.from === SCRATCH) {
-    const spec = { ...model, inputChannels: 1, outputs };
-    return { spec, digest: null, ...scratchWeights(spec, training.seed) };
-  }
-  const source = await readModelFile(start.from);
-  const spec = { ...requireVoxelModel(source, model), outputs };
-  return { spec, digest: source.digest, ...transferWeights(spec, source.weights, training.seed, start.outputLayer) };
-}
-
 /** Names the work by all that decides its outcome: the data's bytes, the schedule, the network and the start. */
-async function nameWork(task: SegmentationTask, { spec, digest }: Start): Promise<Digest> {
-  const { classes, patchSizeVoxels, training } = task;
-  const [train, validation] = [await digestsOf(task.cases.train), await digestsOf(task.cases.validation)];
+async function nameWork(task: FinetuneTask, { spec, digest }: Start): Promise<Digest> {
+  const { kind, cases, classes, patchSizeVoxels, training } = task;
+  const { outputLayer, fresh } = task.start;
+  const images = new Map<string, Digest>();
   return digestOfJson({
-    train,
-    validation,
+    kind,
+    train: await digestsOf(cases.train, images),
+    validation: await digestsOf(cases.validation, images),
     start: digest,
-    output: task.start.outputLayer,
+    output: outputLayer,
+    fresh,
     spec,
     ...imagePlanOf(task),
+    ...(task.kind === 'classification' && { input: task.input, fit: task.fit }),
     classes,
     patchSizeVoxels,
     training,
   });
 }
 
-async function digestsOf(cases: readonly CaseFiles[]): Promise<Digest[][]> {
-  const digests: Digest[][] = [];
-  for (const entry of cases) digests.push([await digestOfImage(entry), await digestOfFile(entry.label)]);
+type AnyCase = FinetuneTask['cases']['train'][number];
+
+/** What each case holds; `images` spares reading one that has several patches twice. */
+async function digestsOf(cases: readonly AnyCase[], images: Map<string, Digest>): Promise<(Digest | number)[][]> {
+  const digests: (Digest | number)[][] = [];
+  for (const entry of cases) {
+    const key = `${entry.image}#${entry.series ?? ''}#${entry.frame ?? ''}`;
+    const image = images.get(key) ?? (await digestOfImage(entry));
+    images.set(key, image);
+    const rest = 'label' in entry ? [await digestOfFile(entry.label)] : [entry.classIndex, ...(entry.centre ?? [])];
+    digests.push([image, ...rest]);
+  }
   return digests;
 }
 
-function newHistory(task: SegmentationTask, work: Digest, { digest, loaded, fresh }: Start): FinetuneHistory {
+function newHistory(task: FinetuneTask, work: Digest, { digest, loaded, fresh }: Start): FinetuneHistory {
   return {
     task: task.name,
     work,
@@ -101,50 +103,53 @@ function newHistory(task: SegmentationTask, work: Digest, { digest, loaded, fres
 
 async function createLearner(
   { task, limits }: FinetuneOrder,
-  { spec }: Start,
+  { spec, weights, loaded }: Start,
   { memoryFile }: FinetuneFolder,
   context: OrderContext,
-): Promise<Learner> {
-  const { learningRate, loss, batchSize } = task.training;
-  const optimizer = { kind: 'adam', learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
-  const runtime = openTrainerRuntime(limits, context);
-  const options = { spec, optimizer, loss };
+): Promise<PhasedLearner> {
+  const { loss, batchSize, precision: wanted } = task.training;
+  const treated = { spec, loaded, training: task.training };
+  const { runtime, device } = openTrainerDevice(limits, context);
+  const { precision, announcement } = choosePrecision(wanted, device);
+  if (announcement !== undefined) context.announce(announcement);
+  const options = { spec, loss, precision };
   const memory = await chooseMemory(
-    { ...options, patches: batchSize, predictedPatches: 1, sizeVoxels: task.patchSizeVoxels },
+    {
+      ...options,
+      optimizer: optimizerOf(treated, false),
+      patches: batchSize,
+      predictedPatches: 1,
+      sizeVoxels: task.patchSizeVoxels,
+    },
     { runtime, context, batchThreads: 0, limitBytes: limits.memoryBytes, recordFile: memoryFile },
   );
-  return Learner.create({ ...options, ...memory, runtime });
-}
-
-async function loadLists(task: SegmentationTask, context: OrderContext): Promise<Finetuning['cases']> {
-  const train = await loadCases(task.cases.train, task, context);
-  requireEveryClass(train, task.classes);
-  if (task.cases.validation.length === 0) {
-    context.warn('the task lists no validation cases: the learning rate stays, nothing stops early, the last weights are kept');
-  }
-  return { train, validation: await loadCases(task.cases.validation, task, context, { scored: true }) };
+  return new PhasedLearner(treated, weights, (frozen) =>
+    Learner.create({ ...options, ...memory, runtime, optimizer: optimizerOf(treated, frozen) }),
+  );
 }
 
 /** Writes the model of the best validation (or the last step's, without validation cases), then the outcome. */
 async function deliver(
-  task: SegmentationTask,
+  task: FinetuneTask,
   folder: FinetuneFolder,
   start: Start,
   { history, state, stopped }: Trained,
-  learner: Learner,
+  learner: PhasedLearner,
 ): Promise<FinetuneResult> {
   const { bestStep } = outlook(history.validations, task.training);
   const best = history.validations.find(({ step }) => step === bestStep);
   const weights = best === undefined ? learner.readWeights() : await readBest(folder, start.spec);
-  const reached = { step: best?.step ?? state.step, validationDice: best?.dice };
-  const segmentation = factsOf(task, history, reached);
-  const { digest, bytes } = await writeModelFile(folder.modelFile, { spec: start.spec, weights, segmentation });
+  const step = best?.step ?? state.step;
+  const facts = factsOf(task, history.startedFrom, step, best);
+  const { digest, bytes } = await writeModelFile(folder.modelFile, { spec: start.spec, weights, ...facts });
   const outcome: FinetuneOutcome = {
     steps: state.step,
     stopped,
-    bestStep: reached.step,
+    bestStep: step,
     bestValidationLoss: best?.loss ?? null,
     bestValidationDice: best?.dice ?? null,
+    bestValidationAuc: best?.auc ?? null,
+    bestValidationAccuracy: best?.accuracy ?? null,
     meanLoss: state.lossSum / state.step,
     trainingMs: Math.round(state.trainingMs),
     digest,
@@ -155,16 +160,6 @@ async function deliver(
   await writeHistory(folder.historyFile, finished);
   await rm(folder.workFolder, { recursive: true, force: true });
   return asResult(folder, start, finished, outcome);
-}
-
-function factsOf(
-  task: SegmentationTask,
-  { startedFrom }: FinetuneHistory,
-  reached: { step: number; validationDice: number | undefined },
-): SegmentationFacts {
-  const { name, classes, patchSizeVoxels } = task;
-  const network = { classes: [...classes], patchSizeVoxels: [...patchSizeVoxels] as [number, number, number] };
-  return { task: name, ...imagePlanOf(task), ...network, startedFrom, ...reached };
 }
 
 async function readBest(folder: FinetuneFolder, spec: ModelSpec): Promise<WeightSet> {

@@ -15,11 +15,11 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const out = (): string => join(folder, 'out');
 const masksOf = async (inputs: readonly string[]): Promise<(string | undefined)[]> =>
-  (await imagesToSegment(inputs, out())).images.map(({ maskPath }) => maskPath?.slice(folder.length));
+  (await imagesToSegment(inputs, { outputFolder: out() })).images.map(({ maskPath }) => maskPath?.slice(folder.length));
 
 describe('images to segment', () => {
   it('finds the images of a folder to its bottom, but no earlier mask, and keeps its structure', async () => {
-    const { images } = await imagesToSegment([join(folder, 'scans')], out());
+    const { images } = await imagesToSegment([join(folder, 'scans')], { outputFolder: out() });
     expect(images.map(({ choice }) => choice.path.slice(folder.length))).toEqual([
       '/scans/a.nii',
       '/scans/b.nii.gz',
@@ -34,7 +34,7 @@ describe('images to segment', () => {
 
   it('takes a named file as it is and each image once', async () => {
     const image = join(folder, 'scans/a.nii');
-    expect(await imagesToSegment([image], 'out')).toEqual({
+    expect(await imagesToSegment([image], { outputFolder: 'out' })).toEqual({
       images: [{ name: 'a', choice: { path: image }, maskPath: expect.stringMatching(/out\/a_mask\.nii\.gz$/) as string }],
       refused: [],
     });
@@ -43,8 +43,20 @@ describe('images to segment', () => {
 
   it('refuses two masks of one name and names a missing path', async () => {
     const two = [join(folder, 'scans/a.nii'), join(folder, 'scans/deep/a.nii')];
-    await expect(imagesToSegment(two, 'out')).rejects.toThrow(/same name/);
-    await expect(imagesToSegment([join(folder, 'none')], 'out')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(imagesToSegment(two, { outputFolder: 'out' })).rejects.toThrow(/same name/);
+    await expect(imagesToSegment([join(folder, 'none')], { outputFolder: 'out' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+});
+
+describe('other answers than masks', () => {
+  it('are called by their kind, lie beside the masks and are no images themselves', async () => {
+    const image = join(folder, 'scans/a.nii');
+    const { images } = await imagesToSegment([image], { outputFolder: out(), format: 'dicom-seg', probabilities: true });
+    expect(images).toMatchObject([
+      { maskPath: join(out(), 'a_seg.dcm'), maskFormat: 'dicom-seg', probabilityStem: join(out(), 'a_probability_') },
+    ]);
+    writeFileSync(join(folder, 'scans/a_probability_liver.nii.gz'), '');
+    expect(await masksOf([join(folder, 'scans')])).toHaveLength(3);
   });
 });
 
@@ -76,13 +88,13 @@ describe('DICOM images to segment', () => {
   it('of one file are called like it; the wanted frame goes with them', async () => {
     const path = join(folder, 'perfusion.dcm');
     writeEnhancedFile(path, {}, 3);
-    const { images } = await imagesToSegment([path], out(), 2);
+    const { images } = await imagesToSegment([path], { outputFolder: out(), frame: 2 });
     expect(images).toMatchObject([{ name: 'perfusion', choice: { path, frame: 2 }, scan: { frames: 3, source: { frame: 2 } } }]);
   });
 
   it('that form no volume are told with the reason, once', async () => {
     const files = writeDicomSeries(join(folder, 'gap'), { changes: (slice) => (slice === 3 ? { series: '7.7' } : {}) });
-    const { images, refused } = await imagesToSegment(files, out());
+    const { images, refused } = await imagesToSegment(files, { outputFolder: out() });
     expect(images).toEqual([]);
     expect(refused.length).toBeGreaterThan(0);
     expect(refused.length).toBeLessThan(3);

@@ -4,10 +4,22 @@ import { isDeepStrictEqual } from 'node:util';
 import { FederationError } from '@consilium/shared/kernel';
 import { headerFileOf, isVolumeFileName } from '../volumes/nifti/nifti-pair.js';
 import { type DicomImage, findDicomImages, type RefusedImage } from './find-dicom-images.js';
-import type { ImageToSegment } from './image-to-segment.js';
+import type { ImageToSegment, MaskFormat } from './image-to-segment.js';
 import { caseName } from './task-file.js';
 
-const MASK_SUFFIX = '_mask.nii.gz';
+const MASK_SUFFIXES: Readonly<Record<MaskFormat, string>> = { nifti: '_mask.nii.gz', 'dicom-seg': '_seg.dcm' };
+const PROBABILITY_MARK = '_probability_';
+/** Of what earlier calls left beside the images. */
+const ANSWER_FILE = new RegExp(`(${MASK_SUFFIXES.nifti.replaceAll('.', '\\.')}|${PROBABILITY_MARK}[^/]*\\.nii\\.gz)$`);
+
+/** What is wanted of each image. */
+export interface AnswerPlan {
+  readonly outputFolder: string;
+  /** Of each scan with several; the first when left out. */
+  readonly frame?: number | undefined;
+  readonly format?: MaskFormat;
+  readonly probabilities?: boolean;
+}
 
 /** What there is to segment, and what was found beside it that cannot be. */
 export interface ImagesFound {
@@ -25,16 +37,25 @@ interface PlacedImage {
  * The images that files and folders name, each with the path of its mask below the output folder. Folders are searched to
  * the bottom, for NIfTI by name and DICOM by content, and keep their structure. A NIfTI image's mask is called like the file; a
  * DICOM volume's like the folder of its files, with a number where a folder holds several. Any file of a DICOM series stands
- * for its volume. An image that is named twice counts once, and masks of an earlier call count not at all. `frame` is used of
- * each scan. Throws NOT_FOUND for a path that is not there, ARGUMENT_INVALID when two masks would get one name.
+ * for its volume. An image that is named twice counts once, and answers of an earlier call count not at all. Throws NOT_FOUND for a path that is not there, ARGUMENT_INVALID when two masks would get one name.
  */
-export async function imagesToSegment(inputs: readonly string[], outputFolder: string, frame?: number): Promise<ImagesFound> {
+export async function imagesToSegment(
+  inputs: readonly string[],
+  { outputFolder, frame, format = 'nifti', probabilities = false }: AnswerPlan,
+): Promise<ImagesFound> {
   const masks = new Map<string, ImageToSegment>();
   const { placed, refused } = await search(inputs.map((input) => resolve(input)));
   for (const { image, place } of placed) {
-    const maskPath = join(resolve(outputFolder), `${place}${MASK_SUFFIX}`);
+    const answerPath = join(resolve(outputFolder), place);
+    const maskPath = `${answerPath}${MASK_SUFFIXES[format]}`;
     const other = masks.get(maskPath);
-    const asked = { name: place, ...framed(image, frame), maskPath };
+    const asked = {
+      name: place,
+      ...framed(image, frame),
+      maskPath,
+      ...(format !== 'nifti' && { maskFormat: format }),
+      ...(probabilities && { probabilityStem: `${answerPath}${PROBABILITY_MARK}` }),
+    };
     if (other !== undefined && !isDeepStrictEqual(other, asked)) {
       const [one, two] = [other.choice.path, asked.choice.path];
       throw new FederationError('ARGUMENT_INVALID', `the masks of ${one} and ${two} would have the same name`, {
@@ -78,7 +99,7 @@ async function imagesUnder(folder: string): Promise<Search> {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
-  const nifti = files.filter((path) => isVolumeFileName(path) && !path.endsWith(MASK_SUFFIX));
+  const nifti = files.filter((path) => isVolumeFileName(path) && !ANSWER_FILE.test(path));
   const { images, refused } = await findDicomImages(files.filter((path) => !isVolumeFileName(path)));
   return {
     placed: [

@@ -1,4 +1,4 @@
-import { type Digest, FederationError } from '@consilium/shared/kernel';
+import type { Digest } from '@consilium/shared/kernel';
 import { resampleLabels } from '../preprocessing/resampling/resample-volume.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
@@ -8,7 +8,10 @@ import { type CaseScan, digestOfCaseScan, findCaseScan, frameNote } from './case
 import { type LabelledCase, toClassMap } from './labelled-case.js';
 import { matchLabel } from './match-label.js';
 import { prepareImage } from './prepare-image.js';
-import type { CaseFiles, ImagePlan, SegmentationClass } from './segmentation-task.js';
+import type { CaseFiles } from './finetune-case.js';
+import type { ImagePlan } from './image-plan.js';
+import { orNameCase } from './or-name-case.js';
+import type { SegmentationCase, SegmentationClass } from './segmentation-task.js';
 
 type CasePlan = ImagePlan & { readonly classes: readonly SegmentationClass[] };
 
@@ -17,7 +20,7 @@ type CasePlan = ImagePlan & { readonly classes: readonly SegmentationClass[] };
  * `scored` keep the classes of the image's own grid where they are resampled.
  */
 export async function loadCases(
-  files: readonly CaseFiles[],
+  files: readonly SegmentationCase[],
   task: CasePlan,
   context: Pick<OrderContext, 'stop' | 'report' | 'warn'>,
   { scored = false } = {},
@@ -33,14 +36,14 @@ export async function loadCases(
   return cases;
 }
 
-async function loadCase(files: CaseFiles, task: CasePlan, context: Pick<OrderContext, 'warn'>): Promise<LabelledCase> {
+async function loadCase(files: SegmentationCase, task: CasePlan, context: Pick<OrderContext, 'warn'>): Promise<LabelledCase> {
   const scan = await findImage(files);
   const note = frameNote(`case ${files.name}: the image`, scan, files.frame);
   if (note !== undefined) context.warn(note);
-  const image = await orNameCase(files, 'image', () => readVolume(scan.source));
-  const label = await orNameCase(files, 'label', () => readNiftiVolume(files.label));
+  const image = await orNameCase(files.name, 'image', files.image, () => readVolume(scan.source));
+  const label = await orNameCase(files.name, 'label', files.label, () => readNiftiVolume(files.label));
   const ownMap = toClassMap(matchLabel(image, label, files), task.classes);
-  const prepared = await orNameCase(files, 'image', () => Promise.resolve(prepareImage(image, scan.modality, task)));
+  const prepared = await orNameCase(files.name, 'image', files.image, () => prepareImage(image, scan.modality, task));
   const { sizeVoxels, intensities, fromOwn } = prepared;
   if (fromOwn === undefined) return { name: files.name, sizeVoxels, intensities, classMap: ownMap };
   const classMap = resampleLabels(ownMap, fromOwn, new Uint8Array(intensities.length));
@@ -50,21 +53,9 @@ async function loadCase(files: CaseFiles, task: CasePlan, context: Pick<OrderCon
 /** Names the bytes of a case's image. Errors as in {@link loadCases}. */
 export async function digestOfImage(files: CaseFiles): Promise<Digest> {
   const scan = await findImage(files);
-  return orNameCase(files, 'image', () => digestOfCaseScan(scan));
+  return orNameCase(files.name, 'image', files.image, () => digestOfCaseScan(scan));
 }
 
 function findImage(files: CaseFiles): Promise<CaseScan> {
-  return orNameCase(files, 'image', () => findCaseScan({ ...files, path: files.image }));
-}
-
-async function orNameCase<T>(files: CaseFiles, role: 'image' | 'label', act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (cause) {
-    const { message, remedy } = FederationError.from(cause, 'VOLUME_UNREADABLE');
-    throw new FederationError('TASK_INVALID', `case ${files.name}: the ${role} ${files[role]} cannot be used: ${message}`, {
-      cause,
-      remedy: remedy ?? 'Repair the file or take the case out of the task.',
-    });
-  }
+  return orNameCase(files.name, 'image', files.image, () => findCaseScan({ ...files, path: files.image }));
 }

@@ -1,40 +1,6 @@
-/**
- * Overlap measures of a segmentation (Dice 1945; Jaccard 1912). The published "IoU" of Models Genesis averages background
- * and thresholds (spec A8) and is not comparable; these are plain foreground measures at one threshold.
- */
-import { invariant } from '@consilium/shared/kernel';
-
-/** Voxel counts of one class in one case; every measure follows from them. */
-export interface OverlapCounts {
-  readonly predicted: number;
-  readonly labelled: number;
-  readonly both: number;
-}
-
-/** Class maps hold 0 for background and class index + 1 elsewhere. */
-export function countOverlap(predicted: Uint8Array, labelled: Uint8Array, classes: number): OverlapCounts[] {
-  invariant(predicted.length === labelled.length, 'a prediction has the voxels of its label');
-  const counts = Array.from({ length: classes }, () => ({ predicted: 0, labelled: 0, both: 0 }));
-  for (let voxel = 0; voxel < predicted.length; voxel++) {
-    const [ours, theirs] = [predicted[voxel] as number, labelled[voxel] as number];
-    const [mine, given] = [counts[ours - 1], counts[theirs - 1]];
-    if (mine !== undefined) mine.predicted++;
-    if (given !== undefined) given.labelled++;
-    if (mine !== undefined && ours === theirs) mine.both++;
-  }
-  return counts;
-}
-
-/** 2·|A∩B| / (|A|+|B|); 1 when both are empty: finding nothing where there is nothing is right. */
-export function dice({ predicted, labelled, both }: OverlapCounts): number {
-  return predicted + labelled === 0 ? 1 : (2 * both) / (predicted + labelled);
-}
-
-/** |A∩B| / |A∪B| of the foreground; 1 when both are empty. */
-export function foregroundIou({ predicted, labelled, both }: OverlapCounts): number {
-  const union = predicted + labelled - both;
-  return union === 0 ? 1 : both / union;
-}
+/** What training looks at in its validation cases; the measures of finished models are in evaluation/metrics. */
+export { countOverlap, dice, foregroundIou, type OverlapCounts } from '../evaluation/metrics/overlap.js';
+export { mean } from '../evaluation/metrics/mean.js';
 
 /**
  * Soft Dice loss of spec A7, 1 − (2Σyp + 1)/(Σy + Σp + 1), per class over a whole case, averaged over the classes.
@@ -69,9 +35,4 @@ export function classMapOf(probabilities: Float32Array, classes: number): Uint8A
     }
   }
   return map;
-}
-
-/** NaN for an empty list: a mean over no case is not a number. */
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

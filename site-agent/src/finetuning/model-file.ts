@@ -15,10 +15,13 @@ import {
 import { inManifestOrder, looksLikePytorch, readSafetensors, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
 import { parseWith, patchPlanSchema } from '@consilium/shared/wire';
 import { importCheckpoint } from '../checkpoints/import-checkpoint.js';
-import { imagePlanSchema, segmentationClassSchema } from './segmentation-task.js';
+import { imageClassSchema, inputFields } from './classification-task.js';
+import { imagePlanSchema } from './image-plan.js';
+import { segmentationClassSchema } from './segmentation-task.js';
 
-/** The entry of a fine-tuned model's header that holds its {@link SegmentationFacts}. */
+/** The entries of a fine-tuned model's header that hold its {@link SegmentationFacts} or {@link ClassificationFacts}. */
 const SEGMENTATION_KEY = 'segmentation';
+const CLASSIFICATION_KEY = 'classification';
 
 /** What a fine-tuned model knows about its task, so that predicting needs nothing but its file. */
 export const segmentationFactsSchema = z.object({
@@ -33,27 +36,50 @@ export const segmentationFactsSchema = z.object({
 });
 export type SegmentationFacts = z.infer<typeof segmentationFactsSchema>;
 
+/** As {@link segmentationFactsSchema}, for a model that puts images into classes. */
+export const classificationFactsSchema = z.object({
+  task: z.string(),
+  ...imagePlanSchema.shape,
+  classes: z.array(imageClassSchema).min(2),
+  ...inputFields,
+  /** One sigmoid output for the second of two classes, or one per class of a softmax. */
+  outputs: z.int().min(1),
+  step: z.int().min(0).optional(),
+  validationAuc: z.number().optional(),
+  validationAccuracy: z.number().optional(),
+  startedFrom: z.string().optional(),
+});
+export type ClassificationFacts = z.infer<typeof classificationFactsSchema>;
+
+/** What a model was fine-tuned for, if for anything. */
+export interface TaskFacts {
+  readonly segmentation?: SegmentationFacts | undefined;
+  readonly classification?: ClassificationFacts | undefined;
+}
+
 export interface ModelFile {
   readonly path: string;
   readonly digest: Digest;
   readonly spec: ModelSpec;
   /** In the manifest's order. */
   readonly weights: WeightSet;
-  /** Undefined for a pretrained model. */
+  /** Both undefined for a pretrained model. */
   readonly segmentation: SegmentationFacts | undefined;
+  readonly classification: ClassificationFacts | undefined;
 }
 
 /** Writes weights with their spec and task facts; the file appears whole or not at all. */
 export async function writeModelFile(
   path: string,
-  model: { spec: ModelSpec; weights: WeightSet; segmentation?: SegmentationFacts | undefined },
+  { spec, weights, segmentation, classification }: { spec: ModelSpec; weights: WeightSet } & TaskFacts,
   dtype: 'F32' | 'F16' | 'BF16' = 'F32',
 ): Promise<{ digest: Digest; bytes: number }> {
   const metadata = {
-    ...modelMetadata(model.segmentation === undefined ? 'pretrained' : 'segmentation', model.spec),
-    ...(model.segmentation === undefined ? {} : { [SEGMENTATION_KEY]: JSON.stringify(model.segmentation) }),
+    ...modelMetadata(segmentation ? 'segmentation' : classification ? 'classification' : 'pretrained', spec),
+    ...(segmentation && { [SEGMENTATION_KEY]: JSON.stringify(segmentation) }),
+    ...(classification && { [CLASSIFICATION_KEY]: JSON.stringify(classification) }),
   };
-  return writeSafetensors(path, model.weights, { metadata, dtype });
+  return writeSafetensors(path, weights, { metadata, dtype });
 }
 
 /**
@@ -73,18 +99,23 @@ export async function readModelFile(location: string): Promise<ModelFile> {
 async function parseModelFile(path: string): Promise<ModelFile> {
   if (await looksLikePytorch(path)) {
     const { spec, weights } = await importCheckpoint(path);
-    return { path, digest: await digestOfFile(path), spec, weights, segmentation: undefined };
+    return { path, digest: await digestOfFile(path), spec, weights, segmentation: undefined, classification: undefined };
   }
   const { weights, metadata } = await readSafetensors(path);
   const spec = specOf(metadata, weights);
-  const facts = metadata[SEGMENTATION_KEY];
   return {
     path,
     digest: await digestOfFile(path),
     spec,
     weights: inManifestOrder(weights, manifestOf(spec), 'the model file'),
-    segmentation: facts === undefined ? undefined : parseMetadata(segmentationFactsSchema, facts, SEGMENTATION_KEY),
+    segmentation: factsOf(segmentationFactsSchema, metadata, SEGMENTATION_KEY),
+    classification: factsOf(classificationFactsSchema, metadata, CLASSIFICATION_KEY),
   };
+}
+
+function factsOf<T>(schema: z.ZodType<T>, metadata: Readonly<Record<string, string>>, key: string): T | undefined {
+  const facts = metadata[key];
+  return facts === undefined ? undefined : parseMetadata(schema, facts, key);
 }
 
 /** A folder stands for the model.safetensors within it. NOT_FOUND when there is neither. */
@@ -134,11 +165,27 @@ function parseMetadata<T>(schema: z.ZodType<T>, text: string, key: string): T {
   return parseWith(schema, value, 'WEIGHTS_MALFORMED', `the model file's ${key} entry`);
 }
 
-/** What the model knows about its classes; ARGUMENT_INVALID for a model that was pretrained only. */
-export function requireSegmentation({ segmentation, path }: ModelFile): SegmentationFacts {
+/** What the model knows about its classes; ARGUMENT_INVALID for a model that was not fine-tuned for segmentation. */
+export function requireSegmentation({ segmentation, classification, path }: ModelFile): SegmentationFacts {
   if (segmentation !== undefined) return segmentation;
+  if (classification !== undefined) throw otherKind(path, 'puts whole images into classes and draws no masks', 'segmentation');
   throw new FederationError('ARGUMENT_INVALID', `the model ${path} is pretrained only: it restores scans and knows no classes`, {
     remedy: 'Fine-tune it first: site-agent finetune TASK.yaml --from MODEL.',
+  });
+}
+
+/** As {@link requireSegmentation}, for classification. */
+export function requireClassification({ segmentation, classification, path }: ModelFile): ClassificationFacts {
+  if (classification !== undefined) return classification;
+  if (segmentation !== undefined) throw otherKind(path, 'draws masks and puts no images into classes', 'classification');
+  throw new FederationError('ARGUMENT_INVALID', `the model ${path} is pretrained only: it knows no classes`, {
+    remedy: 'Fine-tune it first: site-agent finetune TASK.yaml --from MODEL.',
+  });
+}
+
+function otherKind(path: string, does: string, kind: string): FederationError {
+  return new FederationError('ARGUMENT_INVALID', `the model ${path} ${does}`, {
+    remedy: `Name a model that was fine-tuned for ${kind}.`,
   });
 }
 

@@ -1,6 +1,7 @@
 import { Random } from '@consilium/shared/kernel';
 import type { LabelledCase } from './labelled-case.js';
-import { augmentLightly, drawStart, foregroundVoxels, PatchSampler } from './patch-sampler.js';
+import { augmentLightly } from './augmented-patch.js';
+import { drawStart, foregroundVoxels, PatchSampler } from './patch-sampler.js';
 import { finetuneTrainingSchema } from './segmentation-task.js';
 
 const STILL = { flipAxes: [], intensityShift: 0 };
@@ -43,6 +44,23 @@ describe('patch sampler', () => {
     const { input } = await sampler(1).batch(0);
     for (const patch of [0, 1]) seen.add((input[patch * 512] ?? 0) > 2000 / 9216);
     expect(seen.size).toBe(2);
+  });
+
+  it('centres on a class that one case in ten has as often as on the others, where classes are balanced', async () => {
+    const rare = makeCase('rare', 3000);
+    rare.classMap[3000] = 2;
+    const cases = [rare, ...Array.from({ length: 9 }, (_, index) => makeCase(`usual-${index}`, 3000))];
+    const share = async (balance: string): Promise<number> => {
+      const training = finetuneTrainingSchema.parse({ batchSize: 10, foregroundShare: 1, augmentation: 'none', balance });
+      const balanced = new PatchSampler(cases, { patchSizeVoxels: [8, 8, 8], classes: 2, training });
+      let second = 0;
+      for (let step = 0; step < 20; step++)
+        (await balanced.batch(step)).target.forEach((value, at) => (second += at % 2 ? value : 0));
+      return second / 200;
+    };
+    expect(await share('cases')).toBeCloseTo(0.1, 6);
+    expect(await share('classes')).toBeGreaterThan(0.4);
+    expect(await share('classes')).toBeLessThan(0.6);
   });
 
   it('keeps image and labels together through flips', () => {

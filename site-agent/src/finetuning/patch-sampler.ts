@@ -3,20 +3,17 @@
  * much they are augmented. Patch k of a run depends on the seed and k alone, so a resumed run sees the same patches.
  */
 import { invariant, Random } from '@consilium/shared/kernel';
-import { augmentInPlace, drawAugmentation, FULL_AUGMENTATION } from '../transforms/augment/augmentation.js';
-import type { LabelledGrid } from '../transforms/augment/labelled-patch.js';
-import { drawMirror } from '../transforms/augment/mirror.js';
-import { warpInto } from '../transforms/augment/spatial-warp.js';
 import type { BatchSource, PatchBatch, PatchSize } from '../training/patch-batch.js';
+import { takePatch } from './augmented-patch.js';
 import type { LabelledCase } from './labelled-case.js';
 import type { FinetuneTraining } from './segmentation-task.js';
-import { cutPatch, type WindowStart } from './sliding-window.js';
+import type { WindowStart } from './sliding-window.js';
 
 export interface SamplerPlan {
   readonly patchSizeVoxels: PatchSize;
   /** Outputs of the network: one per class. */
   readonly classes: number;
-  readonly training: Pick<FinetuneTraining, 'batchSize' | 'foregroundShare' | 'augmentation' | 'seed'>;
+  readonly training: Pick<FinetuneTraining, 'batchSize' | 'foregroundShare' | 'balance' | 'augmentation' | 'seed'>;
 }
 
 /** Cuts the batches of a fine-tuning in the calling thread: a copy of a few hundred kilobytes per patch, far below a step. */
@@ -35,32 +32,53 @@ export class PatchSampler implements BatchSource {
     const { patchSizeVoxels: size, classes, training } = this.plan;
     const voxels = size[0] * size[1] * size[2];
     const input = new Float32Array(training.batchSize * voxels);
-    const target = new Float32Array(training.batchSize * voxels * classes);
+    const targets = new Float32Array(training.batchSize * voxels * classes);
     const classMap = new Uint8Array(voxels);
     for (let patch = 0; patch < training.batchSize; patch++) {
-      const place = this.place(step * training.batchSize + patch);
-      const intensities = input.subarray(patch * voxels, (patch + 1) * voxels);
-      takePatch({ sizeVoxels: size, voxels: intensities, classMap }, place, training.augmentation);
-      writeTarget(classMap, classes, target, patch * voxels * classes);
+      const { labelled, start, random } = this.place(step * training.batchSize + patch);
+      const target = { sizeVoxels: size, voxels: input.subarray(patch * voxels, (patch + 1) * voxels), classMap };
+      const source = { sizeVoxels: labelled.sizeVoxels, voxels: labelled.intensities, classMap: labelled.classMap };
+      takePatch(target, source, start, { plan: training.augmentation, random });
+      writeTarget(classMap, classes, targets, patch * voxels * classes);
     }
-    return { patches: training.batchSize, sizeVoxels: size, input, target };
+    return { patches: training.batchSize, sizeVoxels: size, input, target: targets };
   }
 
   async close(): Promise<void> {
     // Nothing to release: the cases belong to the caller.
   }
 
-  /** Which case and where: every pass visits each case once, in an order shuffled by the seed. */
+  /** Patches anywhere go through the cases in turn; those on a class too, unless each class is to be seen as often. */
   private place(k: number): PatchPlace {
-    const { seed, foregroundShare } = this.plan.training;
-    const pass = Math.floor(k / this.cases.length);
-    const order = new Random(`finetune/${seed}/order/${pass}`).shuffle(this.cases.map((_, index) => index));
-    const index = order[k % this.cases.length] ?? 0;
+    const { seed, foregroundShare, balance } = this.plan.training;
+    const random = new Random(`finetune/${seed}/patch/${k}`);
+    const onLabel = random.chance(foregroundShare);
+    const chosen = onLabel && balance === 'classes' ? this.drawClass(random) : undefined;
+    const index = chosen?.index ?? this.caseInTurn(k);
     const labelled = this.cases[index];
     invariant(labelled !== undefined, 'the order lists cases');
-    const random = new Random(`finetune/${seed}/patch/${k}`);
-    const wanted = random.chance(foregroundShare) ? drawVoxel(this.foreground[index] ?? [], labelled, random) : undefined;
+    const lists = chosen === undefined ? (this.foreground[index] ?? []) : [chosen.voxels];
+    const wanted = onLabel ? drawVoxel(lists, labelled, random) : undefined;
     return { labelled, start: drawStart(labelled.sizeVoxels, this.plan.patchSizeVoxels, wanted, random), random };
+  }
+
+  /** Every pass visits each case once, in an order shuffled by the seed. */
+  private caseInTurn(k: number): number {
+    const pass = Math.floor(k / this.cases.length);
+    const order = new Random(`finetune/${this.plan.training.seed}/order/${pass}`).shuffle(this.cases.map((_, index) => index));
+    return order[k % this.cases.length] ?? 0;
+  }
+
+  /** A class, each as likely, then a case that has it: a class that few cases have is seen as often as the others. */
+  private drawClass(random: Random): { readonly index: number; readonly voxels: Uint32Array } | undefined {
+    const occurring = Array.from({ length: this.plan.classes }, (_, wanted) =>
+      this.foreground.flatMap((lists, index) => {
+        const voxels = lists[wanted];
+        return voxels === undefined || voxels.length === 0 ? [] : [{ index, voxels }];
+      }),
+    ).filter((holders) => holders.length > 0);
+    const holders = occurring[random.integer(0, Math.max(0, occurring.length - 1))] ?? [];
+    return holders[random.integer(0, Math.max(0, holders.length - 1))];
   }
 }
 
@@ -68,24 +86,6 @@ interface PatchPlace {
   readonly labelled: LabelledCase;
   readonly start: WindowStart;
   readonly random: Random;
-}
-
-/** Cuts or warps a patch out of its case, as the augmentation says. */
-function takePatch(
-  patch: Required<LabelledGrid>,
-  { labelled, start, random }: PatchPlace,
-  augmentation: FinetuneTraining['augmentation'],
-): void {
-  const { intensities: voxels, classMap, sizeVoxels } = labelled;
-  const full = augmentation.level === 'full';
-  const drawing = full && drawAugmentation({ ...FULL_AUGMENTATION, flipAxes: augmentation.flipAxes }, patch.sizeVoxels, random);
-  if (drawing && drawing.spatial) warpInto(patch, drawing.spatial, { sizeVoxels, voxels, classMap }, start);
-  else {
-    cutPatch(voxels, sizeVoxels, start, patch.sizeVoxels, patch.voxels);
-    cutPatch(classMap, sizeVoxels, start, patch.sizeVoxels, patch.classMap);
-  }
-  if (drawing) augmentInPlace(patch, drawing);
-  else if (augmentation.level !== 'none') augmentLightly(patch, augmentation, random);
 }
 
 /** Voxel offsets of each class; an absent class has an empty list. */
@@ -124,19 +124,6 @@ export function drawStart(size: PatchSize, patch: PatchSize, centre: WindowStart
     return Math.min(high, Math.max(low, (centre[axis] ?? 0) - Math.floor((patch[axis] ?? 0) / 2)));
   });
   return [x ?? 0, y ?? 0, z ?? 0];
-}
-
-/** Flips image and labels alike and scales the image, all in place; intensities stay within [0, 1]. */
-export function augmentLightly(
-  patch: LabelledGrid,
-  plan: Pick<FinetuneTraining['augmentation'], 'flipAxes' | 'intensityShift'>,
-  random: Random,
-): void {
-  augmentInPlace(patch, { flips: drawMirror(plan.flipAxes, random) });
-  if (plan.intensityShift === 0) return;
-  const factor = random.between(1 - plan.intensityShift, 1 + plan.intensityShift);
-  const { voxels } = patch;
-  for (let i = 0; i < voxels.length; i++) voxels[i] = Math.min(1, (voxels[i] as number) * factor);
 }
 
 function writeTarget(classMap: Uint8Array, classes: number, target: Float32Array, offset: number): void {

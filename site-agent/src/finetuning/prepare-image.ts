@@ -5,7 +5,7 @@ import { describeIntensities } from '../volumes/intensity-statistics.js';
 import { decideModality } from '../volumes/modality.js';
 import { unsuitable } from '../volumes/volume-fault.js';
 import type { Modality, Triple, Volume } from '../volumes/volume.js';
-import { type ImagePlan, imagePlanOf } from './segmentation-task.js';
+import { type ImagePlan, imagePlanOf } from './image-plan.js';
 
 /** An image as the network sees it. */
 export interface PreparedImage {

@@ -1,24 +1,34 @@
-/** Segmentation of whole volumes in the trainer process, for "predict" (masks) and "evaluate" (overlap with labels). */
-import { dirname } from 'node:path';
+/** Segmentation of whole volumes in the trainer process, for "predict" (masks) and "evaluate" (comparison with labels). */
 import { FederationError } from '@consilium/shared/kernel';
+import { countLegacy, type LegacyCounts } from '../evaluation/metrics/legacy-genesis-iou.js';
+import { countOverlap } from '../evaluation/metrics/overlap.js';
+import { surfaceDistances } from '../evaluation/metrics/surface-distance.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { SegmentedImage, SegmentOrder, SegmentResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
 import { Learner } from '../training/learner.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
 import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
-import { writeNiftiLike } from '../volumes/nifti/nifti-writer.js';
 import { readVolume } from '../volumes/read-volume.js';
 import type { Volume } from '../volumes/volume.js';
 import { findCaseScan, frameNote } from './case-scan.js';
-import { makeFolder } from './finetune-folder.js';
 import type { ImageToSegment } from './image-to-segment.js';
-import { toClassMap, toLabelValues } from './labelled-case.js';
+import { toClassMap } from './labelled-case.js';
 import { matchLabel } from './match-label.js';
-import { classMapOf, countOverlap, type OverlapCounts } from './metrics.js';
-import { readModelFile, requireSegmentation, type SegmentationFacts } from './model-file.js';
-import { onOwnGrid, prepareImage } from './prepare-image.js';
-import { segment } from './validate-cases.js';
+import { type ModelFile, readModelFile, requireSegmentation, type SegmentationFacts } from './model-file.js';
+import { prepareImage } from './prepare-image.js';
+import { segmentVolume } from './segment-volume.js';
+import { USUAL_WINDOWS } from './window-plan.js';
+import { type MaskSource, requireFormat, writeMask, writeOverlay, writeProbabilities } from './write-answers.js';
+
+/** What all images of an order share. */
+interface Segmentation {
+  readonly model: ModelFile;
+  readonly facts: SegmentationFacts;
+  readonly learner: Learner;
+  readonly order: SegmentOrder;
+  readonly context: OrderContext;
+}
 
 /** Segments one image after the other. An image that cannot be used is reported with its reason and does not stop the rest. */
 export async function executeSegment(order: SegmentOrder, context: OrderContext): Promise<SegmentResult> {
@@ -30,7 +40,7 @@ export async function executeSegment(order: SegmentOrder, context: OrderContext)
     const images: SegmentedImage[] = [];
     for (const [index, image] of order.images.entries()) {
       obeyStop(context.stop);
-      images.push(await segmentImage(learner, image, facts, context));
+      images.push(await orRefused(image, () => segmentImage(image, { model, facts, learner, order, context })));
       context.report('segmenting', index + 1, order.images.length);
       await letEventsIn();
     }
@@ -40,47 +50,62 @@ export async function executeSegment(order: SegmentOrder, context: OrderContext)
   }
 }
 
-async function segmentImage(
-  learner: Learner,
-  image: ImageToSegment,
-  facts: SegmentationFacts,
-  context: Pick<OrderContext, 'warn'>,
-): Promise<SegmentedImage> {
+async function orRefused({ name }: ImageToSegment, act: () => Promise<SegmentedImage>): Promise<SegmentedImage> {
   try {
-    const scan = image.scan ?? (await findCaseScan(image.choice));
-    const volume = await readVolume(scan.source);
-    const { fromOwn, ...prepared } = prepareImage(volume, scan.modality, facts);
-    const note = frameNote(image.name, scan, image.choice.frame);
-    if (note !== undefined) context.warn(note);
-    const classes = facts.classes.length;
-    const classMap = classMapOf(onOwnGrid(segment(learner, prepared, facts.patchSizeVoxels, classes), fromOwn, classes), classes);
-    const counts = await compare(image, volume, classMap, facts);
-    if (image.maskPath !== undefined) await writeMask(image.maskPath, volume, toLabelValues(classMap, facts.classes));
-    const foregroundVoxels = facts.classes.map((_, index) =>
-      classMap.reduce((sum, value) => sum + (value === index + 1 ? 1 : 0), 0),
-    );
-    const voxelMm3 = volume.spacingMm.reduce((product, side) => product * side, 1);
-    return { name: image.name, maskPath: image.maskPath, counts, foregroundVoxels, voxelMm3 };
+    return await act();
   } catch (thrown) {
     const error = FederationError.from(thrown);
     if (error.kind !== 'volume' && error.code !== 'TASK_INVALID') throw error;
-    return { name: image.name, refused: { code: error.code, message: error.message } };
+    return { name, refused: { code: error.code, message: error.message } };
   }
 }
 
-async function writeMask(path: string, volume: Volume, values: Uint8Array): Promise<void> {
-  await makeFolder(dirname(path));
-  await writeNiftiLike(path, volume, values);
+async function segmentImage(
+  image: ImageToSegment,
+  { model, facts, learner, order, context }: Segmentation,
+): Promise<SegmentedImage> {
+  const { classes, patchSizeVoxels } = facts;
+  const scan = image.scan ?? (await findCaseScan(image.choice));
+  requireFormat(image, scan);
+  const volume = await readVolume(scan.source);
+  const labelled = await readLabel(image, volume, facts);
+  const note = frameNote(image.name, scan, image.choice.frame);
+  if (note !== undefined) context.warn(note);
+  const legacy: LegacyCounts[][] = [];
+  const probabilityPaths: string[] = [];
+  const source: MaskSource = { image, scan, volume, model, classes };
+  const plan = { patchSizeVoxels, classes: classes.length, windows: order.windows ?? USUAL_WINDOWS };
+  const classMap = await segmentVolume(
+    learner,
+    prepareImage(volume, scan.modality, facts),
+    plan,
+    async (index, probabilities) => {
+      if (order.legacy === true && labelled !== undefined) {
+        legacy.push(countLegacy(probabilities, (voxel) => labelled[voxel] === index + 1));
+      }
+      if (image.probabilityStem !== undefined) probabilityPaths.push(await writeProbabilities(source, index, probabilities));
+    },
+  );
+  await writeMask(source, classMap);
+  await writeOverlay(source, { predicted: classMap, labelled });
+  return {
+    name: image.name,
+    maskPath: image.maskPath,
+    probabilityPaths: image.probabilityStem === undefined ? undefined : probabilityPaths,
+    counts: labelled && countOverlap(classMap, labelled, classes.length),
+    surfaces: labelled && classes.map((_, index) => surfaceDistances(classMap, labelled, index + 1, volume)),
+    legacy: order.legacy === true ? legacy : undefined,
+    foregroundVoxels: classes.map((_, index) => classMap.reduce((sum, value) => sum + (value === index + 1 ? 1 : 0), 0)),
+    voxelMm3: volume.spacingMm.reduce((product, side) => product * side, 1),
+  };
 }
 
-async function compare(
+async function readLabel(
   { name, labelPath }: ImageToSegment,
   volume: Volume,
-  classMap: Uint8Array,
   { classes }: SegmentationFacts,
-): Promise<OverlapCounts[] | undefined> {
+): Promise<Uint8Array | undefined> {
   if (labelPath === undefined) return undefined;
   const label = await readNiftiVolume(labelPath);
-  const labels = matchLabel(volume, label, { name, label: labelPath });
-  return countOverlap(classMap, toClassMap(labels, classes), classes.length);
+  return toClassMap(matchLabel(volume, label, { name, label: labelPath }), classes);
 }

@@ -1,123 +1,137 @@
-import { readFileSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
-import { parse as parseYaml, stringify as stringifyYaml } from 'yaml';
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { stringify as stringifyYaml } from 'yaml';
+import { z } from 'zod';
 import { FederationError } from '@consilium/shared/kernel';
-import { parseWith } from '@consilium/shared/wire';
-import {
-  type CaseFiles,
-  type CaseLists,
-  caseListsSchema,
-  imagePlanOf,
-  type SegmentationTask,
-  taskFileSchema,
-} from './segmentation-task.js';
-import { requireFile, requireScan } from './input-files.js';
+import { type ClassificationFile, classificationFileSchema, type ClassificationTask } from './classification-task.js';
+import { byList, casesOfFold, type DividedCase, holdOut, requireDistinctCases } from './divide-cases.js';
+import { type CasesOf, isVersionName, SCRATCH, type StartPlan } from './finetune-case.js';
+import { type FinetuneTask, requireSegmentationTask } from './finetune-task.js';
+import { imagePlanOf } from './image-plan.js';
+import { requireScan } from './input-files.js';
+import { listCases, type ListedCase } from './list-cases.js';
+import { classificationCase, segmentationCase } from './resolve-cases.js';
+import { byShape } from './schema-by-shape.js';
+import { type SegmentationFile, segmentationFileSchema, type SegmentationTask } from './segmentation-task.js';
+import { checkDocument, readDocument } from './task-document.js';
 
-/** Where a fine-tuning begins: fresh seeded weights, or a model file (federated version, earlier fine-tuning, import). */
-export const SCRATCH = 'scratch';
+export { SCRATCH } from './finetune-case.js';
+export { caseName } from './folder-pairs.js';
+
+const KIND = z.looseObject({ kind: z.enum(['segmentation', 'classification']) });
+
+const taskFileSchema = byShape<SegmentationFile | ClassificationFile>((given) => {
+  const { data, success } = KIND.safeParse(given);
+  if (!success) return KIND.transform((): never => z.NEVER);
+  return data.kind === 'classification' ? classificationFileSchema : segmentationFileSchema;
+});
 
 /**
  * Reads a fine-tuning task file (YAML or JSON): checks every field, resolves paths against the file's own folder and makes
- * sure that each named file exists. Throws TASK_INVALID naming the field or the file, NOT_FOUND when the task file is absent.
+ * sure that each named file exists; `start.from` may be something else than a file and stays as it is. Throws TASK_INVALID
+ * naming file, line and field, NOT_FOUND when the task file is absent.
  */
-export function readTaskFile(path: string): SegmentationTask {
+export function readFinetuneTask(path: string): FinetuneTask {
   const folder = dirname(resolve(path));
-  const fields = parseWith(taskFileSchema, parseText(path, 'task file'), 'TASK_INVALID', 'the task file');
-  const lists = fields.cases ?? readSplit(resolve(folder, fields.split ?? ''));
-  const cases = {
-    train: resolveCases(lists.train, folder, 'train'),
-    validation: resolveCases(lists.validation, folder, 'validation'),
-    test: resolveCases(lists.test, folder, 'test'),
-  };
-  requireDistinctCases(cases);
-  const { from, outputLayer } = fields.start;
-  const startPath = from === SCRATCH ? SCRATCH : resolve(folder, from);
-  if (startPath !== SCRATCH) requireFile(startPath, 'start.from');
-  return {
+  const document = readDocument(path, 'task file');
+  const fields = checkDocument(taskFileSchema, document);
+  const listed = listCases(fields, document, folder);
+  const shared = {
     name: fields.name,
-    kind: fields.kind,
     ...imagePlanOf(fields),
-    classes: fields.classes,
-    cases,
-    start: { from: startPath, outputLayer },
-    model: fields.model,
+    ...(fields.folds && { folds: fields.folds }),
+    start: resolveStart(fields.start, folder),
     patchSizeVoxels: fields.patchSizeVoxels,
-    training: fields.training,
   };
-}
-
-function parseText(path: string, what: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new FederationError('NOT_FOUND', `the ${what} ${path} cannot be read`, {
-      cause,
-      remedy: 'Check the path; the fine-tuning guide shows an example of such a file.',
-    });
+  if (fields.kind === 'segmentation') {
+    const { kind, classes, model, training } = fields;
+    const cases = divide(fields, listed, segmentationCase);
+    return { ...shared, kind, classes, cases, model, training };
   }
-  try {
-    return parseYaml(text);
-  } catch (cause) {
-    const words = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
-    throw new FederationError('TASK_INVALID', `the ${what} ${path} is not valid YAML: ${words}`, {
-      cause,
-      remedy: 'Correct the file; indentation and colons are the usual reasons.',
-    });
+  const { kind, classes, input, fit, model, training } = fields;
+  const cases = divide(fields, listed, (entry) => classificationCase(entry, fields));
+  return { ...shared, kind, classes, cases, input, fit, model, training };
+}
+
+/** As {@link readFinetuneTask}, of a task that must be a segmentation. */
+export function readTaskFile(path: string): SegmentationTask {
+  return requireSegmentationTask(readFinetuneTask(path));
+}
+
+/** A path becomes absolute; CAMPAIGN@VERSION stays as it is, for whoever knows the site's versions. */
+function resolveStart({ from, ...rest }: StartPlan, folder: string): StartPlan {
+  const path = resolve(folder, from);
+  if (from === SCRATCH || (isVersionName(from) && !existsSync(path))) return { from, ...rest };
+  requireScan(path, 'start.from');
+  return { from: path, ...rest };
+}
+
+type Division = Pick<SegmentationFile, 'folds' | 'holdOut'>;
+
+/** The cases in their lists. TASK_INVALID when a list is neither divided nor to be divided, and when lists overlap. */
+function divide<Case extends DividedCase>(
+  { folds, holdOut: shares }: Division,
+  listed: readonly ListedCase[],
+  resolveCase: (entry: ListedCase) => Case,
+): CasesOf<Case> {
+  const undivided = listed.find(({ list }) => list === undefined);
+  const divided = listed.find(({ list }) => list !== undefined);
+  if (divided !== undefined && undivided !== undefined) {
+    throw wrong(`${undivided.place}: it does not say train, validation or test, as others do`, 'Give every case its list.');
   }
-}
-
-// A split file's paths are relative to the task file, like all others, so that moving lists in or out changes nothing.
-function readSplit(path: string): CaseLists {
-  return parseWith(caseListsSchema, parseText(path, 'split file'), 'TASK_INVALID', 'the split file');
-}
-
-function resolveCases(listed: CaseLists['train'], folder: string, list: string): CaseFiles[] {
-  return listed.map(({ image, label, name, ...choice }, index) => {
-    const files = { image: resolve(folder, image), ...choice, label: resolve(folder, label) };
-    requireScan(files.image, `cases.${list}.${index}.image`);
-    requireFile(files.label, `cases.${list}.${index}.label`);
-    return { name: name ?? caseName(files.image), ...files };
-  });
-}
-
-/** "scans/hippocampus_205.nii.gz" → "hippocampus_205", "scans/abdomen.dcm" → "abdomen"; a folder's name is its own. */
-export function caseName(path: string): string {
-  return basename(path).replace(/\.(nii\.gz|nii|hdr\.gz|hdr|img\.gz|img|dcm)$/i, '');
-}
-
-/**
- * A case that is trained and tested on makes every number meaningless, so it is refused rather than reported. Frames of one
- * scan show one patient: they may share a list, but not lie in two.
- */
-function requireDistinctCases(cases: SegmentationTask['cases']): void {
-  const scans = new Map<string, string>();
-  const frames = new Set<string>();
-  const names = new Set<string>();
-  for (const [list, members] of Object.entries(cases)) {
-    for (const { image, series = '', frame = 0, name } of members) {
-      const scan = `${image}#${series}`;
-      const other = scans.get(scan);
-      if (other !== undefined && (other !== list || frames.has(`${scan}#${frame}`))) throw listedTwice(list, name, other);
-      if (names.has(name)) {
-        throw new FederationError('TASK_INVALID', `cases.${list}: two cases are called ${name}`, {
-          remedy: 'Give one of them another "name".',
-        });
-      }
-      scans.set(scan, list);
-      frames.add(`${scan}#${frame}`);
-      names.add(name);
-    }
+  if (divided !== undefined && (folds !== undefined || shares !== undefined)) {
+    const field = folds === undefined ? 'holdOut' : 'folds';
+    throw wrong(
+      `${field}: the cases are divided already: ${divided.place}`,
+      `Leave "${field}" out, or give one list of all cases.`,
+    );
   }
+  if (undivided !== undefined && folds === undefined && shares === undefined) {
+    throw wrong(
+      'cases: the list does not say who is trained on and who is tested',
+      'Add "holdOut: {}" or "folds: { count: 5 }".',
+    );
+  }
+  const cases = listed.map((entry) => ({ list: entry.list, found: resolveCase(entry) }));
+  const all = cases.map(({ found }) => found);
+  const lists = divided ? byList(cases) : shares ? holdOut(all, shares) : { train: all, validation: [], test: [] };
+  if (lists.train.length === 0) throw wrong('cases: at least one training case is needed', 'Put cases into the list train.');
+  requireDistinctCases(lists);
+  // Every fold is made once, so that too few patients are told now and not after hours.
+  if (folds !== undefined) casesOfFold(all, folds, 1);
+  return lists;
 }
 
-function listedTwice(list: string, name: string, other: string): FederationError {
-  return new FederationError('TASK_INVALID', `cases.${list}: the image of case ${name} is also listed under ${other}`, {
-    remedy: 'Put each image into exactly one of train, validation and test.',
-  });
+function wrong(message: string, remedy: string): FederationError {
+  return new FederationError('TASK_INVALID', message, { remedy });
+}
+
+/** The task of one fold, counted from 1: lists instead of folds. */
+export function taskOfFold(task: FinetuneTask, k: number): FinetuneTask {
+  const { folds, ...rest } = task;
+  if (folds === undefined) return task;
+  if (rest.kind === 'segmentation') return { ...rest, cases: casesOfFold(rest.cases.train, folds, k) };
+  return { ...rest, cases: casesOfFold(rest.cases.train, folds, k) };
 }
 
 /** The task as the text of a task file with absolute paths: it reads back as the same task wherever it is put. */
-export function describeTask({ cases, ...task }: SegmentationTask): string {
-  return stringifyYaml({ ...task, cases });
+export function describeTask(task: FinetuneTask): string {
+  if (task.kind === 'segmentation') {
+    const { cases, folds, ...rest } = task;
+    return stringifyYaml(folds === undefined ? { ...rest, cases } : { ...rest, folds, cases: cases.train });
+  }
+  const { cases, folds, ...rest } = task;
+  const named = ({ train, validation, test }: ClassificationTask['cases']) => ({
+    train: train.map(withClassName(task)),
+    validation: validation.map(withClassName(task)),
+    test: test.map(withClassName(task)),
+  });
+  return stringifyYaml(folds === undefined ? { ...rest, cases: named(cases) } : { ...rest, folds, cases: named(cases).train });
+}
+
+function withClassName({ classes }: ClassificationTask) {
+  return ({ classIndex, ...entry }: ClassificationTask['cases']['train'][number]) => ({
+    ...entry,
+    class: classes[classIndex]?.name,
+  });
 }

@@ -1,8 +1,10 @@
 import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
+import type { FinetunedSpec } from './model-blocks.js';
 import { scratchWeights, transferWeights } from './transfer-weights.js';
 
-const spec = (overrides: object = {}) => modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2, ...overrides });
+const spec = (overrides: object = {}) =>
+  modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2, ...overrides }) as FinetunedSpec;
 const valuesOf = (weights: WeightSet, name: string) => weights.find((tensor) => tensor.name === name)?.values;
 
 describe('transfer', () => {
@@ -21,7 +23,37 @@ describe('transfer', () => {
     expect(grown.fresh).toEqual(['out.weight', 'out.bias']);
     expect(valuesOf(grown.weights, 'out.weight')).toEqual(valuesOf(scratchWeights(two, 5).weights, 'out.weight'));
     expect(valuesOf(grown.weights, 'd1.3.weight')).toEqual(valuesOf(source, 'd1.3.weight'));
-    expect(transferWeights(spec(), source, 5, 'fresh').fresh).toEqual(['out.weight', 'out.bias']);
+    expect(transferWeights(spec(), source, 5, { outputLayer: 'fresh' }).fresh).toEqual(['out.weight', 'out.bias']);
+  });
+
+  it('passes over what the network has no place for, such as the heads of a pretraining', () => {
+    const heads = [{ name: 'scale.0.weight', shape: [3, 32], values: new Float32Array(96) }];
+    expect(transferWeights(spec(), [...heads, ...source], 5).weights).toEqual(source);
+  });
+
+  it('takes the encoder of a U-Net for a classifier, whose head is drawn from the seed', () => {
+    const classifier = spec({ architecture: 'genesis-classifier', hiddenFeatures: 4 });
+    const { weights, fresh } = transferWeights(classifier, source, 5);
+    expect(fresh).toEqual(['head.0.weight', 'head.0.bias', 'head.2.weight', 'head.2.bias']);
+    expect(valuesOf(weights, 'e4.3.weight')).toEqual(valuesOf(source, 'e4.3.weight'));
+    expect(valuesOf(weights, 'head.0.weight')).toEqual(valuesOf(scratchWeights(classifier, 5).weights, 'head.0.weight'));
+  });
+
+  it("keeps a classifier's hidden layer for other classes, and drops the output with it when it does not fit", () => {
+    const three = spec({ architecture: 'genesis-classifier', hiddenFeatures: 4, outputs: 3 });
+    const two = initialWeights(spec({ architecture: 'genesis-classifier', hiddenFeatures: 4 }), 'two');
+    expect(transferWeights(three, two, 5).fresh).toEqual(['head.2.weight', 'head.2.bias']);
+    const wider = spec({ architecture: 'genesis-classifier', hiddenFeatures: 6 });
+    expect(transferWeights(wider, two, 5).fresh).toHaveLength(4);
+  });
+
+  it('draws afresh what is asked for, and nothing else', () => {
+    const { fresh, weights } = transferWeights(spec(), source, 5, { fresh: ['decoder', 'e4.3'] });
+    expect(new Set(fresh.map((name) => name.split('.')[0]))).toEqual(new Set(['u3', 'd3', 'u2', 'd2', 'u1', 'd1', 'e4']));
+    expect(fresh).not.toContain('e4.0.weight');
+    expect(valuesOf(weights, 'd1.0.weight')).toEqual(valuesOf(scratchWeights(spec(), 5).weights, 'd1.0.weight'));
+    expect(() => transferWeights(spec(), source, 5, { fresh: ['decodr'] })).toThrow(/start\.fresh: .*decodr/);
+    expect(transferWeights(spec({ width: 3 }), source, 5, { fresh: ['encoder', 'decoder'] }).loaded).toEqual([]);
   });
 
   it('starts from scratch with the seed alone', () => {

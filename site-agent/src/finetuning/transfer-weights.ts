@@ -1,6 +1,8 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { initialWeights, type ModelSpec, outputLayerPrefix, replaceableHeadPrefix } from '@consilium/shared/models';
+import { initialWeights, replaceableHeadPrefix } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
+import type { StartPlan } from './finetune-case.js';
+import { blockOf, blocksOf, type FinetunedSpec, type ModelBlock } from './model-blocks.js';
 
 /** Which parameters a fine-tuning took over and which it drew afresh. */
 export interface Transfer {
@@ -10,40 +12,58 @@ export interface Transfer {
 }
 
 /** Fresh seeded weights for every parameter: the scratch run of the same schedule. */
-export function scratchWeights(spec: ModelSpec, seed: number): Transfer {
+export function scratchWeights(spec: FinetunedSpec, seed: number): Transfer {
   const weights = initialWeights(spec, seed);
   return { weights, loaded: [], fresh: weights.map(({ name }) => name) };
 }
 
 /**
- * Encoder and decoder by name from the source (spec A7); the output layer too when its size fits and `outputLayer` is
- * "auto", else it is drawn from the seed exactly as a scratch run would. So is the whole of a head that the source lacks where
- * the network allows for it (a MedicalNet encoder). Throws MANIFEST_MISMATCH naming the tensor when another one does not fit.
+ * Every tensor by name from the source (spec A7), whatever else the source has; the output layer and a classifier's head too
+ * when they are there and fit and `outputLayer` is "auto". What is not taken, named in `fresh`, or a head that a MedicalNet
+ * encoder came without, is drawn from the seed exactly as a scratch run would. Throws MANIFEST_MISMATCH naming the tensor when another one does not fit, and TASK_INVALID
+ * when `fresh` names nothing that the network has.
  */
 export function transferWeights(
-  spec: ModelSpec,
+  spec: FinetunedSpec,
   source: WeightSet,
   seed: number,
-  outputLayer: 'auto' | 'fresh' = 'auto',
+  { outputLayer = 'auto', fresh: wished = [] }: Partial<Omit<StartPlan, 'from'>> = {},
 ): Transfer {
   const byName = new Map(source.map((tensor) => [tensor.name, tensor]));
-  const fresh = initialWeights(spec, seed);
-  const outputPrefix = outputLayerPrefix(spec);
-  const sameShape = (name: string, shape: readonly number[]): boolean => byName.get(name)?.shape.join('x') === shape.join('x');
-  const output = fresh.filter(({ name }) => name.startsWith(outputPrefix));
-  const keepOutput = outputLayer === 'auto' && output.every(({ name, shape }) => sameShape(name, shape));
+  const drawn = initialWeights(spec, seed);
+  const blocks = blocksOf(spec);
+  const isWished = wishedFresh(wished, blocks, drawn);
+  const fits = ({ name, shape }: WeightSet[number]): boolean => byName.get(name)?.shape.join('x') === shape.join('x');
+  const allFit = (part: ModelBlock['part']): boolean =>
+    drawn.filter(({ name }) => blockOf(name, blocks)?.part === part).every(fits);
+  const keepsHead = allFit('head');
+  const keepsOutput = outputLayer === 'auto' && keepsHead && allFit('output');
   const head = replaceableHeadPrefix(spec);
   const lacksHead = head !== undefined && !source.some(({ name }) => name.startsWith(head));
   const loaded: string[] = [];
-  const weights = fresh.map((tensor) => {
-    if (tensor.name.startsWith(outputPrefix) && !keepOutput) return tensor;
-    if (lacksHead && tensor.name.startsWith(head)) return tensor;
+  const weights = drawn.map((tensor) => {
+    const part = blockOf(tensor.name, blocks)?.part;
+    const dropped = (part === 'head' && !keepsHead) || (part === 'output' && !keepsOutput);
+    if (dropped || isWished(tensor.name) || (lacksHead && tensor.name.startsWith(head))) return tensor;
     const taken = byName.get(tensor.name);
-    if (taken === undefined || !sameShape(tensor.name, tensor.shape)) throw unfit(tensor, taken);
+    if (taken === undefined || !fits(tensor)) throw unfit(tensor, taken);
     loaded.push(tensor.name);
     return taken;
   });
-  return { weights, loaded, fresh: fresh.map(({ name }) => name).filter((name) => !loaded.includes(name)) };
+  const taken = new Set(loaded);
+  return { weights, loaded, fresh: drawn.map(({ name }) => name).filter((name) => !taken.has(name)) };
+}
+
+function wishedFresh(wished: readonly string[], blocks: readonly ModelBlock[], drawn: WeightSet): (name: string) => boolean {
+  const matchers = wished.map((wish) => {
+    const matches = (name: string): boolean =>
+      wish === 'encoder' || wish === 'decoder' ? blockOf(name, blocks)?.part === wish : name.startsWith(wish);
+    if (drawn.some(({ name }) => matches(name))) return matches;
+    throw new FederationError('TASK_INVALID', `start.fresh: no parameter of the network belongs to ${wish}`, {
+      remedy: 'Name encoder, decoder, or the beginning of a parameter name such as d1.',
+    });
+  });
+  return (name) => matchers.some((matches) => matches(name));
 }
 
 function unfit(wanted: WeightSet[number], found: WeightSet[number] | undefined): FederationError {
@@ -52,6 +72,6 @@ function unfit(wanted: WeightSet[number], found: WeightSet[number] | undefined):
       ? `lacks the tensor ${wanted.name}`
       : `has ${wanted.name} with shape [${found.shape.join(', ')}], expected [${wanted.shape.join(', ')}]`;
   return new FederationError('MANIFEST_MISMATCH', `the start model ${detail}`, {
-    remedy: 'Start from a model of the same architecture, or from scratch.',
+    remedy: 'Start from a model of the same architecture, from scratch, or name the block in start.fresh.',
   });
 }

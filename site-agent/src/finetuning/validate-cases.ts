@@ -21,7 +21,8 @@ export function segment(
   patch: PatchSize,
   classes: number,
 ): Float32Array {
-  return predictVolume(volume.intensities, volume.sizeVoxels, patch, classes, (input) => segmenter.predict(input, 1, patch));
+  const range = { outputs: classes, from: 0, to: classes };
+  return predictVolume(volume.intensities, volume.sizeVoxels, patch, range, (input) => segmenter.predict(input, 1, patch));
 }
 
 /** Soft Dice loss and thresholded Dice on the images' own grids, each the mean over the cases. */

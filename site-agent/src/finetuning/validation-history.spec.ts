@@ -4,6 +4,7 @@ const plan = {
   learningRate: 1e-3,
   plateau: { factor: 0.5, patience: 2, minimumDelta: 1e-4, floor: 3e-4 },
   earlyStopPatience: 5,
+  watch: 'loss' as const,
 };
 
 function after(...losses: number[]) {
@@ -15,11 +16,11 @@ function after(...losses: number[]) {
 
 describe('outlook', () => {
   it('starts at the full rate without a best step', () => {
-    expect(after()).toEqual({ learningRate: 1e-3, bestStep: undefined, bestLoss: Infinity, stop: false });
+    expect(after()).toEqual({ learningRate: 1e-3, bestStep: undefined, best: Infinity, stop: false });
   });
 
   it('keeps the rate while the loss falls', () => {
-    expect(after(0.9, 0.8, 0.7)).toEqual({ learningRate: 1e-3, bestStep: 30, bestLoss: 0.7, stop: false });
+    expect(after(0.9, 0.8, 0.7)).toEqual({ learningRate: 1e-3, bestStep: 30, best: 0.7, stop: false });
   });
 
   it('halves the rate after a plateau, again after the next, never below the floor', () => {
@@ -35,6 +36,13 @@ describe('outlook', () => {
   it('stops when nothing has improved for long enough', () => {
     expect(after(0.5, 0.6, 0.6, 0.6, 0.6).stop).toBe(false);
     expect(after(0.5, 0.6, 0.6, 0.6, 0.6, 0.6)).toMatchObject({ stop: true, bestStep: 10 });
+  });
+
+  it('watches a score instead of the loss, where more is better', () => {
+    const looks = [0.5, 0.8, 0.7, 0.7].map((dice, index) => ({ step: index + 1, loss: 1 - index / 10, dice }));
+    const { bestStep, best, learningRate } = outlook(looks, { ...plan, watch: 'dice' });
+    expect([bestStep, learningRate]).toEqual([2, 5e-4]);
+    expect(best).toBeCloseTo(0.2, 12);
   });
 
   it('leaves a rate alone that is below the floor already', () => {

@@ -4,46 +4,56 @@
  */
 import { lookAtLoss, type PlateauSettings, startPlateau } from '../training/schedules/plateau.js';
 import { rateFactorAt } from '../training/schedules/rate-factor.js';
-import type { FinetuneTraining } from './segmentation-task.js';
+import type { ValidationScores } from './finetune-history.js';
+import type { CommonTraining } from './finetune-training.js';
 
 export interface Outlook {
   /** What the plateau has left of the learning rate. */
   readonly learningRate: number;
-  /** The step with the lowest validation loss; undefined before the first validation. */
+  /** The step with the best validation; undefined before the first validation. */
   readonly bestStep: number | undefined;
-  readonly bestLoss: number;
-  /** True when the loss has not improved for `earlyStopPatience` validations. */
+  /** What is watched of it, made so that less is better. */
+  readonly best: number;
+  /** True when nothing better was seen for `earlyStopPatience` validations. */
   readonly stop: boolean;
 }
 
+type WatchedValidation = ValidationScores & { readonly step: number };
+
 export function outlook(
-  validations: readonly { readonly step: number; readonly loss: number }[],
-  plan: Pick<FinetuneTraining, 'learningRate' | 'plateau' | 'earlyStopPatience'>,
+  validations: readonly WatchedValidation[],
+  plan: Pick<CommonTraining, 'learningRate' | 'plateau' | 'earlyStopPatience' | 'watch'>,
 ): Outlook {
   const settings = plateauSettings(plan.plateau);
   let plateau = startPlateau(plan.learningRate);
-  let [bestStep, bestLoss]: [number | undefined, number] = [undefined, Infinity];
+  let [bestStep, least]: [number | undefined, number] = [undefined, Infinity];
   let sinceBetter = 0;
-  for (const { step, loss } of validations) {
-    if (loss < bestLoss) [bestStep, bestLoss] = [step, loss];
+  for (const validation of validations) {
+    const value = watchedValue(validation, plan.watch);
+    if (value < least) [bestStep, least] = [validation.step, value];
     const { best } = plateau;
-    plateau = lookAtLoss(plateau, loss, settings);
+    plateau = lookAtLoss(plateau, value, settings);
     sinceBetter = plateau.best === best ? sinceBetter + 1 : 0;
   }
-  return { learningRate: plateau.rate, bestStep, bestLoss, stop: sinceBetter >= plan.earlyStopPatience };
+  return { learningRate: plateau.rate, bestStep, best: least, stop: sinceBetter >= plan.earlyStopPatience };
+}
+
+/** The loss, or how far a score is from 1: less is better. */
+export function watchedValue(scores: ValidationScores, watch: CommonTraining['watch']): number {
+  return watch === 'loss' ? scores.loss : 1 - (scores[watch] ?? NaN);
 }
 
 /** The learning rate of a step, counted from 0: what the plateau has left of it, times the schedule's factor. */
 export function rateOfStep(
   plateauRate: number,
-  { schedule, steps }: Pick<FinetuneTraining, 'schedule' | 'steps'>,
+  { schedule, steps }: Pick<CommonTraining, 'schedule' | 'steps'>,
   step: number,
 ): number {
   return plateauRate * rateFactorAt(schedule, step, steps);
 }
 
 /** Keras' plateau, which Models Genesis used: the rate is cut in the look in which its patience is used up, not after it. */
-function plateauSettings({ factor, patience, minimumDelta, floor }: FinetuneTraining['plateau']): PlateauSettings {
+function plateauSettings({ factor, patience, minimumDelta, floor }: CommonTraining['plateau']): PlateauSettings {
   return {
     factor,
     patience: patience - 1,

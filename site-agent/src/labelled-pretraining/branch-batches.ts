@@ -26,8 +26,11 @@ export class BranchBatches implements BatchSource {
     private readonly turns: readonly Turn[],
     { patchSizeVoxels, training }: Pick<LabelledRecipe, 'patchSizeVoxels' | 'training'>,
   ) {
+    // The recipe's own balance is that of the collections; within one, its cases take turns.
+    const sampling = { ...training, balance: 'cases' } as const;
     this.samplers = loaded.map(
-      ({ collection, train }) => new PatchSampler(train, { patchSizeVoxels, classes: collection.classes.length, training }),
+      ({ collection, train }) =>
+        new PatchSampler(train, { patchSizeVoxels, classes: collection.classes.length, training: sampling }),
     );
   }
 

@@ -1,10 +1,10 @@
 import { findCaseScan } from '../finetuning/case-scan.js';
-import type { CaseFiles } from '../finetuning/segmentation-task.js';
+import type { SegmentationCase } from '../finetuning/segmentation-task.js';
 import { readVolume } from '../volumes/read-volume.js';
 import type { Triple } from '../volumes/volume.js';
 
 /** The median of the scans' spacings along each axis of the oriented volume: what Med3D resamples a collection to. */
-export async function medianSpacing(cases: readonly CaseFiles[]): Promise<Triple> {
+export async function medianSpacing(cases: readonly SegmentationCase[]): Promise<Triple> {
   const spacings: Triple[] = [];
   for (const entry of cases) {
     const { source } = await findCaseScan({ ...entry, path: entry.image });

@@ -14,7 +14,8 @@ import { type FinetuneFolder, finetuneFolder, makeFolder } from '../finetuning/f
 import { requireEveryClass } from '../finetuning/labelled-case.js';
 import { digestOfImage, loadCases } from '../finetuning/load-cases.js';
 import { readModelFile, writeModelFile } from '../finetuning/model-file.js';
-import { type CaseFiles, imagePlanOf } from '../finetuning/segmentation-task.js';
+import { imagePlanOf } from '../finetuning/image-plan.js';
+import type { SegmentationCase } from '../finetuning/segmentation-task.js';
 import { SCRATCH } from '../finetuning/task-file.js';
 import { scratchWeights, type Transfer, transferWeights } from '../finetuning/transfer-weights.js';
 import { peakResidentBytes } from '../trainer/memory-limit.js';
@@ -81,7 +82,7 @@ async function openStart({ start, model, collections, training }: LabelledRecipe
     });
   }
   const spec = withBranches(source.spec, branches);
-  return { spec, digest: source.digest, ...transferWeights(spec, source.weights, training.seed, 'fresh') };
+  return { spec, digest: source.digest, ...transferWeights(spec, source.weights, training.seed, { outputLayer: 'fresh' }) };
 }
 
 async function withSpacings(recipe: LabelledRecipe, context: OrderContext): Promise<LabelledRecipe> {
@@ -106,7 +107,7 @@ async function nameWork({ collections, patchSizeVoxels, training }: LabelledReci
   return digestOfJson({ kind: 'pretrain-labelled', collections: named, start: digest, spec, patchSizeVoxels, training });
 }
 
-async function digestsOf(cases: readonly CaseFiles[]): Promise<Digest[][]> {
+async function digestsOf(cases: readonly SegmentationCase[]): Promise<Digest[][]> {
   const digests: Digest[][] = [];
   for (const entry of cases) digests.push([await digestOfImage(entry), await digestOfFile(entry.label)]);
   return digests;

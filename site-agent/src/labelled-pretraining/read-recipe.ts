@@ -5,7 +5,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import { withBranches, medicalnetSpecSchema, modelSpecSchema } from '@consilium/shared/models';
 import { parseWith } from '@consilium/shared/wire';
 import { requireFile } from '../finetuning/input-files.js';
-import { imagePlanOf } from '../finetuning/segmentation-task.js';
+import { imagePlanOf } from '../finetuning/image-plan.js';
 import { readTaskFile, SCRATCH } from '../finetuning/task-file.js';
 import { branchOutputs, type LabelledCollection, type LabelledRecipe, labelledRecipeSchema } from './labelled-recipe.js';
 

@@ -31,7 +31,8 @@ export async function validateBranches(
       obeyStop(context.stop);
       const outputs = branchOutputs(collection);
       const predict = (input: Float32Array): Float32Array => learner.predict(collection.name, input, patch);
-      const probabilities = onOwnGrid(predictVolume(intensities, sizeVoxels, patch, outputs, predict), own?.fromOwn, outputs);
+      const range = { outputs, from: 0, to: outputs };
+      const probabilities = onOwnGrid(predictVolume(intensities, sizeVoxels, patch, range, predict), own?.fromOwn, outputs);
       const counts = countOverlap(mostProbable(probabilities, outputs), own?.classMap ?? classMap, outputs - 1);
       perCase.push(counts.map(dice));
       context.report('validating', ++done, total);

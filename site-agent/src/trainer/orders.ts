@@ -1,4 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
+import { executeClassify } from '../finetuning/classify-order.js';
 import { executeFinetune } from '../finetuning/finetune-order.js';
 import { executeSegment } from '../finetuning/segment-order.js';
 import { executeLabelledPretrain } from '../labelled-pretraining/pretrain-labelled-order.js';
@@ -23,6 +24,7 @@ const ORDERS: { readonly [Kind in TrainerOrder['kind']]: Execute<Kind> } = {
   finetune: executeFinetune,
   'pretrain-labelled': executeLabelledPretrain,
   segment: executeSegment,
+  classify: executeClassify,
   profile: executeProfile,
 };
 

@@ -1,13 +1,18 @@
 import type { Digest, ErrorCode, ErrorReport } from '@consilium/shared/kernel';
-import type { MedicalnetSpec, VoxelModelSpec } from '@consilium/shared/models';
+import type { MedicalnetSpec } from '@consilium/shared/models';
 import type { ProbeScore, RoundPlan, ScorePlan, UpdateReport } from '@consilium/shared/wire';
 import type { StepRecord } from '../engine/profile/operation-record.js';
 import type { StepProfile } from '../engine/profile/step-profile.js';
 import type { NativeKernels } from '../engine/runtime/runtime.js';
+import type { LegacyCounts } from '../evaluation/metrics/legacy-genesis-iou.js';
+import type { OverlapCounts } from '../evaluation/metrics/overlap.js';
+import type { SurfaceDistances } from '../evaluation/metrics/surface-distance.js';
 import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
+import type { ImageToClassify } from '../finetuning/image-to-classify.js';
 import type { ImageToSegment } from '../finetuning/image-to-segment.js';
-import type { OverlapCounts } from '../finetuning/metrics.js';
-import type { SegmentationTask } from '../finetuning/segmentation-task.js';
+import type { FinetuneTask } from '../finetuning/finetune-task.js';
+import type { FinetunedSpec } from '../finetuning/model-blocks.js';
+import type { WindowPlan } from '../finetuning/window-plan.js';
 import type { LabelledRecipe } from '../labelled-pretraining/labelled-recipe.js';
 import type { PretrainingHistory, PretrainingOutcome } from '../labelled-pretraining/pretraining-history.js';
 import type { PretrainHistory } from '../pretraining/pretrain-history.js';
@@ -89,7 +94,7 @@ export interface ScoreResult {
 export interface FinetuneOrder {
   readonly kind: 'finetune';
   readonly limits: TrainerLimits;
-  readonly task: SegmentationTask;
+  readonly task: FinetuneTask;
   /** Gets the model, its history and, until then, the checkpoints. */
   readonly outputFolder: string;
 }
@@ -98,7 +103,7 @@ export interface FinetuneResult extends FinetuneOutcome {
   readonly kind: 'finetune';
   readonly modelPath: string;
   readonly historyPath: string;
-  readonly spec: VoxelModelSpec;
+  readonly spec: FinetunedSpec;
   /** The start model's digest, or "scratch". */
   readonly startedFrom: string;
   readonly loadedParameters: readonly string[];
@@ -129,6 +134,10 @@ export interface SegmentOrder {
   readonly limits: TrainerLimits;
   readonly modelPath: string;
   readonly images: readonly ImageToSegment[];
+  /** The usual windows when left out. */
+  readonly windows?: WindowPlan | undefined;
+  /** Counts for the legacy "IoU" too, where labels are given. */
+  readonly legacy?: boolean | undefined;
 }
 
 export type SegmentedImage =
@@ -137,6 +146,11 @@ export type SegmentedImage =
       readonly maskPath: string | undefined;
       /** Per class, where a label was given. */
       readonly counts: readonly OverlapCounts[] | undefined;
+      readonly surfaces: readonly SurfaceDistances[] | undefined;
+      /** Per class and threshold, where they were asked for. */
+      readonly legacy: readonly (readonly LegacyCounts[])[] | undefined;
+      /** Per class, where they were asked for. */
+      readonly probabilityPaths: readonly string[] | undefined;
       /** Predicted voxels per class, and the volume of one voxel. */
       readonly foregroundVoxels: readonly number[];
       readonly voxelMm3: number;
@@ -146,6 +160,28 @@ export type SegmentedImage =
 export interface SegmentResult {
   readonly kind: 'segment';
   readonly images: readonly SegmentedImage[];
+}
+
+/** Classification of whole images or patches of them with a fine-tuned model. */
+export interface ClassifyOrder {
+  readonly kind: 'classify';
+  readonly limits: TrainerLimits;
+  readonly modelPath: string;
+  readonly images: readonly ImageToClassify[];
+}
+
+export type ClassifiedImage =
+  | {
+      readonly name: string;
+      /** One per class of the model, in its order, with the sum 1; also of a model that has one output for two classes. */
+      readonly probabilities: readonly number[];
+    }
+  | { readonly name: string; readonly refused: { readonly code: ErrorCode; readonly message: string } };
+
+export interface ClassifyResult {
+  readonly kind: 'classify';
+  /** In the order of the order's images. */
+  readonly images: readonly ClassifiedImage[];
 }
 
 /** Real training steps on random patches, recorded call by call. */
@@ -172,9 +208,16 @@ export interface ProfileResult {
 
 /** What the starting process sends to a trainer process: one order per process, then it ends. */
 export type TrainerOrder =
-  PretrainOrder | RecipeOrder | ScoreOrder | FinetuneOrder | LabelledPretrainOrder | SegmentOrder | ProfileOrder;
+  PretrainOrder | RecipeOrder | ScoreOrder | FinetuneOrder | LabelledPretrainOrder | SegmentOrder | ClassifyOrder | ProfileOrder;
 export type TrainerResult =
-  PretrainResult | RecipeResult | ScoreResult | FinetuneResult | LabelledPretrainResult | SegmentResult | ProfileResult;
+  | PretrainResult
+  | RecipeResult
+  | ScoreResult
+  | FinetuneResult
+  | LabelledPretrainResult
+  | SegmentResult
+  | ClassifyResult
+  | ProfileResult;
 
 export interface TrainerProgress {
   readonly kind: 'progress';

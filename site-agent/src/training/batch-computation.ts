@@ -21,6 +21,9 @@ export interface ComputationSettings {
   readonly patchesPerPass?: number | undefined;
 }
 
+/** What turns logits into answers: each output on its own, or all outputs of a voxel together. */
+export type AnswerActivation = 'sigmoid' | 'softmax';
+
 /** A step's part of the random numbers: passes of one step draw differently. */
 const SEEDS_PER_STEP = 1024;
 
@@ -55,18 +58,18 @@ export class BatchComputation {
   }
 
   /**
-   * The network's answers after the sigmoid, one patch after the other, as in evaluation: no dropout, running statistics, and
-   * in 32 bits whatever the training's precision.
+   * The network's answers after the last activation, one patch after the other, as in evaluation: no dropout, running
+   * statistics, and in 32 bits whatever the training's precision.
    */
-  predict(input: Float32Array, patches: number, size: PatchSize): Float32Array {
+  predict(input: Float32Array, patches: number, size: PatchSize, last: AnswerActivation): Float32Array {
     this.requireFittingInput(input, patches, size);
     const answers = passesOf(patches, size, this.limits).map((pass) => {
       const tape = new Tape(this.runtime, false);
       const logits = this.forward(tape, input, pass, size);
-      const sigmoid = this.runtime.runOne('Sigmoid', FLOAT, [logits.tensor]);
+      const answer = this.runtime.runOne(last === 'sigmoid' ? 'Sigmoid' : 'Softmax', FLOAT, [logits.tensor]);
       logits.tensor.free();
-      const values = this.runtime.read(sigmoid);
-      sigmoid.free();
+      const values = this.runtime.read(answer);
+      answer.free();
       return values;
     });
     return answers.length === 1 ? (answers[0] as Float32Array) : joinValues(answers);

@@ -8,12 +8,12 @@ import { addFlatGradients, flatLength, takeFlatGradients } from '../engine/flat-
 import { createLoss } from '../engine/losses/create-loss.js';
 import type { LossChoice, LossName } from '../engine/losses/loss-plan.js';
 import { createOptimizer } from '../engine/optimizers/create-optimizer.js';
-import type { Optimizer } from '../engine/optimizers/optimizer.js';
+import type { Optimizer, RateFactorOf } from '../engine/optimizers/optimizer.js';
 import { ParameterSet } from '../engine/parameters.js';
 import type { Runtime } from '../engine/runtime/runtime.js';
 import type { MemoryUse, Precision } from '../engine/tape.js';
 import { buildNetwork } from '../networks/build-network.js';
-import { BatchComputation } from './batch-computation.js';
+import { type AnswerActivation, BatchComputation } from './batch-computation.js';
 import { type GradientRule, openGradientRule } from './local-rules/gradient-rule.js';
 import type { PatchBatch, PatchSize } from './patch-batch.js';
 
@@ -43,6 +43,7 @@ const VOXELS_PER_PASS = 64 * 64 * 32;
  */
 export class Learner {
   private rate: number;
+  private factorOf: RateFactorOf | undefined;
   private isFresh = true;
   private rule: GradientRule | undefined;
   private term: GradientTerm | undefined;
@@ -110,9 +111,10 @@ export class Learner {
     return this.rule;
   }
 
-  /** Counts from the next step on. */
-  setLearningRate(rate: number): void {
+  /** Counts from the next step on; `factorOf` multiplies the rate of single parameters, by name. */
+  setLearningRate(rate: number, factorOf?: RateFactorOf): void {
     this.rate = rate;
+    this.factorOf = factorOf;
   }
 
   /** One step of training: forward, loss, backward, update. Returns the loss before the update. */
@@ -152,12 +154,12 @@ export class Learner {
   }
 
   /**
-   * The network's answer after the sigmoid, laid out [patch, x, y, z, output]. Input as in {@link PatchBatch}. With batch
-   * norm the patches given together share their statistics.
+   * The network's answer after the sigmoid, or the softmax over its outputs, laid out [patch, x, y, z, output]. Input as in
+   * {@link PatchBatch}. With batch norm the patches given together share their statistics.
    */
-  predict(input: Float32Array, patches: number, size: PatchSize): Float32Array {
+  predict(input: Float32Array, patches: number, size: PatchSize, last: AnswerActivation = 'sigmoid'): Float32Array {
     this.makeRoom();
-    return this.computation.predict(input, patches, size);
+    return this.computation.predict(input, patches, size, last);
   }
 
   /** Tensors alive in this process, parameters and slots included. */
@@ -182,7 +184,7 @@ export class Learner {
     const optimizer = this.requireOptimizer();
     this.runtime.within('update', 'forward', () => {
       this.term?.addTo(this.parameters.all());
-      optimizer.apply(this.parameters.all(), this.rate);
+      optimizer.apply(this.parameters.all(), this.rate, this.factorOf);
     });
   }
 

@@ -5,12 +5,13 @@ import type { AgentJournal, FetchedVersion } from '../agent/agent-journal.js';
 import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import { findVersion, parseVersionName } from './version-name.js';
 
-/** A version that is here, by its pin or as CAMPAIGN[@VERSION]; undefined when there is none of that name. */
+/** A version that is here, by its pin or as CAMPAIGN[@VERSION], where CAMPAIGN@latest is CAMPAIGN; undefined when there is none of that name. */
 export function versionNamed(text: string, journal: AgentJournal, folder: SiteFolder): FetchedVersion | undefined {
   const here = journal.versions().filter(({ digest }) => existsSync(modelFile(folder, digest)));
   const pin = journal.pins().find(({ name }) => name === text);
   if (pin !== undefined) return here.find(({ digest }) => digest === pin.digest);
-  return /^[\w.-]+(@\d+)?$/.test(text) ? findVersion(here, parseVersionName(text)) : undefined;
+  const wanted = text.replace(/@latest$/, '');
+  return /^[\w.-]+(@\d+)?$/.test(wanted) ? findVersion(here, parseVersionName(wanted)) : undefined;
 }
 
 /**

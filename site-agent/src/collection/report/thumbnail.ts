@@ -19,7 +19,7 @@ const MOST_BYTES = 12_000;
 
 type Axis = 0 | 1 | 2;
 /** Fixed axis, the axis along rows and the one along columns; every axis is drawn against its RAS direction. */
-const VIEWS: readonly (readonly [fixed: Axis, along: Axis, down: Axis])[] = [
+export const VIEWS: readonly (readonly [fixed: Axis, along: Axis, down: Axis])[] = [
   [0, 1, 2], // sagittal: front on the left, head up
   [1, 0, 2], // coronal: right on the left, head up
   [2, 0, 1], // axial: right on the left, front up
@@ -31,7 +31,7 @@ const VIEWS: readonly (readonly [fixed: Axis, along: Axis, down: Axis])[] = [
  * non-zero values. `statistics` saves measuring them again.
  */
 export function makeThumbnail(volume: Volume, modality: Modality | undefined, statistics?: IntensityStatistics): Uint8Array {
-  const window = windowOf(modality, statistics ?? describeIntensities(volume.voxels));
+  const window = displayWindow(modality, statistics ?? describeIntensities(volume.voxels));
   const pixelsPerMm = THUMBNAIL_SIDE_PIXELS / Math.max(...extentMm(volume));
   const planes = VIEWS.map(([fixed, along, down]) => {
     const pixels = (axis: Axis): number => Math.round(extentMm(volume)[axis] * pixelsPerMm) || 1;
@@ -40,7 +40,8 @@ export function makeThumbnail(volume: Volume, modality: Modality | undefined, st
   return encodeGrey(placeSideBySide(planes, GAP_PIXELS));
 }
 
-function windowOf(modality: Modality | undefined, values: IntensityStatistics): readonly [low: number, high: number] {
+/** The intensities that become black and white: soft tissue of CT, else percentiles 0.5 and 99.5 of the non-zero values. */
+export function displayWindow(modality: Modality | undefined, values: IntensityStatistics): readonly [low: number, high: number] {
   const isHounsfield = modality === 'CT' && values.minimum < SOFT_TISSUE_HU[0];
   return isHounsfield ? SOFT_TISSUE_HU : [values.lowPercentile, values.highPercentile];
 }

@@ -5,7 +5,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { adam, adamw } from './adam.js';
 import { clipFactor } from './clip-gradients.js';
 import { lamb } from './lamb.js';
-import type { MethodSettings, Optimizer, OptimizerSettings } from './optimizer.js';
+import type { MethodSettings, Optimizer, OptimizerSettings, RateFactorOf } from './optimizer.js';
 import { treatParameters } from './parameter-groups.js';
 import { sgd } from './sgd.js';
 import { Slots } from './slots.js';
@@ -25,13 +25,21 @@ export function createOptimizer(runtime: Runtime, parameters: readonly Parameter
   const kinds = averageDecay === undefined ? rule.slotKinds : [...rule.slotKinds, AVERAGE];
   const slots = new Slots(runtime, [...treated.keys()], kinds);
 
-  function update(parameters: readonly Parameter[], rate: number, scalars: StepScalars): void {
+  function update(parameters: readonly Parameter[], rateOf: RateFactorOf, scalars: StepScalars): void {
     const factor = clipNorm === undefined ? 1 : clipFactor(runtime, parameters, clipNorm);
     slots.step += 1;
     for (const parameter of parameters) {
       const { rateFactor, weightDecay } = required(treated.get(parameter), 'the treatment of a parameter');
       const gradient = parameter.takeGradient();
-      const change = { parameter, gradient, rate: rate * rateFactor, weightDecay, step: slots.step, slots, scalars };
+      const change = {
+        parameter,
+        gradient,
+        rate: rateOf(parameter.name) * rateFactor,
+        weightDecay,
+        step: slots.step,
+        slots,
+        scalars,
+      };
       try {
         applyRule(runtime, rule, change, factor);
       } finally {
@@ -45,12 +53,12 @@ export function createOptimizer(runtime: Runtime, parameters: readonly Parameter
     get steps() {
       return slots.step;
     },
-    apply(given, rate) {
+    apply(given, rate, factorOf = () => 1) {
       const scalars = new StepScalars(runtime);
       try {
         update(
           given.filter((parameter) => treated.has(parameter)),
-          rate,
+          (name) => rate * factorOf(name),
           scalars,
         );
       } finally {

@@ -7,9 +7,10 @@ export interface Optimizer {
   readonly steps: number;
   /**
    * One update with the gradients that the parameters hold, which are taken and freed; those of frozen parameters are
-   * dropped. When it throws, all gradients are dropped and some parameters may have changed.
+   * dropped. `factorOf` may multiply the rate of single parameters, by name. When it throws, all gradients are dropped and some
+   * parameters may have changed.
    */
-  apply(parameters: readonly Parameter[], rate: number): void;
+  apply(parameters: readonly Parameter[], rate: number, factorOf?: RateFactorOf): void;
   /** Slots in PyTorch's layout, then `step`: loaded again, the next update has the same bits. */
   readState(): WeightSet;
   /** Throws MANIFEST_MISMATCH when the state is another optimizer's or another model's. */
@@ -21,6 +22,9 @@ export interface Optimizer {
   readAverage(): WeightSet | undefined;
   dispose(): void;
 }
+
+/** What a parameter's rate is multiplied with in this step, beside its group's factor. */
+export type RateFactorOf = (name: string) => number;
 
 /** How an optimizer is set; the learning rate comes with each step. What is left out is off. */
 export type OptimizerSettings = MethodSettings & SharedSettings;

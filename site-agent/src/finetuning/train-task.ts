@@ -2,25 +2,25 @@
 import { writeSafetensors } from '@consilium/shared/weights';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { CheckpointStore } from '../training/checkpoint.js';
-import type { Learner } from '../training/learner.js';
+import type { BatchSource } from '../training/patch-batch.js';
 import { obeyStop, train, type TrainingState, UNTRAINED } from '../training/train.js';
 import type { FinetuneFolder } from './finetune-folder.js';
-import { type FinetuneHistory, type Validation, writeHistory } from './finetune-history.js';
-import type { LabelledCase } from './labelled-case.js';
-import { PatchSampler } from './patch-sampler.js';
-import type { SegmentationTask } from './segmentation-task.js';
-import { validateCases } from './validate-cases.js';
-import { outlook, rateOfStep } from './validation-history.js';
+import { type FinetuneHistory, type Validation, type ValidationScores, writeHistory } from './finetune-history.js';
+import type { CommonTraining } from './finetune-training.js';
+import type { PhasedLearner } from './phased-learner.js';
+import { outlook, rateOfStep, watchedValue } from './validation-history.js';
 
 /** What the steps of one fine-tuning share. */
 export interface Finetuning {
-  readonly task: SegmentationTask;
+  readonly training: CommonTraining;
   readonly context: OrderContext;
   readonly folder: FinetuneFolder;
-  /** Holds the start weights when training begins; its owner disposes of it. */
-  readonly learner: Learner;
+  /** Its owner disposes of it. */
+  readonly learner: PhasedLearner;
   readonly checkpoints: CheckpointStore;
-  readonly cases: { readonly train: readonly LabelledCase[]; readonly validation: readonly LabelledCase[] };
+  readonly source: BatchSource;
+  /** Looks at the validation cases; undefined when there are none. */
+  readonly validate: (() => Promise<ValidationScores>) | undefined;
 }
 
 export interface Trained {
@@ -33,9 +33,8 @@ export interface Trained {
  * Trains to the last step or an early stop. The weights of the best validation lie in the folder's best file afterwards;
  * without validation cases the learner's own, last weights are the result.
  */
-export async function trainSegmentation(finetuning: Finetuning, known: FinetuneHistory): Promise<Trained> {
-  const { task, context } = finetuning;
-  const { training } = task;
+export async function trainTask(finetuning: Finetuning, known: FinetuneHistory): Promise<Trained> {
+  const { training, context } = finetuning;
   let state = await resume(finetuning);
   // A checkpoint may be older than the history beside it: what came later is done again, to the same bits.
   let history = { ...known, validations: known.validations.filter(({ step }) => step <= state.step) };
@@ -49,26 +48,28 @@ export async function trainSegmentation(finetuning: Finetuning, known: FinetuneH
   }
 }
 
-/** Puts the learner where the newest checkpoint left off; the start weights are loaded already. */
-async function resume({ learner, checkpoints, context, task }: Finetuning): Promise<TrainingState> {
+/** Puts the learner where the newest checkpoint left off, or at the start. */
+async function resume({ learner, checkpoints, context, training }: Finetuning): Promise<TrainingState> {
   const checkpoint = await checkpoints.load();
+  learner.begin(checkpoint);
   if (checkpoint === undefined) return UNTRAINED;
-  learner.loadWeights(checkpoint.parameters);
-  learner.loadOptimizerState(checkpoint.optimizer);
-  context.report('training', checkpoint.state.step, task.training.steps);
+  context.report('training', checkpoint.state.step, training.steps);
   return checkpoint.state;
 }
 
-function isValidationDue({ cases, task: { training } }: Finetuning, history: FinetuneHistory, step: number): boolean {
-  if (cases.validation.length === 0 || step === 0) return false;
+function isValidationDue({ validate, training }: Finetuning, history: FinetuneHistory, step: number): boolean {
+  if (validate === undefined || step === 0) return false;
   if (step % training.validateEverySteps !== 0 && step < training.steps) return false;
   return history.validations.every((validation) => validation.step !== step);
 }
 
-function nextPause({ cases, task: { training } }: Finetuning, step: number): number {
-  if (cases.validation.length === 0) return training.steps;
-  const next = (Math.floor(step / training.validateEverySteps) + 1) * training.validateEverySteps;
-  return Math.min(training.steps, next);
+/** The next validation, or the step where frozen parameters awake. */
+function nextPause({ validate, training }: Finetuning, step: number): number {
+  const { mode, steps, validateEverySteps } = training;
+  const thaw = mode.kind === 'frozen-then-unfrozen' && step < mode.frozenSteps ? mode.frozenSteps : steps;
+  if (validate === undefined) return Math.min(steps, thaw);
+  const next = (Math.floor(step / validateEverySteps) + 1) * validateEverySteps;
+  return Math.min(steps, thaw, next);
 }
 
 async function trainUntil(
@@ -77,9 +78,8 @@ async function trainUntil(
   pause: number,
   learningRate: number,
 ): Promise<TrainingState> {
-  const { task, context, learner, cases } = finetuning;
-  const { patchSizeVoxels, classes, training } = task;
-  const source = new PatchSampler(cases.train, { patchSizeVoxels, classes: classes.length, training });
+  const { training, context, learner, source } = finetuning;
+  learner.enter(from.step);
   const state = await train(
     {
       trainee: learner,
@@ -99,27 +99,26 @@ async function trainUntil(
 }
 
 async function saveCheckpoint({ checkpoints, learner }: Finetuning, state: TrainingState): Promise<void> {
-  await checkpoints.save({ state, parameters: learner.readWeights(), optimizer: learner.readOptimizerState() });
+  await checkpoints.save(learner.checkpoint(state));
 }
 
 /** Validates, keeps the weights when they are the best so far, then notes the validation: in this order, for a crash between. */
 async function addValidation(finetuning: Finetuning, history: FinetuneHistory, state: TrainingState): Promise<FinetuneHistory> {
-  const { task, context, folder, learner, cases } = finetuning;
-  const { loss, dice } = await validateCases(learner, cases.validation, task.patchSizeVoxels, task.classes.length, context);
-  const before = outlook(history.validations, task.training);
-  if (loss < before.bestLoss) await writeSafetensors(folder.bestFile, learner.readWeights());
+  const { training, context, folder, learner, validate } = finetuning;
+  const scores = (await validate?.()) ?? { loss: NaN };
+  const before = outlook(history.validations, training);
+  if (watchedValue(scores, training.watch) < before.best) await writeSafetensors(folder.bestFile, learner.readWeights());
   const last = history.validations.at(-1);
   const steps = state.step - (last?.step ?? 0);
   const validation: Validation = {
     step: state.step,
-    loss,
-    dice,
+    ...scores,
     trainingLoss: steps > 0 ? (state.lossSum - (last?.lossSum ?? 0)) / steps : null,
-    learningRate: rateOfStep(before.learningRate, task.training, Math.max(0, state.step - 1)),
+    learningRate: rateOfStep(before.learningRate, training, Math.max(0, state.step - 1)),
     lossSum: state.lossSum,
   };
   const extended = { ...history, validations: [...history.validations, validation] };
   await writeHistory(folder.historyFile, extended);
-  context.report('validated', state.step, task.training.steps, loss);
+  context.report('validated', state.step, training.steps, scores.loss);
   return extended;
 }

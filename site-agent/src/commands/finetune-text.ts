@@ -1,0 +1,85 @@
+import { formatBytes, formatDuration } from '@consilium/shared/kernel';
+import { formatTable } from '@consilium/shared/terminal';
+import type { FinetuneSummary, TrainedModel } from '../finetuning/finetune-and-evaluate.js';
+import type { FoldFigure, FoldsSummary } from '../finetuning/finetune-folds.js';
+import { finetuneFolder } from '../finetuning/finetune-folder.js';
+
+/** What a person reads after a fine-tuning. */
+export function describeSummary(summary: FinetuneSummary, outputFolder: string): string {
+  const { model, scratch, cases, kind } = summary;
+  const rows = [
+    [model.startedFrom === 'scratch' ? 'from scratch' : 'from the model', model] as const,
+    ...(scratch === null ? [] : [['from scratch', scratch] as const]),
+  ];
+  const score = kind === 'segmentation' ? 'Dice' : 'AUC';
+  const table = formatTable(
+    ['start', 'steps', 'best step', `validation ${score}`, `${score} on ${cases.test} test cases`, 'training', 'peak memory'],
+    rows.map(([name, trained]) => describeRow(name, trained)),
+  );
+  const folder = finetuneFolder(outputFolder);
+  return [
+    '',
+    `${summary.task}: ${cases.train} labelled cases, ${summary.classes.join(', ')}${describeSpacing(summary)}`,
+    table,
+    '',
+    `model    ${folder.modelFile}`,
+    `summary  ${folder.summaryFile}`,
+    '',
+    'Next:',
+    `  site-agent predict --model ${folder.modelFile} --output ${kind === 'segmentation' ? 'masks' : 'scores'} IMAGE|FOLDER`,
+  ].join('\n');
+}
+
+function describeSpacing({ spacingMm }: FinetuneSummary): string {
+  return spacingMm === null ? '' : `; images at ${spacingMm.join(' × ')} mm, scores on their own grids`;
+}
+
+function describeRow(name: string, trained: TrainedModel): (string | number)[] {
+  const { steps, bestStep, trainingMs, peakResidentBytes } = trained;
+  const peak = peakResidentBytes === undefined ? '–' : formatBytes(peakResidentBytes);
+  return [name, steps, bestStep, validationScore(trained), testScore(trained), formatDuration(trainingMs), peak];
+}
+
+function validationScore({ bestValidationDice, bestValidationAuc }: TrainedModel): string {
+  return (bestValidationDice ?? bestValidationAuc)?.toFixed(3) ?? '–';
+}
+
+function testScore({ test, classified }: TrainedModel): string {
+  if (classified !== null) {
+    const accuracy = classified.accuracy === null ? '' : ` (accuracy ${classified.accuracy.toFixed(3)})`;
+    return `${classified.auc?.toFixed(3) ?? '–'}${accuracy}`;
+  }
+  const interval = test?.meanDiceInterval;
+  const range = interval ? ` (${interval.low.toFixed(3)}–${interval.high.toFixed(3)})` : '';
+  return typeof test?.meanDice === 'number' ? test.meanDice.toFixed(3) + range : '–';
+}
+
+/** What a person reads after the folds. */
+export function describeFolds(summary: FoldsSummary, outputFolder: string): string {
+  const rows = summary.runs.map(({ fold, summary: { model, cases } }) => [
+    fold,
+    `${cases.train} / ${cases.validation} / ${cases.test}`,
+    validationScore(model),
+    testScore(model),
+    model.steps,
+  ]);
+  const figures = [
+    ['from the model', summary.model] as const,
+    ...(summary.scratch === null ? [] : [['from scratch', summary.scratch] as const]),
+  ];
+  const sums = figures.flatMap(([start, values]) =>
+    Object.entries(values).map(([name, figure]) => [start, name, describeFigure(figure), figure.folds]),
+  );
+  return [
+    '',
+    formatTable(['fold', 'train / validation / test cases', 'validation', 'test', 'steps'], rows),
+    '',
+    formatTable(['start', 'figure', 'mean ± sd', 'folds'], sums),
+    '',
+    `${summary.task}: one folder per fold in ${outputFolder}`,
+  ].join('\n');
+}
+
+function describeFigure({ mean, sd }: FoldFigure): string {
+  return sd === null ? mean.toFixed(3) : `${mean.toFixed(3)} ± ${sd.toFixed(3)}`;
+}

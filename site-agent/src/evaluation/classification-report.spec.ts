@@ -1,0 +1,81 @@
+import { readMetricGoldens } from '../../../test/fixtures/read-metric-goldens.js';
+import { compareClassifiers } from './compare-classifiers.js';
+import { formatClassificationCsv, makeClassificationReport } from './classification-report.js';
+import { renderClassificationPage } from './html/classification-page.js';
+
+const [two, three] = readMetricGoldens().scores;
+
+function taskOf(golden: NonNullable<typeof two>) {
+  const classes = golden.perClass.map((_, index) => ({ name: `class-${index}` }));
+  const test = golden.labels.map((classIndex, index) => ({ name: `case-${index}`, patient: `p${index % 20}`, classIndex }));
+  const images = golden.probabilities.map((probabilities, index) => ({ name: `case-${index}`, probabilities }));
+  return { task: { name: 'kind', classes, cases: { test } }, images };
+}
+
+function reportOf(golden: typeof two) {
+  if (golden === undefined) throw new Error('there are goldens of two and of three classes');
+  const { task, images } = taskOf(golden);
+  return makeClassificationReport(task, 'sha256:00', images);
+}
+
+describe('report on a classifier', () => {
+  it("holds scikit-learn's figures of the second of two classes", () => {
+    const report = reportOf(two);
+    const [, second] = two?.perClass ?? [];
+    expect(report.classes.map(({ name }) => name)).toEqual(['class-1']);
+    expect(report.auc).toBeCloseTo(second?.auc ?? NaN, 12);
+    expect(report.classes[0]?.expectedCalibrationError).toBeCloseTo(second?.ece ?? NaN, 10);
+    expect(report.brier).toBeCloseTo(two?.brier ?? NaN, 12);
+    expect(report.confusion).toEqual(two?.confusion);
+  });
+
+  it('holds each of three classes against the others, and their mean area', () => {
+    const report = reportOf(three);
+    expect(report.classes.map(({ auc }) => auc)).toEqual(three?.perClass.map(({ auc }) => expect.closeTo(auc, 12) as number));
+    const areas = three?.perClass.map(({ auc }) => auc) ?? [];
+    expect(report.auc).toBeCloseTo(areas.reduce((sum, area) => sum + area, 0) / 3, 12);
+    expect(report.aucInterval?.low).toBeLessThan(report.auc ?? NaN);
+    expect(report.aucInterval?.high).toBeGreaterThan(report.auc ?? NaN);
+  });
+
+  it('lists what could not be scored, and has no figure of nothing', () => {
+    const task = { name: 'kind', classes: [{ name: 'a' }, { name: 'b' }], cases: { test: [{ name: 'x', classIndex: 0 }] } };
+    const refused = { name: 'x', refused: { code: 'VOLUME_UNREADABLE', message: 'cut short' } } as const;
+    expect(makeClassificationReport(task, 'sha256:00', [refused])).toMatchObject({
+      cases: [],
+      refused: [{ name: 'x', reason: 'cut short' }],
+      accuracy: null,
+      auc: null,
+      brier: null,
+    });
+  });
+
+  it('writes a line for each case', () => {
+    const [header, first] = formatClassificationCsv(reportOf(two)).split('\n');
+    expect(header).toBe('case,patient,class,predicted,probability_class-0,probability_class-1');
+    expect(first).toMatch(/^case-0,p0,class-[01],class-[01],[\d.e-]+,[\d.e-]+$/);
+  });
+
+  it('finds no difference between a model and itself, and the very one to another', () => {
+    const report = reportOf(two);
+    expect(compareClassifiers(report, report)).toMatchObject({
+      aucDifference: 0,
+      aucInterval: { low: 0, high: 0 },
+      trueClass: { meanDifference: 0, test: { p: 1, pairs: 0 } },
+    });
+    const constant = { ...report, cases: report.cases.map((entry) => ({ ...entry, probabilities: [0.5, 0.5] })) };
+    const { aucDifference, trueClass } = compareClassifiers(report, constant);
+    expect(aucDifference).toBeCloseTo((report.auc ?? NaN) - 0.5, 12);
+    expect(trueClass.test.pairs).toBe(20); // patients, not cases
+  });
+
+  it('shows its figures, curves and tables on a page without scripts', () => {
+    const report = reportOf(three);
+    const comparison = compareClassifiers(report, report);
+    const page = renderClassificationPage({ report, course: undefined, scratch: { report, course: undefined, comparison } });
+    expect(page).not.toMatch(/<script|https?:/);
+    for (const figure of [report.auc, report.accuracy, report.brier]) expect(page).toContain(`<b>${figure?.toFixed(3)}</b>`);
+    expect(page.match(/<figure class="chart">/g)).toHaveLength(3 + 4 + 1);
+    for (const count of report.confusion.flat()) expect(page).toContain(`<td class="number">${count}</td>`);
+  });
+});

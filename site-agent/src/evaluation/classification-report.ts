@@ -1,0 +1,177 @@
+import { join } from 'node:path';
+import type { Digest } from '@consilium/shared/kernel';
+import { writeFileWhole } from '@consilium/shared/weights';
+import type { ClassifiedImage } from '../trainer/trainer-messages.js';
+import { writeRecord } from '../training/round-folder.js';
+import { csvTable } from './csv.js';
+import { bootstrapInterval, type Interval } from './metrics/bootstrap.js';
+import { brierScore, expectedCalibrationError, reliabilityCurve, type ReliabilityBin } from './metrics/calibration.js';
+import { confusionTable, type DecisionQuality, decisionQuality } from './metrics/decision.js';
+import { mean } from './metrics/mean.js';
+import { rocAuc, rocCurve, type RocPoint, type ScoredOutcome } from './metrics/roc.js';
+
+export interface ClassifiedCase {
+  readonly name: string;
+  /** As in segmentation: drawn together in intervals. */
+  readonly patient: string;
+  /** Class indices from 0. */
+  readonly label: number;
+  readonly called: number;
+  /** One per class, with the sum 1. */
+  readonly probabilities: readonly number[];
+}
+
+/** One class against all others. */
+export interface ClassQuality {
+  readonly name: string;
+  readonly cases: number;
+  readonly auc: number | null;
+  readonly aucInterval: Interval | null;
+  readonly atThreshold: DecisionQuality;
+  readonly roc: readonly RocPoint[];
+  readonly reliability: readonly ReliabilityBin[];
+  readonly expectedCalibrationError: number;
+}
+
+/** results.json of a classifier on held-out cases. */
+export interface ClassificationReport {
+  readonly kind: 'classification';
+  readonly task: string;
+  readonly model: Digest;
+  readonly classNames: readonly string[];
+  readonly cases: readonly ClassifiedCase[];
+  readonly refused: readonly { readonly name: string; readonly reason: string }[];
+  /** All null when no case could be scored. */
+  readonly accuracy: number | null;
+  readonly accuracyInterval: Interval | null;
+  /** Of the second of two classes; of more, the mean over the classes that have an area. */
+  readonly auc: number | null;
+  readonly aucInterval: Interval | null;
+  readonly brier: number | null;
+  /** Of the most probable class: how sure against how often right. */
+  readonly expectedCalibrationError: number | null;
+  readonly reliability: readonly ReliabilityBin[];
+  /** Rows are true classes, columns the called ones. */
+  readonly confusion: readonly (readonly number[])[];
+  /** The second of two classes, or each of more. */
+  readonly classes: readonly ClassQuality[];
+}
+
+/** What a report needs of a task. */
+export interface ClassifiedTask {
+  readonly name: string;
+  readonly classes: readonly { readonly name: string }[];
+  readonly cases: {
+    readonly test: readonly { readonly name: string; readonly patient?: string | undefined; readonly classIndex: number }[];
+  };
+}
+
+/** `threshold` is the probability from which on a class is called present in sensitivity, specificity and predictive values. */
+export function makeClassificationReport(
+  task: ClassifiedTask,
+  model: Digest,
+  images: readonly ClassifiedImage[],
+  threshold = 0.5,
+): ClassificationReport {
+  const known = new Map(task.cases.test.map((entry) => [entry.name, entry] as const));
+  const refused = images.flatMap((image) => ('refused' in image ? [{ name: image.name, reason: image.refused.message }] : []));
+  const cases = images.flatMap((image): ClassifiedCase[] => {
+    const entry = known.get(image.name);
+    if ('refused' in image || entry === undefined) return [];
+    const { name, probabilities } = image;
+    return [
+      { name, patient: entry.patient ?? name, label: entry.classIndex, called: mostProbable(probabilities), probabilities },
+    ];
+  });
+  const count = task.classes.length;
+  const sure = cases.map(({ label, called, probabilities }) => ({
+    probability: probabilities[called] ?? 0,
+    positive: label === called,
+  }));
+  const reliability = reliabilityCurve(sure);
+  const patientOf = ({ patient }: ClassifiedCase): string => patient;
+  return {
+    kind: 'classification',
+    task: task.name,
+    model,
+    classNames: task.classes.map(({ name }) => name),
+    cases,
+    refused,
+    accuracy: cases.length === 0 ? null : accuracyOf(cases),
+    accuracyInterval: bootstrapInterval(cases, accuracyOf, { patientOf }) ?? null,
+    auc: meanAuc(cases, count),
+    aucInterval: bootstrapInterval(cases, (drawn) => meanAuc(drawn, count), { patientOf }) ?? null,
+    brier: cases.length === 0 ? null : brierScore(cases),
+    expectedCalibrationError: cases.length === 0 ? null : expectedCalibrationError(reliability),
+    reliability,
+    confusion: confusionTable(cases, count),
+    classes: judgedClasses(count).map((index) => judgeClass(task.classes[index]?.name ?? '', index, cases, threshold)),
+  };
+}
+
+/** Of two classes one says all. */
+function judgedClasses(count: number): number[] {
+  return count === 2 ? [1] : Array.from({ length: count }, (_, index) => index);
+}
+
+function judgeClass(name: string, index: number, cases: readonly ClassifiedCase[], threshold: number): ClassQuality {
+  const outcomes = outcomesOf(cases, index);
+  const reliability = reliabilityCurve(outcomes);
+  const interval = bootstrapInterval(cases, (drawn) => rocAuc(outcomesOf(drawn, index)), { patientOf: ({ patient }) => patient });
+  return {
+    name,
+    cases: outcomes.filter(({ positive }) => positive).length,
+    auc: rocAuc(outcomes),
+    aucInterval: interval ?? null,
+    atThreshold: decisionQuality(outcomes, threshold),
+    roc: rocCurve(outcomes),
+    reliability,
+    expectedCalibrationError: expectedCalibrationError(reliability),
+  };
+}
+
+function outcomesOf(cases: readonly ClassifiedCase[], index: number): ScoredOutcome[] {
+  return cases.map(({ label, probabilities }) => ({ probability: probabilities[index] ?? 0, positive: label === index }));
+}
+
+/** Of the second of two classes, or the mean over those of more that have an area; null when none has. */
+export function meanAuc(cases: readonly ClassifiedCase[], count: number): number | null {
+  const areas = judgedClasses(count).flatMap((index) => rocAuc(outcomesOf(cases, index)) ?? []);
+  return areas.length === 0 ? null : mean(areas);
+}
+
+function accuracyOf(cases: readonly ClassifiedCase[]): number {
+  return mean(cases.map(({ label, called }) => (label === called ? 1 : 0)));
+}
+
+/** The first of the largest. */
+export function mostProbable(probabilities: readonly number[]): number {
+  return probabilities.reduce((best, value, index) => (value > (probabilities[best] ?? -Infinity) ? index : best), 0);
+}
+
+/** One line per case: its true and its called class, and the probability of each. */
+export function formatClassificationCsv({ classNames, cases }: ClassificationReport): string {
+  const headers = ['case', 'patient', 'class', 'predicted', ...classNames.map((name) => `probability_${name}`)];
+  const nameOf = (index: number): string => classNames[index] ?? '';
+  return csvTable(
+    headers,
+    cases.map(({ name, patient, label, called, probabilities }) => [
+      name,
+      patient,
+      nameOf(label),
+      nameOf(called),
+      ...probabilities,
+    ]),
+  );
+}
+
+/** Writes results.json and results.csv into the folder and returns their paths. */
+export async function writeClassificationReport(
+  folder: string,
+  report: ClassificationReport,
+): Promise<{ json: string; csv: string }> {
+  const [json, csv] = [join(folder, 'results.json'), join(folder, 'results.csv')];
+  await writeRecord(json, report);
+  await writeFileWhole(csv, [Buffer.from(formatClassificationCsv(report))]);
+  return { json, csv };
+}

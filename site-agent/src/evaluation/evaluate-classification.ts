@@ -1,0 +1,86 @@
+/** Scores a classifier on its task's test cases, beside a scratch run where there is one, and writes what people read. */
+import { join } from 'node:path';
+import { writeFileWhole } from '@consilium/shared/weights';
+import type { ScanChoice } from '../finetuning/case-scan.js';
+import { makeFolder } from '../finetuning/finetune-folder.js';
+import type { ClassifyOrder, ClassifyResult, TrainerLimits } from '../trainer/trainer-messages.js';
+import { writeRecord } from '../training/round-folder.js';
+import type { Triple } from '../volumes/volume.js';
+import {
+  type ClassificationReport,
+  type ClassifiedTask,
+  makeClassificationReport,
+  writeClassificationReport,
+} from './classification-report.js';
+import { type ClassificationComparison, compareClassifiers } from './compare-classifiers.js';
+import type { EvaluatedModel } from './evaluated-model.js';
+import { renderClassificationPage } from './html/classification-page.js';
+import { readCourse } from './training-course.js';
+
+/** What an evaluation needs of a classification task. */
+export interface ClassifiedFiles extends ClassifiedTask {
+  readonly cases: {
+    readonly test: readonly (ClassifiedTask['cases']['test'][number] &
+      Omit<ScanChoice, 'path'> & { readonly image: string; readonly centre?: Triple | undefined })[];
+  };
+}
+
+export interface ClassificationEvaluation {
+  readonly task: ClassifiedFiles;
+  readonly model: EvaluatedModel;
+  readonly scratch: EvaluatedModel | undefined;
+  readonly outputFolder: string;
+  readonly limits: TrainerLimits;
+  /** From which probability on a class is called present. */
+  readonly threshold: number;
+}
+
+/** All figures of an evaluation; what `--json` gives. */
+export interface ClassificationFigures extends ClassificationReport {
+  readonly scratch: ClassificationReport | null;
+  readonly comparison: ClassificationComparison | null;
+}
+
+interface ClassifyDesk {
+  classify(order: ClassifyOrder, label: string): Promise<ClassifyResult>;
+}
+
+/** Writes results.json, results.csv and report.html; with a scratch run also scratch/results.* and comparison.json. */
+export async function evaluateClassification(
+  evaluation: ClassificationEvaluation,
+  desk: ClassifyDesk,
+): Promise<ClassificationFigures> {
+  const { model, scratch, outputFolder } = evaluation;
+  const report = await scoreClassifier(evaluation, model, outputFolder, desk);
+  let compared: { report: ClassificationReport; comparison: ClassificationComparison } | undefined;
+  if (scratch !== undefined) {
+    const other = await scoreClassifier(evaluation, scratch, join(outputFolder, 'scratch'), desk);
+    compared = { report: other, comparison: compareClassifiers(report, other) };
+    await writeRecord(join(outputFolder, 'comparison.json'), compared.comparison);
+  }
+  const page = renderClassificationPage({
+    report,
+    course: await readCourse(model.folder),
+    scratch: compared && scratch && { ...compared, course: await readCourse(scratch.folder) },
+  });
+  await writeFileWhole(join(outputFolder, 'report.html'), [Buffer.from(page)]);
+  return { ...report, scratch: compared?.report ?? null, comparison: compared?.comparison ?? null };
+}
+
+async function scoreClassifier(
+  { task, limits, threshold }: ClassificationEvaluation,
+  { modelPath, digest }: EvaluatedModel,
+  folder: string,
+  desk: ClassifyDesk,
+): Promise<ClassificationReport> {
+  const images = task.cases.test.map(({ name, image, series, frame, centre }) => ({
+    name,
+    choice: { path: image, series, frame },
+    centre,
+  }));
+  const { images: answers } = await desk.classify({ kind: 'classify', limits, modelPath, images }, 'scoring test cases');
+  const report = makeClassificationReport(task, digest, answers, threshold);
+  await makeFolder(folder);
+  await writeClassificationReport(folder, report);
+  return report;
+}

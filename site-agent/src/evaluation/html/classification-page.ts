@@ -1,0 +1,174 @@
+import { htmlText } from '../../collection/report/visible-text.js';
+import type { ClassificationReport, ClassifiedCase, ClassQuality } from '../classification-report.js';
+import type { ClassificationComparison } from '../compare-classifiers.js';
+import type { ReliabilityBin } from '../metrics/calibration.js';
+import type { RocPoint } from '../metrics/roc.js';
+import type { TrainingCourse } from '../training-course.js';
+import { chartFigure, type ChartLine } from './chart.js';
+import { comparisonSection } from './comparison-section.js';
+import { courseSection } from './course-charts.js';
+import { figureText, intervalText, renderPage, section, table, tiles } from './page.js';
+
+export interface ClassificationFindings {
+  readonly report: ClassificationReport;
+  readonly course: TrainingCourse | undefined;
+  readonly scratch:
+    | {
+        readonly report: ClassificationReport;
+        readonly course: TrainingCourse | undefined;
+        readonly comparison: ClassificationComparison;
+      }
+    | undefined;
+}
+
+export function renderClassificationPage({ report, course, scratch }: ClassificationFindings): string {
+  const lead = `${tiles([
+    [figureText(report.auc), 'area under the ROC curve'],
+    [intervalText(report.aucInterval), '95 % interval of it'],
+    ...(scratch === undefined ? [] : [[figureText(scratch.report.auc), 'area from scratch'] as const]),
+    [figureText(report.accuracy), 'accuracy'],
+    [figureText(report.brier), 'Brier score'],
+    [String(report.cases.length), 'test cases'],
+    ...(report.refused.length > 0 ? [[String(report.refused.length), 'could not be scored'] as const] : []),
+  ])}
+<p class="faint">Model ${htmlText(report.model)}</p>`;
+  const body = [
+    qualitySection(report),
+    scratch === undefined ? '' : areaSection(scratch.comparison) + comparisonSection(scratch.comparison.trueClass, WATCHED),
+    rocSection(report.classes, scratch?.report.classes),
+    calibrationSection(report),
+    confusionSection(report),
+    caseSection(report),
+    refusedSection(report),
+    courseSection(course, scratch?.course),
+  ];
+  return renderPage(`Evaluation: ${report.task}`, lead, body.filter((part) => part !== '').join('\n'));
+}
+
+const WATCHED = 'probability of the true class';
+
+function qualitySection({ classes }: ClassificationReport): string {
+  const rows = classes.map(({ name, cases, auc, aucInterval, atThreshold: at, expectedCalibrationError }) => [
+    name,
+    cases,
+    auc,
+    intervalText(aucInterval),
+    at.threshold,
+    at.sensitivity,
+    at.specificity,
+    at.ppv,
+    at.npv,
+    expectedCalibrationError,
+  ]);
+  const headers = [
+    'Class',
+    'Cases of it',
+    'AUC',
+    '95 % interval',
+    'Threshold',
+    'Sensitivity',
+    'Specificity',
+    'PPV',
+    'NPV',
+    'ECE',
+  ];
+  const note = `<p>Each class is held against all others. Predictive values are those of a collection with as many cases of the class as
+this one; where the class is rarer, the positive predictive value is lower.</p>`;
+  return section('Quality by class', `${note}\n${table(headers, rows)}`);
+}
+
+function areaSection({ aucDifference, aucInterval }: ClassificationComparison): string {
+  return section(
+    'Area beside a scratch run',
+    `<p>Fine-tuned minus scratch: the area under the ROC curve differs by <b>${figureText(aucDifference)}</b> (95 % interval
+${intervalText(aucInterval)}, both models on the same drawn patients).</p>`,
+  );
+}
+
+function rocSection(classes: readonly ClassQuality[], scratch: readonly ClassQuality[] | undefined): string {
+  const line = (name: string, style: string, roc: readonly RocPoint[]): ChartLine => ({
+    name,
+    style,
+    points: roc.map(({ falsePositiveRate, truePositiveRate }) => [falsePositiveRate, truePositiveRate] as const),
+  });
+  const charts = classes.flatMap(({ name, roc }, index) => {
+    if (roc.length === 0) return [];
+    const other = scratch?.[index]?.roc ?? [];
+    return chartFigure({
+      title: `ROC of ${name}`,
+      xLabel: '1 − specificity',
+      yLabel: 'sensitivity',
+      xRange: [0, 1],
+      yRange: [0, 1],
+      lines: [chance(), line('this model', 'model', roc), ...(other.length === 0 ? [] : [line('scratch', 'scratch', other)])],
+    });
+  });
+  return charts.length === 0 ? '' : section('ROC curves', `<div class="figures">${charts.join('\n')}</div>`);
+}
+
+function chance(name = 'chance'): ChartLine {
+  const ends = [
+    [0, 0],
+    [1, 1],
+  ] as const;
+  return { name, style: 'quiet', points: ends };
+}
+
+function calibrationSection({ classes, reliability, expectedCalibrationError }: ClassificationReport): string {
+  const chart = (title: string, bins: readonly ReliabilityBin[], xLabel: string, yLabel: string): string => {
+    const filled = bins.filter(({ cases }) => cases > 0);
+    const points = filled.map(({ meanProbability, observedShare }) => [meanProbability ?? 0, observedShare ?? 0] as const);
+    const labels = filled.map(({ cases }) => `${cases} cases`);
+    const own: ChartLine = { name: 'this model', style: 'model', drawn: 'line and dots', points, labels };
+    return chartFigure({ title, xLabel, yLabel, xRange: [0, 1], yRange: [0, 1], lines: [chance('as good as its word'), own] });
+  };
+  const charts = [
+    chart('Most probable class', reliability, 'mean probability', 'share that is right'),
+    ...classes.map(({ name, reliability: bins }) => chart(`Class ${name}`, bins, 'mean probability', 'share of the class')),
+  ];
+  const rows = reliability.map(({ from, to, cases, meanProbability, observedShare }) => {
+    return [`${figureText(from)} to ${figureText(to)}`, cases, meanProbability, observedShare];
+  });
+  const note = `<p>Points below the dashed line: the model is surer than it may be. Expected calibration error of the most probable class:
+<b>${figureText(expectedCalibrationError)}</b>. A bin of few cases says little.</p>`;
+  const numbers = table(['Probability', 'Cases', 'Mean probability', 'Share that is right'], rows);
+  return section(
+    'Calibration',
+    `${note}\n<div class="figures">${charts.join('\n')}</div>\n<details><summary>Numbers</summary>${numbers}</details>`,
+  );
+}
+
+function confusionSection({ classNames, confusion }: ClassificationReport): string {
+  const rows = confusion.map((row, label) => [classNames[label] ?? '', ...row]);
+  const headers = ['True class', ...classNames.map((name) => `called ${name}`)];
+  return section('True and called classes', `<p>The class with the highest probability is called.</p>\n${table(headers, rows)}`);
+}
+
+/** Those whose true class got least. */
+function caseSection({ cases, classNames }: ClassificationReport): string {
+  const own = ({ probabilities, label }: ClassifiedCase): number => probabilities[label] ?? 0;
+  const nameOf = (index: number): string => classNames[index] ?? '';
+  const rows = cases
+    .toSorted((a, b) => own(a) - own(b))
+    .map((entry) => [
+      entry.name,
+      entry.patient === entry.name ? '' : entry.patient,
+      nameOf(entry.label),
+      nameOf(entry.called),
+      entry.label === entry.called ? '' : 'wrong',
+      ...entry.probabilities.map((value) => value.toFixed(3)),
+    ]);
+  const headers = ['Case', 'Patient', 'True', 'Called', '', ...classNames.map((name) => `P(${name})`)];
+  return section('Cases, worst first', table(headers, rows));
+}
+
+function refusedSection({ refused }: ClassificationReport): string {
+  if (refused.length === 0) return '';
+  return section(
+    'Could not be scored',
+    table(
+      ['Case', 'Why'],
+      refused.map(({ name, reason }) => [name, reason]),
+    ),
+  );
+}

@@ -1,0 +1,81 @@
+/** A report as one page that needs nothing else: no request goes out, no script runs. */
+import { RESEARCH_NOTE } from '../../collection/report/describe-collection.js';
+import { REPORT_STYLE } from '../../collection/report/report-style.js';
+import { htmlText } from '../../collection/report/visible-text.js';
+import type { Interval } from '../metrics/bootstrap.js';
+
+/** Nothing may be loaded and nothing may run, whatever a case is called. */
+const CONTENT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+const STYLE = `${REPORT_STYLE}
+:root { --model: #1f6fb2; --scratch: #b35c00; --second: #6b4fa0; }
+@media (prefers-color-scheme: dark) { :root { --model: #74b5ea; --scratch: #f0a24b; --second: #b79ce8; } }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1.25rem; }
+.chart { margin: 0; } .chart svg { width: 100%; height: auto; display: block; } .chart text { fill: var(--faint); font-size: 10px; }
+.chart polyline { fill: none; stroke-width: 1.75; } .chart .grid { stroke: var(--line); stroke-width: .5; } .chart .axis { fill: none; stroke: var(--faint); }
+.chart polyline.model { stroke: var(--model); } .chart polyline.scratch { stroke: var(--scratch); } .chart polyline.second { stroke: var(--second); }
+.chart polyline.quiet { stroke: var(--faint); stroke-dasharray: 3 3; stroke-width: 1; } .chart polyline.training { stroke: var(--model); stroke-dasharray: 2 3; }
+.chart polyline.scratch-training { stroke: var(--scratch); stroke-dasharray: 2 3; }
+.chart circle.model { fill: var(--model); } .chart circle.scratch { fill: var(--scratch); } .chart circle.second { fill: var(--second); } .chart circle { fill-opacity: .75; }
+.key { display: inline-block; width: 1.1em; height: .3em; vertical-align: middle; margin-right: .35em; background: var(--faint); }
+.key.model, .key.training { background: var(--model); } .key.scratch, .key.scratch-training { background: var(--scratch); } .key.second { background: var(--second); }
+.cases { display: grid; gap: 1rem; } .cases figure { margin: 0; break-inside: avoid; } .cases img { display: block; max-width: 100%; height: auto; background: #000; print-color-adjust: exact; }
+td.right { background: color-mix(in srgb, var(--ok) 14%, transparent); }
+`;
+
+/** `lead` and `body` are HTML already. */
+export function renderPage(title: string, lead: string, body: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${CONTENT_POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${htmlText(title)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<header><h1>${htmlText(title)}</h1>
+<p class="faint">${RESEARCH_NOTE}</p>
+${lead}</header>
+<main>
+${body}
+</main>
+<footer><p>${RESEARCH_NOTE}</p><p class="faint">Cases are named as the site named them, and pictures of scans are part of this page: it stays at the site. Pass it on only as you would the scans.</p></footer>
+</body>
+</html>
+`;
+}
+
+export function section(title: string, body: string): string {
+  return `<section><h2>${htmlText(title)}</h2>\n${body}\n</section>`;
+}
+
+/** Numbers stand to the right; cells that begin with "<" are HTML already. */
+export function table(headers: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
+  const isNumber = headers.map((_, column) => rows.some((row) => typeof row[column] === 'number'));
+  const cell = (value: string | number | null, column: number): string => {
+    const text =
+      typeof value === 'number' || value === null ? figureText(value) : value.startsWith('<') ? value : htmlText(value);
+    return `<td${isNumber[column] === true ? ' class="number"' : ''}>${text}</td>`;
+  };
+  const head = headers.map(
+    (header, column) => `<th scope="col"${isNumber[column] === true ? ' class="number"' : ''}>${htmlText(header)}</th>`,
+  );
+  const lines = rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`);
+  return `<div class="wide"><table><thead><tr>${head.join('')}</tr></thead>\n<tbody>${lines.join('\n')}</tbody></table></div>`;
+}
+
+export function tiles(entries: readonly (readonly [value: string, label: string])[]): string {
+  return `<ul class="tiles">${entries.map(([value, label]) => `<li><b>${htmlText(value)}</b>${htmlText(label)}</li>`).join('')}</ul>`;
+}
+
+/** Three digits behind the point; a dash for a figure that does not exist. */
+export function figureText(value: number | null): string {
+  if (value === null || !Number.isFinite(value)) return '–';
+  return Number.isInteger(value) ? String(value) : value.toFixed(3);
+}
+
+export function intervalText(interval: Interval | null): string {
+  return interval === null ? '–' : `${figureText(interval.low)} to ${figureText(interval.high)}`;
+}

@@ -1,0 +1,141 @@
+import { formatShare } from '@consilium/shared/kernel';
+import { htmlText } from '../../collection/report/visible-text.js';
+import type { PairedComparison } from '../compare-runs.js';
+import { OVERLAY_LEGEND } from '../overlay/draw-overlay.js';
+import type { CaseScore, ClassFigure, EvaluationReport } from '../segmentation-report.js';
+import type { TrainingCourse } from '../training-course.js';
+import { chartFigure } from './chart.js';
+import { comparisonSection } from './comparison-section.js';
+import { courseSection } from './course-charts.js';
+import { figureText, intervalText, renderPage, section, table, tiles } from './page.js';
+
+export interface SegmentationFindings {
+  readonly report: EvaluationReport;
+  readonly course: TrainingCourse | undefined;
+  /** Of the same schedule from scratch, where there is one. */
+  readonly scratch:
+    | { readonly report: EvaluationReport; readonly course: TrainingCourse | undefined; readonly comparison: PairedComparison }
+    | undefined;
+  /** Pictures (PNG) by case; those that are shown, worst cases first. */
+  readonly pictures: ReadonlyMap<string, Uint8Array>;
+}
+
+const FIGURES: readonly (readonly [key: ClassFigure, name: string])[] = [
+  ['dice', 'Dice'],
+  ['foregroundIou', 'IoU'],
+  ['hd95Mm', 'HD95, mm'],
+  ['assdMm', 'ASSD, mm'],
+  ['sensitivity', 'Sensitivity'],
+  ['ppv', 'PPV'],
+];
+
+export function renderSegmentationPage(findings: SegmentationFindings): string {
+  const { report, course, scratch, pictures } = findings;
+  const lead = `${tiles([
+    [figureText(report.meanDice), 'mean Dice'],
+    [intervalText(report.meanDiceInterval), '95 % interval of it'],
+    ...(scratch === undefined ? [] : [[figureText(scratch.report.meanDice), 'mean Dice from scratch'] as const]),
+    [String(report.cases.length), 'test cases'],
+    ...(report.refused.length > 0 ? [[String(report.refused.length), 'could not be scored'] as const] : []),
+  ])}
+<p class="faint">Model ${htmlText(report.model)}</p>`;
+  const body = [
+    classSection(report),
+    scratch === undefined ? '' : comparisonSection(scratch.comparison, 'mean Dice'),
+    distributionSection(report, scratch?.report),
+    caseSection(report),
+    pictureSection(report, pictures),
+    refusedSection(report),
+    courseSection(course, scratch?.course),
+    legacySection(report),
+  ];
+  return renderPage(`Evaluation: ${report.task}`, lead, body.filter((part) => part !== '').join('\n'));
+}
+
+function classSection({ classes }: EvaluationReport): string {
+  const rows = classes.flatMap(({ name, figures }) =>
+    FIGURES.map(([key, label]) => {
+      const { mean, standardDeviation, median, interval, cases, undefinedCases } = figures[key];
+      const without = undefinedCases === 0 ? '' : `${undefinedCases} without`;
+      return [name, label, mean, standardDeviation, median, intervalText(interval), cases, without];
+    }),
+  );
+  const note = `<p>Each figure is the mean over the cases that have it. Distances exist only where label and prediction both hold
+something: a structure that was missed altogether is counted as “without” and shows in the Dice, which is 0 there.</p>`;
+  const headers = ['Class', 'Figure', 'Mean', 'SD', 'Median', '95 % interval of the mean', 'Cases', ''];
+  return section('Scores by class', `${note}\n${table(headers, rows)}`);
+}
+
+/** One row of dots for each class: a mean hides the cases that failed. */
+function distributionSection(report: EvaluationReport, scratch: EvaluationReport | undefined): string {
+  const charts = report.classes.map(({ name }, index) => {
+    const scoresOf = ({ cases }: EvaluationReport): number[] =>
+      cases.map(({ classes }) => classes[index]?.dice ?? 0).toSorted((a, b) => a - b);
+    const line = (label: string, style: string, of: EvaluationReport) => {
+      const scores = scoresOf(of);
+      const points = scores.map((score, at) => [score, (at + 1) / scores.length] as const);
+      return { name: label, style, drawn: 'line and dots' as const, points };
+    };
+    const lines = [line('this model', 'model', report), ...(scratch === undefined ? [] : [line('scratch', 'scratch', scratch)])];
+    const title = `Dice of ${name}: share of cases up to each score`;
+    return chartFigure({ title, xLabel: 'Dice', yLabel: 'share of cases', xRange: [0, 1], yRange: [0, 1], lines });
+  });
+  return section('Distribution of scores', `<div class="figures">${charts.join('\n')}</div>`);
+}
+
+/** The cases, worst first. */
+export function worstFirst(cases: readonly CaseScore[]): CaseScore[] {
+  return cases.toSorted((a, b) => a.dice - b.dice);
+}
+
+function caseSection({ cases }: EvaluationReport): string {
+  const rows = worstFirst(cases).flatMap(({ name, patient, classes }) =>
+    classes.map((score) => [
+      name,
+      patient === name ? '' : patient,
+      score.name,
+      ...FIGURES.map(([key]) => score[key]),
+      score.predictedMl,
+      score.labelledMl,
+    ]),
+  );
+  const headers = ['Case', 'Patient', 'Class', ...FIGURES.map(([, label]) => label), 'Predicted, ml', 'Labelled, ml'];
+  return section('Cases, worst first', table(headers, rows));
+}
+
+function pictureSection(report: EvaluationReport, pictures: ReadonlyMap<string, Uint8Array>): string {
+  const figures = worstFirst(report.cases).flatMap(({ name, dice }) => {
+    const picture = pictures.get(name);
+    if (picture === undefined) return [];
+    const data = Buffer.from(picture).toString('base64');
+    const caption = htmlText(`${name}: Dice ${figureText(dice)}`);
+    return [
+      `<figure><figcaption>${caption}</figcaption><img src="data:image/png;base64,${data}" alt="${caption}, three slices with outlines"></figure>`,
+    ];
+  });
+  if (figures.length === 0) return '';
+  const share = figures.length < report.cases.length ? ` Shown are the ${figures.length} cases with the lowest Dice.` : '';
+  return section('Pictures, worst first', `<p>${OVERLAY_LEGEND}${share}</p>\n<div class="cases">${figures.join('\n')}</div>`);
+}
+
+function refusedSection({ refused }: EvaluationReport): string {
+  if (refused.length === 0) return '';
+  return section(
+    'Could not be scored',
+    table(
+      ['Case', 'Why'],
+      refused.map(({ name, reason }) => [name, reason]),
+    ),
+  );
+}
+
+function legacySection({ classes }: EvaluationReport): string {
+  const rows = classes.flatMap(({ name, legacyGenesisIou, figures }) =>
+    legacyGenesisIou === undefined ? [] : [[name, formatShare(legacyGenesisIou), formatShare(figures.foregroundIou.mean ?? 0)]],
+  );
+  if (rows.length === 0) return '';
+  const note = `<p>The papers on Models Genesis average the intersections over union of background and foreground at ten thresholds.
+Background is most of a scan and easy, so that this figure lies far above the foreground's own. Compare it with those papers and with
+nothing else.</p>`;
+  return section('Legacy “IoU” of Models Genesis', `${note}\n${table(['Class', 'legacyGenesisIou', 'Foreground IoU'], rows)}`);
+}

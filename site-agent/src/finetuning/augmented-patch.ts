@@ -1,0 +1,39 @@
+/** Patches as the task's augmentation wants them, image and labels alike; for classification without labels. */
+import type { Random } from '@consilium/shared/kernel';
+import { augmentInPlace, drawAugmentation, FULL_AUGMENTATION } from '../transforms/augment/augmentation.js';
+import type { LabelledGrid } from '../transforms/augment/labelled-patch.js';
+import { drawMirror } from '../transforms/augment/mirror.js';
+import { warpInto } from '../transforms/augment/spatial-warp.js';
+import type { AugmentationPlan } from './finetune-training.js';
+import { cutPatch, type WindowStart } from './sliding-window.js';
+
+interface Augmenting {
+  readonly plan: AugmentationPlan;
+  readonly random: Random;
+}
+
+/** Cuts or warps the patch that begins at `start` out of the source, beyond which there are zeros, as the plan says. */
+export function takePatch(patch: LabelledGrid, source: LabelledGrid, start: WindowStart, { plan, random }: Augmenting): void {
+  const full = plan.level === 'full';
+  const drawing = full && drawAugmentation({ ...FULL_AUGMENTATION, flipAxes: plan.flipAxes }, patch.sizeVoxels, random);
+  if (drawing && drawing.spatial) warpInto(patch, drawing.spatial, source, start);
+  else {
+    cutPatch(source.voxels, source.sizeVoxels, start, patch.sizeVoxels, patch.voxels);
+    if (source.classMap && patch.classMap) cutPatch(source.classMap, source.sizeVoxels, start, patch.sizeVoxels, patch.classMap);
+  }
+  if (drawing) augmentInPlace(patch, drawing);
+  else if (plan.level !== 'none') augmentLightly(patch, plan, random);
+}
+
+/** Flips image and labels alike and scales the image, all in place; intensities stay within [0, 1]. */
+export function augmentLightly(
+  patch: LabelledGrid,
+  plan: Pick<AugmentationPlan, 'flipAxes' | 'intensityShift'>,
+  random: Random,
+): void {
+  augmentInPlace(patch, { flips: drawMirror(plan.flipAxes, random) });
+  if (plan.intensityShift === 0) return;
+  const factor = random.between(1 - plan.intensityShift, 1 + plan.intensityShift);
+  const { voxels } = patch;
+  for (let i = 0; i < voxels.length; i++) voxels[i] = Math.min(1, (voxels[i] as number) * factor);
+}

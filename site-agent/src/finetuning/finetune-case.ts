@@ -1,0 +1,47 @@
+import { z } from 'zod';
+
+/** Absolute path of one image of a task and what the task says about it. */
+export interface CaseFiles {
+  readonly name: string;
+  /** A NIfTI file, a DICOM file or a folder with DICOM files. */
+  readonly image: string;
+  /** Which volume of the folder, and which frame of the volume, where there are several. */
+  readonly series?: number | undefined;
+  readonly frame?: number | undefined;
+  /** Cases of one patient lie in one list and one fold. */
+  readonly patient?: string | undefined;
+}
+
+export interface CasesOf<Case> {
+  readonly train: readonly Case[];
+  readonly validation: readonly Case[];
+  readonly test: readonly Case[];
+}
+
+/** Where a fine-tuning begins: fresh seeded weights, or a model file (federated version, earlier fine-tuning, import). */
+export const SCRATCH = 'scratch';
+
+const VERSION_NAME = /^([A-Za-z0-9][A-Za-z0-9._-]{0,63})@(\d+|latest)$/;
+
+/** True for CAMPAIGN@NUMBER and CAMPAIGN@latest: a version of a campaign that the site has fetched. */
+export function isVersionName(text: string): boolean {
+  return VERSION_NAME.test(text);
+}
+
+export const startSchema = z
+  .strictObject({
+    from: z.string().min(1).default(SCRATCH),
+    outputLayer: z.enum(['auto', 'fresh']).default('auto').describe('auto keeps the last layer when its size fits'),
+    fresh: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('what is drawn afresh all the same: encoder, decoder, or blocks by the beginning of their parameter names'),
+  })
+  .prefault({});
+
+/** `from` is "scratch", the absolute path of a model file, or CAMPAIGN@VERSION until somebody has looked that up. */
+export interface StartPlan {
+  readonly from: string;
+  readonly outputLayer: 'auto' | 'fresh';
+  readonly fresh: readonly string[];
+}

@@ -1,0 +1,89 @@
+/** What a kind of task brings to the training: batches, a look at the validation cases, and what the model keeps of it. */
+import { FederationError } from '@consilium/shared/kernel';
+import type { OrderContext } from '../trainer/order-context.js';
+import type { BatchSource } from '../training/patch-batch.js';
+import { type ClassificationTask, outputsOf } from './classification-task.js';
+import { validateImages } from './classify-images.js';
+import type { ValidationScores } from './finetune-history.js';
+import type { FinetuneTask } from './finetune-task.js';
+import { imagePlanOf } from './image-plan.js';
+import { ImageSampler } from './image-sampler.js';
+import { requireEveryClass } from './labelled-case.js';
+import { loadCases } from './load-cases.js';
+import { loadImages } from './load-images.js';
+import type { TaskFacts } from './model-file.js';
+import { PatchSampler } from './patch-sampler.js';
+import type { PhasedLearner } from './phased-learner.js';
+import type { SegmentationTask } from './segmentation-task.js';
+import { validateCases } from './validate-cases.js';
+
+export interface TaskData {
+  readonly source: BatchSource;
+  /** Undefined without validation cases. */
+  readonly validate: ((learner: PhasedLearner) => Promise<ValidationScores>) | undefined;
+}
+
+/** Reads training and validation cases into memory. TASK_INVALID names what cannot be used, or a class without a case. */
+export async function loadTaskData(task: FinetuneTask, context: OrderContext): Promise<TaskData> {
+  if (task.cases.validation.length === 0) {
+    context.warn('the task lists no validation cases: the learning rate stays, nothing stops early, the last weights are kept');
+  }
+  return task.kind === 'segmentation' ? loadSegmentation(task, context) : loadClassification(task, context);
+}
+
+async function loadSegmentation(task: SegmentationTask, context: OrderContext): Promise<TaskData> {
+  const { patchSizeVoxels, training } = task;
+  const classes = task.classes.length;
+  const train = await loadCases(task.cases.train, task, context);
+  requireEveryClass(train, task.classes);
+  const validation = await loadCases(task.cases.validation, task, context, { scored: true });
+  return {
+    source: new PatchSampler(train, { patchSizeVoxels, classes, training }),
+    validate:
+      validation.length === 0 ? undefined : (learner) => validateCases(learner, validation, patchSizeVoxels, classes, context),
+  };
+}
+
+async function loadClassification(task: ClassificationTask, context: OrderContext): Promise<TaskData> {
+  const { patchSizeVoxels, training, cases } = task;
+  requireExamples(task);
+  const train = await loadImages(cases.train, task, context);
+  const validation = await loadImages(cases.validation, task, context);
+  const shape = { patchSizeVoxels, outputs: outputsOf(task), classes: task.classes.length };
+  return {
+    source: new ImageSampler(train, { patchSizeVoxels, training }),
+    validate: validation.length === 0 ? undefined : (learner) => validateImages(learner, validation, shape, context),
+  };
+}
+
+function requireExamples({ classes, cases, training }: ClassificationTask): void {
+  const missing = classes.find((_, index) => cases.train.every(({ classIndex }) => classIndex !== index));
+  if (missing !== undefined) {
+    throw new FederationError('TASK_INVALID', `classes: no training case is ${missing.name}`, {
+      remedy: 'List a training case of each class, or take the class out.',
+    });
+  }
+  const shown = new Set(cases.validation.map(({ classIndex }) => classIndex));
+  if (training.watch === 'auc' && cases.validation.length > 0 && shown.size < 2) {
+    throw new FederationError('TASK_INVALID', 'training.watch: the validation cases show one class only, they have no AUC', {
+      remedy: 'List validation cases of two classes, or watch the loss.',
+    });
+  }
+}
+
+/** What the model keeps of its task, so that "predict" and "evaluate" need nothing but its file. */
+export function factsOf(task: FinetuneTask, startedFrom: string, step: number, reached: ValidationScores | undefined): TaskFacts {
+  const shared = {
+    task: task.name,
+    ...imagePlanOf(task),
+    patchSizeVoxels: [...task.patchSizeVoxels] as [number, number, number],
+    startedFrom,
+    step,
+  };
+  if (task.kind === 'segmentation') {
+    return { segmentation: { ...shared, classes: [...task.classes], validationDice: reached?.dice } };
+  }
+  const { classes, input, fit } = task;
+  const scores = { validationAuc: reached?.auc ?? undefined, validationAccuracy: reached?.accuracy };
+  return { classification: { ...shared, classes: [...classes], input, fit, outputs: outputsOf(task), ...scores } };
+}
