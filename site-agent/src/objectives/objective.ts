@@ -1,3 +1,4 @@
+import type { StepFigures } from '@consilium/shared/wire';
 import type { Activation } from '../engine/activation.js';
 import type { ParameterSet } from '../engine/parameters.js';
 import type { Runtime } from '../engine/runtime/runtime.js';
@@ -50,6 +51,3 @@ export interface Judgement {
   /** Sums over the examples of what is shown while training. */
   readonly sums?: StepFigures | undefined;
 }
-
-/** What a step shows beside its loss, means over its examples. */
-export type StepFigures = Readonly<Partial<Record<'restorationError' | 'scaleAccuracy' | 'modalityAccuracy', number>>>;

@@ -1,3 +1,4 @@
+import type { StepFigures } from '@consilium/shared/wire';
 import { FederationError, invariant, required } from '@consilium/shared/kernel';
 import type { Activation } from '../engine/activation.js';
 import { FLOAT } from '../engine/attributes.js';
@@ -10,7 +11,7 @@ import { type MemoryUse, type Precision, Tape } from '../engine/tape.js';
 import type { Tensor } from '../engine/tensor.js';
 import type { Network } from '../networks/network.js';
 import { isUniversal } from '../networks/universal.js';
-import type { Judgement, StepFigures, Turn, WantedOf } from '../objectives/objective.js';
+import type { Judgement, Turn, WantedOf } from '../objectives/objective.js';
 import { type BatchPass, type PassLimits, passesOf, voxelsOf } from './batch-passes.js';
 import { observePatches, type PatchObservation } from './observe-patches.js';
 import type { PatchBatch, PatchSize } from './patch-batch.js';
@@ -214,7 +215,7 @@ function wantedOf({ patches, target, labels }: PatchBatch, { first, count }: Bat
 }
 
 function resultOf(judgements: readonly Judgement[], patches: number): BatchResult {
-  const figures: Partial<Record<keyof StepFigures, number>> = {};
+  const figures: StepFigures = {};
   for (const { sums = {} } of judgements) {
     for (const [name, sum] of Object.entries(sums) as [keyof StepFigures, number][]) {
       figures[name] = (figures[name] ?? 0) + sum / patches;

@@ -1,7 +1,7 @@
 import { required } from '@consilium/shared/kernel';
 import { manifestOf, type ModelSpec, statisticNames } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
-import type { OptimizerPlan } from '@consilium/shared/wire';
+import type { OptimizerPlan, StepFigures } from '@consilium/shared/wire';
 import { collectGarbage } from '../engine/collect-garbage.js';
 import type { GradientTerm } from '../engine/gradient-terms.js';
 import { addFlatGradients, flatLength, takeFlatGradients } from '../engine/flat-gradients.js';
@@ -11,7 +11,7 @@ import type { Runtime } from '../engine/runtime/runtime.js';
 import type { MemoryUse, Precision } from '../engine/tape.js';
 import { buildNetwork } from '../networks/build-network.js';
 import { createObjective, type ObjectiveChoice } from '../objectives/create-objective.js';
-import type { Objective, StepFigures, Turn } from '../objectives/objective.js';
+import type { Objective, Turn } from '../objectives/objective.js';
 import { BatchComputation } from './batch-computation.js';
 import { type GradientRule, openGradientRule } from './local-rules/gradient-rule.js';
 import type { PatchObservation } from './observe-patches.js';
