@@ -66,6 +66,11 @@ export const universalObjectiveSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe('each batch holds modalities and scales in equal parts, as far as a site has them'),
+  modalities: z
+    .array(z.enum(['CT', 'MR']))
+    .min(1)
+    .optional()
+    .describe('only volumes of these are trained on; all when left out'),
 });
 export type UniversalObjective = z.infer<typeof universalObjectiveSchema>;
 
@@ -82,4 +87,10 @@ export type RoundPart = 'all' | 'representation' | 'adversary';
 export function partOfRound(objective: ObjectivePlan, roundNumber: number): RoundPart {
   if (objective.kind !== 'universal-model' || objective.adversary.mode !== 'frozen') return 'all';
   return (roundNumber - 1) % (1 + objective.adversary.subRounds) === 0 ? 'representation' : 'adversary';
+}
+
+/** Rounds of the representation among the first so many: over these alone schedules and ramps run. */
+export function representationRounds(objective: ObjectivePlan, rounds: number): number {
+  if (objective.kind !== 'universal-model' || objective.adversary.mode !== 'frozen') return rounds;
+  return Math.ceil(rounds / (1 + objective.adversary.subRounds));
 }

@@ -33,6 +33,28 @@ export const probeScoreSchema = z.strictObject({
 });
 export type ProbeScore = z.infer<typeof probeScoreSchema>;
 
+/** What the heads and the features of a Universal Model say of the site's frozen probe. Numbers only. */
+export const monitorsSchema = z.strictObject({
+  patches: positiveInteger,
+  /** For each modality that the probe holds. */
+  restoration: z.array(probeScoreSchema.extend({ modality: z.enum(['CT', 'MR']) })).max(8),
+  /** Share of the patches whose scale the classifier tells; absent without one. */
+  scaleAccuracy: fraction.optional(),
+  /** Share of the patches whose modality the adversary tells; absent without one. */
+  modalityAccuracy: fraction.optional(),
+  /** Effective rank of the bottleneck features, from 1 to the number of patches. */
+  featureRank: z.number().min(0),
+});
+export type Monitors = z.infer<typeof monitorsSchema>;
+
+/** What steps show beside their loss, means over their patches. */
+export const stepFiguresSchema = z.strictObject({
+  restorationError: z.number().min(0).optional(),
+  scaleAccuracy: fraction.optional(),
+  modalityAccuracy: fraction.optional(),
+});
+export type StepFigures = z.infer<typeof stepFiguresSchema>;
+
 /** What a site reports with its update. */
 export const updateReportSchema = z.strictObject({
   steps: positiveInteger,
@@ -51,6 +73,8 @@ export const updateReportSchema = z.strictObject({
   deltaNorm: z.number().min(0).optional(),
   /** What the number format took from what was to be delivered, as a share of its norm. */
   encodingError: z.number().min(0).optional(),
+  /** Of a Universal Model, on the frozen probe: the base, and what is delivered. */
+  monitors: z.strictObject({ base: monitorsSchema, trained: monitorsSchema }).optional(),
 });
 export type UpdateReport = z.infer<typeof updateReportSchema>;
 
@@ -82,6 +106,8 @@ export const progressSchema = z.strictObject({
   steps: positiveInteger,
   /** Mean loss of the steps since the last report; absent before the first step. */
   loss: z.number().optional(),
+  /** Of the same steps; absent where the objective shows nothing. */
+  figures: stepFiguresSchema.optional(),
   share: fraction,
 });
 export type Progress = z.infer<typeof progressSchema>;

@@ -131,7 +131,8 @@ export class StepWork {
       const isTraining = progress.phase === 'training';
       const step = isTraining ? progress.step : 0;
       const { steps } = plan.training;
-      this.report({ participationId, phase: 'training', step, steps, loss: progress.loss, share: Math.min(1, step / steps) });
+      const { loss, figures } = progress;
+      this.report({ participationId, phase: 'training', step, steps, loss, figures, share: Math.min(1, step / steps) });
     });
     invariant(result.kind === 'pretrain', 'the trainer answered another order');
     const { updatePath: path, digest, bytes, report, peakResidentBytes } = result;

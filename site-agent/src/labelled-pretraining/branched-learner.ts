@@ -11,6 +11,8 @@ import type { Runtime } from '../engine/runtime/runtime.js';
 import { Tape } from '../engine/tape.js';
 import type { Network } from '../networks/network.js';
 import { buildBranch } from '../networks/resnet3d.js';
+import { answerObjective } from '../objectives/answer-objective.js';
+import type { Turn } from '../objectives/objective.js';
 import { BatchComputation } from '../training/batch-computation.js';
 import type { MemoryChoice } from '../training/choose-memory.js';
 import type { PatchBatch, PatchSize } from '../training/patch-batch.js';
@@ -38,6 +40,7 @@ interface Part {
 interface Branch {
   readonly network: Network;
   readonly computation: BatchComputation;
+  readonly turn: Turn;
   readonly part: Part;
 }
 
@@ -67,11 +70,14 @@ export class BranchedLearner {
       return { parameters: own, optimizer: createOptimizer(runtime, own, optimizer) };
     };
     const encoder = partOf((name) => !listed.some((branch) => name.startsWith(branchPrefix(branch))));
-    const settings = { loss: createLoss(BRANCH_LOSS), voxelsPerPass: VOXELS_PER_PASS, patchesPerPass, memory };
+    const loss = createLoss(BRANCH_LOSS);
+    const settings = { voxelsPerPass: VOXELS_PER_PASS, patchesPerPass, memory };
     const branches = listed.map((branch): [string, Branch] => {
       const network = buildBranch(spec, branch);
       const computation = new BatchComputation(runtime, network, parameters, { ...settings, precision: 'f32' });
-      return [branch.name, { network, computation, part: partOf((name) => name.startsWith(branchPrefix(branch))) }];
+      const [turn] = answerObjective(network, loss).turnsOf(0);
+      const part = partOf((name) => name.startsWith(branchPrefix(branch)));
+      return [branch.name, { network, computation, turn: required(turn, 'the turn of a branch'), part }];
     });
     return new BranchedLearner(runtime, parameters, encoder, new Map(branches), optimizer.learningRate);
   }
@@ -83,16 +89,16 @@ export class BranchedLearner {
 
   /** One step on a batch of the branch's collection, whose target holds class numbers; the loss before the update. */
   step(name: string, batch: PatchBatch): number {
-    const { computation, part } = this.branch(name);
-    const loss = computation.backward(batch, batch.patches, this.encoder.optimizer.steps);
+    const { computation, turn, part } = this.branch(name);
+    const { loss } = computation.backward(turn, batch, batch.patches, this.encoder.optimizer.steps);
     for (const { parameters, optimizer } of [this.encoder, part]) optimizer.apply(parameters, this.rate);
     return Math.fround(loss);
   }
 
   /** The loss, and the gradients of encoder and branch in PyTorch's layout. Changes nothing but running statistics. */
   lossAndGradients(name: string, batch: PatchBatch): { loss: number; gradients: WeightSet } {
-    const { computation, part } = this.branch(name);
-    const loss = Math.fround(computation.backward(batch, batch.patches, this.encoder.optimizer.steps));
+    const { computation, turn, part } = this.branch(name);
+    const loss = Math.fround(computation.backward(turn, batch, batch.patches, this.encoder.optimizer.steps).loss);
     const gradients = [...this.encoder.parameters, ...part.parameters].map((parameter) => {
       return { name: parameter.name, shape: parameter.shape, values: parameter.readAndFreeGradient() };
     });

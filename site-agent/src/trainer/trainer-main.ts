@@ -44,7 +44,7 @@ function context(): OrderContext {
   );
   return {
     stop: stop.signal,
-    report: (phase, step, steps, loss, time) => meter.report(phase, step, steps, loss, time),
+    report: (...what) => meter.report(...what),
     announce: (text) => void post({ kind: 'announcement', text }),
     warn: (text) => void post({ kind: 'warning', text }),
     nowMs: () => performance.now(),

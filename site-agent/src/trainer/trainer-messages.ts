@@ -1,6 +1,6 @@
 import type { Digest, ErrorCode, ErrorReport } from '@consilium/shared/kernel';
 import type { MedicalnetSpec } from '@consilium/shared/models';
-import type { ProbeScore, RoundPlan, ScorePlan, UpdateReport } from '@consilium/shared/wire';
+import type { ProbeScore, RoundPlan, ScorePlan, StepFigures, UpdateReport } from '@consilium/shared/wire';
 import type { StepRecord } from '../engine/profile/operation-record.js';
 import type { StepProfile } from '../engine/profile/step-profile.js';
 import type { NativeKernels } from '../engine/runtime/runtime.js';
@@ -228,6 +228,8 @@ export interface TrainerProgress {
   readonly loss?: number;
   /** The share of the steps' time since the last progress message in which they waited for their batches. */
   readonly waitedShare?: number;
+  /** Of the same steps, where the objective shows some. */
+  readonly figures?: StepFigures;
 }
 
 /** What a trainer process sends back. */

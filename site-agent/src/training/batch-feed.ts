@@ -55,7 +55,23 @@ export function openPretrainFeed(options: PretrainFeedOptions): BatchSource {
   const first = useful(options.threads ?? batchThreadsFor());
   const range: ThreadRange = { first, most: Math.max(first, useful(options.mostThreads ?? first)) };
   const stream = new PatchStream(options); // also refuses an empty collection at once
-  return first >= 1 && IS_COMPILED ? new ThreadedFeed(options, plan, range) : new OwnFeed(stream, plan);
+  const feed = first >= 1 && IS_COMPILED ? new ThreadedFeed(options, plan, range) : new OwnFeed(stream, plan);
+  return hasHeads(options) ? labelled(feed, stream, plan) : feed;
+}
+
+/** The same batches with what heads are to tell, which threads need not know. */
+function labelled(feed: BatchSource, stream: PatchStream, { batchSize, share }: RingPlan): BatchSource {
+  return {
+    async batch(step) {
+      const labels = stream.labels(step * batchSize + share.first, share.count);
+      return { ...(await feed.batch(step)), labels };
+    },
+    close: () => feed.close(),
+  };
+}
+
+function hasHeads({ objective }: PatchStreamOptions): boolean {
+  return objective.kind === 'universal-model';
 }
 
 export type ProbeOptions = PatchStreamOptions & { readonly patches: number; readonly batchSize?: number | undefined };
@@ -76,7 +92,8 @@ export function* probeBatches(options: ProbeOptions): Generator<ProbeBatch> {
   const { patches, batchSize = PROBE_BATCH_PATCHES, patch } = options;
   try {
     for (let first = 0; first < patches; first += batchSize) {
-      yield probeBatch(stream, first, Math.min(batchSize, patches - first), patch.sizeVoxels);
+      const batch = probeBatch(stream, first, Math.min(batchSize, patches - first), patch.sizeVoxels);
+      yield hasHeads(options) ? { ...batch, labels: stream.labels(first, batch.patches) } : batch;
     }
   } finally {
     stream.close();

@@ -4,7 +4,14 @@
  */
 import { algorithmOf, type Digest, digestOfFile, digestOfJson, required } from '@consilium/shared/kernel';
 import { type WeightSet, writeEncoded } from '@consilium/shared/weights';
-import { digestField, patchesPerStep, type ProbeScore, probeScoreSchema, updateReportSchema } from '@consilium/shared/wire';
+import {
+  digestField,
+  type Monitors,
+  patchesPerStep,
+  type ProbeScore,
+  probeScoreSchema,
+  updateReportSchema,
+} from '@consilium/shared/wire';
 import { z } from 'zod';
 import { campaignStateFile, siteFolder } from '../config/site-folder.js';
 import { peakResidentBytes } from '../trainer/memory-limit.js';
@@ -23,10 +30,11 @@ import { makeUpdate } from './make-update.js';
 import { openRoundLearner } from './open-round-learner.js';
 import { openRoundFeed } from './round-feed.js';
 import { prepareFolder, readRecord, type RoundFolder, roundFolder, writeRecord } from './round-folder.js';
+import { monitorBase, monitorTrained } from './round-probe.js';
 import { rateInRound } from './schedules/round-rate.js';
 import { probeStream } from './score-order.js';
 import { scoreProbe } from './score-version.js';
-import { loadCollection, type SiteCollection } from './site-collection.js';
+import { loadCollection, modalitiesOf, type SiteCollection } from './site-collection.js';
 import { train, type TrainingState, UNTRAINED } from './train.js';
 
 const resultSchema = z.object({
@@ -75,7 +83,9 @@ export async function executePretrain(order: PretrainOrder, context: OrderContex
   if (finished !== undefined) return finished;
 
   const start = await readStart(order, context);
-  const collection = await loadCollection({ site, patch: order.plan.patch, cacheBytes: order.limits.cacheBytes }, context);
+  const { patch, objective } = order.plan;
+  const { cacheBytes } = order.limits;
+  const collection = await loadCollection({ site, patch, modalities: modalitiesOf(objective), cacheBytes }, context);
   const work = digestOfJson({ planDigest, collection: collection.digest, kept: start.keptDigest });
   const checkpoints = new CheckpointStore(folder.path, work, (text) => context.warn(text));
   const { learner, threads, team } = await openRoundLearner(order, context, collection, folder.memoryFile);
@@ -118,8 +128,9 @@ async function trainRound(round: Round): Promise<PretrainResult> {
   learner.loadWeights(base);
   learner.setGradientRule(roundRule({ plan: order.plan, base, mean, own: kept.control }));
   const baseScore = await scoreBase(round);
+  const baseMonitors = await monitorBase({ ...round, plan: order.plan });
   const state = await trainSteps(round, await resume(round));
-  const result = await deliver(round, state, baseScore);
+  const result = await deliver(round, state, baseScore, baseMonitors);
   await checkpoints.clear();
   return result;
 }
@@ -167,7 +178,7 @@ async function trainSteps(round: Round, from: TrainingState): Promise<TrainingSt
         saveCheckpoint: (reached) =>
           checkpoints.save({ state: reached, parameters: learner.readWeights(), optimizer: learner.readOptimizerState() }),
         onStep: ({ step, lastLoss }, time) => {
-          context.report('training', step, steps, lastLoss, time);
+          context.report('training', step, steps, lastLoss, time, learner.stepFigures);
           wait.note(time);
         },
         stop: context.stop,
@@ -183,12 +194,20 @@ async function trainSteps(round: Round, from: TrainingState): Promise<TrainingSt
 }
 
 /** Writes the update, what the site will keep, and last of all the record that makes this attempt a finished one. */
-async function deliver(round: Round, state: TrainingState, baseScore: ProbeScore): Promise<PretrainResult> {
-  const { order, folder, planDigest, collection, base, kept, mean, learner } = round;
+async function deliver(
+  round: Round,
+  state: TrainingState,
+  baseScore: ProbeScore,
+  baseMonitors: Monitors | undefined,
+): Promise<PretrainResult> {
+  const { order, context, folder, planDigest, collection, base, kept, mean, learner } = round;
   const { plan } = order;
   const patches = state.step * patchesPerStep(plan.training);
   const last = learner.readWeights();
-  const trained = learner.readAverage() ?? last;
+  const average = learner.readAverage();
+  const trained = average ?? last;
+  if (average !== undefined) learner.loadWeights(average); // it is what is delivered that is looked at
+  const monitors = await monitorTrained({ plan, context, collection, learner }, baseMonitors);
   const { tensors, next, figures } = makeUpdate({ plan, base, kept, mean, trained, last, steps: state.step });
   const metadata = {
     format: 'pt',
@@ -211,6 +230,7 @@ async function deliver(round: Round, state: TrainingState, baseScore: ProbeScore
     volumes: collection.volumes.length,
     baseScore,
     ...figures,
+    ...(monitors === undefined ? {} : { monitors }),
   };
   const made = { digest, bytes, report, peakResidentBytes: peakResidentBytes() };
   await writeRecord(folder.resultFile, { planDigest, state: stateDigest, ...made });
