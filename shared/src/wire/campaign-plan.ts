@@ -10,9 +10,11 @@ import {
   sideMultiplesOf,
   siteLocalMatcher,
 } from '@consilium/shared/models';
+import { adversaryIssues } from './adversary-checks.js';
 import { durationField, nameField, positiveInteger } from './fields.js';
 import { recipeSchema } from './recipe-plan.js';
 import { objectiveSchema } from './objective-plan.js';
+import { placeOfRound } from './round-part.js';
 import { localTrainingSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
 import { cohortPlanSchema, screeningPlanSchema, siteLocalSchema, updatePlanSchema } from './update-plan.js';
 
@@ -71,6 +73,9 @@ export const campaignPlanSchema = z
     path: ['model', 'architecture'],
     message: 'the objective universal-model trains a model of the architecture universal-model, and nothing else does',
   })
+  .superRefine((plan, context) => {
+    for (const { path, message } of adversaryIssues(plan)) context.addIssue({ code: 'custom', path: [...path], message });
+  })
   .refine((plan) => answersEveryVoxel(backboneOf(plan.model)), {
     path: ['model', 'architecture'],
     message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',
@@ -85,10 +90,14 @@ export const campaignPlanSchema = z
     path: ['patch', 'preparation', 'intensity'],
     message: 'models-genesis distorts intensities between 0 and 1: use "window"',
   })
-  .refine(({ training, rounds }) => (training.schedule?.warmUp?.steps ?? 0) < training.steps * rounds, {
-    path: ['training', 'schedule', 'warmUp', 'steps'],
-    message: 'the warm-up would not be over before the last step of the last round',
-  })
+  .refine(
+    ({ training, objective, rounds }) =>
+      (training.schedule?.warmUp?.steps ?? 0) < training.steps * placeOfRound(objective, 1, rounds).trainingRounds,
+    {
+      path: ['training', 'schedule', 'warmUp', 'steps'],
+      message: 'the warm-up would not be over before the last step of the last round',
+    },
+  )
   .superRefine(({ model, training: { optimizer } }, context) => {
     const names = parametersOf(model).flatMap(({ name, role }) => (role === 'trained' ? [name] : []));
     const groups = (optimizer.groups ?? []).map(({ match, frozen }) => ({ frozen, matches: nameMatcher(match) }));
