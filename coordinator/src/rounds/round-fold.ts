@@ -113,7 +113,10 @@ export class RoundFold {
     return previous === undefined ? null : this.models.version(records, id, previous + 1);
   }
 
-  private async writeNext({ campaign, roundNumber, base, before, updates }: FoldFacts, signal: AbortSignal): Promise<FoldOutcome> {
+  private async writeNext(
+    { campaign, roundNumber, base, before, updates }: FoldFacts,
+    signal: AbortSignal,
+  ): Promise<FoldOutcome> {
     const { model, digest = 'sha256' } = campaign.plan;
     const state = before?.stateDigest ?? null;
     const outputPath = join(this.home.blobs, `${newId('fold')}.partial`);

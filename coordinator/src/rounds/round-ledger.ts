@@ -78,11 +78,7 @@ export class RoundLedger {
   }
 
   /** Writes the round and an invitation for each site of the cohort. */
-  async plan(
-    records: EntityManager,
-    campaign: Campaign,
-    plan: RoundToPlan,
-  ): Promise<{ event: CampaignEvent; roundId: string }> {
+  async plan(records: EntityManager, campaign: Campaign, plan: RoundToPlan): Promise<{ event: CampaignEvent; roundId: string }> {
     const nowMs = this.clock.nowMs();
     const attempt = 1 + (await records.countBy(Round, { campaignId: campaign.id, number: plan.number }));
     const round: Round = {

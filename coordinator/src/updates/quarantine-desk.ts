@@ -86,7 +86,10 @@ export class QuarantineDesk {
       await records.findOneBy(Participation, { id: participationId }),
       'the participation of an update',
     );
-    const { campaignId, number } = required(await this.rounds.get(records, participation.roundId), 'the round of a participation');
+    const { campaignId, number } = required(
+      await this.rounds.get(records, participation.roundId),
+      'the round of a participation',
+    );
     const latest = required(await this.rounds.latest(records, campaignId), 'the latest round of a campaign with an update');
     const campaign = await this.register.get(records, campaignId);
     return { update, participation, part: partOfRound(campaign.plan.objective, number), latest, campaign };

@@ -1,6 +1,12 @@
 import { type Clock, FederationError } from '@consilium/shared/kernel';
 import { federatedPart, type Manifest } from '@consilium/shared/weights';
-import { type CampaignEvent, type CampaignPlan, partOfRound, type ReceivedOffer, type UpdateReport } from '@consilium/shared/wire';
+import {
+  type CampaignEvent,
+  type CampaignPlan,
+  partOfRound,
+  type ReceivedOffer,
+  type UpdateReport,
+} from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import type { BlobStore } from '../blobs/blob-store.js';

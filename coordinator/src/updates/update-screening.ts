@@ -39,7 +39,9 @@ export class UpdateScreening {
     const part = partOfRound(plan.objective, round.number);
     // Gradients of sites with different modalities differ in size and oppose each other by nature; Adam bounds what each can do.
     const findings =
-      part === 'adversary' ? [] : screenUpdates(judged, await this.earlierUpdates(records, campaignId, plan, part), plan.screening);
+      part === 'adversary'
+        ? []
+        : screenUpdates(judged, await this.earlierUpdates(records, campaignId, plan, part), plan.screening);
     for (const { participationId, code, reason } of findings) {
       await records.update(Update, { participationId }, { state: 'quarantined', code, reason, foldRoundId: null });
     }

@@ -49,13 +49,17 @@ function frozenIssues({ model, objective, recipe, siteLocal = [], rounds }: Camp
   if (recipe.name === 'fedbuff') {
     refuse(['recipe', 'name'], 'a frozen adversary’s gradients belong to one shared version; fedbuff mixes updates of several');
   } else if (recipe.name === 'scaffold') {
-    refuse(['recipe', 'name'], 'scaffold has no control variates for the gradients of adversary rounds; use "fedavg" or "fedprox"');
+    refuse(
+      ['recipe', 'name'],
+      'scaffold has no control variates for the gradients of adversary rounds; use "fedavg" or "fedprox"',
+    );
   } else if (ROBUST.has(recipe.name)) {
     const message = `${recipe.name} cannot hold what it promises: adversary rounds average gradients, in which honest sites of one modality oppose each other`;
     refuse(['recipe', 'name'], message);
   }
   if (model.architecture === 'universal-model' && model.norm === 'batch') {
-    const message = 'adversary rounds need a norm that keeps patches apart: with "batch" the sites’ gradients do not add up to the central one';
+    const message =
+      'adversary rounds need a norm that keeps patches apart: with "batch" the sites’ gradients do not add up to the central one';
     refuse(['model', 'norm'], message);
   }
   const matchers = siteLocal.map(siteLocalMatcher);

@@ -28,9 +28,9 @@ export async function adversaryGradient(options: AdversaryGradientOptions): Prom
   throw new FederationError('INVARIANT', `no gradient for ${options.spec.architecture} yet`);
 }
 
-export function openAdversaryPatches(
+export async function openAdversaryPatches(
   plan: Pick<RoundPlan, 'seed' | 'roundNumber' | 'patch' | 'objective'>,
   volumes: readonly PreparedVolume[],
-): AsyncIterable<PatchBatch> {
+): Promise<PatchBatch[]> {
   throw new FederationError('INVARIANT', `no patches of ${volumes.length} volumes for round ${plan.roundNumber} yet`);
 }

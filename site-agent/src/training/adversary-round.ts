@@ -74,7 +74,7 @@ async function gather(gathering: Gathering): Promise<Gathered> {
   const asked = required(frozenAdversary(plan.objective), 'the frozen adversary of an adversary round').patches;
   let gathered = await resume(checkpoints);
   if (gathered.state.step >= asked) return gathered;
-  const batches = new BatchesToCome(openAdversaryPatches(plan, collection.volumes));
+  const batches = new BatchesToCome(await openAdversaryPatches(plan, collection.volumes));
   await batches.skip(gathered.state.step);
   const runtime = openTrainerRuntime(order.limits, context);
   while ((await batches.hasMore()) && (gathered.state.step === 0 || gathered.state.trainingMs < mostMs)) {
@@ -140,11 +140,11 @@ async function deliver(
 
 /** Batches of a series, some at a time. */
 class BatchesToCome {
-  private readonly iterator: AsyncIterator<PatchBatch>;
+  private readonly iterator: AsyncGenerator<PatchBatch>;
   private upcoming: IteratorResult<PatchBatch> | undefined;
 
-  constructor(series: AsyncIterable<PatchBatch>) {
-    this.iterator = series[Symbol.asyncIterator]();
+  constructor(series: Iterable<PatchBatch> | AsyncIterable<PatchBatch>) {
+    this.iterator = each(series);
   }
 
   async hasMore(): Promise<boolean> {
@@ -166,4 +166,8 @@ class BatchesToCome {
       yield value as PatchBatch;
     }
   }
+}
+
+async function* each<T>(series: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T> {
+  yield* series;
 }

@@ -1,8 +1,11 @@
+import type { TensorEntry } from '@consilium/shared/weights';
 import type { Assignment } from '@consilium/shared/wire';
 import type { EntityManager } from 'typeorm';
 import type { Campaign } from '../../../coordinator/src/campaigns/campaign.entity.js';
 import { CampaignRegister } from '../../../coordinator/src/campaigns/campaign-register.js';
 import type { BlobStore } from '../../../coordinator/src/blobs/blob-store.js';
+import { ModelLedger } from '../../../coordinator/src/models/model-ledger.js';
+import type { ModelVersion } from '../../../coordinator/src/models/model-version.entity.js';
 import { Assignments } from '../../../coordinator/src/rounds/assignments.js';
 import type { Participation } from '../../../coordinator/src/rounds/participation.entity.js';
 import { RoundLedger } from '../../../coordinator/src/rounds/round-ledger.js';
@@ -82,6 +85,12 @@ class ListensToOvertakenMessages extends RoundLedger {
   }
 }
 
+class TakesUpWhateverStateIsThere extends ModelLedger {
+  override async version(records: EntityManager, campaignId: string): Promise<ModelVersion> {
+    return this.newest(records, campaignId);
+  }
+}
+
 /** Says that the bytes are on disk while they are still in a buffer. */
 function writesBehind(real: BlobStore, life: Life): BlobStore {
   const buffered: BlobStore['adopt'] = async (path, digest) => {
@@ -95,6 +104,10 @@ function writesBehind(real: BlobStore, life: Life): BlobStore {
     has: (digest) => real.has(digest),
     localPath: (digest) => real.localPath(digest),
   };
+}
+
+function asFederated(tensor: TensorEntry): TensorEntry {
+  return { ...tensor, scope: 'federated' };
 }
 
 export interface Mutant {
@@ -123,6 +136,18 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'leaves the last update out of a fold': {
     mutation: { fold: (job) => ({ ...job, updates: job.updates.slice(0, Math.max(1, job.updates.length - 1)) }) },
     breaks: /in site order/,
+  },
+  'lets the representation move in adversary rounds': {
+    mutation: { fold: (job) => ({ ...job, manifest: { tensors: job.manifest.tensors.map(asFederated) } }) },
+    breaks: /move in turn/,
+  },
+  'folds gradients by the recipe of the representation': {
+    mutation: { fold: (job) => ({ ...job, recipe: { name: 'fedavg' } }) },
+    breaks: /move in turn/,
+  },
+  'takes up the state of the other part': {
+    mutation: { classes: [[ModelLedger, TakesUpWhateverStateIsThere]] },
+    breaks: /move in turn/,
   },
   'advances without the bytes on disk': { mutation: { blobs: writesBehind }, breaks: /bytes that it names are on disk/ },
   'lets an update count twice towards the quorum': {
