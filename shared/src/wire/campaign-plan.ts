@@ -13,8 +13,7 @@ import {
 import { adversaryIssues } from './adversary-checks.js';
 import { durationField, nameField, positiveInteger } from './fields.js';
 import { recipeSchema } from './recipe-plan.js';
-import { objectiveSchema } from './objective-plan.js';
-import { placeOfRound } from './round-part.js';
+import { objectiveSchema, representationRounds } from './objective-plan.js';
 import { localTrainingSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
 import { cohortPlanSchema, screeningPlanSchema, siteLocalSchema, updatePlanSchema } from './update-plan.js';
 
@@ -92,7 +91,7 @@ export const campaignPlanSchema = z
   })
   .refine(
     ({ training, objective, rounds }) =>
-      (training.schedule?.warmUp?.steps ?? 0) < training.steps * placeOfRound(objective, 1, rounds).trainingRounds,
+      (training.schedule?.warmUp?.steps ?? 0) < training.steps * representationRounds(objective, rounds),
     {
       path: ['training', 'schedule', 'warmUp', 'steps'],
       message: 'the warm-up would not be over before the last step of the last round',

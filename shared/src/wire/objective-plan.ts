@@ -78,3 +78,9 @@ export function partOfRound(objective: ObjectivePlan, roundNumber: number): Roun
   if (objective.kind !== 'universal-model' || objective.adversary.mode !== 'frozen') return 'all';
   return (roundNumber - 1) % (1 + objective.adversary.subRounds) === 0 ? 'representation' : 'adversary';
 }
+
+/** Rounds of the representation among the first so many: over these alone schedules and ramps run. */
+export function representationRounds(objective: ObjectivePlan, rounds: number): number {
+  if (objective.kind !== 'universal-model' || objective.adversary.mode !== 'frozen') return rounds;
+  return Math.ceil(rounds / (1 + objective.adversary.subRounds));
+}

@@ -3,7 +3,13 @@
  * is followed by adversary rounds; their numbers alone tell them apart, so that nobody has to be told.
  */
 import type { RoundPlaceView } from './operator-events.js';
-import { type ObjectivePlan, partOfRound, type RoundPart, type UniversalObjective } from './objective-plan.js';
+import {
+  type ObjectivePlan,
+  partOfRound,
+  representationRounds,
+  type RoundPart,
+  type UniversalObjective,
+} from './objective-plan.js';
 
 export interface RoundPlace {
   readonly part: RoundPart;
@@ -36,12 +42,11 @@ export function isTrainedAtSites(objective: ObjectivePlan): boolean {
 export function placeOfRound(objective: ObjectivePlan, roundNumber: number, rounds: number): RoundPlace {
   const part = partOfRound(objective, roundNumber);
   const subRounds = frozenAdversary(objective)?.subRounds ?? 0;
-  const cycle = 1 + subRounds;
   return {
     part,
-    trainingRound: Math.ceil(roundNumber / cycle),
-    trainingRounds: Math.ceil(rounds / cycle),
-    subRound: (roundNumber - 1) % cycle,
+    trainingRound: representationRounds(objective, roundNumber),
+    trainingRounds: representationRounds(objective, rounds),
+    subRound: (roundNumber - 1) % (1 + subRounds),
     subRounds,
   };
 }
