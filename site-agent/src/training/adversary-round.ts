@@ -11,7 +11,7 @@ import { campaignStateFile, siteFolder } from '../config/site-folder.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PretrainOrder, PretrainResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
-import { adversaryGradient, openAdversaryPatches } from './adversary-gradient.js';
+import { type AdversaryGradient, adversaryGradient, openAdversaryPatches } from './adversary-gradient.js';
 import { readVersion, withSiteLocal } from './base-weights.js';
 import { CheckpointStore } from './checkpoint.js';
 import { GradientSum } from './gradient-sum.js';
@@ -79,31 +79,33 @@ async function gather(gathering: Gathering): Promise<Gathered> {
   const runtime = openTrainerRuntime(order.limits, context);
   while ((await batches.hasMore()) && (gathered.state.step === 0 || gathered.state.trainingMs < mostMs)) {
     const startedMs = context.nowMs();
-    const before = gathered.state.step;
-    const { gradient, loss, accuracy, patches } = await adversaryGradient({
+    const part = await adversaryGradient({
       ...{ runtime, spec: gathering.spec, weights: gathering.weights, stop: context.stop },
       batches: batches.next(checkpointEverySteps),
     });
-    if (!Number.isFinite(loss)) throw diverged(before, 'the adversary’s loss is no longer a finite number');
-    const sum = gathered.sum ?? GradientSum.like(gradient);
-    sum.add(gradient, patches);
-    const { state } = gathered;
-    gathered = {
-      sum,
-      state: {
-        step: before + patches,
-        lossSum: state.lossSum + loss * patches,
-        lastLoss: loss,
-        trainingMs: state.trainingMs + context.nowMs() - startedMs,
-        waitedMs: 0,
-      },
-    };
-    context.report('training', gathered.state.step, asked, loss);
-    context.announce(`the adversary tells the modality of ${Math.round(100 * accuracy)} % of ${patches} patches`);
-    const { high, low } = sum.parts();
+    gathered = withPart(gathered, part, context.nowMs() - startedMs);
+    context.report('training', gathered.state.step, asked, part.loss);
+    context.announce(`the adversary tells the modality of ${Math.round(100 * part.accuracy)} % of ${part.patches} patches`);
+    const { high, low } = required(gathered.sum, 'the sum so far').parts();
     await checkpoints.save({ state: gathered.state, parameters: high, optimizer: low });
   }
   return gathered;
+}
+
+function withPart({ state, sum }: Gathered, { gradient, loss, patches }: AdversaryGradient, tookMs: number): Gathered {
+  if (!Number.isFinite(loss)) throw diverged(state.step, 'the adversary’s loss is no longer a finite number');
+  const next = sum ?? GradientSum.like(gradient);
+  next.add(gradient, patches);
+  return {
+    sum: next,
+    state: {
+      step: state.step + patches,
+      lossSum: state.lossSum + loss * patches,
+      lastLoss: loss,
+      trainingMs: state.trainingMs + tookMs,
+      waitedMs: 0,
+    },
+  };
 }
 
 async function resume(checkpoints: CheckpointStore): Promise<Gathered> {
