@@ -61,6 +61,11 @@ export const universalObjectiveSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe('each batch holds modalities and scales in equal parts, as far as a site has them'),
+  modalities: z
+    .array(z.enum(['CT', 'MR']))
+    .min(1)
+    .optional()
+    .describe('only volumes of these are trained on; all when left out'),
 });
 export type UniversalObjective = z.infer<typeof universalObjectiveSchema>;
 

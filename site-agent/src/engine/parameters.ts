@@ -129,11 +129,17 @@ export class ParameterSet {
     return this.collect((name) => this.idle.get(name)?.slice() ?? (this.statistics.get(name) ?? this.get(name)).read());
   }
 
-  /** Takes and frees all gradients; PyTorch's layout, zeros for idle parameters and statistics. */
-  takeGradients(): WeightSet {
-    return this.collect((name, { shape }) => {
-      return this.active.has(name) ? this.get(name).readAndFreeGradient() : new Float32Array(elementCount(shape));
+  /**
+   * Takes and frees all gradients; PyTorch's layout, zeros for idle parameters, for statistics, and for those that `wanted` leaves
+   * out.
+   */
+  takeGradients(wanted: (name: string) => boolean = () => true): WeightSet {
+    const gradients = this.collect((name, { shape }) => {
+      const taken = this.active.has(name) && wanted(name);
+      return taken ? this.get(name).readAndFreeGradient() : new Float32Array(elementCount(shape));
     });
+    this.dropGradients();
+    return gradients;
   }
 
   /** Forgets all gradients, after a step that failed. */

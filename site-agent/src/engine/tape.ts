@@ -147,10 +147,23 @@ export class Tape {
     return [this.seed, this.draws];
   }
 
+  /** A tape for layers that are held fixed: as this one, but it neither records nor gathers statistics. */
+  aside(): Tape {
+    const tape = this.inner(false);
+    tape.replaying = true;
+    return tape;
+  }
+
   /** Goes back from `output`, whose gradient is taken over, and empties the tape. */
   backward(output: Activation, gradient: Tensor): void {
+    this.backwardFrom([output], [gradient]);
+  }
+
+  /** Goes back from several outputs, all there are of this tape, each with its gradient. */
+  backwardFrom(outputs: readonly Activation[], gradients: readonly Tensor[]): void {
     invariant(this.recording, 'only a tape that records goes back');
-    output.addGradient(gradient);
+    invariant(outputs.length === gradients.length, 'each output has a gradient');
+    for (const [i, output] of outputs.entries()) output.addGradient(gradients[i] as Tensor);
     for (let closure = this.closures.pop(); closure !== undefined; closure = this.closures.pop()) closure();
   }
 

@@ -1,9 +1,10 @@
-import { type ModelSpec, universalBackbone } from '@consilium/shared/models';
+import type { ModelSpec } from '@consilium/shared/models';
 import { buildGenesisClassifier } from './genesis-classifier.js';
 import type { Network } from './network.js';
 import { buildResidualUnet3d } from './residual-unet3d.js';
 import { buildResnet3d } from './resnet3d.js';
 import { buildUnet3d } from './unet3d.js';
+import { buildUniversal } from './universal.js';
 
 /** The network of a model spec. */
 export function buildNetwork(spec: ModelSpec): Network {
@@ -17,6 +18,6 @@ export function buildNetwork(spec: ModelSpec): Network {
     case 'residual-unet3d':
       return buildResidualUnet3d(spec);
     case 'universal-model':
-      return buildUnet3d(universalBackbone(spec));
+      return buildUniversal(spec);
   }
 }

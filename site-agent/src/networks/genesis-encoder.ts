@@ -11,21 +11,21 @@ export function idleBiases(blocks: readonly UnitPair[], norm: NormPlan): string[
 }
 
 /**
- * Blocks e1…e4 with pooling between them; the last block's output. `keepSkip` is given an ownership of each other block's
- * output, before pooling.
+ * Blocks e1…e4 with pooling between them; the last block's output. `atLevel` sees each other block's output before it is pooled,
+ * level 0 first: it keeps what it wants.
  */
 export function encode(
   pass: NetworkPass,
   blocks: readonly UnitPair[],
   input: Activation,
-  keepSkip?: (skip: Activation) => void,
+  atLevel?: (output: Activation, level: number) => void,
 ): Activation {
   let current = input;
   for (const [level, block] of blocks.entries()) {
     const above = current;
     const read = level === 0 ? above : pass.tape.scope(`${block.name}.pool`, () => maxPool(pass.tape, above));
     current = unitPair(pass, block, [read]);
-    if (level < blocks.length - 1) keepSkip?.(current.keep());
+    if (level < blocks.length - 1) atLevel?.(current, level);
   }
   return current;
 }

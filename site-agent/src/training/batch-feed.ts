@@ -55,7 +55,23 @@ export function openPretrainFeed(options: PretrainFeedOptions): BatchSource {
   const first = useful(options.threads ?? batchThreadsFor());
   const range: ThreadRange = { first, most: Math.max(first, useful(options.mostThreads ?? first)) };
   const stream = new PatchStream(options); // also refuses an empty collection at once
-  return first >= 1 && IS_COMPILED ? new ThreadedFeed(options, plan, range) : new OwnFeed(stream, plan);
+  const feed = first >= 1 && IS_COMPILED ? new ThreadedFeed(options, plan, range) : new OwnFeed(stream, plan);
+  return hasHeads(options) ? labelled(feed, stream, plan) : feed;
+}
+
+/** The same batches with what heads are to tell, which threads need not know. */
+function labelled(feed: BatchSource, stream: PatchStream, { batchSize, share }: RingPlan): BatchSource {
+  return {
+    async batch(step) {
+      const labels = stream.labels(step * batchSize + share.first, share.count);
+      return { ...(await feed.batch(step)), labels };
+    },
+    close: () => feed.close(),
+  };
+}
+
+function hasHeads({ objective }: PatchStreamOptions): boolean {
+  return objective.kind === 'universal-model';
 }
 
 /** The frozen probe: the first pairs of a stream, in batches of at most `batchSize`. The same for every model version. */
@@ -67,7 +83,7 @@ export async function openProbe(options: PatchStreamOptions & { patches: number;
     for (let first = 0; first < patches; first += batchSize) {
       const batch = emptyBatch(Math.min(batchSize, patches - first), patch.sizeVoxels);
       fillBatch(stream, first, batch);
-      batches.push(batch);
+      batches.push(hasHeads(options) ? { ...batch, labels: stream.labels(first, batch.patches) } : batch);
       await new Promise((resolve) => setImmediate(resolve)); // let stop requests in
     }
     return batches;

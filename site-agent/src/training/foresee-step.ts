@@ -1,7 +1,9 @@
-import { createLoss } from '../engine/losses/create-loss.js';
 import { type NativeKernels, PUBLIC_ONLY, Runtime } from '../engine/runtime/runtime.js';
 import { ShapeBinding } from '../engine/shapes/shape-binding.js';
 import { buildNetwork } from '../networks/build-network.js';
+import { isUniversal } from '../networks/universal.js';
+import { type ObjectiveChoice, targetChannelsOf } from '../objectives/create-objective.js';
+import { atTheEnd } from '../objectives/universal-clock.js';
 import { voxelsOf } from './batch-passes.js';
 import { Learner, type LearnerOptions } from './learner.js';
 import type { PatchBatch, PatchSize } from './patch-batch.js';
@@ -39,7 +41,8 @@ export function foreseeStep({
   ...options
 }: ForeseenStep): StepForecast {
   const shapes = new ShapeBinding();
-  const learner = Learner.create({ runtime: new Runtime(shapes, native ?? PUBLIC_ONLY), ...options });
+  const objective = options.objective && atFullWeight(options.objective);
+  const learner = Learner.create({ runtime: new Runtime(shapes, native ?? PUBLIC_ONLY), ...options, objective });
   if (withRule === true) learner.setGradientRule({ pull: 1, tensors: learner.readWeights() });
   const batch = emptyBatch(options, patches, sizeVoxels);
   learner.step(batch); // makes what stays: the optimizer's slots
@@ -48,15 +51,31 @@ export function foreseeStep({
   learner.step(batch);
   const operations = [...shapes.operations.values()].reduce((sum, count) => sum + count, 0);
   const { multiplyAdds } = shapes;
-  if (predictedPatches > 0)
-    learner.predict(emptyBatch(options, predictedPatches, sizeVoxels).input, predictedPatches, sizeVoxels);
+  if (predictedPatches > 0) look(learner, options, emptyBatch(options, predictedPatches, sizeVoxels));
   return { peakBytes: shapes.peakBytes, steadyBytes, operations, multiplyAdds };
 }
 
-function emptyBatch({ spec, loss }: Omit<LearnerOptions, 'runtime'>, patches: number, sizeVoxels: PatchSize): PatchBatch {
+/** As between the steps: with its heads, where the network has some. */
+function look(learner: Learner, { spec }: Omit<LearnerOptions, 'runtime'>, batch: PatchBatch): void {
+  if (isUniversal(buildNetwork(spec))) learner.observe(batch);
+  else learner.predict(batch.input, batch.patches, batch.sizeVoxels);
+}
+
+/** The most that a step of this objective comes to. */
+function atFullWeight(objective: ObjectiveChoice): ObjectiveChoice {
+  return objective.kind === 'universal-model' ? { ...objective, clock: atTheEnd(objective.clock) } : objective;
+}
+
+function emptyBatch(
+  { spec, loss = 'mse', objective = { kind: 'answer', loss } }: Omit<LearnerOptions, 'runtime'>,
+  patches: number,
+  sizeVoxels: PatchSize,
+): PatchBatch {
   const network = buildNetwork(spec);
   const input = new Float32Array(patches * voxelsOf(sizeVoxels) * network.inputChannels);
   const answers = network.outputSides(sizeVoxels)?.reduce((product, side) => product * side, 1) ?? 1;
-  const channels = createLoss(loss ?? 'mse').targetChannels ?? network.outputs;
-  return { patches, sizeVoxels, input, target: new Float32Array(patches * answers * channels) };
+  const channels = targetChannelsOf(objective) ?? network.outputs;
+  const classes = new Array<number>(patches).fill(0);
+  const labels = { modality: classes, scale: classes };
+  return { patches, sizeVoxels, input, target: new Float32Array(patches * answers * channels), labels };
 }

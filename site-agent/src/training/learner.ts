@@ -1,29 +1,32 @@
-import { invariant } from '@consilium/shared/kernel';
+import { required } from '@consilium/shared/kernel';
 import { manifestOf, type ModelSpec, statisticNames } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
 import type { OptimizerPlan } from '@consilium/shared/wire';
 import { collectGarbage } from '../engine/collect-garbage.js';
 import type { GradientTerm } from '../engine/gradient-terms.js';
 import { addFlatGradients, flatLength, takeFlatGradients } from '../engine/flat-gradients.js';
-import { createLoss } from '../engine/losses/create-loss.js';
 import type { LossChoice, LossName } from '../engine/losses/loss-plan.js';
-import { createOptimizer } from '../engine/optimizers/create-optimizer.js';
-import type { Optimizer } from '../engine/optimizers/optimizer.js';
 import { ParameterSet } from '../engine/parameters.js';
 import type { Runtime } from '../engine/runtime/runtime.js';
 import type { MemoryUse, Precision } from '../engine/tape.js';
 import { buildNetwork } from '../networks/build-network.js';
+import { createObjective, type ObjectiveChoice } from '../objectives/create-objective.js';
+import type { Objective, StepFigures, Turn } from '../objectives/objective.js';
 import { BatchComputation } from './batch-computation.js';
 import { type GradientRule, openGradientRule } from './local-rules/gradient-rule.js';
+import type { PatchObservation } from './observe-patches.js';
 import type { PatchBatch, PatchSize } from './patch-batch.js';
+import { UpdatedParts } from './updated-parts.js';
 
 export interface LearnerOptions {
   readonly runtime: Runtime;
   readonly spec: ModelSpec;
   /** Left out for a learner that only predicts or gives gradients. Its learning rate is the one to start with. */
   readonly optimizer?: OptimizerPlan | undefined;
-  /** Mean squared error by default. */
+  /** Of the network's answer; mean squared error by default. */
   readonly loss?: LossChoice | LossName | undefined;
+  /** What a step teaches, in place of one loss. */
+  readonly objective?: ObjectiveChoice | undefined;
   /** Voxels computed at once where examples do not mix (instance norm): less needs less memory, more is a little faster. */
   readonly voxelsPerPass?: number | undefined;
   /** Patches computed at once, the gradients added up; with batch norm these patches share their statistics. */
@@ -46,12 +49,14 @@ export class Learner {
   private isFresh = true;
   private rule: GradientRule | undefined;
   private term: GradientTerm | undefined;
+  private figures: StepFigures = {};
 
   private constructor(
     private readonly runtime: Runtime,
     private readonly parameters: ParameterSet,
     private readonly computation: BatchComputation,
-    private readonly optimizer: Optimizer | undefined,
+    private readonly objective: Objective,
+    private readonly parts: UpdatedParts,
     rate: number,
   ) {
     this.rate = rate;
@@ -63,11 +68,10 @@ export class Learner {
     const network = buildNetwork(spec);
     const parameters = new ParameterSet(runtime, manifestOf(spec), network.idleParameters, statisticNames(spec));
     const memory = options.memory ?? (precision === 'f32' ? 'lean' : 'plain');
-    const { loss = 'mse' } = options;
-    const settings = { loss: createLoss(loss), voxelsPerPass, patchesPerPass, precision, memory };
-    const computation = new BatchComputation(runtime, network, parameters, settings);
-    const optimizer = options.optimizer && createOptimizer(runtime, parameters.all(), options.optimizer);
-    return new Learner(runtime, parameters, computation, optimizer, options.optimizer?.learningRate ?? 0);
+    const computation = new BatchComputation(runtime, network, parameters, { voxelsPerPass, patchesPerPass, precision, memory });
+    const objective = createObjective(network, objectiveOf(options));
+    const parts = new UpdatedParts(runtime, objective, parameters, options.optimizer);
+    return new Learner(runtime, parameters, computation, objective, parts, options.optimizer?.learningRate ?? 0);
   }
 
   /** Copies weights in PyTorch's layout, in any order; MANIFEST_MISMATCH when they are another model's. */
@@ -82,17 +86,17 @@ export class Learner {
 
   /** Takes back what {@link readOptimizerState} gave; MANIFEST_MISMATCH when it is another optimizer's. */
   loadOptimizerState(state: WeightSet): void {
-    this.requireOptimizer().loadState(state);
+    this.parts.loadState(state);
   }
 
-  /** The exact state, slots and step count, with names of the optimizer's own. */
+  /** The exact state, slots and step counts, with names of the optimizers' own. */
   readOptimizerState(): WeightSet {
-    return this.requireOptimizer().readState();
+    return this.parts.readState();
   }
 
   /** The moving average of the weights, if the optimizer keeps one and has made a step; all tensors of the model. */
   readAverage(): WeightSet | undefined {
-    const average = this.optimizer?.readAverage();
+    const average = this.parts.readAverage();
     if (average === undefined) return undefined;
     const followed = new Map(average.map((tensor) => [tensor.name, tensor]));
     return this.readWeights().map((tensor) => followed.get(tensor.name) ?? tensor);
@@ -115,40 +119,58 @@ export class Learner {
     this.rate = rate;
   }
 
-  /** One step of training: forward, loss, backward, update. Returns the loss before the update. */
+  /** One step of training: forward, loss, backward, update, in as many turns as the objective has. The last turn's loss. */
   step(batch: PatchBatch): number {
-    this.makeRoom();
-    const loss = this.computation.backward(batch, batch.patches, this.stepsDone);
-    this.update();
+    let loss = 0;
+    for (const turn of this.turns()) {
+      loss = this.backward(turn, batch, batch.patches);
+      this.update(turn);
+    }
     return Math.fround(loss);
   }
 
-  /** Number of values that {@link shareOfStep} gives. */
-  get gradientLength(): number {
-    return flatLength(this.parameters.all());
+  /** What the last step, or the last share of one, showed beside its loss; empty where the objective shows nothing. */
+  get stepFigures(): StepFigures {
+    return this.figures;
+  }
+
+  /** Turns of the next step. */
+  get turnsOfStep(): number {
+    return this.turns().length;
+  }
+
+  /** Number of values that {@link shareOfTurn} gives. */
+  gradientLength(turn: number): number {
+    return flatLength(this.parts.of(this.turnAt(turn)));
   }
 
   /**
-   * This learner's part of a step over `ofPatches` patches that several learners of one network share: loss and gradients,
-   * both weighted with the share. `gradients` gets all values one after the other as the engine lays them out.
+   * This learner's part of a step's turn over `ofPatches` patches that several learners of one network share: loss and
+   * gradients, both weighted with the share. `gradients` gets all values one after the other as the engine lays them out.
    */
-  shareOfStep(share: PatchBatch, ofPatches: number, gradients: Float32Array): number {
-    this.makeRoom();
-    const loss = this.computation.backward(share, ofPatches, this.stepsDone);
-    takeFlatGradients(this.runtime, this.parameters.all(), gradients);
+  shareOfTurn(turn: number, share: PatchBatch, ofPatches: number, gradients: Float32Array): number {
+    const taken = this.turnAt(turn);
+    const loss = this.backward(taken, share, ofPatches);
+    takeFlatGradients(this.runtime, this.parts.of(taken), gradients);
     return loss;
   }
 
-  /** The update with the sum of all shares' gradients; leave the array unchanged meanwhile. */
-  applyGradients(gradients: Float32Array): void {
-    addFlatGradients(this.runtime, this.parameters.all(), gradients);
-    this.update();
+  /** The turn's update with the sum of all shares' gradients; leave the array unchanged meanwhile. */
+  applyGradients(turn: number, gradients: Float32Array): void {
+    const taken = this.turnAt(turn);
+    addFlatGradients(this.runtime, this.parts.of(taken), gradients);
+    this.update(taken);
   }
 
-  /** The loss and all gradients in PyTorch's layout and the manifest's order; changes nothing but running statistics. */
-  lossAndGradients(batch: PatchBatch): { loss: number; gradients: WeightSet } {
-    const loss = Math.fround(this.computation.backward(batch, batch.patches, this.stepsDone));
-    return { loss, gradients: this.parameters.takeGradients() };
+  /**
+   * The loss and all gradients of the next step's first turn, or another one, in PyTorch's layout and the manifest's order: zeros
+   * where the turn updates nothing. Changes nothing but running statistics.
+   */
+  lossAndGradients(batch: PatchBatch, turn = 0): { loss: number; gradients: WeightSet } {
+    const taken = this.turnAt(turn);
+    const loss = Math.fround(this.backward(taken, batch, batch.patches));
+    const names = new Set(this.parts.of(taken).map(({ name }) => name));
+    return { loss, gradients: this.parameters.takeGradients((name) => names.has(name)) };
   }
 
   /**
@@ -160,6 +182,12 @@ export class Learner {
     return this.computation.predict(input, patches, size);
   }
 
+  /** All that a network with heads says of the batch's patches, as in evaluation. */
+  observe(batch: PatchBatch): PatchObservation {
+    this.makeRoom();
+    return this.computation.observe(batch);
+  }
+
   /** Tensors alive in this process, parameters and slots included. */
   liveTensors(): number {
     return this.runtime.liveTensors();
@@ -168,7 +196,7 @@ export class Learner {
   /** Frees parameters and slots; the runtime stays open. */
   dispose(): void {
     this.term?.dispose();
-    this.optimizer?.dispose();
+    this.parts.dispose();
     this.parameters.dispose();
   }
 
@@ -178,20 +206,28 @@ export class Learner {
     this.isFresh = false;
   }
 
-  private update(): void {
-    const optimizer = this.requireOptimizer();
-    this.runtime.within('update', 'forward', () => {
-      this.term?.addTo(this.parameters.all());
-      optimizer.apply(this.parameters.all(), this.rate);
-    });
+  /** Leaves the gradients of what the turn updates in the parameters, and no others. */
+  private backward(turn: Turn, batch: PatchBatch, ofPatches: number): number {
+    this.makeRoom();
+    const { loss, figures } = this.computation.backward(turn, batch, ofPatches, this.parts.steps);
+    this.parts.dropOthers(turn);
+    this.figures = { ...this.figures, ...figures };
+    return loss;
   }
 
-  private get stepsDone(): number {
-    return this.optimizer?.steps ?? 0;
+  private update(turn: Turn): void {
+    this.runtime.within('update', 'forward', () => this.parts.apply(turn, this.rate, this.term));
   }
 
-  private requireOptimizer(): Optimizer {
-    invariant(this.optimizer !== undefined, 'a learner that trains was created with an optimizer');
-    return this.optimizer;
+  private turns(): readonly Turn[] {
+    return this.objective.turnsOf(this.parts.steps);
   }
+
+  private turnAt(index: number): Turn {
+    return required(this.turns()[index], 'a turn of the step');
+  }
+}
+
+function objectiveOf({ objective, loss = 'mse' }: LearnerOptions): ObjectiveChoice {
+  return objective ?? { kind: 'answer', loss };
 }

@@ -2,8 +2,10 @@ import { patchesPerStep } from '@consilium/shared/wire';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PretrainOrder } from '../trainer/trainer-messages.js';
 import { openTrainerDevices, type TrainerDevices } from '../trainer/trainer-runtime.js';
+import type { ObjectiveChoice } from '../objectives/create-objective.js';
 import { bytesOfFeed, mostBatchThreadsFor, PROBE_BATCH_PATCHES } from './batch-feed.js';
 import { chooseMemory } from './choose-memory.js';
+import { chooseObjective } from './choose-objective.js';
 import { choosePrecision } from './choose-precision.js';
 import { shareBatch } from './data-parallel/batch-share.js';
 import { ReplicaTeam, type TeamOrder } from './data-parallel/replica-team.js';
@@ -32,7 +34,9 @@ export async function openRoundLearner(
   const devices = openTrainerDevices(order.limits, context);
   const { precision, announcement } = choosePrecision(order.plan.training.precision, devices.device);
   if (announcement !== undefined) context.announce(announcement);
-  const options = await fitIntoMemory(order, context, devices, { ...learnerOptions(order, precision), memoryFile });
+  const { objective: chosen, announcement: left } = chooseObjective(order.plan, collection);
+  if (left !== undefined) context.announce(left);
+  const options = await fitIntoMemory(order, context, devices, { ...learnerOptions(order, chosen, precision), memoryFile });
   const learner = Learner.create({ ...options, runtime: devices.runtime });
   const team = startTeam(order, context, collection, devices, options);
   return { learner, threads: devices.threads, team };
@@ -41,10 +45,14 @@ export async function openRoundLearner(
 type TeamLearner = TeamOrder['learner'];
 
 /** Several batches a step are one large batch that is computed in passes of one batch. */
-function learnerOptions({ plan: { model, training } }: PretrainOrder, precision: LearnerOptions['precision']): TeamLearner {
+function learnerOptions(
+  { plan: { model, training } }: PretrainOrder,
+  objective: ObjectiveChoice,
+  precision: LearnerOptions['precision'],
+): TeamLearner {
   const accumulates = patchesPerStep(training) > training.batchSize;
   const patchesPerPass = accumulates ? training.batchSize : undefined;
-  return { spec: model, optimizer: training.optimizer, loss: 'mse', precision, patchesPerPass };
+  return { spec: model, optimizer: training.optimizer, objective, precision, patchesPerPass };
 }
 
 async function fitIntoMemory(

@@ -2,9 +2,12 @@ import { FederationError, Random } from '@consilium/shared/kernel';
 import type { ObjectivePlan, PatchPlan } from '@consilium/shared/wire';
 import { makeGenesisPair, type TrainingPair } from '../objectives/models-genesis.js';
 import { drawPatch } from '../preprocessing/draw-patch.js';
-import { resizeCrop, scaleOfVisit, scalesOf } from '../preprocessing/multi-scale.js';
+import { resizeCrop } from '../preprocessing/multi-scale.js';
 import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
 import { ReaderPool } from '../preprocessing/patch-cache/reader-pool.js';
+import { BalancedOrder } from './balanced-order.js';
+import { MODALITY_CLASSES, type PatchLabels } from './patch-batch.js';
+import { type Visit, type VisitOrder, VolumeOrder } from './visit-order.js';
 
 /** Everything the patches of a stream depend on; plain data, so that it can be handed to a thread. */
 export interface PatchStreamOptions {
@@ -16,23 +19,25 @@ export interface PatchStreamOptions {
 }
 
 /**
- * An endless, seekable series of training pairs: pair k depends on the stream's name and k alone. Each epoch visits every
- * volume once, in an order shuffled per epoch. The pair of a volume's visit is named by stream, volume digest and visit, so
- * a volume gives the same pairs whichever other volumes a site holds. COLLECTION_EMPTY without volumes. It reads patches from
- * the volumes' files and keeps some of them open: close it.
+ * An endless, seekable series of training pairs: pair k depends on the stream's name, its volumes and k alone. The order of
+ * visits is that of {@link VolumeOrder}, or {@link BalancedOrder} where the objective wants balanced batches. COLLECTION_EMPTY
+ * without volumes. It reads patches from the volumes' files and keeps some of them open: close it.
  */
 export class PatchStream {
-  private readonly volumes: readonly PreparedVolume[];
+  private readonly order: VisitOrder;
   private readonly readers = new ReaderPool();
-  private order: { epoch: number; volumes: readonly PreparedVolume[] } | undefined;
 
   constructor(private readonly options: PatchStreamOptions) {
-    this.volumes = [...options.volumes].sort((a, b) => (a.digest < b.digest ? -1 : a.digest > b.digest ? 1 : 0));
-    if (this.volumes.length === 0) {
+    const volumes = [...options.volumes].sort((a, b) => (a.digest < b.digest ? -1 : a.digest > b.digest ? 1 : 0));
+    if (volumes.length === 0) {
       throw new FederationError('COLLECTION_EMPTY', 'there is no volume to draw patches from', {
         remedy: 'Run "site-agent index FOLDER" with a folder of scans.',
       });
     }
+    const { patch, streamName, objective } = options;
+    const balanced = objective.kind === 'universal-model' && objective.balanced;
+    const orderOptions = { volumes, patch, streamName };
+    this.order = balanced ? new BalancedOrder(orderOptions) : new VolumeOrder(orderOptions);
   }
 
   /** STORAGE_FAILED (worth trying again) when a volume's file is gone or damaged. */
@@ -50,32 +55,32 @@ export class PatchStream {
     into.target.set(target);
   }
 
+  /** What heads are to tell of so many pairs; no voxel is read for it. */
+  labels(first: number, count: number): PatchLabels {
+    const visits = Array.from({ length: count }, (_, i) => this.order.at(first + i));
+    return {
+      modality: visits.map(({ volume }) => MODALITY_CLASSES.indexOf(volume.modality)),
+      scale: visits.map(({ scale }) => scale?.label ?? 0),
+    };
+  }
+
   close(): void {
     this.readers.close();
   }
 
   private make(index: number, input: Float32Array): TrainingPair {
-    const visit = Math.floor(index / this.volumes.length);
-    const volume = this.orderOf(visit)[index % this.volumes.length] as PreparedVolume;
-    const { patch, objective, streamName } = this.options;
-    const random = new Random(`${streamName}/${volume.digest}/${visit}`);
-    const clean = this.draw(volume, visit, random);
+    const visit = this.order.at(index);
+    const { patch, objective } = this.options;
+    const random = new Random(visit.name);
+    const clean = this.draw(visit, random);
     return makeGenesisPair(clean, patch.sizeVoxels, objective.transforms, random, input);
   }
 
-  private draw(volume: PreparedVolume, visit: number, random: Random): Float32Array {
-    const { sizeVoxels, minimumForeground, scales } = this.options.patch;
+  private draw({ volume, scale }: Visit, random: Random): Float32Array {
+    const { sizeVoxels, minimumForeground } = this.options.patch;
     const reader = this.readers.reader(volume);
-    if (scales === undefined) return drawPatch(volume, reader, sizeVoxels, minimumForeground, random);
-    const scale = scaleOfVisit(scalesOf(volume, scales), visit, `${this.options.streamName}/${volume.digest}`);
+    if (scale === undefined) return drawPatch(volume, reader, sizeVoxels, minimumForeground, random);
     const crop = drawPatch(volume, reader, scale.sizeVoxels, minimumForeground, random);
     return resizeCrop(crop, scale.sizeVoxels, sizeVoxels);
-  }
-
-  private orderOf(epoch: number): readonly PreparedVolume[] {
-    if (this.order?.epoch !== epoch) {
-      this.order = { epoch, volumes: new Random(`${this.options.streamName}/order/${epoch}`).shuffle([...this.volumes]) };
-    }
-    return this.order.volumes;
   }
 }

@@ -28,7 +28,7 @@ import { finishRound, readFinished, updateMetadata } from './round-result.js';
 import { rateInRound } from './schedules/round-rate.js';
 import { probeStream } from './score-order.js';
 import { scoreProbe } from './score-version.js';
-import { loadCollection, type SiteCollection } from './site-collection.js';
+import { loadCollection, modalitiesOf, type SiteCollection } from './site-collection.js';
 import { train, type TrainingState, UNTRAINED } from './train.js';
 
 const MINUTE_MS = 60_000;
@@ -68,7 +68,9 @@ export async function executePretrain(order: PretrainOrder, context: OrderContex
   if (finished !== undefined) return finished;
 
   const start = await readStart(order, context);
-  const collection = await loadCollection({ site, patch: order.plan.patch, cacheBytes: order.limits.cacheBytes }, context);
+  const { patch, objective } = order.plan;
+  const { cacheBytes } = order.limits;
+  const collection = await loadCollection({ site, patch, modalities: modalitiesOf(objective), cacheBytes }, context);
   const work = digestOfJson({ planDigest, collection: collection.digest, kept: start.keptDigest });
   const checkpoints = new CheckpointStore(folder.path, work, (text) => context.warn(text));
   const { learner, threads, team } = await openRoundLearner(order, context, collection, folder.memoryFile);

@@ -7,7 +7,7 @@ import { openProbe } from './batch-feed.js';
 import { keptParts, readKeptState } from './kept-state.js';
 import { Learner } from './learner.js';
 import { scoreProbe } from './score-version.js';
-import { loadCollection } from './site-collection.js';
+import { loadCollection, modalitiesOf } from './site-collection.js';
 
 /** Scores one version on the site's frozen probe: the same patches and distortions for every version of a campaign. */
 export async function executeScore(order: ScoreOrder, context: OrderContext): Promise<ScoreResult> {
@@ -15,7 +15,9 @@ export async function executeScore(order: ScoreOrder, context: OrderContext): Pr
   const site = siteFolder(order.home);
   const version = await readVersion(order.versionPath, plan.version.digest, plan.model);
   const kept = await readKeptState(campaignStateFile(site, plan.campaignId), keptParts(plan), (text) => context.warn(text));
-  const { volumes } = await loadCollection({ site, patch: plan.patch, cacheBytes: order.limits.cacheBytes }, context);
+  const { cacheBytes } = order.limits;
+  const modalities = modalitiesOf(plan.objective);
+  const { volumes } = await loadCollection({ site, patch: plan.patch, modalities, cacheBytes }, context);
   const probe = await openProbe({
     volumes,
     patch: plan.patch,

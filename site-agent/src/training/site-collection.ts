@@ -1,5 +1,5 @@
 import { type Digest, digestOfJson, FederationError } from '@consilium/shared/kernel';
-import type { PatchPlan } from '@consilium/shared/wire';
+import type { ObjectivePlan, PatchPlan } from '@consilium/shared/wire';
 import { CollectionIndex } from '../collection/collection-index.js';
 import { doubtVolumes } from '../collection/doubt-volumes.js';
 import type { IndexedVolume } from '../volumes/indexed-volume.js';
@@ -22,19 +22,22 @@ export interface SiteCollection {
 export interface CollectionOptions {
   readonly site: SiteFolder;
   readonly patch: PatchPlan;
+  /** Volumes of other modalities are left out; all are taken when it is. */
+  readonly modalities?: readonly string[] | undefined;
   /** Space that prepared volumes may take; no limit when left out. */
   readonly cacheBytes?: number | undefined;
 }
 
 /** Prepares every usable volume; one that no longer reads is warned about and left out. COLLECTION_EMPTY when none is left. */
 export async function loadCollection(
-  { site, patch, cacheBytes }: CollectionOptions,
+  { site, patch, modalities, cacheBytes }: CollectionOptions,
   context: OrderContext,
 ): Promise<SiteCollection> {
   const cache = await PatchCache.open(site.preparedFolder, cacheBytes);
   const plan = completePlan(patch.preparation);
   const leftOut: VolumeToPrepare[] = [];
-  const { volumes } = await prepareCollection(listUsable(site.databaseFile), cache, plan, {
+  const usable = listUsable(site.databaseFile).filter(({ modality }) => modalities?.includes(modality) ?? true);
+  const { volumes } = await prepareCollection(usable, cache, plan, {
     onProgress: async (done, total) => {
       obeyStop(context.stop);
       context.report('preparing', done, total);
@@ -46,7 +49,7 @@ export async function loadCollection(
     },
   });
   doubtVolumes(site.databaseFile, leftOut);
-  if (volumes.length === 0) throw collectionEmpty();
+  if (volumes.length === 0) throw collectionEmpty(modalities);
   return { volumes, digest: digestOfJson(volumes.map((volume) => volume.digest).sort()) };
 }
 
@@ -59,8 +62,15 @@ function listUsable(databaseFile: string): IndexedVolume[] {
   }
 }
 
-function collectionEmpty(): FederationError {
-  return new FederationError('COLLECTION_EMPTY', 'this site has no usable volume', {
+/** The modalities that an objective trains on; undefined for all. */
+export function modalitiesOf(objective: ObjectivePlan): readonly string[] | undefined {
+  return objective.kind === 'universal-model' ? objective.modalities : undefined;
+}
+
+function collectionEmpty(modalities: readonly string[] = []): FederationError {
+  const wanted =
+    modalities.length === 0 ? 'usable volume' : `usable volume of the campaign’s modalities (${modalities.join(', ')})`;
+  return new FederationError('COLLECTION_EMPTY', `this site has no ${wanted}`, {
     remedy:
       'Run "site-agent index FOLDER" with a folder of scans; "site-agent index --report" lists files that were refused and why.',
   });

@@ -4,6 +4,7 @@ import type { BatchSource, PatchBatch } from '../patch-batch.js';
 import { tradeGradients } from './exchange-gradients.js';
 import { bytesOfNumber, FRAME, type FrameChannel, numberIn } from './frame-channel.js';
 import { digestOfProgress, receiveState } from './learner-state.js';
+import { TurnBuffer } from './turn-buffer.js';
 
 /** What a follower is made of; all of it already open. */
 export interface Follower {
@@ -23,19 +24,23 @@ export async function followLeader(follower: Follower): Promise<never> {
   const { learner, leader } = follower;
   const source = follower.openSource(await receiveState(learner, leader));
   await leader.send(FRAME.ready, new Uint8Array(0));
-  const gradients = new Float32Array(learner.gradientLength);
+  const buffer = new TurnBuffer();
   for (;;) {
     const { kind, body } = await leader.receiveAny();
-    if (kind === FRAME.step) await followStep(follower, await source.batch(numberIn(body)), gradients);
+    if (kind === FRAME.step) await followStep(follower, await source.batch(numberIn(body)), buffer);
     else if (kind === FRAME.ask) await leader.send(FRAME.digest, Buffer.from(digestOfProgress(learner)));
     else throw new FederationError('INVARIANT', `a follower is sent no frame of kind ${kind}`);
   }
 }
 
-async function followStep({ learner, ofPatches, leader }: Follower, share: PatchBatch, gradients: Float32Array): Promise<void> {
-  const loss = learner.shareOfStep(share, ofPatches, gradients);
-  await leader.send(FRAME.loss, bytesOfNumber(loss));
-  await tradeGradients(gradients, leader);
-  learner.setLearningRate(numberIn(await leader.receive(FRAME.apply)));
-  learner.applyGradients(gradients);
+async function followStep({ learner, ofPatches, leader }: Follower, share: PatchBatch, buffer: TurnBuffer): Promise<void> {
+  const turns = learner.turnsOfStep;
+  for (let turn = 0; turn < turns; turn++) {
+    const gradients = buffer.take(learner.gradientLength(turn));
+    const loss = learner.shareOfTurn(turn, share, ofPatches, gradients);
+    await leader.send(FRAME.loss, bytesOfNumber(loss));
+    await tradeGradients(gradients, leader);
+    learner.setLearningRate(numberIn(await leader.receive(FRAME.apply)));
+    learner.applyGradients(turn, gradients);
+  }
 }

@@ -5,6 +5,7 @@ import type { Trainee } from '../train.js';
 import { sumGradients } from './exchange-gradients.js';
 import { bytesOfNumber, FRAME, type FrameChannel, numberIn } from './frame-channel.js';
 import { digestOfProgress, sendState } from './learner-state.js';
+import { TurnBuffer } from './turn-buffer.js';
 
 /** One or more followers, in the order of their shares; any of them may end at any time. */
 export interface Followers {
@@ -27,15 +28,14 @@ export interface LeaderOptions {
  * them hold the same bits; losing a follower rejects the step with the reason.
  */
 export class StepLeader implements Trainee, BatchSource {
-  private readonly gradients: Float32Array;
-  private readonly incoming: Float32Array;
+  private readonly gradients: TurnBuffer;
+  private readonly incoming: TurnBuffer;
   private rate = 0;
   private current = 0;
 
   constructor(private readonly options: LeaderOptions) {
-    const { gradientLength } = options.learner;
-    this.gradients = new Float32Array(gradientLength);
-    this.incoming = new Float32Array(gradientLength);
+    this.gradients = new TurnBuffer();
+    this.incoming = new TurnBuffer();
   }
 
   /** Gives the followers the learner's weights and optimizer state; resolves when all are ready for a step. */
@@ -88,13 +88,24 @@ export class StepLeader implements Trainee, BatchSource {
     const { channels } = followers;
     // The followers begin at once: a small frame leaves before this process is busy with its own share.
     await Promise.all(channels.map((channel) => channel.send(FRAME.step, bytesOfNumber(this.current))));
-    let loss = learner.shareOfStep(share, ofPatches, this.gradients);
+    const turns = learner.turnsOfStep;
+    let loss = 0;
+    for (let turn = 0; turn < turns; turn++) loss = await this.turnTogether(turn, share, ofPatches);
+    return Math.fround(loss);
+  }
+
+  private async turnTogether(turn: number, share: PatchBatch, ofPatches: number): Promise<number> {
+    const { learner, followers } = this.options;
+    const { channels } = followers;
+    const length = learner.gradientLength(turn);
+    const gradients = this.gradients.take(length);
+    let loss = learner.shareOfTurn(turn, share, ofPatches, gradients);
     for (const channel of channels) loss += numberIn(await channel.receive(FRAME.loss));
-    await sumGradients(this.gradients, this.incoming, channels);
+    await sumGradients(gradients, this.incoming.take(length), channels);
     await Promise.all(channels.map((channel) => channel.send(FRAME.apply, bytesOfNumber(this.rate))));
     learner.setLearningRate(this.rate);
-    learner.applyGradients(this.gradients);
-    return Math.fround(loss);
+    learner.applyGradients(turn, gradients);
+    return loss;
   }
 
   /** A broken connection is explained by the follower's end, which is learnt of a moment later. */

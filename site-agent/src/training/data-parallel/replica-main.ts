@@ -16,7 +16,7 @@ import type { OrderContext } from '../../trainer/order-context.js';
 import { requireDevice } from '../../trainer/trainer-runtime.js';
 import { Learner } from '../learner.js';
 import { openRoundFeed } from '../round-feed.js';
-import { loadCollection } from '../site-collection.js';
+import { loadCollection, modalitiesOf } from '../site-collection.js';
 import { followLeader } from './follow-leader.js';
 import { FrameChannel } from './frame-channel.js';
 import { FRAMES_DESCRIPTOR, type ReplicaOrder } from './replica-order.js';
@@ -45,7 +45,10 @@ async function follow({ home, plan, collection, learner, share, device, tf32, th
   const environment = deviceEnvironment(device, { tf32 });
   const runtime = openRuntime({ threads, located: locateRuntime(runtimeSearch()), settings: { environment } });
   requireDevice(runtime, device);
-  const { volumes, digest } = await loadCollection({ site: siteFolder(home), patch: plan.patch }, SILENT);
+  const { volumes, digest } = await loadCollection(
+    { site: siteFolder(home), patch: plan.patch, modalities: modalitiesOf(plan.objective) },
+    SILENT,
+  );
   if (digest !== collection) {
     throw new FederationError('STORAGE_FAILED', 'the trainers of this site read different volumes', {
       retryable: true,

@@ -1,0 +1,25 @@
+import type { RoundPlan } from '@consilium/shared/wire';
+import type { ObjectiveChoice } from '../objectives/create-objective.js';
+import { clockOfRound } from '../objectives/universal-clock.js';
+import type { SiteCollection } from './site-collection.js';
+
+/**
+ * What a round's steps teach at this site. An adversary that would learn here needs both modalities: with one, it would call
+ * everything by that name, and the encoder would flee into any direction. The site then trains without it, which is told.
+ */
+export function chooseObjective(
+  plan: Pick<RoundPlan, 'objective' | 'roundNumber' | 'rounds' | 'training'>,
+  { volumes }: Pick<SiteCollection, 'volumes'>,
+): { readonly objective: ObjectiveChoice; readonly announcement?: string } {
+  const { objective } = plan;
+  if (objective.kind === 'models-genesis') return { objective: { kind: 'answer', loss: 'mse' } };
+  const { restorationWeight, scaleWeight, adversary } = objective;
+  const made = (chosen: typeof adversary): ObjectiveChoice => {
+    return { kind: objective.kind, losses: { restorationWeight, scaleWeight, adversary: chosen }, clock: clockOfRound(plan) };
+  };
+  const [first] = volumes;
+  const learns = adversary.mode === 'reversal' || adversary.mode === 'alternating';
+  if (!learns || volumes.some(({ modality }) => modality !== first?.modality)) return { objective: made(adversary) };
+  const announcement = `all volumes of this site are ${first?.modality}: it trains without the adversary, which needs two modalities`;
+  return { objective: made({ mode: 'none' }), announcement };
+}
