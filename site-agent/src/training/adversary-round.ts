@@ -19,7 +19,7 @@ import { keptParts, readKeptState } from './kept-state.js';
 import type { PatchBatch } from './patch-batch.js';
 import { prepareFolder, type RoundFolder, roundFolder } from './round-folder.js';
 import { finishRound, readFinished, updateMetadata } from './round-result.js';
-import { loadCollection, type SiteCollection } from './site-collection.js';
+import { loadCollection, modalitiesOf, type SiteCollection } from './site-collection.js';
 import { diverged, type TrainingState, UNTRAINED } from './train.js';
 
 const MINUTE_MS = 60_000;
@@ -57,7 +57,9 @@ export async function executeAdversaryRound(order: PretrainOrder, context: Order
   const path = campaignStateFile(site, plan.campaignId);
   const { state: kept, digest: keptDigest } = await readKeptState(path, keptParts(plan), (text) => context.warn(text));
   const weights = withSiteLocal(version, kept.siteLocal);
-  const collection = await loadCollection({ site, patch: plan.patch, cacheBytes: order.limits.cacheBytes }, context);
+  const modalities = modalitiesOf(plan.objective);
+  const { cacheBytes } = order.limits;
+  const collection = await loadCollection({ site, patch: plan.patch, modalities, cacheBytes }, context);
   const work = digestOfJson({ planDigest, collection: collection.digest, kept: keptDigest });
   const checkpoints = new CheckpointStore(folder.path, work, (text) => context.warn(text));
   const gathered = await gather({ plan, spec, weights, collection, checkpoints, order, context });
