@@ -159,7 +159,7 @@ describe('rounds of a modality adversary, over the wire', () => {
   });
 
   it('refuse an update of the other part, or of both', async () => {
-    await start({ objective: FROZEN });
+    await start({ objective: FROZEN, quorum: 1 });
     const [a, b] = sites as [RawSite, RawSite];
     const mismatch = { ok: false, error: { code: 'MANIFEST_MISMATCH' } };
     expect(await a.deliver(await a.trainAssignment(1), updateOf('all', 1), 2)).toMatchObject(mismatch);
