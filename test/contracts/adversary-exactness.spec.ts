@@ -14,7 +14,7 @@ import type { PatchBatch } from '../../site-agent/src/training/patch-batch.js';
 import { makePrepared } from '../fixtures/make-prepared.js';
 
 const RATE = 0.01;
-const SIZE = [16, 16, 8] as const;
+const SIZE = [32, 32, 16] as const;
 
 /** The engine in 32 bits: gradients of the same patches, computed one by one and all at once, in parts of their largest value. */
 const ENGINE_ROUNDING = 1e-5;
@@ -36,11 +36,11 @@ describe('the federated gradient of the adversary', () => {
 
   const volume = (name: string, modality: 'CT' | 'MR'): Promise<PreparedVolume> =>
     makePrepared(join(folder, 'prepared'), {
-      ...{ name, modality, sizeVoxels: [24, 20, 12] },
+      ...{ name, modality, sizeVoxels: [40, 36, 20] },
       // CT as a bright ball, MR as waves: something to tell, differently in each volume.
       value: (x, y, z) => {
         const phase = name.charCodeAt(0) / 7;
-        if (modality === 'CT') return Math.hypot(x - 12, y - 10, z - 6) < 6 + phase / 8 ? 0.7 : 0.1;
+        if (modality === 'CT') return Math.hypot(x - 20, y - 18, z - 10) < 8 + phase / 8 ? 0.7 : 0.1;
         return 0.5 + 0.4 * Math.sin(x / 3 + phase) * Math.cos(y / 2 - z / (2 + phase));
       },
     });

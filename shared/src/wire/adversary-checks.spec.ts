@@ -70,6 +70,15 @@ describe('a campaign whose sites train the adversary', () => {
     for (const name of ['fedavg', 'median', 'fedbuff']) expect(issuesOf({ mode }, { recipe: { name } })).toEqual([]);
   });
 
+  it('needs patches of which more than one voxel reaches the end of the adversary', () => {
+    const patch = (...sizeVoxels: number[]) => ({ patch: { sizeVoxels } });
+    expect(issuesOf({ mode: 'reversal' }, patch(16, 16, 8))).toEqual([
+      expect.stringMatching(/^patch.sizeVoxels: .*longer than 16/),
+    ]);
+    expect(issuesOf({ mode: 'reversal' }, patch(24, 16, 8))).toEqual([]);
+    expect(issuesOf({ mode: 'none' }, patch(16, 16, 8))).toEqual([]);
+  });
+
   it('needs a model with an adversary, unless it has none', () => {
     expect(issuesOf({ mode: 'reversal' }, { model: { modalities: 0 } })).toHaveLength(1);
     expect(issuesOf({ mode: 'none' }, { model: { modalities: 0 }, recipe: { name: 'scaffold' } })).toEqual([]);

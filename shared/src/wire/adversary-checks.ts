@@ -9,6 +9,7 @@ interface CampaignWithAdversary {
   readonly objective: ObjectivePlan;
   readonly recipe: RecipePlan;
   readonly siteLocal?: readonly string[] | undefined;
+  readonly patch: { readonly sizeVoxels: readonly number[] };
   readonly rounds: number;
 }
 
@@ -27,13 +28,18 @@ const NEED_WHOLE_UPDATES: ReadonlySet<RecipePlan['name']> = new Set(['krum', 'mu
 
 /** What is wrong with the plan's adversary; empty when nothing is, or when it has none. */
 export function adversaryIssues(plan: CampaignWithAdversary): PlanIssue[] {
-  const { model, objective, recipe } = plan;
+  const { model, objective, recipe, patch } = plan;
   if (objective.kind !== 'universal-model' || objective.adversary.mode === 'none') return [];
   const { mode } = objective.adversary;
   const issues: PlanIssue[] = [];
   if (model.architecture === 'universal-model' && model.modalities === 0) {
     const message = 'an adversary needs a model that has one: 2 or more modalities, or the objective’s adversary with mode none';
     issues.push({ path: ['model', 'modalities'], message });
+  }
+  // Three poolings of the encoder and a stride of the adversary: a norm over the one voxel that is left would make all patches alike.
+  if (patch.sizeVoxels.every((side) => Math.ceil(side / 16) === 1)) {
+    const message = 'nothing would reach the adversary: one side of a patch must be longer than 16 voxels';
+    issues.push({ path: ['patch', 'sizeVoxels'], message });
   }
   if (mode === 'frozen') return [...issues, ...frozenIssues(plan)];
   if (NEED_WHOLE_UPDATES.has(recipe.name)) {

@@ -4,8 +4,6 @@ import type { EntityManager } from 'typeorm';
 import type { Campaign } from '../../../coordinator/src/campaigns/campaign.entity.js';
 import { CampaignRegister } from '../../../coordinator/src/campaigns/campaign-register.js';
 import type { BlobStore } from '../../../coordinator/src/blobs/blob-store.js';
-import { ModelLedger } from '../../../coordinator/src/models/model-ledger.js';
-import type { ModelVersion } from '../../../coordinator/src/models/model-version.entity.js';
 import { Assignments } from '../../../coordinator/src/rounds/assignments.js';
 import type { Participation } from '../../../coordinator/src/rounds/participation.entity.js';
 import { RoundLedger } from '../../../coordinator/src/rounds/round-ledger.js';
@@ -85,12 +83,6 @@ class ListensToOvertakenMessages extends RoundLedger {
   }
 }
 
-class TakesUpWhateverStateIsThere extends ModelLedger {
-  override async version(records: EntityManager, campaignId: string): Promise<ModelVersion> {
-    return this.newest(records, campaignId);
-  }
-}
-
 /** Says that the bytes are on disk while they are still in a buffer. */
 function writesBehind(real: BlobStore, life: Life): BlobStore {
   const buffered: BlobStore['adopt'] = async (path, digest) => {
@@ -145,8 +137,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     mutation: { fold: (job) => ({ ...job, recipe: { name: 'fedavg' } }) },
     breaks: /move in turn/,
   },
-  'takes up the state of the other part': {
-    mutation: { classes: [[ModelLedger, TakesUpWhateverStateIsThere]] },
+  'forgets what a part has carried while the other one moved': {
+    mutation: { fold: (job) => ({ ...job, statePath: null }) },
     breaks: /move in turn/,
   },
   'advances without the bytes on disk': { mutation: { blobs: writesBehind }, breaks: /bytes that it names are on disk/ },

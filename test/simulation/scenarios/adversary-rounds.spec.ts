@@ -39,7 +39,9 @@ describe('a campaign with a frozen adversary', () => {
   it('screens updates of the representation and lets gradients count, however large', async () => {
     const temper = { stepMs: 1_000, dies: 0, diverges: 0, spoils: 1 };
     const sites = [...['a', 'b', 'c'].map((name) => calmSite(name)), calmSite('loud', { temper })];
-    const world = await checkedWorld(calmWorld({ sites, acts }));
+    const longer = { ...campaign, rounds: 22 };
+    const start = { atMs: 5_000, act: { kind: 'start', campaign: longer } } as const;
+    const world = await checkedWorld(calmWorld({ sites, acts: [start] }));
     const outcomes = partsOf(world, 'loud').map(({ state, code }) => (state === 'quarantined' ? code : state));
     roundsOf(world).forEach(({ number }, index) => {
       const isGradient = partOfRound(campaign.objective, number) === 'adversary';
