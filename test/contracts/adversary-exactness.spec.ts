@@ -48,7 +48,7 @@ describe('the federated gradient of the adversary', () => {
   const patchesOf = async (volumes: readonly PreparedVolume[], patches: number): Promise<PatchBatch[]> => {
     const objective = objectiveSchema.parse({ kind: 'universal-model', adversary: { mode: 'frozen', patches } });
     const batches: PatchBatch[] = [];
-    for await (const batch of await openAdversaryPatches({ seed: 3, roundNumber: 2, patch, objective }, volumes)) {
+    for (const batch of await openAdversaryPatches({ seed: 3, roundNumber: 2, patch, objective }, volumes)) {
       batches.push({ ...batch, input: batch.input.slice(), target: batch.target.slice() });
     }
     return batches;

@@ -144,16 +144,16 @@ async function deliver(
 
 /** Batches of a series, some at a time. */
 class BatchesToCome {
-  private readonly iterator: AsyncGenerator<PatchBatch>;
-  private upcoming: IteratorResult<PatchBatch> | undefined;
+  private readonly iterator: AsyncGenerator<PatchBatch, void>;
+  private upcoming: PatchBatch | undefined;
 
   constructor(series: Iterable<PatchBatch> | AsyncIterable<PatchBatch>) {
     this.iterator = each(series);
   }
 
   async hasMore(): Promise<boolean> {
-    this.upcoming ??= await this.iterator.next();
-    return this.upcoming.done !== true;
+    this.upcoming ??= (await this.iterator.next()).value ?? undefined;
+    return this.upcoming !== undefined;
   }
 
   /** Passes over the batches of so many patches. */
@@ -165,13 +165,13 @@ class BatchesToCome {
   /** At most so many of the next batches. */
   async *next(most: number): AsyncGenerator<PatchBatch> {
     for (let count = 0; count < most && (await this.hasMore()); count++) {
-      const { value } = required(this.upcoming, 'the next batch');
+      const batch = required(this.upcoming, 'the next batch');
       this.upcoming = undefined;
-      yield value as PatchBatch;
+      yield batch;
     }
   }
 }
 
-async function* each<T>(series: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T> {
+async function* each<T>(series: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T, void> {
   yield* series;
 }

@@ -24,8 +24,8 @@ function byThePaper(start: readonly number[], gradients: readonly (readonly numb
     gradient.forEach((g, i) => {
       m[i] = 0.9 * (m[i] as number) + 0.1 * g;
       v[i] = 0.999 * (v[i] as number) + 0.001 * g * g;
-      const corrected = (m[i] as number) / (1 - 0.9 ** t);
-      x[i] = (x[i] as number) - (LEARNING_RATE * corrected) / (Math.sqrt((v[i] as number) / (1 - 0.999 ** t)) + 1e-8);
+      const corrected = m[i] / (1 - 0.9 ** t);
+      x[i] = (x[i] as number) - (LEARNING_RATE * corrected) / (Math.sqrt(v[i] / (1 - 0.999 ** t)) + 1e-8);
     });
   });
   return x;
