@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { digestOfFile, Random } from '@consilium/shared/kernel';
+import { digestOfFile, Random, required } from '@consilium/shared/kernel';
 import { manifestOf } from '@consilium/shared/models';
 import { addWeights, readSafetensors, requireSameTensors, writeSafetensors } from '@consilium/shared/weights';
 import type { SiteFolder } from '../../site-agent/src/config/site-folder.js';
@@ -63,7 +63,7 @@ describe('the trainer process', () => {
     );
     const scored = await scoring.finished;
     if (scored.kind !== 'score') throw new Error('another kind of result');
-    const before = result.report.baseScore;
+    const before = required(result.report.baseScore, 'the score of the base');
     process.stderr.write(
       `restoration error ${before.restorationError.toFixed(4)} → ${scored.score.restorationError.toFixed(4)}, ` +
         `skill ${before.skill.toFixed(2)} → ${scored.score.skill.toFixed(2)}, last loss ${result.report.lastLoss.toFixed(4)}\n`,

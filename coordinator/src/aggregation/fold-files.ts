@@ -10,7 +10,7 @@ import { cutUnit } from './fold/delta-format.js';
 import { INPUT_ELEMENTS, RANGE_ELEMENTS, SLOTS } from './fold/fold-memory.js';
 import { type FoldJob, type FoldOutcome, RESIDUAL, type UpdateFile } from './fold/fold-job.js';
 import { createOutputs, type FoldOutputs } from './fold/fold-outputs.js';
-import type { FoldPlan } from './fold/fold-plan.js';
+import type { FoldPlan, PartialTensors } from './fold/fold-plan.js';
 import { type PieceRunner, startFoldThreads, withRunners } from './fold/fold-threads.js';
 import { inOrder } from './fold/in-order.js';
 import { OpenFiles } from './fold/open-files.js';
@@ -101,6 +101,8 @@ async function foldWith(runners: readonly PieceRunner[], job: FoldJob, files: Op
 interface OpenUpdate {
   readonly facts: UpdateFacts;
   readonly delta: TensorTable;
+  /** False where it lacks what updates may lack. */
+  readonly isWhole: boolean;
   readonly control: TensorTable | null;
 }
 
@@ -132,7 +134,10 @@ async function openInputs(job: FoldJob, recipe: Recipe, files: OpenFiles): Promi
   for (const { path, ...facts } of fresh) {
     const file = await files.openInput(path);
     const control = recipe.controlsDividedBy === undefined ? null : await tableOf(file, federated, 'control/');
-    updates.push({ facts, delta: await tableOf(file, federated), control });
+    const present = new Set(file.header.tensors.map(({ name }) => name));
+    const lacking = new Set(job.mayLack?.filter((name) => !present.has(name)));
+    const held = federated.map((tensor) => (tensor !== null && lacking.has(tensor.name) ? null : tensor));
+    updates.push({ facts, delta: await tableOf(file, held), isWhole: lacking.size === 0, control });
   }
   return { base, carried, residual, updates, stale };
 }
@@ -166,13 +171,29 @@ function planOf(job: FoldJob, recipe: Recipe, inputs: OpenInputs, { tables }: Fo
     base: inputs.base,
     deltas: updates.map(({ delta }) => delta),
     weights,
-    divisor: recipe.divisorOf?.(updates.map(({ facts }) => facts)) ?? weights.reduce((sum, weight) => sum + weight, 0),
+    divisor: divisorOf(recipe, updates),
+    partial: partialOf(job, recipe, updates),
     controls: updates.flatMap(({ control }) => control ?? []),
     controlDivisor: recipe.controlsDividedBy?.(job.sitesOfCampaign) ?? 1,
     carried: inputs.carried,
     residual: inputs.residual,
     ...tables,
   };
+}
+
+function divisorOf(recipe: Recipe, updates: readonly OpenUpdate[]): number {
+  const facts = updates.map((update) => update.facts);
+  return recipe.divisorOf?.(facts) ?? facts.reduce((sum, update) => sum + recipe.weightOf(update), 0);
+}
+
+/** Whoever lacks a tensor does not weigh in it: the others' mean is theirs alone. */
+function partialOf({ manifest, mayLack }: FoldJob, recipe: Recipe, updates: readonly OpenUpdate[]): PartialTensors | null {
+  if (updates.every(({ isWhole }) => isWhole)) return null;
+  invariant(recipe.choose === undefined && recipe.controlsDividedBy === undefined, 'this recipe needs whole updates');
+  const holders = updates.flatMap(({ isWhole }, place) => (isWhole ? [place] : []));
+  const held = updates.filter(({ isWhole }) => isWhole);
+  const partial = new Set(mayLack);
+  return { isPartial: manifest.tensors.map(({ name }) => partial.has(name)), holders, divisor: divisorOf(recipe, held) };
 }
 
 async function measureDistances(

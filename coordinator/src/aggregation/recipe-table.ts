@@ -1,5 +1,5 @@
-import type { RecipePlan } from '@consilium/shared/wire';
-import type { Recipe } from './recipe.js';
+import type { FoldRecipe, Recipe } from './recipe.js';
+import { adversaryAdam } from './recipes/adversary-adam.js';
 import { fedadagrad } from './recipes/fedadagrad.js';
 import { fedadam } from './recipes/fedadam.js';
 import { fedavg } from './recipes/fedavg.js';
@@ -14,7 +14,7 @@ import { scaffold } from './recipes/scaffold.js';
 import { trimmedMean } from './recipes/trimmed-mean.js';
 
 /** The recipe that a plan names, with the plan's arguments. */
-export function recipeOf(plan: RecipePlan): Recipe {
+export function recipeOf(plan: FoldRecipe): Recipe {
   switch (plan.name) {
     case 'fedavg':
       return fedavg(plan);
@@ -40,5 +40,7 @@ export function recipeOf(plan: RecipePlan): Recipe {
       return multiKrum(plan);
     case 'fedbuff':
       return fedbuff(plan);
+    case 'adversary-adam':
+      return adversaryAdam(plan);
   }
 }

@@ -3,8 +3,22 @@
  * combined weight by weight, and how the model advances by the combined delta. It is made from the campaign's recipe plan, in the
  * coordinator's main thread and again in each thread that folds.
  */
+import type { RecipePlan } from '@consilium/shared/wire';
 import type { RangeKernels } from './kernels/range-kernels.js';
 import type { PairDistances } from './select/pair-distances.js';
+
+/** What an adversary round does instead of the campaign's recipe. */
+export interface AdversaryAdam {
+  readonly name: 'adversary-adam';
+  readonly learningRate: number;
+  /** Which step of the adversary it is, from 1. */
+  readonly step: number;
+  /** What each site was asked for. */
+  readonly patches: number;
+}
+
+/** What a round may be folded by: plain data that a thread can be given. */
+export type FoldRecipe = RecipePlan | AdversaryAdam;
 
 /** What a recipe may know of an update beside its numbers. */
 export interface UpdateFacts {

@@ -1,5 +1,5 @@
 import { required } from '@consilium/shared/kernel';
-import type { CampaignView, RoundView } from '@consilium/shared/wire';
+import { type CampaignView, roundPlaceView, type RoundView } from '@consilium/shared/wire';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ModelLedger } from '../models/model-ledger.js';
@@ -25,7 +25,7 @@ export class CampaignViews {
     const rounds = await this.ledger.roundsOf(records, campaign.id);
     const versions = await this.models.versionsOf(records, campaign.id);
     const scores = await this.models.scoresOf(records, campaign.id);
-    const roundViews = await this.roundViews(records, rounds, versions, scores);
+    const roundViews = await this.roundViews(records, campaign.plan, rounds, versions, scores);
     const { id, name, state, createdAtMs, code } = campaign;
     return {
       id,
@@ -43,6 +43,7 @@ export class CampaignViews {
 
   private async roundViews(
     records: EntityManager,
+    plan: Campaign['plan'],
     rounds: readonly Round[],
     versions: readonly ModelVersion[],
     scores: readonly VersionScore[],
@@ -57,6 +58,7 @@ export class CampaignViews {
       return {
         id: round.id,
         number: round.number,
+        place: roundPlaceView(plan, round.number),
         attempt: round.attempt,
         state: round.state,
         code: round.code,

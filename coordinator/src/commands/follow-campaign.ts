@@ -5,6 +5,7 @@ import {
   type CampaignState,
   type CampaignView,
   campaignViewSchema,
+  describeRound,
   describeSkill,
   OPERATOR_NAMESPACE,
 } from '@consilium/shared/wire';
@@ -66,7 +67,7 @@ export function describeEvent(event: CampaignEvent): string | undefined {
     case 'round': {
       const version = event.versionDigest === undefined ? '' : `, new version ${shortDigest(event.versionDigest)}`;
       const missing = event.missingSites === undefined ? '' : `, without ${event.missingSites.join(', ')}`;
-      return `round ${event.roundNumber} ${event.state}${event.code === undefined ? '' : ` (${event.code})`}${missing}${version}`;
+      return `${describeRound(event.roundNumber, event.place)} ${event.state}${event.code === undefined ? '' : ` (${event.code})`}${missing}${version}`;
     }
     case 'participation':
       return `round ${event.roundNumber}  ${event.siteName} ${event.state}${event.code === undefined ? '' : ` (${event.code})`}`;
@@ -94,7 +95,7 @@ export function describeCampaign(view: CampaignView): string[] {
       return `${siteName} ${state}${code === null ? '' : ` (${code})`}${loss}${later}`;
     });
     const attempt = round.attempt > 1 ? `, try ${round.attempt}` : '';
-    return `  round ${round.number}${attempt}  ${round.state}${round.code === null ? '' : ` (${round.code})`}${lasted}: ${sites.join(', ')}`;
+    return `  ${describeRound(round.number, round.place)}${attempt}  ${round.state}${round.code === null ? '' : ` (${round.code})`}${lasted}: ${sites.join(', ')}`;
   });
   const scores = view.version.scores.map(
     ({ siteName, score }) => `  version ${view.version.number}  ${siteName} skill ${describeSkill(score)}`,

@@ -3,6 +3,7 @@ import {
   type Assignment,
   isBuffered,
   type LocalRule,
+  partOfRound,
   protocolOfPlan,
   type RecipePlan,
   type RoundPlan,
@@ -75,7 +76,9 @@ export class Assignments {
 
 function roundPlan(campaign: Campaign, round: Round, base: ModelVersion, baseDelta: VersionDelta | undefined): RoundPlan {
   const { model, objective, patch, training, probe, seed, rounds, updates, siteLocal } = campaign.plan;
-  const localRule = localRuleOf(campaign.plan.recipe, base);
+  // A gradient goes out in full: rounding it would part the sum from the central one, and error feedback from the weights' own.
+  const isGradient = partOfRound(objective, round.number) === 'adversary';
+  const localRule = isGradient ? undefined : localRuleOf(campaign.plan.recipe, base);
   return {
     campaignId: campaign.id,
     campaignName: campaign.name,
@@ -90,7 +93,7 @@ function roundPlan(campaign: Campaign, round: Round, base: ModelVersion, baseDel
     probe,
     seed,
     ...(localRule === undefined ? {} : { localRule }),
-    ...(updates === undefined ? {} : { updates }),
+    ...(updates === undefined || isGradient ? {} : { updates }),
     ...(siteLocal === undefined ? {} : { siteLocal }),
     ...(baseDelta === undefined ? {} : { baseDelta }),
   };

@@ -1,5 +1,5 @@
 import { type AlarmClock, type Cancel, FederationError } from '@consilium/shared/kernel';
-import type { CampaignEvent } from '@consilium/shared/wire';
+import { type CampaignEvent, describeRound } from '@consilium/shared/wire';
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import type { CoordinatorConfig } from '../config/coordinator-config.js';
@@ -144,7 +144,7 @@ export class RoundConductor implements OnApplicationBootstrap, BeforeApplication
       const missing = event.missingSites === undefined ? '' : `, without ${event.missingSites.join(', ')}`;
       const detail = event.code ?? event.versionDigest?.slice(0, 19);
       const said = detail === undefined ? '' : ` (${detail}${missing})`;
-      this.log.info(`${event.campaignName} round ${event.roundNumber}: ${event.state}${said}`);
+      this.log.info(`${event.campaignName} ${describeRound(event.roundNumber, event.place)}: ${event.state}${said}`);
     }
     if (event.kind === 'participation') {
       const reason = event.code === undefined ? '' : ` (${event.code})`;

@@ -1,13 +1,23 @@
 import { join } from 'node:path';
 import { type Digest, newId, required } from '@consilium/shared/kernel';
-import { type CampaignEvent, type CampaignPlan, downloadsDeltas } from '@consilium/shared/wire';
+import {
+  adversaryStepOf,
+  type CampaignEvent,
+  type CampaignPlan,
+  downloadsDeltas,
+  frozenAdversary,
+  partOfRound,
+  placeOfRound,
+  previousRoundOfPart,
+} from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
+import { type EntityManager } from 'typeorm';
 import type { BlobStore } from '../blobs/blob-store.js';
 import type { Campaign } from '../campaigns/campaign.entity.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import type { HomeFolder } from '../home/home-folder.js';
 import { Log } from '../log.js';
-import { manifestOfCampaign } from '../models/campaign-manifest.js';
+import { manifestOfRound, tensorsToLack } from '../models/campaign-manifest.js';
 import { ModelLedger } from '../models/model-ledger.js';
 import type { ModelVersion } from '../models/model-version.entity.js';
 import { weightFileMetadata } from '../models/weight-file-metadata.js';
@@ -15,6 +25,7 @@ import { BLOB_STORE, HOME } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { UpdateLedger } from '../updates/update-ledger.js';
 import type { DeltaOrder, FoldOutcome } from '../aggregation/fold-files.js';
+import type { FoldRecipe } from '../aggregation/recipe.js';
 import { FoldEngine } from './fold-engine.js';
 import { RoundLedger } from './round-ledger.js';
 
@@ -28,7 +39,10 @@ interface UpdateToFold {
 
 interface FoldFacts {
   readonly campaign: Campaign;
+  readonly roundNumber: number;
   readonly base: ModelVersion;
+  /** The version of the last round of the same part, whose state this round takes up; null in the first. */
+  readonly before: ModelVersion | null;
   readonly updates: readonly UpdateToFold[];
 }
 
@@ -81,25 +95,44 @@ export class RoundFold {
         );
         return { siteName, digest, patches, staleness: base.number - required(baseOf.get(madeFor), 'the base of an update') };
       });
-      return { campaign, base, updates: updates.sort(bySiteThenAge) };
+      const before = await this.beforeIt(records, campaign, round.number, base);
+      return { campaign, roundNumber: round.number, base, before, updates: updates.sort(bySiteThenAge) };
     });
   }
 
-  private async writeNext({ campaign, base, updates }: FoldFacts, signal: AbortSignal): Promise<FoldOutcome> {
-    const { model, recipe, digest = 'sha256' } = campaign.plan;
+  /** Rounds of another part in between carry a state of their own, which is none of this round's business. */
+  private async beforeIt(
+    records: EntityManager,
+    { id, plan }: Campaign,
+    roundNumber: number,
+    base: ModelVersion,
+  ): Promise<ModelVersion | null> {
+    if (partOfRound(plan.objective, roundNumber) === 'all') return base;
+    const previous = previousRoundOfPart(plan.objective, roundNumber);
+    // Each round makes one version, and version 1 was there before: that of round n is n + 1.
+    return previous === undefined ? null : this.models.version(records, id, previous + 1);
+  }
+
+  private async writeNext(
+    { campaign, roundNumber, base, before, updates }: FoldFacts,
+    signal: AbortSignal,
+  ): Promise<FoldOutcome> {
+    const { model, digest = 'sha256' } = campaign.plan;
+    const state = before?.stateDigest ?? null;
     const outputPath = join(this.home.blobs, `${newId('fold')}.partial`);
     const stateOutputPath = join(this.home.blobs, `${newId('state')}.partial`);
     const deltaOutputPath = join(this.home.blobs, `${newId('delta')}.partial`);
-    const delta = deltaOrder(campaign.plan, base.digest, deltaOutputPath);
+    const delta = deltaOrder(campaign.plan, roundNumber, base.digest, deltaOutputPath);
     const files = [];
     for (const { digest: named, ...update } of updates) files.push({ ...update, path: await this.blobs.localPath(named) });
     try {
       const outcome = await this.engine.fold({
-        manifest: manifestOfCampaign(campaign.plan),
+        manifest: manifestOfRound(campaign.plan, roundNumber),
         basePath: await this.blobs.localPath(base.digest),
-        statePath: base.stateDigest === null ? null : await this.blobs.localPath(base.stateDigest),
+        statePath: state === null ? null : await this.blobs.localPath(state),
         updates: files,
-        recipe,
+        recipe: recipeOfRound(campaign.plan, roundNumber),
+        mayLack: tensorsToLack(campaign.plan),
         metadata: weightFileMetadata(model, base.number + 1),
         sitesOfCampaign: campaign.sites.length,
         digest,
@@ -124,8 +157,24 @@ export class RoundFold {
   }
 }
 
-/** How the next version is defined by the one before; undefined where it is what the recipe makes. */
-function deltaOrder(plan: CampaignPlan, parent: Digest, outputPath: string): DeltaOrder | undefined {
+/** The campaign's recipe, or in an adversary round the step that Adam makes there whatever the recipe. */
+function recipeOfRound({ objective, recipe, rounds }: CampaignPlan, roundNumber: number): FoldRecipe {
+  const frozen = frozenAdversary(objective);
+  const place = placeOfRound(objective, roundNumber, rounds);
+  if (frozen === undefined || place.part !== 'adversary') return recipe;
+  const { learningRate, patches } = frozen;
+  return { name: 'adversary-adam', learningRate, patches, step: adversaryStepOf(place) };
+}
+
+/**
+ * How the next version is defined by the one before; undefined where it is what the recipe makes. An adversary round moves a small
+ * part of the model: unless whole versions are asked for, sites fetch its change in 32 bits.
+ */
+function deltaOrder(plan: CampaignPlan, roundNumber: number, parent: Digest, outputPath: string): DeltaOrder | undefined {
+  if (partOfRound(plan.objective, roundNumber) === 'adversary') {
+    if (plan.updates?.download === 'whole') return undefined;
+    return { format: 'f32', errorFeedback: false, parent, outputPath };
+  }
   if (plan.updates === undefined || !downloadsDeltas(plan)) return undefined;
   const { format, errorFeedback } = plan.updates;
   return { format, errorFeedback, parent, outputPath };

@@ -1,5 +1,6 @@
 import { type Clock, type Digest, newId } from '@consilium/shared/kernel';
-import type { CampaignEvent, ParticipationState, RoundState } from '@consilium/shared/wire';
+import { type CampaignEvent, type ParticipationState, roundPlaceView, type RoundState } from '@consilium/shared/wire';
+import type { Campaign } from '../campaigns/campaign.entity.js';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager, In } from 'typeorm';
 import { CLOCK } from '../ports.js';
@@ -77,11 +78,7 @@ export class RoundLedger {
   }
 
   /** Writes the round and an invitation for each site of the cohort. */
-  async plan(
-    records: EntityManager,
-    campaign: CampaignName,
-    plan: RoundToPlan,
-  ): Promise<{ event: CampaignEvent; roundId: string }> {
+  async plan(records: EntityManager, campaign: Campaign, plan: RoundToPlan): Promise<{ event: CampaignEvent; roundId: string }> {
     const nowMs = this.clock.nowMs();
     const attempt = 1 + (await records.countBy(Round, { campaignId: campaign.id, number: plan.number }));
     const round: Round = {
@@ -113,7 +110,7 @@ export class RoundLedger {
 
   async moveRound(
     records: EntityManager,
-    campaign: CampaignName,
+    campaign: Campaign,
     round: Round,
     to: RoundState,
     result: RoundResult = {},
@@ -166,11 +163,13 @@ export class RoundLedger {
     };
   }
 
-  private roundEvent(campaign: CampaignName, round: Round, { versionDigest, missingSites }: RoundResult = {}): CampaignEvent {
+  private roundEvent(campaign: Campaign, round: Round, { versionDigest, missingSites }: RoundResult = {}): CampaignEvent {
+    const place = roundPlaceView(campaign.plan, round.number);
     return {
       kind: 'round',
       ...this.reference(campaign),
       roundNumber: round.number,
+      ...(place === undefined ? {} : { place }),
       state: round.state,
       ...(round.code === null ? {} : { code: round.code }),
       ...(versionDigest === undefined ? {} : { versionDigest }),

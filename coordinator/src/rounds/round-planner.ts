@@ -1,5 +1,5 @@
 import { type Clock, parseDurationMs } from '@consilium/shared/kernel';
-import { type CampaignEvent, isBuffered } from '@consilium/shared/wire';
+import { type CampaignEvent, isBuffered, partOfRound } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import type { Campaign } from '../campaigns/campaign.entity.js';
@@ -34,10 +34,7 @@ export class RoundPlanner {
     const baseVersion = (await this.models.newest(records, campaign.id)).number;
     const atWork = isBuffered(plan.recipe) ? await this.stillAtWork(records, campaign, baseVersion) : [];
     const rounds = await this.ledger.roundsOf(records, campaign.id);
-    const waiting = await this.updates.waiting(
-      records,
-      rounds.map(({ id }) => id),
-    );
+    const waiting = await this.waitingFor(records, campaign, { number, baseVersion }, rounds);
     const delivered = await this.deliveredFrom(records, baseVersion, rounds, waiting);
     const busy = new Set([...atWork, ...delivered].map(({ siteId }) => siteId));
     const enrolled = new Map((await this.sites.enrolled(records)).map((site) => [site.id, site]));
@@ -57,6 +54,29 @@ export class RoundPlanner {
     const { event, roundId } = await this.ledger.plan(records, campaign, { number, baseVersion, deadlineMs, cohort });
     await this.updates.countIn(records, waiting, roundId);
     return event;
+  }
+
+  /**
+   * Updates that wait for a round and fit this one: they hold what it trains, and gradients count only at the point at which they
+   * were taken.
+   */
+  private async waitingFor(
+    records: EntityManager,
+    { plan: { objective } }: Campaign,
+    next: Pick<Round, 'number' | 'baseVersion'>,
+    rounds: readonly Round[],
+  ): Promise<Update[]> {
+    const rowOf = new Map(rounds.map((round) => [round.id, round]));
+    const waiting = await this.updates.waiting(records, [...rowOf.keys()]);
+    const part = partOfRound(objective, next.number);
+    if (part === 'all' || waiting.length === 0) return waiting;
+    const ids = waiting.map(({ participationId }) => participationId);
+    const invitedFor = new Map((await this.ledger.participationsById(records, ids)).map(({ id, roundId }) => [id, roundId]));
+    return waiting.filter(({ participationId, roundId }) => {
+      const asked = rowOf.get(invitedFor.get(participationId) ?? '');
+      if (asked === undefined || partOfRound(objective, asked.number) !== part) return false;
+      return part === 'representation' || rowOf.get(roundId)?.baseVersion === next.baseVersion;
+    });
   }
 
   /** The participations of waiting updates that were made from this very version. */

@@ -100,6 +100,20 @@ describe('the pass over an update', () => {
     }
   });
 
+  it('takes an update without the tensors that it may lack, but not with some of them', async () => {
+    const mayLack = [CONVOLUTION.name, BIAS.name];
+    const expected = { ...EXPECTED, mayLack };
+    const whole = await measure(encodeTensors(UPDATE), expected);
+    expect(whole).toEqual(await measure(encodeTensors(UPDATE), EXPECTED));
+    const rest = UPDATE.filter(({ name }) => !mayLack.includes(name));
+    const zeros = UPDATE.map((tensor) =>
+      mayLack.includes(tensor.name) ? { ...tensor, values: tensor.values.map(() => 0) } : tensor,
+    );
+    expect(await measure(encodeTensors(rest), expected)).toEqual(await measure(encodeTensors(zeros), EXPECTED));
+    const half = UPDATE.filter(({ name }) => name !== BIAS.name);
+    await expect(measure(encodeTensors(half), expected)).rejects.toMatchObject({ code: 'MANIFEST_MISMATCH' });
+  });
+
   const without = (name: string): MadeTensor[] => UPDATE.filter((tensor) => tensor.name !== name);
   it.each<[string, MadeTensor[], string]>([
     ['a missing tensor', without('conv.bias'), 'lacks the tensor conv.bias'],

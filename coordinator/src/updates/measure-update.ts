@@ -37,7 +37,7 @@ export async function measureUpdate({ path, expected }: MeasureTask): Promise<Me
     const { deltas, controls } = findUpdateTensors(await headerOf(path), expected);
     const reader = new ValueReader(descriptor);
     const sketch = new RunningSketch();
-    deltas.forEach((delta, index) => addTensor(sketch, reader, delta, index));
+    deltas.forEach((delta, index) => delta && addTensor(sketch, reader, delta, index));
     const unmeasured = new RunningSketch();
     controls.forEach((control, index) => addTensor(unmeasured, reader, control, index));
     return { norm: sketch.norm, sketch: sketch.finish() };

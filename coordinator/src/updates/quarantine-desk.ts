@@ -1,5 +1,5 @@
 import { type Clock, FederationError, required } from '@consilium/shared/kernel';
-import type { CampaignEvent, UpdateDecision } from '@consilium/shared/wire';
+import { type CampaignEvent, partOfRound, type RoundPart, type UpdateDecision } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import type { Campaign } from '../campaigns/campaign.entity.js';
@@ -20,6 +20,8 @@ import { Update } from './update.entity.js';
 interface Held {
   readonly update: Update;
   readonly participation: Participation;
+  /** Of the round for which it was asked. */
+  readonly part: RoundPart;
   /** The campaign's latest round. */
   readonly latest: Round;
   readonly campaign: Campaign;
@@ -49,7 +51,7 @@ export class QuarantineDesk {
       if (held.update.state === 'released') return null;
       requireReleasable(held);
       const { update, participation, latest, campaign } = held;
-      const isOpen = isRoundReceiving(latest.state);
+      const isOpen = isRoundReceiving(latest.state) && partOfRound(campaign.plan.objective, latest.number) === held.part;
       await this.note(records, update, 'released', decision, isOpen ? latest.id : null);
       // In its own round the site's part is delivered after all; in a later one that round's own participations stand.
       if (!isOpen || participation.roundId !== latest.id) return [];
@@ -84,9 +86,13 @@ export class QuarantineDesk {
       await records.findOneBy(Participation, { id: participationId }),
       'the participation of an update',
     );
-    const { campaignId } = required(await this.rounds.get(records, participation.roundId), 'the round of a participation');
+    const { campaignId, number } = required(
+      await this.rounds.get(records, participation.roundId),
+      'the round of a participation',
+    );
     const latest = required(await this.rounds.latest(records, campaignId), 'the latest round of a campaign with an update');
-    return { update, participation, latest, campaign: await this.register.get(records, campaignId) };
+    const campaign = await this.register.get(records, campaignId);
+    return { update, participation, part: partOfRound(campaign.plan.objective, number), latest, campaign };
   }
 
   private async note(
@@ -101,7 +107,7 @@ export class QuarantineDesk {
   }
 }
 
-function requireReleasable({ update, participation, latest, campaign }: Held): void {
+function requireReleasable({ update, participation, part, latest, campaign }: Held): void {
   if (update.state === 'discarded') throw notReleasable(update, `${update.decidedBy ?? 'an operator'} has discarded it`);
   if (update.state !== 'quarantined' || update.code === null) throw notReleasable(update, 'it is not held back');
   const isOfEarlierVersion = update.code === 'UPDATE_BASE_STALE' && update.roundId !== participation.roundId;
@@ -112,10 +118,17 @@ function requireReleasable({ update, participation, latest, campaign }: Held): v
       isForeign ? 'its base is no earlier version of the campaign' : 'it cannot be added to the others',
     );
   }
+  if (part === 'adversary') throw notReleasable(update, 'a gradient counts only at the version at which it was taken');
   const hasEnded = campaign.state === 'scoring' || campaign.state === 'finished' || campaign.state === 'cancelled';
-  const isLastFold = latest.state === 'aggregating' && latest.number >= campaign.plan.rounds;
-  if (hasEnded || isLastFold)
+  if (hasEnded || !hasRoundToCome(campaign, latest, part))
     throw notReleasable(update, `the campaign ${campaign.name} has no round left in which it could count`);
+}
+
+/** Whether an update of this part may still count: in the latest round while that is open, or in a later one. */
+function hasRoundToCome({ plan: { objective, rounds } }: Campaign, { state, number }: Round, part: RoundPart): boolean {
+  if (state !== 'aggregating' && partOfRound(objective, number) === part) return true;
+  for (let next = number + 1; next <= rounds; next++) if (partOfRound(objective, next) === part) return true;
+  return false;
 }
 
 function notReleasable({ participationId, code }: Update, why: string): FederationError {

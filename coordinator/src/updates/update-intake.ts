@@ -1,16 +1,23 @@
 import { type Clock, FederationError } from '@consilium/shared/kernel';
 import { federatedPart, type Manifest } from '@consilium/shared/weights';
-import type { CampaignEvent, CampaignPlan, ReceivedOffer, UpdateReport } from '@consilium/shared/wire';
+import {
+  type CampaignEvent,
+  type CampaignPlan,
+  partOfRound,
+  type ReceivedOffer,
+  type UpdateReport,
+} from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignEvents } from '../live/campaign-events.js';
 import { Log } from '../log.js';
-import { controlsOfCampaign, manifestOfCampaign } from '../models/campaign-manifest.js';
+import { controlsOfCampaign, manifestOfRound, tensorsToLack } from '../models/campaign-manifest.js';
 import { ModelLedger } from '../models/model-ledger.js';
 import { BLOB_STORE, CLOCK } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { type ParticipationContext, ParticipationRecorder } from '../rounds/participation-recorder.js';
+import type { Round } from '../rounds/round.entity.js';
 import { RoundLedger } from '../rounds/round-ledger.js';
 import { type SpooledUpload, UploadSpool } from '../transfer/upload-spool.js';
 import { isArrivalFault, isScreeningCode } from './held-back.js';
@@ -139,8 +146,8 @@ export class UpdateIntake {
     let measured: MeasuredUpdate | null = null;
     let report: UpdateReport | null = null;
     try {
-      measured = await this.threads.measure({ path: upload.path, expected: updateShapeOf(campaign.plan) });
-      report = readUpdateReport(offer.report);
+      measured = await this.threads.measure({ path: upload.path, expected: updateShapeOf(campaign.plan, round) });
+      report = readUpdateReport(offer.report, partOfRound(campaign.plan.objective, round.number));
       if (!offered.isBaseStale) return { measured, report, fault: null };
       throw new FederationError('UPDATE_BASE_STALE', 'the update starts from another version than this round', {
         details: { round: round.number, baseVersion: round.baseVersion },
@@ -181,6 +188,7 @@ export class UpdateIntake {
         await records.save(UpdateSketch, { participationId, sketch: measured.sketch });
         const { campaign, round } = context;
         const base = { campaignId: campaign.id, number: round.baseVersion };
+        if (report.baseScore === undefined) return;
         await this.models.recordScore(records, base, site, report.baseScore);
         const names = { campaignId: campaign.id, campaignName: campaign.name, siteName: site.name };
         events.push({ kind: 'score', ...names, atMs, versionNumber: round.baseVersion, score: report.baseScore });
@@ -190,9 +198,13 @@ export class UpdateIntake {
   }
 }
 
-/** What an update of this campaign must hold. */
-function updateShapeOf(plan: CampaignPlan): UpdateShape {
-  return { deltas: shapesOf(federatedPart(manifestOfCampaign(plan))), controls: shapesOf(controlsOfCampaign(plan)) };
+/** What an update for this round must hold. */
+function updateShapeOf(plan: CampaignPlan, { number }: Round): UpdateShape {
+  return {
+    deltas: shapesOf(federatedPart(manifestOfRound(plan, number))),
+    mayLack: tensorsToLack(plan),
+    controls: shapesOf(controlsOfCampaign(plan)),
+  };
 }
 
 /** No more than a thread must be told. */

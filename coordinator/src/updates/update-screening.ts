@@ -1,4 +1,5 @@
 import { type ErrorCode } from '@consilium/shared/kernel';
+import { frozenAdversary, partOfRound, type RoundPart } from '@consilium/shared/wire';
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, In } from 'typeorm';
 import type { Campaign } from '../campaigns/campaign.entity.js';
@@ -20,11 +21,12 @@ export interface ScreeningResult {
 export class UpdateScreening {
   /**
    * Holds back the round's accepted updates that {@link screenUpdates} finds far from the others: they count nowhere until an
-   * operator releases them. Released updates are neither judged nor compared with. Only rows are read, no file. Runs inside the
+   * operator releases them. Released updates are neither judged nor compared with; nor are the gradients of adversary rounds. Only rows are read, no file. Runs inside the
    * caller's transaction, each time a round is about to close: the caller ends the participations named in the answer and looks at
    * the round again, or closes it when there are none.
    */
-  async screen(records: EntityManager, { id: campaignId, plan }: Campaign, { id: foldRoundId }: Round): Promise<ScreeningResult> {
+  async screen(records: EntityManager, { id: campaignId, plan }: Campaign, round: Round): Promise<ScreeningResult> {
+    const { id: foldRoundId } = round;
     const accepted = await records.findBy(Update, { foldRoundId, state: 'accepted' });
     const ids = accepted.map(({ participationId }) => participationId);
     const sketches = await records.findBy(UpdateSketch, { participationId: In(ids) });
@@ -34,7 +36,12 @@ export class UpdateScreening {
       if (facts === null || report === null || sketch === undefined) return []; // accepted before updates were measured
       return [{ participationId, norm: facts.norm, steps: report.steps, sketch }];
     });
-    const findings = screenUpdates(judged, await this.earlierUpdates(records, campaignId), plan.screening);
+    const part = partOfRound(plan.objective, round.number);
+    // Gradients of sites with different modalities differ in size and oppose each other by nature; Adam bounds what each can do.
+    const findings =
+      part === 'adversary'
+        ? []
+        : screenUpdates(judged, await this.earlierUpdates(records, campaignId, plan, part), plan.screening);
     for (const { participationId, code, reason } of findings) {
       await records.update(Update, { participationId }, { state: 'quarantined', code, reason, foldRoundId: null });
     }
@@ -44,12 +51,19 @@ export class UpdateScreening {
     return { quarantined: findings };
   }
 
-  private async earlierUpdates(records: EntityManager, campaignId: string): Promise<NormFacts[]> {
-    const rounds = await records.find(Round, {
+  private async earlierUpdates(
+    records: EntityManager,
+    campaignId: string,
+    { objective }: Campaign['plan'],
+    part: RoundPart,
+  ): Promise<NormFacts[]> {
+    const cycle = 1 + (frozenAdversary(objective)?.subRounds ?? 0);
+    const finished = await records.find(Round, {
       where: { campaignId, state: 'finished' },
       order: { number: 'DESC' },
-      take: EARLIER_ROUNDS,
+      take: EARLIER_ROUNDS * cycle,
     });
+    const rounds = finished.filter(({ number }) => partOfRound(objective, number) === part);
     const counted = await records.findBy(Update, { foldRoundId: In(rounds.map(({ id }) => id)), state: 'accepted' });
     return counted.flatMap(({ facts, report }) =>
       facts === null || report === null ? [] : [{ norm: facts.norm, steps: report.steps }],

@@ -7,6 +7,8 @@ type NamedShape = Pick<TensorEntry, 'name' | 'shape'>;
 export interface UpdateShape {
   /** What is folded, in the manifest's order. */
   readonly deltas: readonly NamedShape[];
+  /** Names of deltas that the file may lack, all of them or none. */
+  readonly mayLack?: readonly string[] | undefined;
   /** Control variates that come with it (SCAFFOLD), under the names that they have in the file. */
   readonly controls: readonly NamedShape[];
 }
@@ -19,7 +21,8 @@ export interface ScaledTensor {
 
 /** An update's tensors in the manifest's order. */
 export interface UpdateTensors {
-  readonly deltas: readonly ScaledTensor[];
+  /** Null for one that it lacks and may lack. */
+  readonly deltas: readonly (ScaledTensor | null)[];
   readonly controls: readonly ScaledTensor[];
 }
 
@@ -30,7 +33,10 @@ export interface UpdateTensors {
 export function findUpdateTensors(stored: readonly StoredTensor[], expected: UpdateShape): UpdateTensors {
   const byName = new Map(stored.map((tensor) => [tensor.name, tensor]));
   const scales = new Set(stored.flatMap(({ name, dtype }) => (dtype === 'I8' ? [scaleNameOf(name)] : [])));
-  const tensors = [...expected.deltas, ...expected.controls].map(({ name, shape }) => ({
+  const { mayLack = [] } = expected;
+  const absent = new Set(mayLack.some((name) => byName.has(name)) ? [] : mayLack);
+  const present = expected.deltas.filter(({ name }) => !absent.has(name));
+  const tensors = [...present, ...expected.controls].map(({ name, shape }) => ({
     name,
     shape,
     dtype: 'F32' as const,
@@ -45,7 +51,10 @@ export function findUpdateTensors(stored: readonly StoredTensor[], expected: Upd
     const tensor = byName.get(name) as StoredTensor;
     return { tensor, scale: tensor.dtype === 'I8' ? scaleOf(tensor, byName.get(scaleNameOf(name))) : null };
   };
-  return { deltas: expected.deltas.map(find), controls: expected.controls.map(find) };
+  return {
+    deltas: expected.deltas.map((delta) => (absent.has(delta.name) ? null : find(delta))),
+    controls: expected.controls.map(find),
+  };
 }
 
 function scaleOf(tensor: StoredTensor, scale: StoredTensor | undefined): StoredTensor {

@@ -1,7 +1,7 @@
 import { algorithmOf, type Digest, digestOfJson, required } from '@consilium/shared/kernel';
-import { manifestOf } from '@consilium/shared/models';
+import { scopedManifest } from '@consilium/shared/models';
 import { federatedPart, type WeightSet, writeEncoded } from '@consilium/shared/weights';
-import type { RoundPlan, UpdateReport } from '@consilium/shared/wire';
+import { partOfRound, type RoundPlan, type UpdateReport } from '@consilium/shared/wire';
 import { campaignStateFile, siteFolder } from '@consilium/site-agent/dist/config/site-folder.js';
 import type { PretrainOrder } from '@consilium/site-agent/dist/trainer/trainer-messages.js';
 import { readControl, readVersion, withSiteLocal } from '@consilium/site-agent/dist/training/base-weights.js';
@@ -50,7 +50,7 @@ async function writePlain(
   { order: { plan, basePath }, folder, shift, signal }: LightWork,
   metadata: Readonly<Record<string, string>>,
 ): Promise<LightUpdate> {
-  const manifest = federatedPart(manifestOf(plan.model));
+  const manifest = federatedPart(scopedManifest(plan.model, [], partOfRound(plan.objective, plan.roundNumber)));
   const algorithm = algorithmOf(plan.base.digest);
   const written = await writeShiftedUpdate({
     basePath,

@@ -37,6 +37,18 @@ describe('the manifest of a campaign with parameters that stay at the sites', ()
     expect(names(scoped)).toEqual(names(manifestOf(unet)));
   });
 
+  it('leaves the part still that a round does not train', () => {
+    const spec = modelSpecSchema.parse({ architecture: 'universal-model', width: 1, norm: 'instance' });
+    const isAdversary = (name: string): boolean => name.startsWith('modality.');
+    const all = names(manifestOf(spec));
+    expect(names(federatedPart(scopedManifest(spec, [], 'adversary')))).toEqual(all.filter(isAdversary));
+    expect(names(federatedPart(scopedManifest(spec, [], 'representation')))).toEqual(all.filter((name) => !isAdversary(name)));
+    const own = scopedManifest(spec, ['out.'], 'adversary');
+    expect(names(siteLocalPart(own))).toEqual(['out.weight', 'out.bias']);
+    expect(names(own)).toEqual(all);
+    expect(own.tensors.find(({ name }) => name === 'e1.0.weight')?.scope).toBe('still');
+  });
+
   it('has a control variate for each federated parameter that gradients reach', () => {
     const trained = parametersOf(unet).filter(({ role }) => role === 'trained');
     expect(names(controlManifest(unet))).toEqual(trained.map(({ name }) => `control/${name}`));

@@ -2,17 +2,21 @@
  * Which parameters of a model are averaged and which each site keeps for itself: FedBN (Li et al., ICLR 2021) keeps the norms,
  * personal layers keep any others.
  */
-import { federatedPart, type Manifest } from '@consilium/shared/weights';
+import { federatedPart, type Manifest, type ParameterScope } from '@consilium/shared/weights';
 import { parametersOf } from './manifest-of.js';
 import type { ModelSpec } from './model-spec.js';
 import { nameMatcher } from './name-matcher.js';
 import type { ParameterSpec } from './parameter-spec.js';
+import { ADVERSARY_PREFIX } from './universal-spec.js';
 
 /** Stands for all parameters of norm layers: scale, shift and running statistics. */
 export const NORMS = 'norms';
 
 /** Begins the name of a control variate's part of an update (SCAFFOLD); the parameter's own name follows. */
 export const CONTROL_PREFIX = 'control/';
+
+/** What a round trains: all there is, all but the modality adversary, or the modality adversary alone. */
+export type ModelPart = 'all' | 'representation' | 'adversary';
 
 /** True for the parameters that the choice names: "norms", or a pattern as in {@link nameMatcher}. */
 export function siteLocalMatcher(choice: string): (parameter: ParameterSpec) => boolean {
@@ -21,15 +25,27 @@ export function siteLocalMatcher(choice: string): (parameter: ParameterSpec) => 
   return ({ name }) => matches(name);
 }
 
-/** The model's manifest; what the choices name is `site-local`, everything is federated without them. */
-export function scopedManifest(spec: ModelSpec, siteLocal: readonly string[] = []): Manifest {
+/** True for the parameters that a round of this part trains. */
+export function isOfPart(name: string, part: ModelPart): boolean {
+  return part === 'all' || name.startsWith(ADVERSARY_PREFIX) === (part === 'adversary');
+}
+
+/**
+ * The model's manifest for a round of this part: what the choices name is `site-local`, what belongs to another part is `still`,
+ * the rest is federated.
+ */
+export function scopedManifest(spec: ModelSpec, siteLocal: readonly string[] = [], part: ModelPart = 'all'): Manifest {
   const matchers = siteLocal.map(siteLocalMatcher);
+  const scopeOf = (parameter: ParameterSpec): ParameterScope => {
+    if (matchers.some((matches) => matches(parameter))) return 'site-local';
+    return isOfPart(parameter.name, part) ? 'federated' : 'still';
+  };
   return {
     tensors: parametersOf(spec).map((parameter) => ({
       name: parameter.name,
       shape: parameter.shape,
       dtype: 'F32',
-      scope: matchers.some((matches) => matches(parameter)) ? 'site-local' : 'federated',
+      scope: scopeOf(parameter),
     })),
   };
 }

@@ -1,7 +1,10 @@
 import { FederationError, invariant } from '@consilium/shared/kernel';
 
-/** Where a tensor lives: averaged over the sites, or kept by each site (for example running statistics). */
-export type ParameterScope = 'federated' | 'site-local';
+/**
+ * What a round does with a tensor: it is averaged over the sites, kept by each site (for example running statistics), or it stands
+ * still because the round trains another part of the model.
+ */
+export type ParameterScope = 'federated' | 'site-local' | 'still';
 
 /** Element types a weight file may hold; arithmetic is always in f32 or f64. I8 means nothing without its scales. */
 export type TensorDtype = 'F32' | 'F16' | 'BF16' | 'I8';
@@ -29,7 +32,7 @@ export function parameterCount(manifest: Manifest): number {
   return manifest.tensors.reduce((sum, tensor) => sum + elementCount(tensor.shape), 0);
 }
 
-/** Only the tensors that take part in averaging, in the manifest's order. */
+/** Only the tensors that the sites send and that are averaged, in the manifest's order. */
 export function federatedPart(manifest: Manifest): Manifest {
   return { tensors: manifest.tensors.filter((tensor) => tensor.scope === 'federated') };
 }

@@ -10,6 +10,7 @@ import {
   sideMultiplesOf,
   siteLocalMatcher,
 } from '@consilium/shared/models';
+import { adversaryIssues } from './adversary-checks.js';
 import { durationField, nameField, positiveInteger } from './fields.js';
 import { recipeSchema } from './recipe-plan.js';
 import { objectiveSchema, representationRounds } from './objective-plan.js';
@@ -73,6 +74,9 @@ export const campaignPlanSchema = z
     message: 'the objective universal-model trains a model of the architecture universal-model, and nothing else does',
   })
   .superRefine(checkUniversal)
+  .superRefine((plan, context) => {
+    for (const { path, message } of adversaryIssues(plan)) context.addIssue({ code: 'custom', path: [...path], message });
+  })
   .refine((plan) => answersEveryVoxel(backboneOf(plan.model)), {
     path: ['model', 'architecture'],
     message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',
@@ -88,10 +92,8 @@ export const campaignPlanSchema = z
     message: 'models-genesis distorts intensities between 0 and 1: use "window"',
   })
   .refine(
-    ({ objective, training, rounds }) => {
-      const steps = training.steps * representationRounds(objective, rounds);
-      return (training.schedule?.warmUp?.steps ?? 0) < steps;
-    },
+    ({ training, objective, rounds }) =>
+      (training.schedule?.warmUp?.steps ?? 0) < training.steps * representationRounds(objective, rounds),
     {
       path: ['training', 'schedule', 'warmUp', 'steps'],
       message: 'the warm-up would not be over before the last step of the last round',

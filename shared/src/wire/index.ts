@@ -9,6 +9,7 @@ export * from './protocol-1.js';
 export * from './protocol-version.js';
 export * from './recipe-plan.js';
 export * from './reports.js';
+export * from './round-part.js';
 export * from './round-plan.js';
 export * from './site-catalogue.js';
 export * from './site-events.js';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ModelPart } from '@consilium/shared/models';
 import { fraction, positiveInteger } from './fields.js';
 import { curriculumSchema, genesisTransformsSchema } from './genesis-transforms.js';
 
@@ -78,7 +79,7 @@ export const objectiveSchema = z.discriminatedUnion('kind', [genesisObjectiveSch
 export type ObjectivePlan = z.infer<typeof objectiveSchema>;
 
 /** What a round trains. */
-export type RoundPart = 'all' | 'representation' | 'adversary';
+export type RoundPart = ModelPart;
 
 /**
  * What the round of this number (from 1) trains: with a frozen adversary each round of the representation is followed by its

@@ -28,6 +28,17 @@ export type UpdateState = (typeof UPDATE_STATES)[number];
 export const CAMPAIGN_STATES = ['active', 'paused', 'scoring', 'finished', 'failed', 'cancelled'] as const;
 export type CampaignState = (typeof CAMPAIGN_STATES)[number];
 
+/** Where a round of a campaign with a frozen adversary stands; no other campaign's rounds say it. */
+export const roundPlaceSchema = z.object({
+  part: z.enum(['representation', 'adversary']),
+  /** Rounds of the campaign. */
+  rounds: z.int(),
+  /** Which of the adversary rounds after a round of the representation it is, from 1, and of how many; 0 in the latter. */
+  subRound: z.int(),
+  subRounds: z.int(),
+});
+export type RoundPlaceView = z.infer<typeof roundPlaceSchema>;
+
 const campaignReference = { campaignId: z.string(), campaignName: z.string(), atMs: z.number() };
 
 /** What the command line's --follow and a dashboard read. */
@@ -37,6 +48,7 @@ export const campaignEventSchema = z.discriminatedUnion('kind', [
     ...campaignReference,
     kind: z.literal('round'),
     roundNumber: z.int(),
+    place: roundPlaceSchema.optional(),
     state: z.enum(ROUND_STATES),
     /** Of the version that the round produced. */
     versionDigest: digestField.optional(),
@@ -108,6 +120,7 @@ export type VersionView = z.infer<typeof versionViewSchema>;
 export const roundViewSchema = z.object({
   id: z.string(),
   number: z.int(),
+  place: roundPlaceSchema.optional(),
   /** 1 for the first try of this number. */
   attempt: z.int(),
   state: z.enum(ROUND_STATES),

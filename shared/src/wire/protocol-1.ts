@@ -25,7 +25,8 @@ export function offerInProtocol1({ participationId, uploadId, digest, baseDigest
 
 function reportInProtocol1(report: UpdateReport): UpdateReport {
   const { steps, patches, meanLoss, lastLoss, trainingMs, waitedMs, volumes, baseScore } = report;
-  return { steps, patches, meanLoss, lastLoss, trainingMs, waitedMs, volumes, baseScore: scoreInProtocol1(baseScore) };
+  const known = { steps, patches, meanLoss, lastLoss, trainingMs, waitedMs, volumes };
+  return baseScore === undefined ? known : { ...known, baseScore: scoreInProtocol1(baseScore) };
 }
 
 /** The report of a score as a coordinator of protocol 1 takes it. */

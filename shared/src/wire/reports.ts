@@ -58,7 +58,7 @@ export type StepFigures = z.infer<typeof stepFiguresSchema>;
 /** What a site reports with its update. */
 export const updateReportSchema = z.strictObject({
   steps: positiveInteger,
-  /** Patches trained: the site's weight in the average. */
+  /** Patches trained, or behind the gradient of an adversary round: the site's weight in the average. */
   patches: positiveInteger,
   meanLoss: z.number().min(0),
   lastLoss: z.number().min(0),
@@ -67,8 +67,8 @@ export const updateReportSchema = z.strictObject({
   waitedMs: z.number().min(0).optional(),
   /** Volumes in the site's collection; a count, nothing more. */
   volumes: positiveInteger,
-  /** The base version on the frozen probe, measured before training. */
-  baseScore: probeScoreSchema,
+  /** The base version on the frozen probe, measured before training; left out in adversary rounds, where it would cost the most. */
+  baseScore: probeScoreSchema.optional(),
   /** Euclidean norm of trained − base, before anything is added or rounded. Both figures only where the plan has `updates`. */
   deltaNorm: z.number().min(0).optional(),
   /** What the number format took from what was to be delivered, as a share of its norm. */

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { ADVERSARY_PREFIX, type ModelSpec, parametersOf, siteLocalMatcher, type UniversalSpec } from '@consilium/shared/models';
+import type { ModelSpec, UniversalSpec } from '@consilium/shared/models';
 import type { ObjectivePlan, UniversalObjective } from './objective-plan.js';
 import type { PatchPlan } from './training-plan.js';
 
@@ -8,25 +8,20 @@ export interface UniversalCampaign {
   readonly model: ModelSpec;
   readonly objective: ObjectivePlan;
   readonly patch: PatchPlan;
-  readonly siteLocal?: readonly string[] | undefined;
-  readonly rounds: number;
 }
 
 type Refuse = (path: readonly (string | number)[], message: string) => void;
 
 /** A site tells CT from MR: the classes of the adversary. */
 const MODALITIES = 2;
-/** Voxels of a patch side for one voxel of what the adversary's last convolution gives. */
-const ADVERSARY_STRIDE = 16;
 
-/** Refuses a universal objective whose parts do not fit each other or the model. */
+/** Refuses a universal objective whose heads and labels do not fit each other or the model; see `adversaryIssues` for its adversary. */
 export function checkUniversal(plan: UniversalCampaign, context: z.RefinementCtx): void {
   const { model, objective } = plan;
   if (model.architecture !== 'universal-model' || objective.kind !== 'universal-model') return;
   const refuse: Refuse = (path, message) => context.addIssue({ code: 'custom', path: [...path], message });
   checkScales(model, objective, plan.patch, refuse);
-  checkAdversary(model, objective, plan.patch, refuse);
-  if (objective.adversary.mode === 'frozen') checkFrozen(model, plan, 1 + objective.adversary.subRounds, refuse);
+  checkModalities(model, objective, refuse);
 }
 
 function checkScales(model: UniversalSpec, { scaleWeight }: UniversalObjective, { scales }: PatchPlan, refuse: Refuse): void {
@@ -44,45 +39,13 @@ function checkScales(model: UniversalSpec, { scaleWeight }: UniversalObjective, 
   }
 }
 
-function checkAdversary(
-  model: UniversalSpec,
-  { adversary, modalities }: UniversalObjective,
-  { sizeVoxels }: PatchPlan,
-  refuse: Refuse,
-): void {
+function checkModalities(model: UniversalSpec, { adversary, modalities }: UniversalObjective, refuse: Refuse): void {
   if (model.modalities !== 0 && model.modalities !== MODALITIES) {
     refuse(['model', 'modalities'], 'sites tell CT from MR: the adversary has 2 classes, or none');
   }
   if (adversary.mode === 'none') return;
   const path = ['objective', 'adversary', 'mode'];
-  if (model.modalities === 0) refuse(path, 'the model has no adversary: set the mode to "none", or the model’s modalities');
   if (modalities !== undefined && new Set(modalities).size < MODALITIES) {
     refuse(path, 'with volumes of one modality there is nothing for an adversary to tell: set the mode to "none"');
-  }
-  const voxels = sizeVoxels.reduce((product, side) => product * Math.ceil(side / ADVERSARY_STRIDE), 1);
-  if (voxels < 2) {
-    const message = 'of so small a patch the adversary’s last norm sees a single voxel: at least one side must exceed 16';
-    refuse(['patch', 'sizeVoxels'], message);
-  }
-}
-
-/** What the sites' gradients at the shared adversary need to add up to the one of all their patches. */
-function checkFrozen(model: UniversalSpec, { siteLocal = [], rounds }: UniversalCampaign, cycle: number, refuse: Refuse): void {
-  if (rounds < cycle) {
-    const message = `a frozen adversary needs ${cycle} rounds or more: one of the representation, then its subRounds`;
-    refuse(['rounds'], message);
-  }
-  if (model.norm === 'batch') {
-    const message =
-      'a frozen adversary needs a norm that looks at single patches ("instance", "group"): with batch norm the sites’ gradients ' +
-      'would not add up to those of all their patches';
-    refuse(['model', 'norm'], message);
-  }
-  const adversary = parametersOf(model).filter(({ name }) => name.startsWith(ADVERSARY_PREFIX));
-  for (const [index, pattern] of siteLocal.entries()) {
-    if (!adversary.some(siteLocalMatcher(pattern))) continue;
-    const message =
-      'a frozen adversary is the same at all sites, but this keeps parts of it at each; name the backbone’s instead';
-    refuse(['siteLocal', index], message);
   }
 }

@@ -7,7 +7,7 @@ import {
   invariant,
   shortDigest,
 } from '@consilium/shared/kernel';
-import { describeSkill, type Progress } from '@consilium/shared/wire';
+import { describeRound, describeSkill, partOfRound, type Progress, roundPlaceView, stepsOfRound } from '@consilium/shared/wire';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import type { Log } from '@consilium/shared/terminal';
 import type { TrainerLimits, TrainerOrder, TrainerProgress, TrainerResult } from '../trainer/trainer-messages.js';
@@ -91,9 +91,11 @@ export class StepWork {
 
   private noteInvitation({ assignment: { participationId, plan, planDigest, remainingMs } }: StepOf<'note-invitation'>): void {
     this.parts.journal.invite(participationId, plan, planDigest);
-    this.parts.board.update({ recentLosses: [], loss: null, step: 0, steps: plan.training.steps });
+    this.parts.board.update({ recentLosses: [], loss: null, step: 0, steps: stepsOfRound(plan) });
     const left = formatDuration(remainingMs);
-    this.parts.log.info(`${plan.campaignName}, round ${plan.roundNumber} of ${plan.rounds}: invited, ${left} left`);
+    const place = roundPlaceView(plan, plan.roundNumber);
+    const round = place === undefined ? `round ${plan.roundNumber} of ${plan.rounds}` : describeRound(plan.roundNumber, place);
+    this.parts.log.info(`${plan.campaignName}, ${round}: invited, ${left} left`);
   }
 
   private async abandon({ participationId }: StepOf<'abandon'>): Promise<void> {
@@ -120,9 +122,12 @@ export class StepWork {
   private async train({ record }: StepOf<'train'>, signal: AbortSignal): Promise<void> {
     const { files, journal, log, limits } = this.parts;
     const { participationId, plan } = record;
-    const { steps: mostSteps, minutes } = plan.training;
+    const { minutes } = plan.training;
+    const steps = stepsOfRound(plan);
+    const isGradient = partOfRound(plan.objective, plan.roundNumber) === 'adversary';
     const budget = minutes === undefined ? '' : `, for ${formatDuration(60_000 * minutes)} at most`;
-    log.info(`round ${plan.roundNumber}: training ${mostSteps} steps${budget}`);
+    const work = isGradient ? `the adversary’s gradient on ${steps} patches` : `training ${steps} steps`;
+    log.info(`round ${plan.roundNumber}: ${work}${budget}`);
     const basePath = files.versionPath(plan.base.digest);
     const control = controlOf(plan);
     const controlPath = control && files.versionPath(control.digest);
@@ -130,7 +135,6 @@ export class StepWork {
     const result = await this.compute(order, signal, (progress) => {
       const isTraining = progress.phase === 'training';
       const step = isTraining ? progress.step : 0;
-      const { steps } = plan.training;
       const { loss, figures } = progress;
       this.report({ participationId, phase: 'training', step, steps, loss, figures, share: Math.min(1, step / steps) });
     });
@@ -139,8 +143,8 @@ export class StepWork {
     journal.change(participationId, { phase: 'trained', update: { path, digest, bytes, report } });
     const { baseScore, meanLoss, trainingMs, waitedMs } = report;
     log.info(
-      `round ${plan.roundNumber}: trained in ${formatDuration(trainingMs)}, mean loss ${meanLoss.toFixed(4)}, ` +
-        `skill of the base ${describeSkill(baseScore)}` +
+      `round ${plan.roundNumber}: ${isGradient ? 'done' : 'trained'} in ${formatDuration(trainingMs)}, mean loss ${meanLoss.toFixed(4)}` +
+        (baseScore === undefined ? '' : `, skill of the base ${describeSkill(baseScore)}`) +
         (waitedMs === undefined ? '' : `, ${formatShare(waitedMs / Math.max(1, trainingMs))} of the time waiting for patches`) +
         (peakResidentBytes === undefined ? '' : `, at most ${formatBytes(peakResidentBytes)} of memory`),
     );

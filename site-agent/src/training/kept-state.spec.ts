@@ -10,6 +10,7 @@ const [model, wider] = [1, 2].map((width) => modelSpecSchema.parse({ architectur
   ModelSpec,
   ModelSpec,
 ];
+const { objective } = makeTrainAssignment().plan;
 const weights = initialWeights(model, 1);
 const isNorm = (name: string): boolean => /^[ed]\d\.[14]\./.test(name);
 const plan: RoundPlan = {
@@ -37,9 +38,9 @@ describe('what a site keeps of a campaign', () => {
   it('is what the plan asks for', () => {
     expect(keptParts(makeTrainAssignment().plan)).toEqual({});
     expect(Object.keys(keptParts(plan))).toEqual(['residual', 'control', 'siteLocal']);
-    expect(keptParts({ model, updates: { format: 'f32', errorFeedback: true } })).toEqual({});
-    expect(keptParts({ model, updates: { format: 'f16', errorFeedback: false } })).toEqual({});
-    expect(keptParts({ model, localRule: { kind: 'proximal', mu: 1 } })).toEqual({});
+    expect(keptParts({ model, objective, updates: { format: 'f32', errorFeedback: true } })).toEqual({});
+    expect(keptParts({ model, objective, updates: { format: 'f16', errorFeedback: false } })).toEqual({});
+    expect(keptParts({ model, objective, localRule: { kind: 'proximal', mu: 1 } })).toEqual({});
   });
 
   it('comes back to the bit, and only the parts that are wanted', async () => {
@@ -47,7 +48,7 @@ describe('what a site keeps of a campaign', () => {
     const digest = await writeKeptState(path, state);
     expect(await read()).toEqual({ state, digest });
     expect(await digestOfKept(path)).toBe(digest);
-    expect((await read(keptParts({ model, siteLocal: ['norms'] }))).state).toEqual({ siteLocal: state.siteLocal });
+    expect((await read(keptParts({ model, objective, siteLocal: ['norms'] }))).state).toEqual({ siteLocal: state.siteLocal });
     expect(await read({})).toEqual({ state: {} });
     expect(warnings).toEqual([]);
   });

@@ -15,7 +15,7 @@ import {
   type WeightSet,
   writeSafetensors,
 } from '@consilium/shared/weights';
-import type { RoundPlan } from '@consilium/shared/wire';
+import { frozenAdversary, type RoundPlan } from '@consilium/shared/wire';
 import { digestOfTensors, prefixed, withPrefix } from './tensor-groups.js';
 
 /** Each part by the parameters' names; a part that is missing is zero, or as the base has it. */
@@ -32,11 +32,12 @@ type Part = keyof KeptState;
 const PREFIXES: Readonly<Record<Part, string>> = { residual: 'residual/', control: CONTROL_PREFIX, siteLocal: 'site-local/' };
 const PARTS = Object.keys(PREFIXES) as Part[];
 
-type KeepingPlan = Pick<RoundPlan, 'model' | 'siteLocal' | 'updates' | 'localRule'>;
+type KeepingPlan = Pick<RoundPlan, 'model' | 'objective' | 'siteLocal' | 'updates' | 'localRule'>;
 
 /** The parts that a plan makes a site keep, with the tensors that each must hold. */
-export function keptParts({ model, siteLocal, updates, localRule }: KeepingPlan): Partial<Record<Part, Manifest>> {
-  const manifest = scopedManifest(model, siteLocal);
+export function keptParts({ model, objective, siteLocal, updates, localRule }: KeepingPlan): Partial<Record<Part, Manifest>> {
+  // The gradients of a frozen adversary are not rounded, and leave nothing.
+  const manifest = scopedManifest(model, siteLocal, frozenAdversary(objective) === undefined ? 'all' : 'representation');
   // 32-bit floats lose nothing.
   const feedsBack = updates !== undefined && updates.errorFeedback && updates.format !== 'f32';
   return {

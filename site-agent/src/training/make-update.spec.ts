@@ -1,7 +1,7 @@
 import { Random } from '@consilium/shared/kernel';
 import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
 import { addWeights, decodeUpdate, SCALE_SUFFIX, subtractWeights, type WeightSet } from '@consilium/shared/weights';
-import { localTrainingSchema, type RoundPlan } from '@consilium/shared/wire';
+import { localTrainingSchema, objectiveSchema, type RoundPlan } from '@consilium/shared/wire';
 import { makeTrainAssignment } from '../../../test/fixtures/make-assignment.js';
 import type { KeptState } from './kept-state.js';
 import { makeUpdate, type TrainedRound } from './make-update.js';
@@ -71,6 +71,33 @@ describe('the update of a round', () => {
     const off = make(planWith({ updates: { format: 'int8', errorFeedback: false } }), trainedFrom(0), { residual: base });
     expect(off.next).toEqual({});
     expect(off.tensors).toEqual(make(planWith({ updates: { format: 'int8', errorFeedback: false } }), trainedFrom(0)).tensors);
+  });
+
+  it('leaves out what the site has not trained, and owes what earlier roundings took of it', () => {
+    const plan = planWith({ updates: { format: 'int8', errorFeedback: true } });
+    const leavesOut = (name: string): boolean => name.startsWith('out.');
+    const before = make(plan, trainedFrom(0)).next;
+    const { tensors, next } = make(plan, trainedFrom(1), before, { leavesOut });
+    expect(tensors.some(({ name }) => leavesOut(name))).toBe(false);
+    const owed = (kept: KeptState) => kept.residual?.filter(({ name }) => leavesOut(name));
+    expect(owed(next)).toEqual(owed(before));
+    expect(owed(make(plan, trainedFrom(1), {}, { leavesOut }).next)?.every(({ values }) => values.every((x) => x === 0))).toBe(
+      true,
+    );
+    const rest = (all: typeof tensors) => all.filter(({ name }) => !leavesOut(name));
+    expect(tensors).toEqual(rest(make(plan, trainedFrom(1), before).tensors));
+  });
+
+  it('holds the representation alone where the adversary has rounds of its own', () => {
+    const model = modelSpecSchema.parse({ architecture: 'universal-model', width: 1, norm: 'instance', scaleFeatures: 1 });
+    const objective = objectiveSchema.parse({ kind: 'universal-model', adversary: { mode: 'frozen' } });
+    const base = initialWeights(model, 1);
+    const trained = base.map((tensor) => ({ ...tensor, values: tensor.values.map((value) => value + 0.25) }));
+    const plan = planWith({ model, objective, updates: { format: 'f16', errorFeedback: true } });
+    const { tensors, next } = makeUpdate({ plan, base, kept: {}, mean: undefined, trained, last: trained, steps: 4 });
+    const expected = base.map(({ name }) => name).filter((name) => !name.startsWith('modality.'));
+    expect(tensors.map(({ name }) => name)).toEqual(expected);
+    expect(next.residual?.map(({ name }) => name)).toEqual(expected);
   });
 
   it('leaves what is the site’s own at the site', () => {

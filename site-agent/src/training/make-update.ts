@@ -14,8 +14,9 @@ import {
   siteLocalPart,
   subtractWeights,
   type WeightSet,
+  type WeightTensor,
 } from '@consilium/shared/weights';
-import type { RoundPlan, UpdateReport } from '@consilium/shared/wire';
+import { partOfRound, type RoundPlan, type UpdateReport } from '@consilium/shared/wire';
 import { type KeptState, keptParts } from './kept-state.js';
 import { controlChange, gradientWeight } from './local-rules/control-variates.js';
 import { rateInRound } from './schedules/round-rate.js';
@@ -34,6 +35,8 @@ export interface TrainedRound {
   /** The weights after the last step, whatever is delivered. */
   readonly last: WeightSet;
   readonly steps: number;
+  /** True for parameters that this site has not trained and leaves out of its update; none when left out. */
+  readonly leavesOut?: ((name: string) => boolean) | undefined;
 }
 
 export interface MadeUpdate {
@@ -50,10 +53,12 @@ export interface MadeUpdate {
  * tensor by tensor: only what is delivered and what is kept is ever there as a whole.
  */
 export function makeUpdate(round: TrainedRound): MadeUpdate {
-  const { plan, trained, steps } = round;
+  const { plan, trained, steps, leavesOut } = round;
   const wanted = keptParts(plan);
-  const manifest = scopedManifest(plan.model, plan.siteLocal);
-  const parts = pick(trained, federatedPart(manifest).tensors).map((tensor) => encodeDelta(round, [tensor], wanted.residual));
+  const manifest = scopedManifest(plan.model, plan.siteLocal, partOfRound(plan.objective, plan.roundNumber));
+  const parts = pick(trained, federatedPart(manifest).tensors).map((tensor) =>
+    leavesOut?.(tensor.name) === true ? leaveOut(round, tensor, wanted.residual) : encodeDelta(round, [tensor], wanted.residual),
+  );
   const controls = wanted.control?.tensors.map(({ name }) => encodeControl(round, name)) ?? [];
   const siteLocal = wanted.siteLocal && pick(trained, siteLocalPart(manifest).tensors);
   if (siteLocal !== undefined) requireFinite(siteLocal, steps);
@@ -88,6 +93,13 @@ function encodeDelta({ plan, base, kept, steps }: TrainedRound, trained: WeightS
   const lost = subtractWeights(whole, decoded);
   const squares = { delta: squaresOf(delta), whole: squaresOf(whole), lost: squaresOf(lost) };
   return { tensors, kept: feedback === undefined ? [] : lost, squares };
+}
+
+/** Nothing is delivered; what earlier roundings took is still to come. */
+function leaveOut({ kept }: TrainedRound, { name, shape, values }: WeightTensor, feedback: Manifest | undefined): DeltaPart {
+  const earlier = kept.residual?.filter((tensor) => tensor.name === name) ?? [];
+  const owed = earlier.length > 0 ? earlier : [{ name, shape, values: new Float32Array(values.length) }];
+  return { tensors: [], kept: feedback === undefined ? [] : owed, squares: { delta: 0, whole: 0, lost: 0 } };
 }
 
 function figuresOf(parts: readonly DeltaPart[]): MadeUpdate['figures'] {

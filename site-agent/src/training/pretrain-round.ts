@@ -2,28 +2,22 @@
  * Local training of one round: base weights in, update (trained − base) out. Everything on disk can be lost at any moment
  * and is made again; repeating an order returns the same update, bit for bit on the same machine.
  */
-import { algorithmOf, type Digest, digestOfFile, digestOfJson, required } from '@consilium/shared/kernel';
+import { algorithmOf, type Digest, digestOfJson, required } from '@consilium/shared/kernel';
 import { type WeightSet, writeEncoded } from '@consilium/shared/weights';
-import {
-  digestField,
-  type Monitors,
-  patchesPerStep,
-  type ProbeScore,
-  probeScoreSchema,
-  updateReportSchema,
-} from '@consilium/shared/wire';
+import { type Monitors, partOfRound, patchesPerStep, type ProbeScore, probeScoreSchema } from '@consilium/shared/wire';
 import { z } from 'zod';
 import { campaignStateFile, siteFolder } from '../config/site-folder.js';
-import { peakResidentBytes } from '../trainer/memory-limit.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PretrainOrder, PretrainResult } from '../trainer/trainer-messages.js';
+import { isAdversary, lacksAdversary } from './adversary-share.js';
+import { executeAdversaryRound } from './adversary-round.js';
 import { readControl, readVersion, withSiteLocal } from './base-weights.js';
 import { openProbe } from './batch-feed.js';
 import { CheckpointStore } from './checkpoint.js';
 import { StepLeader } from './data-parallel/lead-steps.js';
 import { DataWait } from './data-wait.js';
 import type { ReplicaTeam } from './data-parallel/replica-team.js';
-import { digestOfKept, type KeptState, keptParts, readKeptState, writeKeptState } from './kept-state.js';
+import { type KeptState, keptParts, readKeptState, writeKeptState } from './kept-state.js';
 import type { Learner } from './learner.js';
 import { roundRule } from './local-rules/round-rule.js';
 import { makeUpdate } from './make-update.js';
@@ -31,21 +25,12 @@ import { openRoundLearner } from './open-round-learner.js';
 import { openRoundFeed } from './round-feed.js';
 import { prepareFolder, readRecord, type RoundFolder, roundFolder, writeRecord } from './round-folder.js';
 import { monitorBase, monitorTrained } from './round-probe.js';
+import { finishRound, readFinished, updateMetadata } from './round-result.js';
 import { rateInRound } from './schedules/round-rate.js';
 import { probeStream } from './score-order.js';
 import { scoreProbe } from './score-version.js';
 import { loadCollection, modalitiesOf, type SiteCollection } from './site-collection.js';
 import { train, type TrainingState, UNTRAINED } from './train.js';
-
-const resultSchema = z.object({
-  planDigest: z.string(),
-  digest: digestField,
-  bytes: z.int(),
-  report: updateReportSchema,
-  /** Names what the site will keep; left out where it keeps nothing. */
-  state: digestField.optional(),
-  peakResidentBytes: z.number().optional(),
-});
 
 const MINUTE_MS = 60_000;
 
@@ -75,6 +60,7 @@ interface Round {
 
 /** Does the order, or returns at once what an earlier attempt finished. Its folder holds the update afterwards. */
 export async function executePretrain(order: PretrainOrder, context: OrderContext): Promise<PretrainResult> {
+  if (partOfRound(order.plan.objective, order.plan.roundNumber) === 'adversary') return executeAdversaryRound(order, context);
   const site = siteFolder(order.home);
   const folder = roundFolder(site.roundsFolder, order.participationId);
   await prepareFolder(folder.path);
@@ -208,17 +194,11 @@ async function deliver(
   const trained = average ?? last;
   if (average !== undefined) learner.loadWeights(average); // it is what is delivered that is looked at
   const monitors = await monitorTrained({ plan, context, collection, learner }, baseMonitors);
-  const { tensors, next, figures } = makeUpdate({ plan, base, kept, mean, trained, last, steps: state.step });
-  const metadata = {
-    format: 'pt',
-    kind: 'update',
-    base: plan.base.digest,
-    plan: planDigest,
-    round: String(plan.roundNumber),
-    patches: String(patches),
-  };
+  const leavesOut = lacksAdversary(plan.objective, collection.volumes) ? isAdversary : undefined;
+  const { tensors, next, figures } = makeUpdate({ plan, base, kept, mean, trained, last, steps: state.step, leavesOut });
   const keeps = Object.values(next).some((part) => part !== undefined);
   const stateDigest = keeps ? await writeKeptState(folder.stateFile, next) : undefined;
+  const metadata = updateMetadata(plan, planDigest, patches);
   const { digest, bytes } = await writeEncoded(folder.updateFile, tensors, { metadata, digest: algorithmOf(plan.base.digest) });
   const report = {
     steps: state.step,
@@ -232,18 +212,5 @@ async function deliver(
     ...figures,
     ...(monitors === undefined ? {} : { monitors }),
   };
-  const made = { digest, bytes, report, peakResidentBytes: peakResidentBytes() };
-  await writeRecord(folder.resultFile, { planDigest, state: stateDigest, ...made });
-  return { kind: 'pretrain', updatePath: folder.updateFile, ...made };
-}
-
-/** The result of an earlier attempt at the same plan whose update, and what is kept with it, are still whole on disk. */
-async function readFinished(folder: RoundFolder, planDigest: string): Promise<PretrainResult | undefined> {
-  const record = await readRecord(folder.resultFile, resultSchema);
-  if (record === undefined || record.planDigest !== planDigest) return undefined;
-  const actual = await digestOfFile(folder.updateFile, algorithmOf(record.digest)).catch(() => undefined);
-  if (actual !== record.digest) return undefined;
-  if (record.state !== undefined && (await digestOfKept(folder.stateFile)) !== record.state) return undefined;
-  const { bytes, report, peakResidentBytes: peak } = record;
-  return { kind: 'pretrain', updatePath: folder.updateFile, digest: actual, bytes, report, peakResidentBytes: peak };
+  return finishRound(folder, planDigest, { digest, bytes, report }, stateDigest);
 }

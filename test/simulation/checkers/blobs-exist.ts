@@ -20,7 +20,8 @@ export const blobsExist: Checker = {
 };
 
 function missingBytes(row: Row, blobs: ReadonlyMap<string, Buffer>): string | undefined {
-  const { digest, bytes } = row as unknown as ModelVersion;
+  const { digest, bytes, stateDigest } = row as unknown as ModelVersion;
+  if (typeof stateDigest === 'string' && !blobs.has(stateDigest)) return `the state of ${digest} was not there at the commit`;
   const content = blobs.get(digest);
   if (content === undefined) return `the bytes of ${digest} were not there at the commit`;
   if (content.length !== bytes) return `${digest} has ${content.length} bytes, not ${bytes}`;

@@ -12,6 +12,7 @@ import { noBugShown } from './no-bug-shown.js';
 import { noLostSteps } from './no-lost-steps.js';
 import { nobodyLeftWaiting } from './nobody-left-waiting.js';
 import { oneVersionPerRound } from './one-version-per-round.js';
+import { partsInTurn } from './parts-in-turn.js';
 import { quorumAndRequiredSites } from './quorum-and-required-sites.js';
 import { roundsCloseInTime } from './rounds-close-in-time.js';
 import { unbrokenLineage } from './unbroken-lineage.js';
@@ -22,6 +23,7 @@ export const CHECKERS: readonly Checker[] = [
   countedOnce,
   exactSums,
   unbrokenLineage,
+  partsInTurn,
   blobsExist,
   historyStands,
   acknowledgedWorkCounts,

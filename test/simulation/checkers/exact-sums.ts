@@ -1,5 +1,5 @@
 import { algorithmOf, digestOfBytes } from '@consilium/shared/kernel';
-import { foldedBytes, type FoldedUpdate } from '../world/folded-bytes.js';
+import { foldedBytes, type FoldedUpdate, readFolded } from '../world/folded-bytes.js';
 import { atTheEnd, type FinalRecords, firstWrong, isCounting } from './checker.js';
 
 /** Works out from the records alone what must have been folded: the updates that count, in site order, with their weights. */
@@ -10,7 +10,8 @@ export const exactSums = atTheEnd(
       if (roundId === null) return undefined;
       const base = records.versions.find((version) => version.campaignId === campaignId && version.number === number - 1);
       if (base === undefined) return `version ${number} has no base`;
-      const expected = foldedBytes(base.digest, expectedUpdates(records, roundId, base.number));
+      const content = readFolded(world.disk.blobs.get(digest) ?? Buffer.alloc(0));
+      const expected = foldedBytes(base.digest, expectedUpdates(records, roundId, base.number), content?.parts);
       if (digestOfBytes(expected, algorithmOf(digest)) === digest) return undefined;
       return `version ${number} holds ${world.disk.blobs.get(digest)?.toString()}, and should hold ${expected.toString()}`;
     }),

@@ -1,3 +1,4 @@
+import { stepsOfRound } from '@consilium/shared/wire';
 import { Participation } from '../../../coordinator/src/rounds/participation.entity.js';
 import { Round } from '../../../coordinator/src/rounds/round.entity.js';
 import { Campaign } from '../../../coordinator/src/campaigns/campaign.entity.js';
@@ -17,7 +18,9 @@ export const noLostSteps: Checker = {
     for (const [participationId, steps] of world.computedSteps) {
       const part = parts.get(participationId);
       if (part === undefined) return 'somebody trained for no round';
-      const wanted = plans.get(rounds.get(part.roundId)?.campaignId ?? '')?.training.steps ?? 0;
+      const round = rounds.get(part.roundId);
+      const plan = plans.get(round?.campaignId ?? '');
+      const wanted = plan === undefined || round === undefined ? 0 : stepsOfRound({ ...plan, roundNumber: round.number });
       const deaths = world.deathsOf(part.siteName) + TRAINER_DEATHS;
       if (steps > wanted + deaths * CHECKPOINT_STEPS) return `${part.siteName} trained ${steps} steps where ${wanted} were asked`;
     }

@@ -1,3 +1,4 @@
+import type { TensorEntry } from '@consilium/shared/weights';
 import type { Assignment } from '@consilium/shared/wire';
 import type { EntityManager } from 'typeorm';
 import type { Campaign } from '../../../coordinator/src/campaigns/campaign.entity.js';
@@ -97,6 +98,10 @@ function writesBehind(real: BlobStore, life: Life): BlobStore {
   };
 }
 
+function asFederated(tensor: TensorEntry): TensorEntry {
+  return { ...tensor, scope: 'federated' };
+}
+
 export interface Mutant {
   readonly mutation: Mutation;
   /** Promises that it breaks; one of them must be found broken. */
@@ -123,6 +128,18 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'leaves the last update out of a fold': {
     mutation: { fold: (job) => ({ ...job, updates: job.updates.slice(0, Math.max(1, job.updates.length - 1)) }) },
     breaks: /in site order/,
+  },
+  'lets the representation move in adversary rounds': {
+    mutation: { fold: (job) => ({ ...job, manifest: { tensors: job.manifest.tensors.map(asFederated) } }) },
+    breaks: /move in turn/,
+  },
+  'folds gradients by the recipe of the representation': {
+    mutation: { fold: (job) => ({ ...job, recipe: { name: 'fedavg' } }) },
+    breaks: /move in turn/,
+  },
+  'forgets what a part has carried while the other one moved': {
+    mutation: { fold: (job) => ({ ...job, statePath: null }) },
+    breaks: /move in turn/,
   },
   'advances without the bytes on disk': { mutation: { blobs: writesBehind }, breaks: /bytes that it names are on disk/ },
   'lets an update count twice towards the quorum': {

@@ -1,4 +1,5 @@
-import { type CampaignPlan, campaignPlanSchema, recipeSchema } from '@consilium/shared/wire';
+import { modelSpecSchema } from '@consilium/shared/models';
+import { type CampaignPlan, campaignPlanSchema, objectiveSchema, recipeSchema } from '@consilium/shared/wire';
 import type { SitePlan, WorldPlan } from './world-plan.js';
 
 /** Of a campaign of the smallest network; SHA-256, and 12 steps a round. */
@@ -6,6 +7,16 @@ export const DEFAULTS = campaignPlanSchema.parse({
   model: { architecture: 'genesis-unet3d', width: 1, norm: 'instance' },
   ...{ name: 'defaults', training: { steps: 12 }, digest: 'sha256', seed: 7, rounds: 1 },
 });
+
+/** What makes a campaign one with a frozen adversary, of the smallest model that has one. */
+export function withFrozenAdversary(subRounds: number, patches = 4): Pick<CampaignPlan, 'model' | 'objective'> {
+  const smallest = { width: 1, norm: 'instance', scales: 0, adversaryChannels: 1 };
+  const adversary = { mode: 'frozen', subRounds, patches, warmUpShare: 0.5 };
+  return {
+    model: modelSpecSchema.parse({ architecture: 'universal-model', ...smallest }),
+    objective: objectiveSchema.parse({ kind: 'universal-model', adversary }),
+  };
+}
 
 /** {@link DEFAULTS} with some changes. */
 export function simulatedCampaign(

@@ -1,5 +1,5 @@
 import { Random } from '@consilium/shared/kernel';
-import { DEFAULTS, simulatedCampaign } from './calm-world.js';
+import { DEFAULTS, simulatedCampaign, withFrozenAdversary } from './calm-world.js';
 import type { OperatorAct, SitePlan, WorldPlan } from './world-plan.js';
 
 const MINUTE_MS = 60_000;
@@ -61,6 +61,8 @@ function drawnCuts(random: Random): SitePlan['cuts'] {
 
 function drawnCampaign(name: string, sites: readonly string[], random: Random): OperatorAct[] {
   const quorum = random.integer(1, sites.length);
+  const parts = random.fork('parts');
+  const frozen = parts.chance(0.15) ? withFrozenAdversary(parts.integer(1, 3), parts.integer(2, 6)) : undefined;
   const cohort = random.chance(0.2) ? { sites: random.integer(quorum, sites.length) } : undefined;
   const campaign = simulatedCampaign({
     name,
@@ -75,6 +77,7 @@ function drawnCampaign(name: string, sites: readonly string[], random: Random): 
     ...(random.chance(0.15) ? { requiredSites: [sites[random.integer(0, sites.length - 1)] as string] } : {}),
     ...(random.chance(0.2) ? { recipe: { name: 'fedbuff', maximumStaleness: random.integer(1, 4) } } : {}),
     ...(random.chance(0.3) ? { digest: 'blake3' } : {}),
+    ...(frozen === undefined ? {} : { ...frozen, recipe: { name: 'fedadam' } }),
   });
   const atMs = random.between(5_000, 30_000);
   const later = (): number => atMs + random.between(MINUTE_MS, 20 * MINUTE_MS);

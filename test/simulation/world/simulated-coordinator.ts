@@ -1,4 +1,5 @@
-import { digestOfBytes, FederationError } from '@consilium/shared/kernel';
+import { type Digest, digestOfBytes, FederationError } from '@consilium/shared/kernel';
+import { isOfPart, type ModelPart } from '@consilium/shared/models';
 import type { Type } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { BlobStore } from '../../../coordinator/src/blobs/blob-store.js';
@@ -18,9 +19,19 @@ import { SitesController } from '../../../coordinator/src/sites/sites.controller
 import { UploadSpool } from '../../../coordinator/src/transfer/upload-spool.js';
 import { MeasureThreads } from '../../../coordinator/src/updates/measure-threads.js';
 import { SKETCH_BUCKETS } from '../../../coordinator/src/updates/sketch.js';
+import type { MeasureTask } from '../../../coordinator/src/updates/measure-update.js';
 import type { MeasuredUpdate } from '../../../coordinator/src/updates/update-facts.js';
+import type { UpdateShape } from '../../../coordinator/src/updates/update-tensors.js';
 import { type CoordinatorDisk, digestAt, SimulatedBlobs } from './coordinator-disk.js';
-import { foldedBytes } from './folded-bytes.js';
+import {
+  foldedBytes,
+  type FoldedParts,
+  type FoldedUpdate,
+  type MovedPart,
+  movedWeights,
+  readFolded,
+  weightsOf,
+} from './folded-bytes.js';
 import type { Life } from './life.js';
 import { PutTogether, type Token } from './put-together.js';
 import { NOT_FINITE, TOO_LARGE } from './simulated-trainer.js';
@@ -110,12 +121,35 @@ export class SimulatedFold {
   async fold(asked: FoldJob): Promise<FoldOutcome> {
     const job = this.changed(asked);
     const updates = job.updates.map(({ path, ...update }) => ({ ...update, digest: digestAt(path) }));
-    const content = foldedBytes(digestAt(job.basePath), updates);
-    await this.life.write('folded', FOLD_MS, () => this.disk.drafts.set(job.outputPath, content));
+    const parts = this.partsOf(job, updates);
+    const content = foldedBytes(digestAt(job.basePath), updates, parts);
+    const state =
+      parts && Buffer.from(JSON.stringify({ recipe: parts.recipe, before: parts.tookUp, made: digestOfBytes(content) }));
+    await this.life.write('folded', FOLD_MS, () => {
+      this.disk.drafts.set(job.outputPath, content);
+      if (state !== undefined) this.disk.drafts.set(job.stateOutputPath, state);
+    });
     const foldedSites = updates.map(({ siteName }) => siteName);
     const totalWeight = updates.reduce((sum, { patches }) => sum + patches, 0);
     const digest = digestOfBytes(content, job.digest);
-    return { digest, bytes: content.length, state: null, delta: null, leftOut: [], foldedSites, totalWeight };
+    const carried = state === undefined ? null : { digest: digestOfBytes(state, job.digest), bytes: state.length };
+    return { digest, bytes: content.length, state: carried, delta: null, leftOut: [], foldedSites, totalWeight };
+  }
+
+  /** Where a model has an adversary: what the job's manifest lets move, and what the two parts become. */
+  private partsOf({ manifest, recipe, basePath, statePath }: FoldJob, updates: readonly FoldedUpdate[]): FoldedParts | undefined {
+    const moves = (part: MovedPart): boolean =>
+      manifest.tensors.some(({ name, scope }) => scope === 'federated' && isOfPart(name, part));
+    if (!manifest.tensors.some(({ name }) => isOfPart(name, 'adversary'))) return undefined;
+    const base = readFolded(this.disk.at(basePath) ?? Buffer.alloc(0));
+    const next = (part: MovedPart): Digest =>
+      moves(part) ? movedWeights(weightsOf(base, part), updates) : weightsOf(base, part);
+    return {
+      moved: PARTS.filter(moves),
+      recipe: recipe.name,
+      tookUp: statePath === null ? null : digestAt(statePath),
+      weights: { representation: next('representation'), adversary: next('adversary') },
+    };
   }
 
   async discard(paths: readonly string[]): Promise<void> {
@@ -127,12 +161,21 @@ export class SimulatedFold {
 class SimulatedMeasure {
   constructor(private readonly disk: CoordinatorDisk) {}
 
-  async measure({ path }: { path: string }): Promise<MeasuredUpdate> {
+  async measure({ path, expected }: MeasureTask): Promise<MeasuredUpdate> {
     const content = this.disk.at(path);
     if (content === undefined) throw new FederationError('STORAGE_FAILED', 'the update is gone');
     if (content.includes(NOT_FINITE)) throw new FederationError('UPDATE_NOT_FINITE', 'the update holds a NaN');
+    requirePart(content, expected);
     return { norm: content.includes(TOO_LARGE) ? 10 : 1, sketch: SKETCH };
   }
 }
 
+/** An update of one part of a model holds nothing of the other. */
+function requirePart(content: Buffer, { deltas }: UpdateShape): void {
+  const { part } = JSON.parse(content.toString()) as { part?: ModelPart };
+  if (part === undefined || deltas.every(({ name }) => isOfPart(name, part))) return;
+  throw new FederationError('MANIFEST_MISMATCH', `the update holds the ${part}`);
+}
+
+const PARTS: readonly MovedPart[] = ['representation', 'adversary'];
 const SKETCH = Buffer.from(new Float32Array(SKETCH_BUCKETS).fill(1).buffer).toString('base64');

@@ -1,5 +1,5 @@
 import { digestOfBytes, FederationError, type Random } from '@consilium/shared/kernel';
-import type { RoundPlan } from '@consilium/shared/wire';
+import { partOfRound, type RoundPlan, stepsOfRound } from '@consilium/shared/wire';
 import type {
   PretrainOrder,
   ScoreOrder,
@@ -33,12 +33,13 @@ const SCORE_MS = 500;
 /** What a site's trainer would have made of this round: the same for the same site, plan and base, whenever and however often. */
 export function updateBytes(siteName: string, plan: RoundPlan, flaw?: string): Buffer {
   const made = { siteName, base: plan.base.digest, roundNumber: plan.roundNumber, seed: plan.seed };
-  return Buffer.from(JSON.stringify({ ...made, flaw }));
+  const part = partOfRound(plan.objective, plan.roundNumber);
+  return Buffer.from(JSON.stringify({ ...made, part: part === 'all' ? undefined : part, flaw }));
 }
 
 /** Patches that a site trains in a round: its weight. */
 export function patchesOf(siteName: string, plan: RoundPlan): number {
-  return plan.training.steps * (2 + (siteName.charCodeAt(siteName.length - 1) % 7));
+  return stepsOfRound(plan) * (2 + (siteName.charCodeAt(siteName.length - 1) % 7));
 }
 
 /** A trainer that takes its time and computes nothing. Its checkpoints survive it; it dies with its agent. */
@@ -85,7 +86,7 @@ export class SimulatedTrainer implements Trainer {
   ): Promise<TrainerResult> {
     const { life, random, disk, temper } = this;
     if (disk.versionAt(basePath) === undefined) throw new FederationError('NOT_FOUND', 'the base version is not here');
-    const { steps } = plan.training;
+    const steps = stepsOfRound(plan);
     const diesAt = random.chance(temper.dies) ? random.integer(0, steps) : undefined;
     const diverges = random.chance(temper.diverges);
     const flaw = random.chance(temper.spoils) ? (random.chance(0.5) ? NOT_FINITE : TOO_LARGE) : undefined;

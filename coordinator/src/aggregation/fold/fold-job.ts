@@ -1,7 +1,7 @@
 import type { Digest, DigestAlgorithm } from '@consilium/shared/kernel';
 import type { Manifest } from '@consilium/shared/weights';
-import type { NumberFormat, RecipePlan } from '@consilium/shared/wire';
-import type { LeftOutCode, UpdateFacts } from '../recipe.js';
+import type { NumberFormat } from '@consilium/shared/wire';
+import type { FoldRecipe, LeftOutCode, UpdateFacts } from '../recipe.js';
 
 /** What a state file carries beside what the recipe does: what the number format took from the deltas of versions. */
 export const RESIDUAL = 'residual';
@@ -19,7 +19,12 @@ export interface FoldJob {
   readonly statePath: string | null;
   /** In any order. Every number in them is finite: intake has seen to that. */
   readonly updates: readonly UpdateFile[];
-  readonly recipe: RecipePlan;
+  readonly recipe: FoldRecipe;
+  /**
+   * Names of tensors that an update may lack, all of them or none. Such a tensor is combined of the updates that hold it, by their
+   * weights alone; its combined delta is 0 where none does. Not for recipes that choose or have controls.
+   */
+  readonly mayLack?: readonly string[] | undefined;
   /** Of the next version's file. */
   readonly metadata: Readonly<Record<string, string>>;
   /** SCAFFOLD's N. */

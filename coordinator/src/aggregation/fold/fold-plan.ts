@@ -1,5 +1,5 @@
 import type { TensorDtype } from '@consilium/shared/weights';
-import type { RecipePlan } from '@consilium/shared/wire';
+import type { FoldRecipe } from '../recipe.js';
 import type { Piece } from './pieces.js';
 import type { TensorTable } from './tensor-table.js';
 
@@ -19,9 +19,18 @@ export interface DeltaOutput extends OutputTable {
   readonly residual: OutputTable | null;
 }
 
+/** Tensors that some updates lack, and the updates that hold them. */
+export interface PartialTensors {
+  /** By place in the manifest. */
+  readonly isPartial: readonly boolean[];
+  /** Places of the updates that hold them, in site order. */
+  readonly holders: readonly number[];
+  readonly divisor: number;
+}
+
 /** All that folding a piece takes: plain data that a thread can be given. Descriptors are open until the fold has ended. */
 export interface FoldPlan {
-  readonly recipe: RecipePlan;
+  readonly recipe: FoldRecipe;
   readonly pieces: readonly Piece[];
   readonly isFederated: readonly boolean[];
   /** Elements of each tensor that share a scale when they are stored as integers. */
@@ -35,6 +44,8 @@ export interface FoldPlan {
   readonly deltas: readonly TensorTable[];
   readonly weights: readonly number[];
   readonly divisor: number;
+  /** For tensors that only some updates hold; null where all hold all. */
+  readonly partial: PartialTensors | null;
   /** What sites changed their control variates by, in site order; empty unless the recipe has controls. */
   readonly controls: readonly TensorTable[];
   readonly controlDivisor: number;

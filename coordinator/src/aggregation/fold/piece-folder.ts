@@ -11,6 +11,13 @@ import { BLOCK_ELEMENTS, type Piece, type Run } from './pieces.js';
 import { type RangeToRead, readRange, writeRange } from './range-files.js';
 import type { TensorTable } from './tensor-table.js';
 
+/** Tensors to be added up, in site order. */
+interface WeightedTables {
+  readonly tables: readonly TensorTable[];
+  readonly weights: readonly number[];
+  readonly divisor: number;
+}
+
 /** Folds pieces of one plan in one memory, range by range. Everything here blocks: it runs in threads. */
 export class PieceFolder {
   private readonly recipe: Recipe;
@@ -110,8 +117,7 @@ export class PieceFolder {
     const carried = recipe.carried.map((_, index) => this.readCarried(index, range));
     const delta = memory.sums.subarray(0, next.length);
     readRange(plan.base, range, base, memory.stored);
-    if (recipe.combine.kind === 'mean-of-ranks') this.meanOfRanks(range, delta, recipe.combine.ranksOf(plan.deltas.length));
-    else this.meanOf(plan.deltas, range, delta, plan.divisor);
+    this.combine(range, delta);
     recipe.advance({ base, delta, next, carried, kernels: memory.kernels });
     this.requireFinite(next);
     if (recipe.controlsDividedBy !== undefined) this.addControls(range, carried[0] as Float32Array);
@@ -121,28 +127,47 @@ export class PieceFolder {
   private addControls(range: RangeToRead, control: Float32Array): void {
     const { plan, memory } = this;
     const change = memory.sums.subarray(0, control.length);
-    this.meanOf(plan.controls, range, change, plan.controlDivisor);
+    this.meanOf({ tables: plan.controls, weights: plan.weights, divisor: plan.controlDivisor }, range, change);
     memory.kernels.applyDelta(change, control, control, 1);
   }
 
+  /** The combined delta of the updates that hold the tensor; 0 where none does. */
+  private combine(range: RangeToRead, into: Float64Array): void {
+    const { combine } = this.recipe;
+    const held = this.heldOf(range.tensor);
+    if (held.tables.length === 0) into.fill(0);
+    else if (combine.kind === 'weighted-mean') this.meanOf(held, range, into);
+    else this.meanOfRanks(held.tables, range, into, combine.ranksOf(held.tables.length));
+  }
+
+  private heldOf(tensor: number): WeightedTables {
+    const { deltas: tables, weights, divisor, partial } = this.plan;
+    if (partial?.isPartial[tensor] !== true) return { tables, weights, divisor };
+    return {
+      tables: partial.holders.map((place) => tables[place] as TensorTable),
+      weights: partial.holders.map((place) => weights[place] as number),
+      divisor: partial.divisor,
+    };
+  }
+
   /** Σ wᵢ·δᵢ / divisor in site order, a few updates at a time so that memory does not grow with their number. */
-  private meanOf(updates: readonly TensorTable[], range: RangeToRead, into: Float64Array, divisor: number): void {
+  private meanOf({ tables, weights, divisor }: WeightedTables, range: RangeToRead, into: Float64Array): void {
     const { kernels, inputs, stored } = this.memory;
-    for (let first = 0; first < updates.length; first += UPDATES_PER_PASS) {
-      const pass = updates.slice(first, first + UPDATES_PER_PASS).map((update, index) => {
+    for (let first = 0; first < tables.length; first += UPDATES_PER_PASS) {
+      const pass = tables.slice(first, first + UPDATES_PER_PASS).map((update, index) => {
         const values = paddedView(inputs, index * into.length, range.count);
         readRange(update, range, values, stored);
         return values;
       });
-      kernels.addWeighted(into, pass, this.plan.weights.slice(first, first + UPDATES_PER_PASS), first > 0);
+      kernels.addWeighted(into, pass, weights.slice(first, first + UPDATES_PER_PASS), first > 0);
     }
     kernels.divide(into, divisor);
   }
 
   /** Sorts the updates weight by weight and takes the plain mean of the ranks, added from the smallest on. */
-  private meanOfRanks(range: RangeToRead, into: Float64Array, { from, to }: Ranks): void {
+  private meanOfRanks(tables: readonly TensorTable[], range: RangeToRead, into: Float64Array, { from, to }: Ranks): void {
     const { kernels } = this.memory;
-    const values = this.readAll(this.plan.deltas, range);
+    const values = this.readAll(tables, range);
     mergeExchange(values.length, (lower, upper) => kernels.order(values[lower] as Float32Array, values[upper] as Float32Array));
     for (let first = from; first < to; first += UPDATES_PER_PASS) {
       const pass = values.slice(first, Math.min(to, first + UPDATES_PER_PASS));

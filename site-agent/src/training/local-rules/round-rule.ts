@@ -1,6 +1,6 @@
 import { federatedPart, type WeightSet } from '@consilium/shared/weights';
 import { scopedManifest } from '@consilium/shared/models';
-import type { RoundPlan } from '@consilium/shared/wire';
+import { partOfRound, type RoundPlan } from '@consilium/shared/wire';
 import { correctionRule } from './control-variates.js';
 import type { GradientRule } from './gradient-rule.js';
 import { proximalRule } from './proximal.js';
@@ -18,7 +18,8 @@ export function roundRule({ plan, base, mean, own }: RuleInput): GradientRule | 
   const { localRule } = plan;
   if (localRule === undefined) return undefined;
   if (localRule.kind === 'control-variates') return correctionRule({ mean, own });
-  const federated = new Set(federatedPart(scopedManifest(plan.model, plan.siteLocal)).tensors.map(({ name }) => name));
+  const manifest = scopedManifest(plan.model, plan.siteLocal, partOfRound(plan.objective, plan.roundNumber));
+  const federated = new Set(federatedPart(manifest).tensors.map(({ name }) => name));
   return proximalRule(
     localRule.mu,
     base.filter(({ name }) => federated.has(name)),

@@ -1,0 +1,93 @@
+/** What a campaign with a modality adversary must fulfil beyond the form of its fields. */
+import { ADVERSARY_PREFIX, type ModelSpec, parametersOf, siteLocalMatcher } from '@consilium/shared/models';
+import type { ObjectivePlan } from './objective-plan.js';
+import type { RecipePlan } from './recipe-plan.js';
+import { frozenAdversary, placeOfRound } from './round-part.js';
+
+interface CampaignWithAdversary {
+  readonly model: ModelSpec;
+  readonly objective: ObjectivePlan;
+  readonly recipe: RecipePlan;
+  readonly siteLocal?: readonly string[] | undefined;
+  readonly patch: { readonly sizeVoxels: readonly number[] };
+  readonly rounds: number;
+}
+
+export interface PlanIssue {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/**
+ * Sorting and choosing look for updates that agree. Sites of one modality disagree about an adversary by what they hold: those
+ * recipes would leave out whichever modality fewer sites have.
+ */
+const ROBUST: ReadonlySet<RecipePlan['name']> = new Set(['median', 'trimmed-mean', 'krum', 'multi-krum']);
+/** Recipes that compare or correct whole updates, which a site of one modality does not deliver. */
+const NEED_WHOLE_UPDATES: ReadonlySet<RecipePlan['name']> = new Set(['krum', 'multi-krum', 'scaffold']);
+
+/** What is wrong with the plan's adversary; empty when nothing is, or when it has none. */
+export function adversaryIssues(plan: CampaignWithAdversary): PlanIssue[] {
+  const { model, objective, recipe, patch } = plan;
+  if (objective.kind !== 'universal-model' || objective.adversary.mode === 'none') return [];
+  const { mode } = objective.adversary;
+  const issues: PlanIssue[] = [];
+  if (model.architecture === 'universal-model' && model.modalities === 0) {
+    const message = 'an adversary needs a model that has one: 2 or more modalities, or the objective’s adversary with mode none';
+    issues.push({ path: ['model', 'modalities'], message });
+  }
+  // Three poolings of the encoder and a stride of the adversary: a norm over the one voxel that is left would make all patches alike.
+  if (patch.sizeVoxels.every((side) => Math.ceil(side / 16) === 1)) {
+    const message = 'nothing would reach the adversary: one side of a patch must be longer than 16 voxels';
+    issues.push({ path: ['patch', 'sizeVoxels'], message });
+  }
+  if (mode === 'frozen') return [...issues, ...frozenIssues(plan)];
+  if (NEED_WHOLE_UPDATES.has(recipe.name)) {
+    const message = `${recipe.name} compares or corrects whole updates, and a site with one modality leaves the adversary out of its own`;
+    issues.push({ path: ['recipe', 'name'], message });
+  }
+  return issues;
+}
+
+function frozenIssues({ model, objective, recipe, siteLocal = [], rounds }: CampaignWithAdversary): PlanIssue[] {
+  const issues: PlanIssue[] = [];
+  const refuse = (path: readonly string[], message: string): void => void issues.push({ path, message });
+  if (recipe.name === 'fedbuff') {
+    refuse(['recipe', 'name'], 'a frozen adversary’s gradients belong to one shared version; fedbuff mixes updates of several');
+  } else if (recipe.name === 'scaffold') {
+    refuse(
+      ['recipe', 'name'],
+      'scaffold has no control variates for the gradients of adversary rounds; use "fedavg" or "fedprox"',
+    );
+  } else if (ROBUST.has(recipe.name)) {
+    const message = `${recipe.name} cannot hold what it promises: adversary rounds average gradients, in which honest sites of one modality oppose each other`;
+    refuse(['recipe', 'name'], message);
+  }
+  if (model.architecture === 'universal-model' && model.norm === 'batch') {
+    const message =
+      'adversary rounds need a norm that keeps patches apart: with "batch" the sites’ gradients do not add up to the central one';
+    refuse(['model', 'norm'], message);
+  }
+  const matchers = siteLocal.map(siteLocalMatcher);
+  const own = parametersOf(model).find(
+    (parameter) => parameter.name.startsWith(ADVERSARY_PREFIX) && matchers.some((matches) => matches(parameter)),
+  );
+  if (own !== undefined) {
+    const message = `a frozen adversary is the same at all sites, but ${own.name} would stay at each; name the backbone’s parameters by patterns such as "e*.1.*"`;
+    refuse(['siteLocal'], message);
+  }
+  return [...issues, ...warmUpIssues(objective, rounds)];
+}
+
+/** The adversary learns before it pulls, and pulls before it is over. */
+function warmUpIssues(objective: ObjectivePlan, rounds: number): PlanIssue[] {
+  const { trainingRounds, subRounds } = placeOfRound(objective, 1, rounds);
+  if (trainingRounds < 2) {
+    const message = `the adversary would never pull: a round of the representation, ${subRounds} of the adversary and another of the representation make ${subRounds + 2}`;
+    return [{ path: ['rounds'], message }];
+  }
+  const warmUpShare = frozenAdversary(objective)?.warmUpShare ?? 0;
+  if (warmUpShare * trainingRounds >= 1) return [];
+  const message = `the adversary would pull before it has learnt anything: the warm-up must last one of the ${trainingRounds} rounds of the representation, so at least ${Math.ceil(1000 / trainingRounds) / 1000}`;
+  return [{ path: ['objective', 'adversary', 'warmUpShare'], message }];
+}
