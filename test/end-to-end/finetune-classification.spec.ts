@@ -50,7 +50,8 @@ describe('fine-tuning for classification', () => {
     expect(summary.cases).toEqual({ train: 12, validation: 6, test: 6 });
     expect(classified?.auc).toBeGreaterThan(0.9);
     expect(bestValidationAuc).toBeGreaterThan(0.9);
-    for (const { probabilities } of classified?.cases ?? []) expect(probabilities[0]! + probabilities[1]!).toBeCloseTo(1, 5);
+    for (const { probabilities } of classified?.cases ?? [])
+      expect(probabilities.reduce((sum, value) => sum + value)).toBeCloseTo(1, 5);
     const { classification, segmentation } = await readModelFile(output);
     expect(segmentation).toBeUndefined();
     expect(classification).toMatchObject({ input: 'whole', fit: 'pad', outputs: 2, startedFrom: 'scratch', modality: 'MR' });

@@ -229,7 +229,7 @@ describe('fine-tuning and bad input', () => {
       /ball-1.*9x9x9/,
     ],
     ['a damaged image', (own) => truncateSync(join(own, 'scans/ball-2.nii.gz'), 400), /ball-2.*ball-2\.nii\.gz cannot be used/],
-    ['an unknown field', (own) => writeFileSync(join(own, 'task.yaml'), 'name: x\ncolour: red\n'), /colour/],
+    ['an unknown field', (own) => writeFileSync(join(own, 'task.yaml'), 'name: x\nkind: segmentation\ncolour: red\n'), /colour/],
   ])(
     '%s is named in one clear line, with status 2',
     async (title, damage, message) => {

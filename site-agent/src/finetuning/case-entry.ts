@@ -115,8 +115,7 @@ export const caseSourceFields = {
   folds: foldsSchema.optional(),
 };
 
-const caseSourceSchema = z.strictObject(caseSourceFields);
-export type CaseSource = z.infer<typeof caseSourceSchema>;
+export type CaseSource = z.infer<z.ZodObject<typeof caseSourceFields>>;
 
 /** Adds what {@link caseSourceFields} cannot say field by field. */
 export function checkCaseSource(source: CaseSource, context: z.RefinementCtx): void {

@@ -93,8 +93,7 @@ export const trainingFields = {
 };
 
 /** What the course of a training depends on, whatever is trained. */
-const commonTrainingSchema = z.strictObject(trainingFields);
-export type CommonTraining = z.infer<typeof commonTrainingSchema> & {
+export type CommonTraining = z.infer<z.ZodObject<typeof trainingFields>> & {
   /** Which validation result keeps weights, cuts the rate and stops training. */
   readonly watch: 'loss' | 'dice' | 'auc' | 'accuracy';
 };

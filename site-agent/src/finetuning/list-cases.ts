@@ -85,7 +85,8 @@ function entriesOf(cases: CaseLists | CaseRows, { document, prefix, names = {}, 
 
 /** A name alone, or a row that names its image so, becomes the files of the pair. */
 function withPair(row: string | CaseRow, { pairs, ...found }: Omit<ListedCase, 'entry'> & { pairs: Pairs }): ListedCase {
-  const { split: _split, ...entry } = typeof row === 'string' ? ({ image: row } as CaseRow) : row;
+  const entry: CaseRow = typeof row === 'string' ? { image: row } : { ...row };
+  delete entry.split; // it has become the list
   const pair = pairs?.get(entry.image);
   if (pair !== undefined) {
     const { name, image, label } = pair;

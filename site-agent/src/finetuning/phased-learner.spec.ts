@@ -5,7 +5,6 @@ import { openRuntime } from '../engine/open-runtime.js';
 import { Learner } from '../training/learner.js';
 import type { PatchBatch } from '../training/patch-batch.js';
 import { classifierTrainingSchema } from './classification-task.js';
-import type { FinetunedSpec } from './model-blocks.js';
 import { optimizerOf } from './parameter-treatment.js';
 import { PhasedLearner } from './phased-learner.js';
 import { transferWeights } from './transfer-weights.js';
@@ -23,7 +22,7 @@ const spec = modelSpecSchema.parse({
   norm: 'batch',
   batchStatistics: 'training',
   hiddenFeatures: 4,
-}) as FinetunedSpec;
+});
 
 function batch(step: number): PatchBatch {
   const random = new Random(`phased/${step}`);

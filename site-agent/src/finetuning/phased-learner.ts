@@ -15,7 +15,7 @@ import { frozenStatistics, isFrozenAt, rampAt, type Treated } from './parameter-
 export class PhasedLearner implements Trainee {
   private learner: Learner | undefined;
   private frozen: boolean | undefined;
-  private step_ = 0;
+  private nextStep = 0;
   /** What the frozen layers' running statistics are; training moves them all the same. */
   private readonly resting: WeightSet;
 
@@ -39,17 +39,17 @@ export class PhasedLearner implements Trainee {
 
   /** Makes ready for the step, counted from 0: the next phase where one begins there. */
   enter(step: number): void {
-    this.step_ = step;
+    this.nextStep = step;
     const frozen = isFrozenAt(this.treated.training, step);
     if (frozen !== this.frozen) this.change(frozen, this.readWeights());
   }
 
   setLearningRate(rate: number): void {
-    this.current.setLearningRate(rate, rampAt(this.treated, this.step_));
+    this.current.setLearningRate(rate, rampAt(this.treated, this.nextStep));
   }
 
   step(batch: PatchBatch): number {
-    this.step_ += 1;
+    this.nextStep += 1;
     return this.current.step(batch);
   }
 

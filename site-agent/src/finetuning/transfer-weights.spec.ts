@@ -1,10 +1,8 @@
 import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
-import type { FinetunedSpec } from './model-blocks.js';
 import { scratchWeights, transferWeights } from './transfer-weights.js';
 
-const spec = (overrides: object = {}) =>
-  modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2, ...overrides }) as FinetunedSpec;
+const spec = (overrides: object = {}) => modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2, ...overrides });
 const valuesOf = (weights: WeightSet, name: string) => weights.find((tensor) => tensor.name === name)?.values;
 
 describe('transfer', () => {
