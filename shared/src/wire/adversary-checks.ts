@@ -1,4 +1,5 @@
 /** What a campaign with a modality adversary must fulfil beyond the form of its fields. */
+import type { z } from 'zod';
 import { ADVERSARY_PREFIX, type ModelSpec, parametersOf, siteLocalMatcher } from '@consilium/shared/models';
 import type { ObjectivePlan } from './objective-plan.js';
 import type { RecipePlan } from './recipe-plan.js';
@@ -26,11 +27,35 @@ const ROBUST: ReadonlySet<RecipePlan['name']> = new Set(['median', 'trimmed-mean
 /** Recipes that compare or correct whole updates, which a site of one modality does not deliver. */
 const NEED_WHOLE_UPDATES: ReadonlySet<RecipePlan['name']> = new Set(['krum', 'multi-krum', 'scaffold']);
 
+/** Refuses an adversary that cannot work in a training at one site. */
+export function checkAdversaryAlone(
+  plan: Pick<CampaignWithAdversary, 'model' | 'objective' | 'patch'>,
+  context: z.RefinementCtx,
+): void {
+  const { objective } = plan;
+  const issues = basicIssues(plan);
+  if (objective.kind === 'universal-model' && objective.adversary.mode === 'frozen') {
+    const message = 'a frozen adversary learns in rounds of a campaign; at one site use "alternating" or "reversal"';
+    issues.push({ path: ['objective', 'adversary', 'mode'], message });
+  }
+  for (const { path, message } of issues) context.addIssue({ code: 'custom', path: [...path], message });
+}
+
 /** What is wrong with the plan's adversary; empty when nothing is, or when it has none. */
 export function adversaryIssues(plan: CampaignWithAdversary): PlanIssue[] {
-  const { model, objective, recipe, patch } = plan;
+  const { objective, recipe } = plan;
   if (objective.kind !== 'universal-model' || objective.adversary.mode === 'none') return [];
-  const { mode } = objective.adversary;
+  const issues = basicIssues(plan);
+  if (objective.adversary.mode === 'frozen') return [...issues, ...frozenIssues(plan)];
+  if (NEED_WHOLE_UPDATES.has(recipe.name)) {
+    const message = `${recipe.name} compares or corrects whole updates, and a site with one modality leaves the adversary out of its own`;
+    issues.push({ path: ['recipe', 'name'], message });
+  }
+  return issues;
+}
+
+function basicIssues({ model, objective, patch }: Pick<CampaignWithAdversary, 'model' | 'objective' | 'patch'>): PlanIssue[] {
+  if (objective.kind !== 'universal-model' || objective.adversary.mode === 'none') return [];
   const issues: PlanIssue[] = [];
   if (model.architecture === 'universal-model' && model.modalities === 0) {
     const message = 'an adversary needs a model that has one: 2 or more modalities, or the objective’s adversary with mode none';
@@ -40,11 +65,6 @@ export function adversaryIssues(plan: CampaignWithAdversary): PlanIssue[] {
   if (patch.sizeVoxels.every((side) => Math.ceil(side / 16) === 1)) {
     const message = 'nothing would reach the adversary: one side of a patch must be longer than 16 voxels';
     issues.push({ path: ['patch', 'sizeVoxels'], message });
-  }
-  if (mode === 'frozen') return [...issues, ...frozenIssues(plan)];
-  if (NEED_WHOLE_UPDATES.has(recipe.name)) {
-    const message = `${recipe.name} compares or corrects whole updates, and a site with one modality leaves the adversary out of its own`;
-    issues.push({ path: ['recipe', 'name'], message });
   }
   return issues;
 }

@@ -1,4 +1,4 @@
-import { digestOfBytes } from '@consilium/shared/kernel';
+import { digestOfBytes, required } from '@consilium/shared/kernel';
 import { modelSpecSchema } from '@consilium/shared/models';
 import { makeScoreAssignment, makeTrainAssignment, makeUpdateReport } from '../../../test/fixtures/make-assignment.js';
 import { report1, roundPlan1, scorePlan1, training1 } from '../../../test/fixtures/sessions/protocol-1/messages.js';
@@ -69,7 +69,7 @@ describe('protocol 1', () => {
     const younger = { ...offer, anything: 1, report: { ...report, anything: 1 } };
     expect(offerInProtocol1(younger)).toEqual(offer);
     expect(report1.safeParse(offerInProtocol1(offer).report).success).toBe(true);
-    const { baseScore: score } = report;
+    const score = required(report.baseScore, 'the score of the base');
     const explained = { ...score, groups: [{ modality: 'CT' as const, share: 1, ...score }] };
     expect(offerInProtocol1({ ...offer, report: { ...report, baseScore: explained } })).toEqual(offer);
     const told = { campaignId: 'c', versionDigest: blake3, score };

@@ -1,4 +1,4 @@
-import { initialWeights, manifestOf, modelSpecSchema, statisticNames } from '@consilium/shared/models';
+import { backboneOf, initialWeights, manifestOf, modelSpecSchema, statisticNames } from '@consilium/shared/models';
 import { nameMatcher } from '@consilium/shared/models';
 import { blockOf, blocksOf } from './model-blocks.js';
 import { frozenStatistics, isFrozenAt, parameterGroups, rampAt, type Treated } from './parameter-treatment.js';
@@ -19,7 +19,7 @@ const SPECS: Readonly<Record<string, object>> = {
   'resnet with decoder': { architecture: 'medicalnet-resnet', width: 2 },
   'resnet with classifier': { architecture: 'medicalnet-resnet', width: 2, head: 'classification' },
 };
-const specOf = (fields: object) => modelSpecSchema.parse(fields);
+const specOf = (fields: object) => backboneOf(modelSpecSchema.parse(fields));
 
 function treated(training: object, { from = SPECS['unet'] ?? {}, fresh = [] as string[] } = {}): Treated {
   const spec = specOf(from);

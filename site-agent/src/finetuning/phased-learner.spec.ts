@@ -1,4 +1,4 @@
-import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
+import { backboneOf, initialWeights, modelSpecSchema } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
 import { Random } from '@consilium/shared/kernel';
 import { openRuntime } from '../engine/open-runtime.js';
@@ -10,19 +10,23 @@ import { PhasedLearner } from './phased-learner.js';
 import { transferWeights } from './transfer-weights.js';
 
 const runtime = openRuntime({ threads: 1 });
-const pretrained = modelSpecSchema.parse({
-  architecture: 'genesis-unet3d',
-  width: 1,
-  norm: 'batch',
-  batchStatistics: 'training',
-});
-const spec = modelSpecSchema.parse({
-  architecture: 'genesis-classifier',
-  width: 1,
-  norm: 'batch',
-  batchStatistics: 'training',
-  hiddenFeatures: 4,
-});
+const pretrained = backboneOf(
+  modelSpecSchema.parse({
+    architecture: 'genesis-unet3d',
+    width: 1,
+    norm: 'batch',
+    batchStatistics: 'training',
+  }),
+);
+const spec = backboneOf(
+  modelSpecSchema.parse({
+    architecture: 'genesis-classifier',
+    width: 1,
+    norm: 'batch',
+    batchStatistics: 'training',
+    hiddenFeatures: 4,
+  }),
+);
 
 function batch(step: number): PatchBatch {
   const random = new Random(`phased/${step}`);

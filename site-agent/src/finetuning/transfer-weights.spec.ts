@@ -1,4 +1,4 @@
-import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
+import { backboneOf, initialWeights, modelSpecSchema } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
 import { scratchWeights, transferWeights } from './transfer-weights.js';
 
@@ -68,7 +68,7 @@ describe('transfer', () => {
 
 describe('transfer of a MedicalNet encoder', () => {
   const medicalnet = (head: string, more: object = {}) =>
-    modelSpecSchema.parse({ architecture: 'medicalnet-resnet', width: 2, head, outputs: 3, ...more });
+    backboneOf(modelSpecSchema.parse({ architecture: 'medicalnet-resnet', width: 2, head, outputs: 3, ...more }));
   const encoder = initialWeights(medicalnet('none'), 'pretrained');
 
   it.each(['raised-segmentation', 'direct-segmentation', 'classification'])('draws a %s head that the source lacks', (head) => {

@@ -5,6 +5,7 @@ import type { TrainerLimits } from '../trainer/trainer-messages.js';
 import { openTrainerDevices } from '../trainer/trainer-runtime.js';
 import { batchThreadsFor, bytesOfFeed, mostBatchThreadsFor, openPretrainFeed, probeBatches } from '../training/batch-feed.js';
 import { chooseMemory } from '../training/choose-memory.js';
+import { chooseObjective } from '../training/choose-objective.js';
 import { choosePrecision } from '../training/choose-precision.js';
 import { Learner } from '../training/learner.js';
 import type { BatchSource, ProbeBatch } from '../training/patch-batch.js';
@@ -39,12 +40,19 @@ export async function openPretraining(parts: PretrainingParts, context: OrderCon
   if (others.length > 0) context.announce('this work takes one device; the others stay idle meanwhile');
   const { precision, announcement } = choosePrecision(training.precision, device);
   if (announcement !== undefined) context.announce(announcement);
+  const trained = { volumes: volumes.train };
+  const { objective: taught, announcement: left } = chooseObjective(
+    objective,
+    { stepsBefore: 0, steps: clock.totalSteps },
+    trained,
+  );
+  if (left !== undefined) context.announce(left);
   const { batchSize, optimizer } = training;
   const accumulates = clock.pairsPerStep > batchSize;
   const options = {
     spec: recipe.model,
     optimizer,
-    loss: 'mse',
+    objective: taught,
     precision,
     patchesPerPass: accumulates ? batchSize : undefined,
   } as const;

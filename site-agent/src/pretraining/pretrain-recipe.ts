@@ -4,8 +4,10 @@
  * 2021; public PyTorch code): SGD at rate 1 with momentum 0.9, halved every 40 epochs, batches of 6, the best weights on
  * validation pairs, 50 epochs of patience.
  */
-import { modelSpecSchema, answersEveryVoxel, sideMultiplesOf } from '@consilium/shared/models';
+import { answersEveryVoxel, backboneOf, modelSpecSchema, sideMultiplesOf } from '@consilium/shared/models';
 import {
+  checkAdversaryAlone,
+  checkUniversal,
   localTrainingSchema,
   nameField,
   objectiveSchema,
@@ -80,7 +82,13 @@ export const pretrainRecipeSchema = z
     validation: validationSchema.prefault({}),
     seed: z.int().min(0).default(1),
   })
-  .refine(({ model }) => answersEveryVoxel(model), {
+  .refine(({ model, objective }) => (model.architecture === 'universal-model') === (objective.kind === 'universal-model'), {
+    path: ['model', 'architecture'],
+    message: 'the objective universal-model trains a model of the architecture universal-model, and nothing else does',
+  })
+  .superRefine(checkUniversal)
+  .superRefine(checkAdversaryAlone)
+  .refine(({ model }) => answersEveryVoxel(backboneOf(model)), {
     path: ['model', 'architecture'],
     message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',
   })

@@ -1,21 +1,21 @@
-import type { RoundPlan } from '@consilium/shared/wire';
+import type { ObjectivePlan } from '@consilium/shared/wire';
 import type { ObjectiveChoice } from '../objectives/create-objective.js';
-import { clockOfRound } from '../objectives/universal-clock.js';
+import type { ObjectiveClock } from '../objectives/universal-clock.js';
 import type { SiteCollection } from './site-collection.js';
 
 /**
- * What a round's steps teach at this site. An adversary that would learn here needs both modalities: with one, it would call
+ * What the steps of a round or a recipe teach on these volumes. An adversary that would learn here needs both modalities: with one, it would call
  * everything by that name, and the encoder would flee into any direction. The site then trains without it, which is told.
  */
 export function chooseObjective(
-  plan: Pick<RoundPlan, 'objective' | 'roundNumber' | 'rounds' | 'training'>,
+  objective: ObjectivePlan,
+  clock: ObjectiveClock,
   { volumes }: Pick<SiteCollection, 'volumes'>,
 ): { readonly objective: ObjectiveChoice; readonly announcement?: string } {
-  const { objective } = plan;
   if (objective.kind === 'models-genesis') return { objective: { kind: 'answer', loss: 'mse' } };
   const { restorationWeight, scaleWeight, adversary } = objective;
   const made = (chosen: typeof adversary): ObjectiveChoice => {
-    return { kind: objective.kind, losses: { restorationWeight, scaleWeight, adversary: chosen }, clock: clockOfRound(plan) };
+    return { kind: objective.kind, losses: { restorationWeight, scaleWeight, adversary: chosen }, clock };
   };
   const [first] = volumes;
   const learns = adversary.mode === 'reversal' || adversary.mode === 'alternating';

@@ -3,6 +3,7 @@ import type { OrderContext } from '../trainer/order-context.js';
 import type { PretrainOrder } from '../trainer/trainer-messages.js';
 import { openTrainerDevices, type TrainerDevices } from '../trainer/trainer-runtime.js';
 import type { ObjectiveChoice } from '../objectives/create-objective.js';
+import { clockOfRound } from '../objectives/universal-clock.js';
 import { bytesOfFeed, mostBatchThreadsFor, PROBE_BATCH_PATCHES } from './batch-feed.js';
 import { chooseMemory } from './choose-memory.js';
 import { chooseObjective } from './choose-objective.js';
@@ -34,7 +35,7 @@ export async function openRoundLearner(
   const devices = openTrainerDevices(order.limits, context);
   const { precision, announcement } = choosePrecision(order.plan.training.precision, devices.device);
   if (announcement !== undefined) context.announce(announcement);
-  const { objective: chosen, announcement: left } = chooseObjective(order.plan, collection);
+  const { objective: chosen, announcement: left } = chooseObjective(order.plan.objective, clockOfRound(order.plan), collection);
   if (left !== undefined) context.announce(left);
   const options = await fitIntoMemory(order, context, devices, { ...learnerOptions(order, chosen, precision), memoryFile });
   const learner = Learner.create({ ...options, runtime: devices.runtime });
