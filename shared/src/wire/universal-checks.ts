@@ -18,6 +18,8 @@ type Refuse = (path: readonly (string | number)[], message: string) => void;
 const MODALITIES = 2;
 /** Voxels of a patch side for one voxel of what the adversary's last convolution gives. */
 const ADVERSARY_STRIDE = 16;
+/** Of the last convolution: of two or fewer, a norm and then a mean leave nothing that depends on the patch. */
+const LEAST_VOXELS = 4;
 
 /** Refuses a universal objective whose parts do not fit each other or the model. */
 export function checkUniversal(plan: UniversalCampaign, context: z.RefinementCtx): void {
@@ -60,8 +62,8 @@ function checkAdversary(
     refuse(path, 'with volumes of one modality there is nothing for an adversary to tell: set the mode to "none"');
   }
   const voxels = sizeVoxels.reduce((product, side) => product * Math.ceil(side / ADVERSARY_STRIDE), 1);
-  if (voxels < 2) {
-    const message = 'of so small a patch the adversary’s last norm sees a single voxel: at least one side must exceed 16';
+  if (voxels < LEAST_VOXELS) {
+    const message = 'of so small a patch the adversary’s last norm leaves nothing to tell: two sides must exceed 16, or one 48';
     refuse(['patch', 'sizeVoxels'], message);
   }
 }
