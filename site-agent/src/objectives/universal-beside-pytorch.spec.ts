@@ -123,7 +123,7 @@ describe('the alternating form', () => {
         expect(learner.turnsOfStep).toBe(2);
         const last = learner.step(batch);
         // After the first step the momentum is the gradient.
-        const slopes = learner.readOptimizerState().map((slot) => ({ ...slot, name: slot.name.replace(/^.*momentum\./, '') }));
+        const slopes = learner.readOptimizerState().map((slot) => ({ ...slot, name: slot.name.replace(/^.*velocity\./, '') }));
         return { found: last, slopes: slopes.filter(({ name }) => !name.endsWith('step')) };
       });
       expect(found).toBeCloseTo(loss, LOSS_DIGITS);

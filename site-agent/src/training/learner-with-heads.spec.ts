@@ -71,8 +71,7 @@ describe('a model whose heads are left alone', () => {
       const shapes = new ShapeBinding();
       const learner = Learner.create({ runtime: new Runtime(shapes, PUBLIC_ONLY), spec });
       learner.predict(universalBatch('p', 2).input, 2, UNIVERSAL_SIZE);
-      shapes.operations.delete('VarHandleOp'); // weights without a value take no memory
-      return shapes.operations;
+      return [...shapes.operations].filter(([name]) => name !== 'VarHandleOp'); // weights without a value take no memory
     });
     expect(predictions[1]).toEqual(predictions[0]);
   });
