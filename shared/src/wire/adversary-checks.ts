@@ -19,6 +19,11 @@ export interface PlanIssue {
   readonly message: string;
 }
 
+/** Voxels of a patch side for one voxel of what the adversary's last convolution gives. */
+const ADVERSARY_STRIDE = 16;
+/** Of the last convolution: of two or fewer, a norm and then a mean leave nothing that depends on the patch. */
+const LEAST_VOXELS = 4;
+
 /**
  * Sorting and choosing look for updates that agree. Sites of one modality disagree about an adversary by what they hold: those
  * recipes would leave out whichever modality fewer sites have.
@@ -61,9 +66,9 @@ function basicIssues({ model, objective, patch }: Pick<CampaignWithAdversary, 'm
     const message = 'an adversary needs a model that has one: 2 or more modalities, or the objective’s adversary with mode none';
     issues.push({ path: ['model', 'modalities'], message });
   }
-  // Three poolings of the encoder and a stride of the adversary: a norm over the one voxel that is left would make all patches alike.
-  if (patch.sizeVoxels.every((side) => Math.ceil(side / 16) === 1)) {
-    const message = 'nothing would reach the adversary: one side of a patch must be longer than 16 voxels';
+  const voxels = patch.sizeVoxels.reduce((product, side) => product * Math.ceil(side / ADVERSARY_STRIDE), 1);
+  if (voxels < LEAST_VOXELS) {
+    const message = 'of so small a patch the adversary’s last norm leaves nothing to tell: two sides must exceed 16, or one 48';
     issues.push({ path: ['patch', 'sizeVoxels'], message });
   }
   return issues;

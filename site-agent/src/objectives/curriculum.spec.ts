@@ -1,8 +1,8 @@
 import { digestOfJson } from '@consilium/shared/kernel';
-import { type GenesisObjective, objectiveSchema } from '@consilium/shared/wire';
+import { type GenesisObjective, genesisObjectiveSchema } from '@consilium/shared/wire';
 import { transformsOf } from './curriculum.js';
 
-const objective = (fields: object): GenesisObjective => objectiveSchema.parse({ kind: 'models-genesis', ...fields });
+const objective = (fields: object): GenesisObjective => genesisObjectiveSchema.parse({ kind: 'models-genesis', ...fields });
 
 describe('transformsOf', () => {
   const staged = objective({
@@ -43,6 +43,6 @@ describe('transformsOf', () => {
     ['an unknown field', [{ until: 0.5, flips: 1 }]],
     ['no stage', []],
   ])('refuses %s', (_name, curriculum) => {
-    expect(objectiveSchema.safeParse({ kind: 'models-genesis', curriculum }).success).toBe(false);
+    expect(genesisObjectiveSchema.safeParse({ kind: 'models-genesis', curriculum }).success).toBe(false);
   });
 });
