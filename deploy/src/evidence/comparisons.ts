@@ -50,11 +50,7 @@ export function cellsOf(protocol: Protocol, finished: readonly FinishedRun[]): C
   );
 }
 
-function cellOf(
-  place: Pick<Cell, 'taskName' | 'labels' | 'arm'>,
-  metric: string,
-  own: readonly FinishedRun[],
-): Cell {
+function cellOf(place: Pick<Cell, 'taskName' | 'labels' | 'arm'>, metric: string, own: readonly FinishedRun[]): Cell {
   const scores = own.map(({ result }) => required(result.figures[metric], `the ${metric} of ${result.id}`));
   const steps = own.flatMap(({ result }) => result.figures['stepsToBest'] ?? []);
   const names = Object.keys(own[0]?.result.cases ?? {});
@@ -78,7 +74,16 @@ export function differencesFrom(reference: string, cells: readonly Cell[]): Diff
     const differences = names.map((name) => (cell.cases.get(name) as number) - (other.cases.get(name) as number));
     const { p, pairs } = signedRankTest(differences);
     const average = differences.length === 0 ? cell.mean - other.mean : mean(differences);
-    return [{ cell, reference: other, mean: average, interval: meanInterval(differences), p: differences.length === 0 ? NaN : p, pairs }];
+    return [
+      {
+        cell,
+        reference: other,
+        mean: average,
+        interval: meanInterval(differences),
+        p: differences.length === 0 ? NaN : p,
+        pairs,
+      },
+    ];
   });
 }
 
@@ -86,7 +91,10 @@ export function differencesFrom(reference: string, cells: readonly Cell[]): Diff
  * The number of labels with which an arm comes to a score, by straight lines between the counts that were run on a logarithmic
  * axis; undefined when it never does.
  */
-export function labelsToReach(score: number, curve: readonly { readonly labels: number; readonly mean: number }[]): number | undefined {
+export function labelsToReach(
+  score: number,
+  curve: readonly { readonly labels: number; readonly mean: number }[],
+): number | undefined {
   const sorted = [...curve].sort((a, b) => a.labels - b.labels);
   for (const [index, point] of sorted.entries()) {
     if (point.mean < score) continue;

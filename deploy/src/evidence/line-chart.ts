@@ -23,7 +23,11 @@ const COLOURS = ['#000000', '#999999', '#e69f00', '#56b4e9', '#009e73', '#0072b2
 /** Two decimals are below a pixel's tenth: the same figures give the same text. */
 export function lineChart({ title, xLabel, yLabel, logarithmicX = false, series }: ChartPlan): string {
   const points = series.flatMap((one) => one.points);
-  const x = axis(points.map((point) => point.x), [MARGIN.left, WIDTH - MARGIN.right], logarithmicX);
+  const x = axis(
+    points.map((point) => point.x),
+    [MARGIN.left, WIDTH - MARGIN.right],
+    logarithmicX,
+  );
   const extremes = points.flatMap(({ y: value, spread = 0 }) => [value - spread, value + spread]);
   const y = axis(extremes, [HEIGHT - MARGIN.bottom, MARGIN.top], false);
   const parts = [
@@ -59,7 +63,11 @@ function drawn({ name, points }: Series, index: number, atX: Place, atY: Place):
 
 type Place = (value: number) => number;
 
-function axis(values: readonly number[], [from, to]: readonly [number, number], logarithmic: boolean): { place: Place; ticks: number[] } {
+function axis(
+  values: readonly number[],
+  [from, to]: readonly [number, number],
+  logarithmic: boolean,
+): { place: Place; ticks: number[] } {
   const scale = logarithmic ? Math.log : (value: number): number => value;
   const finite = values.filter(Number.isFinite);
   const [least, most] = finite.length === 0 ? [0, 1] : [Math.min(...finite), Math.max(...finite)];

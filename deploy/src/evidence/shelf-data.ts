@@ -15,6 +15,14 @@ export class ShelfData {
     });
   }
 
+  path(relative: string): string {
+    return join(this.folder, relative);
+  }
+
+  readJson(relative: string): unknown {
+    return JSON.parse(readFileSync(this.path(relative), 'utf8'));
+  }
+
   /** Makes a folder with copies of the volumes that a site holds, and returns how many there are. */
   gather(holdings: readonly Holding[], into: string): number {
     rmSync(into, { recursive: true, force: true });
@@ -36,8 +44,6 @@ export class ShelfData {
     const [header = '', ...rows] = readFileSync(join(this.folder, 'MANIFEST.tsv'), 'utf8').split('\n');
     const columns = header.split('\t');
     const [path, modality] = [columns.indexOf('path'), columns.indexOf('modality')];
-    return new Map(
-      rows.map((row) => row.split('\t')).map((cells) => [cells[path] as string, cells[modality] as string]),
-    );
+    return new Map(rows.map((row) => row.split('\t')).map((cells) => [cells[path] as string, cells[modality] as string]));
   }
 }

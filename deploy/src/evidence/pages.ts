@@ -1,0 +1,176 @@
+/** The evidence pages: what was compared, tables of what came out, and curves; written from the results alone. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Cell, cellsOf, type Difference, differencesFrom, type FinishedRun, labelsToReach } from './comparisons.js';
+import { lineChart } from './line-chart.js';
+import type { Protocol } from './protocol.js';
+import type { RunStore } from './run-store.js';
+import type { EvidenceRun } from './work-list.js';
+
+const SCRATCH_ARM = 'scratch';
+
+/** Writes README.md and the curves into the folder. */
+export function writePages(
+  protocol: Protocol,
+  runs: readonly EvidenceRun[],
+  store: RunStore,
+  folder: string,
+): void {
+  const finished = runs.flatMap((run): FinishedRun[] => {
+    const result = run.kind === 'finetuning' ? store.find(run) : undefined;
+    return run.kind === 'finetuning' && result !== undefined ? [{ run, result }] : [];
+  });
+  const cells = cellsOf(protocol, finished);
+  mkdirSync(join(folder, 'curves'), { recursive: true });
+  const charts = labelCharts(protocol, cells);
+  for (const { file, svg } of charts) writeFileSync(join(folder, 'curves', file), svg);
+  const text = [
+    '# Evidence',
+    '',
+    'Written by `npm run evidence` from the files in [runs](runs): do not edit. Research software, not a medical device.',
+    '',
+    ...progressLines(runs, store),
+    ...pretrainingLines(protocol, runs, store),
+    ...Object.keys(protocol.tasks).flatMap((task) => taskLines(protocol, task, cells, charts)),
+    ...armLines(protocol),
+  ].join('\n');
+  writeFileSync(join(folder, 'README.md'), `${text}
+`);
+}
+
+function progressLines(runs: readonly EvidenceRun[], store: RunStore): string[] {
+  const results = runs.flatMap((run) => store.find(run) ?? []);
+  const hours = results.reduce((sum, { wallSeconds }) => sum + wallSeconds, 0) / 3600;
+  const machines = [...new Set(results.map(({ machine }) => `${machine.processor}, ${machine.cores} cores`))];
+  return [
+    `${results.length} of ${runs.length} runs are done, in ${hours.toFixed(1)} hours (${machines.join('; ') || 'nowhere yet'}).`,
+    '',
+  ];
+}
+
+function pretrainingLines(protocol: Protocol, runs: readonly EvidenceRun[], store: RunStore): string[] {
+  const rows = runs.flatMap((run) => {
+    const figures = run.kind === 'pretraining' ? store.find(run)?.figures : undefined;
+    if (run.kind !== 'pretraining' || figures === undefined) return [];
+    const shown = (name: string): string => numberText(figures[name] ?? undefined);
+    const groups = Object.keys(figures).filter((name) => name.startsWith('skill.') && name !== 'skill.all');
+    const modalities = ['skill.CT', 'skill.MR'].map(shown);
+    const treatments = groups.filter((name) => !/CT|MR/.test(name)).map((name) => `${name.slice(6)} ${shown(name)}`);
+    return [`| ${run.name} | ${run.seed} | ${shown('skill.all')} | ${modalities.join(' | ')} | ${treatments.join(', ')} |`];
+  });
+  if (rows.length === 0) return [];
+  return [
+    '## Pretrained models',
+    '',
+    'Restoration skill = 1 − MSE / MSE of the best constant, on held-out volumes (in a federation: on the sites’ own probes). Below 0.1 a model has not learned.',
+    '',
+    '| pretraining | seed | skill | CT | MR | by what was done to a voxel |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+    ...Object.entries(protocol.pretrainings).map(([name, { describe }]) => `- **${name}**: ${describe}`),
+    '',
+  ];
+}
+
+function taskLines(protocol: Protocol, task: string, cells: readonly Cell[], charts: readonly Chart[]): string[] {
+  const own = cells.filter(({ taskName }) => taskName === task);
+  const plan = protocol.tasks[task];
+  if (own.length === 0 || plan === undefined) return [];
+  const differences = differencesFrom(SCRATCH_ARM, own);
+  const rows = own.map((cell) => {
+    const difference = differences.find((one) => one.cell === cell);
+    const steps = cell.stepsToBest === undefined ? '–' : Math.round(cell.stepsToBest);
+    return `| ${cell.labels ?? 'all'} | ${cell.arm} | ${cell.seeds} | ${meanText(cell)} | ${differenceText(difference)} | ${steps} |`;
+  });
+  return [
+    `## ${task}`,
+    '',
+    plan.describe,
+    '',
+    `| labels | arm | seeds | ${plan.metric} | difference from scratch | steps to best |`,
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+    ...charts.filter((chart) => chart.task === task).map(({ file, title }) => `![${title}](curves/${file})\n`),
+    ...savingLines(own),
+  ];
+}
+
+/** How many labels an arm needs for what scratch reaches with all of them. */
+function savingLines(cells: readonly Cell[]): string[] {
+  const curveOf = (arm: string) =>
+    cells.flatMap((cell) => (cell.arm === arm && cell.labels !== undefined ? [{ labels: cell.labels, mean: cell.mean }] : []));
+  const scratch = curveOf(SCRATCH_ARM);
+  const full = scratch.reduce<(typeof scratch)[number] | undefined>(
+    (most, one) => (most && most.labels > one.labels ? most : one),
+    undefined,
+  );
+  if (full === undefined || scratch.length < 2) return [];
+  const rows = [...new Set(cells.map(({ arm }) => arm))].map((arm) => {
+    const needed = labelsToReach(full.mean, curveOf(arm));
+    const saved =
+      needed === undefined ? 'not reached' : `${Math.round(needed)} (${Math.round(100 * (1 - needed / full.labels))} % fewer)`;
+    return `| ${arm} | ${saved} |`;
+  });
+  return [
+    `Labels needed for scratch's ${full.mean.toFixed(3)} with ${full.labels}:`,
+    '',
+    '| arm | labels |',
+    '| --- | --- |',
+    ...rows,
+    '',
+  ];
+}
+
+function armLines({ arms, seeds }: Protocol): string[] {
+  return [
+    '## Arms',
+    '',
+    ...Object.entries(arms).map(([name, { describe }]) => `- **${name}**: ${describe}`),
+    '',
+    `Every arm has the same schedule, seeds (${seeds.join(', ')}) and tuning. Weights are chosen on validation cases; test cases are scored once.`,
+    'Differences: mean over the held-out cases of the seeds’ mean, with a 95 % bootstrap interval over cases and the p of Wilcoxon’s',
+    'signed-rank test, not corrected for the number of comparisons.',
+    '',
+  ];
+}
+
+interface Chart {
+  readonly task: string;
+  readonly title: string;
+  readonly file: string;
+  readonly svg: string;
+}
+
+function labelCharts(protocol: Protocol, cells: readonly Cell[]): Chart[] {
+  return Object.entries(protocol.tasks).flatMap(([task, { metric }]) => {
+    const own = cells.filter(({ taskName, labels }) => taskName === task && labels !== undefined);
+    if (new Set(own.map(({ labels }) => labels)).size < 2) return [];
+    const series = [...new Set(own.map(({ arm }) => arm))].map((arm) => ({
+      name: arm,
+      points: own.flatMap((cell) =>
+        cell.arm === arm && cell.labels !== undefined ? [{ x: cell.labels, y: cell.mean, spread: cell.deviation }] : [],
+      ),
+    }));
+    const title = `${task}: ${metric} by number of labels`;
+    const svg = lineChart({ title, xLabel: 'labelled cases', yLabel: metric, logarithmicX: true, series });
+    return [{ task, title, file: `${task}-labels.svg`, svg }];
+  });
+}
+
+function meanText({ mean, deviation }: Cell): string {
+  return Number.isFinite(deviation) ? `${mean.toFixed(3)} ± ${deviation.toFixed(3)}` : mean.toFixed(3);
+}
+
+function differenceText(difference: Difference | undefined): string {
+  if (difference === undefined) return '–';
+  const { mean, interval, p } = difference;
+  const sign = mean >= 0 ? '+' : '−';
+  const range = interval === undefined ? '' : ` (${interval.low.toFixed(3)} to ${interval.high.toFixed(3)})`;
+  return `${sign}${Math.abs(mean).toFixed(3)}${range}${Number.isNaN(p) ? '' : `, p ${p < 0.001 ? '< 0.001' : p.toFixed(3)}`}`;
+}
+
+function numberText(value: number | undefined): string {
+  return value === undefined ? '–' : value.toFixed(3);
+}
