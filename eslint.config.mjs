@@ -32,6 +32,7 @@ export default defineConfig(
       '**/src/commands/**',
       '**/src/terminal/**',
       'deploy/src/demo/**',
+      'deploy/src/evidence/main.ts',
       'deploy/src/simulate/main.ts',
       'test/benchmarks/**',
     ],

@@ -11,6 +11,7 @@ const MODEL = modelSpecSchema.parse({
 const RATE = 0.01;
 const FROZEN = {
   kind: 'universal-model',
+  scaleWeight: 0,
   adversary: { mode: 'frozen', subRounds: 2, patches: 8, learningRate: RATE, warmUpShare: 0.5 },
 };
 const SEED = 7;
@@ -199,7 +200,7 @@ describe('rounds of a modality adversary, over the wire', () => {
   });
 
   it('average an adversary that sites train themselves over those who train it', async () => {
-    await start({ objective: { kind: 'universal-model', adversary: { mode: 'reversal' } }, rounds: 1 });
+    await start({ objective: { kind: 'universal-model', scaleWeight: 0, adversary: { mode: 'reversal' } }, rounds: 1 });
     const [a, b] = sites as [RawSite, RawSite];
     await a.deliver(await a.trainAssignment(1), updateOf('all', 1), 2);
     await b.deliver(await b.trainAssignment(1), updateOf('representation', 3), 6);

@@ -21,13 +21,14 @@ const groupSchema = z.looseObject({
   modality: z.string().optional(),
   treatment: z.string().optional(),
 });
-const summarySchema = z.looseObject({
+const outcomeSchema = z.looseObject({
   digest: z.string(),
   steps: z.number(),
   bestStep: z.number(),
   trainingMs: z.number(),
   score: z.looseObject({ skill: z.number(), groups: z.array(groupSchema).optional() }).nullable(),
 });
+const summarySchema = z.looseObject({ outcome: outcomeSchema });
 
 /** What a pretraining came to: restoration skill overall and by group, on volumes that it was not trained on. */
 export interface PretrainingFigures {
@@ -49,8 +50,9 @@ export async function pretrainCentrally(
   const args = ['pretrain', recipe, '--data', scans, '--output', output, '--json', summary];
   await group.run(`pretraining ${String(settings['name'])}`, SITE_AGENT_PROGRAM, args, join(folder, 'pretrain.log'), true);
   copyFileSync(join(output, 'model.safetensors'), modelFile);
-  const { digest, steps, bestStep, trainingMs, score } = summarySchema.parse(JSON.parse(readFileSync(summary, 'utf8')));
-  const groups = (score?.groups ?? []).map((one) => [
+  const { outcome } = summarySchema.parse(JSON.parse(readFileSync(summary, 'utf8')));
+  const { digest, steps, bestStep, trainingMs, score } = outcome;
+  const groups = (score?.groups ?? []).map((one): [string, number] => [
     `skill.${[one.modality, one.treatment].filter(Boolean).join('.')}`,
     one.skill,
   ]);

@@ -72,7 +72,9 @@ export async function runFinetuning(group: ProgramGroup, label: string, plan: Fi
     },
     cases: Object.fromEntries((model.test?.cases ?? []).map(({ name, dice }) => [name, dice])),
     curves: Object.fromEntries(
-      (['loss', 'dice', 'auc'] as const).map((figure) => [figure, curveOf(figure)]).filter(([, curve]) => curve?.length),
+      (['loss', 'dice', 'auc'] as const)
+        .map((figure): [string, [number, number][]] => [figure, curveOf(figure)])
+        .filter(([, curve]) => curve.length > 0),
     ),
   };
 }

@@ -10,12 +10,7 @@ import type { EvidenceRun } from './work-list.js';
 const SCRATCH_ARM = 'scratch';
 
 /** Writes README.md and the curves into the folder. */
-export function writePages(
-  protocol: Protocol,
-  runs: readonly EvidenceRun[],
-  store: RunStore,
-  folder: string,
-): void {
+export function writePages(protocol: Protocol, runs: readonly EvidenceRun[], store: RunStore, folder: string): void {
   const finished = runs.flatMap((run): FinishedRun[] => {
     const result = run.kind === 'finetuning' ? store.find(run) : undefined;
     return run.kind === 'finetuning' && result !== undefined ? [{ run, result }] : [];
@@ -34,8 +29,11 @@ export function writePages(
     ...Object.keys(protocol.tasks).flatMap((task) => taskLines(protocol, task, cells, charts)),
     ...armLines(protocol),
   ].join('\n');
-  writeFileSync(join(folder, 'README.md'), `${text}
-`);
+  writeFileSync(
+    join(folder, 'README.md'),
+    `${text}
+`,
+  );
 }
 
 function progressLines(runs: readonly EvidenceRun[], store: RunStore): string[] {

@@ -5,7 +5,7 @@ function issuesOf(adversary: object, changes: Record<string, unknown> = {}): str
   const parsed = campaignPlanSchema.safeParse({
     name: 'universal',
     model: { architecture: 'universal-model', width: 1, norm: 'instance', ...(model as object) },
-    objective: { kind: 'universal-model', adversary },
+    objective: { kind: 'universal-model', scaleWeight: 0, adversary },
     training: { steps: 10, optimizer: { kind: 'sgd', learningRate: 0.1 } },
     rounds: 51,
     quorum: 3,
@@ -70,12 +70,12 @@ describe('a campaign whose sites train the adversary', () => {
     for (const name of ['fedavg', 'median', 'fedbuff']) expect(issuesOf({ mode }, { recipe: { name } })).toEqual([]);
   });
 
-  it('needs patches of which more than one voxel reaches the end of the adversary', () => {
+  it('needs patches of which something is left at the end of the adversary', () => {
     const patch = (...sizeVoxels: number[]) => ({ patch: { sizeVoxels } });
     expect(issuesOf({ mode: 'reversal' }, patch(16, 16, 8))).toEqual([
-      expect.stringMatching(/^patch.sizeVoxels: .*longer than 16/),
+      expect.stringMatching(/^patch.sizeVoxels: .*leaves nothing to tell/),
     ]);
-    expect(issuesOf({ mode: 'reversal' }, patch(24, 16, 8))).toEqual([]);
+    expect(issuesOf({ mode: 'reversal' }, patch(24, 24, 8))).toEqual([]);
     expect(issuesOf({ mode: 'none' }, patch(16, 16, 8))).toEqual([]);
   });
 

@@ -74,5 +74,5 @@ describe('two processes that fill one cache, killed at any moment', () => {
       }
     }
     expect(whole).toBeGreaterThan(6);
-  });
+  }, 180_000);
 });
