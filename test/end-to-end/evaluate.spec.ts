@@ -93,7 +93,12 @@ describe('evaluation of a fine-tuned model beside its scratch run', () => {
     const page = readFileSync(within('out/report.html'), 'utf8');
     expect(page).not.toMatch(/<script|https?:|<link|url\(/i);
     expect(page).toContain('not a medical device');
-    for (const value of [figures.meanDice, figures.scratch?.meanDice, figures.comparison?.meanDifference, figures.comparison?.test.p]) {
+    for (const value of [
+      figures.meanDice,
+      figures.scratch?.meanDice,
+      figures.comparison?.meanDifference,
+      figures.comparison?.test.p,
+    ]) {
       expect(page).toContain(`>${shownFigure(value)}<`);
     }
     const worst = figures.cases.toSorted((a, b) => a.dice - b.dice);
@@ -106,7 +111,9 @@ describe('evaluation of a fine-tuned model beside its scratch run', () => {
     expect(pictures).toHaveLength(4);
     const picture = decode(Buffer.from(pictures[0]?.[1] ?? '', 'base64'));
     expect(picture).toMatchObject({ channels: 3, depth: 8 });
-    const colours = new Set(Array.from({ length: picture.data.length / 3 }, (_, pixel) => picture.data.slice(3 * pixel, 3 * pixel + 3).join()));
+    const colours = new Set(
+      Array.from({ length: picture.data.length / 3 }, (_, pixel) => picture.data.slice(3 * pixel, 3 * pixel + 3).join()),
+    );
     expect([...colours]).toEqual(expect.arrayContaining(['0,190,255', '255,140,0']));
   });
 });
@@ -174,7 +181,12 @@ describe('prediction of a DICOM series', () => {
 
   beforeAll(async () => {
     const spec = { ...TINY, outputs: 2 };
-    const segmentation = { task: 'ball', modality: 'MR' as const, classes, patchSizeVoxels: [16, 16, 16] as [number, number, number] };
+    const segmentation = {
+      task: 'ball',
+      modality: 'MR' as const,
+      classes,
+      patchSizeVoxels: [16, 16, 16] as [number, number, number],
+    };
     await writeModelFile(model(), { spec, weights: initialWeights(spec, 1), segmentation });
     const [tilt, level] = [Math.sin(0.2), Math.cos(0.2)];
     writeDicomSeries(within('scans/p1'), {
@@ -185,7 +197,17 @@ describe('prediction of a DICOM series', () => {
     });
     makeLabelledCase(within('scans/nifti'), 'case', 0);
     rmSync(within('scans/nifti/case-0-label.nii.gz'));
-    await run('predict', within('scans/p1'), '--model', model(), '--output', within('masks'), '--probabilities', '--overlap', '0.25');
+    await run(
+      'predict',
+      within('scans/p1'),
+      '--model',
+      model(),
+      '--output',
+      within('masks'),
+      '--probabilities',
+      '--overlap',
+      '0.25',
+    );
     const words = ['--model', model(), '--output', within('masks'), '--format', 'dicom-seg', '--overlap', '0.25'];
     const told = await run('predict', within('scans'), ...words);
     expect(told).toMatch(/case-0 not used: .*this image is NIfTI/);
@@ -198,7 +220,10 @@ describe('prediction of a DICOM series', () => {
     const [scan] = await findScans(within('scans/p1'));
     const volume = await readVolume(scan.source);
     const mask = await readNiftiVolume(within('masks/p1_mask.nii.gz'));
-    const [ball, shell] = [await readNiftiVolume(within('masks/p1_probability_ball.nii.gz')), await readNiftiVolume(within('masks/p1_probability_shell.nii.gz'))];
+    const [ball, shell] = [
+      await readNiftiVolume(within('masks/p1_probability_ball.nii.gz')),
+      await readNiftiVolume(within('masks/p1_probability_shell.nii.gz')),
+    ];
     for (const answer of [mask, ball, shell]) {
       expect(answer.source).toMatchObject({ sizeVoxels: volume.source.sizeVoxels, rasAxis: volume.source.rasAxis });
       answer.affine.forEach((entry, index) => expect(entry).toBeCloseTo(volume.affine[index] ?? NaN, 4));

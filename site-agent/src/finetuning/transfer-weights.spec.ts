@@ -2,7 +2,8 @@ import { backboneOf, initialWeights, modelSpecSchema } from '@consilium/shared/m
 import type { WeightSet } from '@consilium/shared/weights';
 import { scratchWeights, transferWeights } from './transfer-weights.js';
 
-const spec = (overrides: object = {}) => backboneOf(modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2, ...overrides }));
+const spec = (overrides: object = {}) =>
+  backboneOf(modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 2, ...overrides }));
 const valuesOf = (weights: WeightSet, name: string) => weights.find((tensor) => tensor.name === name)?.values;
 
 describe('transfer', () => {
