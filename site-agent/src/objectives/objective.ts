@@ -19,7 +19,7 @@ export interface Objective {
 
 export interface ParameterPart {
   readonly name: string;
-  holds(parameter: string): boolean;
+  readonly holds: (parameter: string) => boolean;
 }
 
 /** Forward, losses, backward over the whole batch, then an update of some parts. */
