@@ -22,7 +22,12 @@ export function locateModel(text: string, journal: AgentJournal, folder: SiteFol
   if (existsSync(text)) return resolve(text);
   const version = versionNamed(text, journal, folder);
   if (version !== undefined) return modelFile(folder, version.digest);
+  const [campaign] = text.split('@');
+  const here = journal
+    .versions()
+    .filter(({ campaignName, digest }) => campaignName === campaign && existsSync(modelFile(folder, digest)));
+  const listed = here.length === 0 ? '' : `Of ${campaign}, these are here: ${here.map(({ number }) => number).join(', ')}. `;
   throw new FederationError('NOT_FOUND', `${text} is neither a file, nor a pin, nor a version that is here`, {
-    remedy: 'See what there is with "site-agent model list"; fetch a version with "site-agent model pull CAMPAIGN@VERSION".',
+    remedy: `${listed}See what there is with "site-agent model list"; fetch a version with "site-agent model pull CAMPAIGN@VERSION".`,
   });
 }
