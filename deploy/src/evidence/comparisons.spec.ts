@@ -1,0 +1,60 @@
+import type { Protocol } from './protocol.js';
+import { cellsOf, differencesFrom, type FinishedRun, labelsToReach } from './comparisons.js';
+import type { RunResult } from './run-store.js';
+import type { FinetuningRun } from './work-list.js';
+
+const protocol = {
+  tasks: { liver: { labels: [5, 10], metric: 'dice' } },
+  arms: { scratch: {}, pretrained: {} },
+} as unknown as Protocol;
+
+function finished(arm: string, labels: number, cases: Record<string, number>): FinishedRun {
+  const scores = Object.values(cases);
+  const dice = scores.reduce((sum, score) => sum + score, 0) / scores.length;
+  const result = { id: 'x', figures: { dice, stepsToBest: 100 * labels }, cases } as unknown as RunResult;
+  return { run: { taskName: 'liver', arm, labels } as FinetuningRun, result };
+}
+
+const runs = [
+  finished('scratch', 5, { a: 0.4, b: 0.5, c: 0.6 }),
+  finished('scratch', 5, { a: 0.6, b: 0.7, c: 0.8 }),
+  finished('pretrained', 5, { a: 0.7, b: 0.8, c: 0.8 }),
+  finished('scratch', 10, { a: 0.8, b: 0.8, c: 0.8 }),
+];
+
+describe('cells', () => {
+  it('are means over seeds with the sample deviation, case by case', () => {
+    const [scratch, pretrained, more] = cellsOf(protocol, runs);
+    expect(scratch).toMatchObject({ arm: 'scratch', labels: 5, seeds: 2, stepsToBest: 500 });
+    expect(scratch?.mean).toBeCloseTo(0.6);
+    expect(scratch?.deviation).toBeCloseTo(Math.sqrt(0.02));
+    expect([...(scratch?.cases ?? [])].map(([name, score]) => [name, Number(score.toFixed(6))])).toEqual([
+      ['a', 0.5],
+      ['b', 0.6],
+      ['c', 0.7],
+    ]);
+    expect(pretrained).toMatchObject({ arm: 'pretrained', seeds: 1, deviation: NaN });
+    expect(more).toMatchObject({ arm: 'scratch', labels: 10 });
+  });
+
+  it('are compared on the same cases of the same label count', () => {
+    const differences = differencesFrom('scratch', cellsOf(protocol, runs));
+    expect(differences).toHaveLength(1);
+    expect(differences[0]?.mean).toBeCloseTo((0.2 + 0.2 + 0.1) / 3);
+    expect(differences[0]?.p).toBeCloseTo(0.25); // three pairs, all positive: 2 of 8 sign patterns
+    expect(differences[0]?.cell.labels).toBe(5);
+  });
+});
+
+describe('labels to reach a score', () => {
+  const curve = [
+    { labels: 40, mean: 0.8 },
+    { labels: 10, mean: 0.6 },
+  ];
+
+  it('lie on straight lines over a logarithmic axis', () => {
+    expect(labelsToReach(0.7, curve)).toBeCloseTo(20);
+    expect(labelsToReach(0.5, curve)).toBe(10);
+    expect(labelsToReach(0.9, curve)).toBeUndefined();
+  });
+});

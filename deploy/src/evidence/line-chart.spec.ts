@@ -1,0 +1,36 @@
+import { lineChart } from './line-chart.js';
+
+const plan = {
+  title: 'Dice & labels <5',
+  xLabel: 'labels',
+  yLabel: 'Dice',
+  logarithmicX: true,
+  series: [
+    { name: 'scratch', points: [5, 10, 40].map((x, index) => ({ x, y: 0.5 + 0.1 * index, spread: 0.02 })) },
+    { name: 'pretrained', points: [{ x: 5, y: 0.7, spread: NaN }] },
+  ],
+};
+
+describe('a line chart', () => {
+  const svg = lineChart(plan);
+
+  it('draws each series with its points, and a bar where there is a spread', () => {
+    expect(svg.match(/<polyline /g)).toHaveLength(2);
+    expect(svg.match(/<circle /g)).toHaveLength(4);
+    expect(svg).not.toContain('NaN');
+  });
+
+  it('puts label counts evenly apart on a logarithmic axis', () => {
+    const [first = NaN, second = NaN, third = NaN] = [...svg.matchAll(/<circle cx="([\d.]+)"/g)].map((found) => Number(found[1]));
+    expect((third - second) / (second - first)).toBeCloseTo(Math.log(4) / Math.log(2), 2);
+  });
+
+  it('escapes words and gives the same text each time', () => {
+    expect(svg).toContain('<title>Dice &amp; labels &lt;5</title>');
+    expect(lineChart(plan)).toBe(svg);
+  });
+
+  it('can do with one value', () => {
+    expect(lineChart({ ...plan, logarithmicX: false, series: [{ name: 'one', points: [{ x: 1, y: 1 }] }] })).not.toContain('NaN');
+  });
+});

@@ -1,0 +1,79 @@
+import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { campaignPlanSchema } from '@consilium/shared/wire';
+import { parse } from 'yaml';
+import { classificationFileSchema } from '../../../site-agent/src/finetuning/classification-task.js';
+import { segmentationFileSchema } from '../../../site-agent/src/finetuning/segmentation-task.js';
+import { pretrainRecipeSchema } from '../../../site-agent/src/pretraining/pretrain-recipe.js';
+import { PROJECT_ROOT } from '../programs/project.js';
+import { laidOver, readProtocol } from './protocol.js';
+import { type EvidenceRun, workList } from './work-list.js';
+
+const folder = join(PROJECT_ROOT, 'deploy', 'evidence');
+const read = (name: string) => readProtocol(join(folder, name));
+
+/** Throws unless the programs take the settings of this run. */
+function check(run: EvidenceRun): void {
+  if (run.kind === 'finetuning') {
+    const someCase = { image: 'a.nii.gz', label: 'b.nii.gz' };
+    if (run.settings['kind'] === 'segmentation') segmentationFileSchema.parse({ ...run.settings, cases: { train: [someCase] } });
+    else classificationFileSchema.parse({ ...run.settings, split: 'cases.csv' });
+  } else if (run.plan.kind === 'central') pretrainRecipeSchema.parse(run.settings);
+  else campaignPlanSchema.parse({ ...run.settings, sites: Object.keys(run.plan.sites) });
+}
+
+describe.each(['protocol.yaml', 'smoke.yaml'])('%s', (file) => {
+  const protocol = read(file);
+  const runs = workList(protocol, folder);
+
+  it('holds runs that the programs take, each once', () => {
+    for (const run of runs) check(run);
+    expect(new Set(runs.map(({ id }) => id)).size).toBe(runs.length);
+  });
+
+  it('gives all arms of a task the same schedule', () => {
+    for (const [task, { task: taskFile }] of Object.entries(protocol.tasks)) {
+      const stated = parse(readFileSync(join(folder, taskFile), 'utf8')) as { training: { learningRate: number } };
+      const rates = runs.flatMap((run) =>
+        run.kind === 'finetuning' && run.taskName === task
+          ? [run.settings['training'] as { learningRate: number; steps: number; validateEverySteps: number }]
+          : [],
+      );
+      expect(new Set(rates.map(({ learningRate }) => learningRate))).toEqual(new Set([stated.training.learningRate]));
+      expect(new Set(rates.map(({ steps }) => steps)).size).toBe(1);
+      expect(new Set(rates.map(({ validateEverySteps }) => validateEverySteps)).size).toBe(1);
+    }
+  });
+
+  it('pretrains before it fine-tunes, and does a label count with every arm and seed before the next', () => {
+    const kinds = runs.map(({ kind }) => kind);
+    expect(kinds.lastIndexOf('pretraining')).toBeLessThan(kinds.indexOf('finetuning'));
+    const counts = runs.flatMap((run) => (run.kind === 'finetuning' && run.taskName === 'hippocampus' ? [run.labels] : []));
+    const perCount = Object.keys(protocol.arms).length * protocol.seeds.length;
+    expect(counts).toEqual((protocol.tasks['hippocampus']?.labels ?? []).flatMap((count) => Array(perCount).fill(count)));
+  });
+});
+
+describe('the name of a run’s inputs', () => {
+  const protocol = read('protocol.yaml');
+  const inputsOf = (changed: typeof protocol) => new Map(workList(changed, folder).map(({ id, inputs }) => [id, inputs]));
+  const before = inputsOf(protocol);
+
+  it('changes with what decides the outcome, and with nothing else', () => {
+    const genesis = protocol.pretrainings['genesis-central'];
+    if (genesis === undefined) throw new Error('the protocol has this pretraining');
+    const longer = { ...genesis, changes: { training: { steps: 901 } } };
+    const after = inputsOf({ ...protocol, pretrainings: { ...protocol.pretrainings, 'genesis-central': longer } });
+    const changed = [...before.keys()].filter((id) => before.get(id) !== after.get(id));
+    expect(changed.length).toBeGreaterThan(1);
+    expect(changed.every((id) => id.includes('genesis-central'))).toBe(true);
+  });
+});
+
+describe('changes laid over settings', () => {
+  it('reach into objects and replace everything else', () => {
+    expect(laidOver({ a: { b: 1, c: [1, 2] }, d: 4 }, { a: { c: [3] }, e: 5 })).toEqual({ a: { b: 1, c: [3] }, d: 4, e: 5 });
+    expect(laidOver({ a: { b: 1 } }, { a: 'none' })).toEqual({ a: 'none' });
+    expect(laidOver({ a: 1 }, undefined)).toEqual({ a: 1 });
+  });
+});
