@@ -6,12 +6,12 @@ import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { describeError, FederationError, formatDuration } from '@consilium/shared/kernel';
+import { FederationError, formatDuration } from '@consilium/shared/kernel';
 import { onOutputClosed } from '@consilium/shared/terminal';
 import { startFederation } from '../programs/federation.js';
 import { ProgramGroup } from '../programs/program-group.js';
 import { PROJECT_ROOT } from '../programs/project.js';
-import { StepFailed } from '../programs/step-failed.js';
+import { runProgram } from '../programs/run-program.js';
 import { type DemoLength, FAST_LENGTH, writePlans } from './demo-plan.js';
 import { hospitalFederation, runCampaign } from './federation-stage.js';
 import { runFinetuning } from './finetuning-stage.js';
@@ -145,15 +145,4 @@ async function demonstrate(
   say('finished; nothing is running any more');
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (error instanceof StepFailed) {
-    console.error(`\n${error.message}`);
-    process.exitCode = error.exitStatus;
-  } else {
-    const failure = FederationError.from(error);
-    console.error(`\n${describeError(failure)}`);
-    process.exitCode = failure.exitCode;
-  }
-}
+await runProgram(main);

@@ -4,11 +4,11 @@
  */
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { describeError, FederationError, formatDuration } from '@consilium/shared/kernel';
+import { FederationError, formatDuration } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
 import { ProgramGroup } from '../programs/program-group.js';
 import { PROJECT_ROOT } from '../programs/project.js';
-import { StepFailed } from '../programs/step-failed.js';
+import { runProgram } from '../programs/run-program.js';
 import { writePages } from './pages.js';
 import { readProtocol } from './protocol.js';
 import { type EvidenceFolders, RunExecutor } from './run-executor.js';
@@ -123,15 +123,4 @@ function describeList(runs: readonly EvidenceRun[], store: RunStore): string {
   return [formatTable(['run', 'done in'], rows), ...strangers].join('\n');
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (error instanceof StepFailed) {
-    console.error(`\n${error.message}`);
-    process.exitCode = error.exitStatus;
-  } else {
-    const failure = FederationError.from(error);
-    console.error(`\n${describeError(failure)}`);
-    process.exitCode = failure.exitCode;
-  }
-}
+await runProgram(main);

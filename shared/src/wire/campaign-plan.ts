@@ -1,21 +1,12 @@
 import { z } from 'zod';
 import { DIGEST_ALGORITHMS } from '@consilium/shared/kernel';
-import {
-  answersEveryVoxel,
-  backboneOf,
-  everyFederatedHasControl,
-  modelSpecSchema,
-  nameMatcher,
-  parametersOf,
-  sideMultiplesOf,
-  siteLocalMatcher,
-} from '@consilium/shared/models';
+import { everyFederatedHasControl, modelSpecSchema, nameMatcher, parametersOf, siteLocalMatcher } from '@consilium/shared/models';
 import { adversaryIssues } from './adversary-checks.js';
 import { durationField, nameField, positiveInteger } from './fields.js';
 import { recipeSchema } from './recipe-plan.js';
+import { checkRestoration } from './restoration-checks.js';
 import { objectiveSchema, representationRounds } from './objective-plan.js';
 import { localTrainingSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
-import { checkUniversal } from './universal-checks.js';
 import { cohortPlanSchema, screeningPlanSchema, siteLocalSchema, updatePlanSchema } from './update-plan.js';
 
 /**
@@ -69,27 +60,9 @@ export const campaignPlanSchema = z
     path: ['quorum'],
     message: 'krum and multi-krum need 2 × byzantine + 3 updates or more to hold what they promise (Blanchard et al., 2017)',
   })
-  .refine(({ model, objective }) => (model.architecture === 'universal-model') === (objective.kind === 'universal-model'), {
-    path: ['model', 'architecture'],
-    message: 'the objective universal-model trains a model of the architecture universal-model, and nothing else does',
-  })
-  .superRefine(checkUniversal)
+  .superRefine(checkRestoration)
   .superRefine((plan, context) => {
     for (const { path, message } of adversaryIssues(plan)) context.addIssue({ code: 'custom', path: [...path], message });
-  })
-  .refine((plan) => answersEveryVoxel(backboneOf(plan.model)), {
-    path: ['model', 'architecture'],
-    message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',
-  })
-  .superRefine(({ model, patch }, context) => {
-    const multiples = sideMultiplesOf(model);
-    if (patch.sizeVoxels.every((side, axis) => side % (multiples[axis] as number) === 0)) return;
-    const message = `the sides must be multiples of ${multiples.join(', ')} for this network`;
-    context.addIssue({ code: 'custom', path: ['patch', 'sizeVoxels'], message });
-  })
-  .refine(({ patch }) => patch.preparation?.intensity !== 'z-score', {
-    path: ['patch', 'preparation', 'intensity'],
-    message: 'models-genesis distorts intensities between 0 and 1: use "window"',
   })
   .refine(
     ({ training, objective, rounds }) =>

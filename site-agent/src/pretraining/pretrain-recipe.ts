@@ -4,10 +4,10 @@
  * 2021; public PyTorch code): SGD at rate 1 with momentum 0.9, halved every 40 epochs, batches of 6, the best weights on
  * validation pairs, 50 epochs of patience.
  */
-import { answersEveryVoxel, backboneOf, modelSpecSchema, sideMultiplesOf } from '@consilium/shared/models';
+import { modelSpecSchema } from '@consilium/shared/models';
 import {
   checkAdversaryAlone,
-  checkUniversal,
+  checkRestoration,
   localTrainingSchema,
   nameField,
   objectiveSchema,
@@ -82,24 +82,6 @@ export const pretrainRecipeSchema = z
     validation: validationSchema.prefault({}),
     seed: z.int().min(0).default(1),
   })
-  .refine(({ model, objective }) => (model.architecture === 'universal-model') === (objective.kind === 'universal-model'), {
-    path: ['model', 'architecture'],
-    message: 'the objective universal-model trains a model of the architecture universal-model, and nothing else does',
-  })
-  .superRefine(checkUniversal)
-  .superRefine(checkAdversaryAlone)
-  .refine(({ model }) => answersEveryVoxel(backboneOf(model)), {
-    path: ['model', 'architecture'],
-    message: 'restoring patches needs a network that answers for every voxel, such as genesis-unet3d',
-  })
-  .superRefine(({ model, patch }, context) => {
-    const multiples = sideMultiplesOf(model);
-    if (patch.sizeVoxels.every((side, axis) => side % (multiples[axis] as number) === 0)) return;
-    const message = `the sides must be multiples of ${multiples.join(', ')} for this network`;
-    context.addIssue({ code: 'custom', path: ['patch', 'sizeVoxels'], message });
-  })
-  .refine(({ patch }) => patch.preparation?.intensity !== 'z-score', {
-    path: ['patch', 'preparation', 'intensity'],
-    message: 'models-genesis distorts intensities between 0 and 1: use "window"',
-  });
+  .superRefine(checkRestoration)
+  .superRefine(checkAdversaryAlone);
 export type PretrainRecipe = z.infer<typeof pretrainRecipeSchema>;
