@@ -3,6 +3,8 @@
  * and MedicalNet (Chen et al., arXiv 1904.00625) must reproduce whatever else it does. Random numbers are its own, so that
  * distributions are compared. Each room's own specs go deeper; this file says at one glance that the table holds.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Random } from '@consilium/shared/kernel';
 import {
   genesisClassifierSpecSchema,
@@ -18,6 +20,8 @@ import { genesisTransformsSchema } from '@consilium/shared/wire';
 import { openRuntime } from '../../site-agent/src/engine/open-runtime.js';
 import { ParameterSet } from '../../site-agent/src/engine/parameters.js';
 import { Tape } from '../../site-agent/src/engine/tape.js';
+import { countLegacy, legacyGenesisIou } from '../../site-agent/src/evaluation/metrics/legacy-genesis-iou.js';
+import { countOverlap, foregroundIou } from '../../site-agent/src/evaluation/metrics/overlap.js';
 import { buildNetwork } from '../../site-agent/src/networks/build-network.js';
 import { encode } from '../../site-agent/src/networks/genesis-encoder.js';
 import { normaliseIntensity } from '../../site-agent/src/preprocessing/intensity.js';
@@ -30,6 +34,8 @@ import { intensityTable, nonlinearIntensity } from '../../site-agent/src/transfo
 import { outPaint } from '../../site-agent/src/transforms/out-paint.js';
 import { coveredShare } from '../fixtures/covered-share.js';
 import { makeRamp, meanOver } from '../fixtures/make-patch.js';
+import { maskOfRuns, readMetricGoldens } from '../fixtures/read-metric-goldens.js';
+import { PROJECT_ROOT } from '../fixtures/reference-shelf.js';
 
 const CUBE = [64, 64, 32] as const;
 const PUBLISHED = genesisTransformsSchema.parse({});
@@ -179,5 +185,32 @@ describe('F: learning rate', () => {
     const schedule = { kind: 'step', factor: 0.5, everySteps: 40 * stepsPerEpoch } as const;
     const rateAt = (epoch: number): number => rateFactorAt(schedule, epoch * stepsPerEpoch, 10_000 * stepsPerEpoch);
     expect([0, 39, 40, 79, 80].map(rateAt)).toEqual([1, 1, 0.5, 0.5, 0.25]);
+  });
+});
+
+describe('F: the published pretraining collection of Med3D', () => {
+  it('3DSeg-8 has 1,638 cases, as the guide lists them', () => {
+    const guide = readFileSync(join(PROJECT_ROOT, 'docs', 'guides', 'med3d.md'), 'utf8');
+    const rows = guide.matchAll(/^\| [A-Z][^|]*\| +(\d+) \| (?:CT|MR) /gm);
+    const counts = [...rows].map(([, count]) => Number(count));
+    expect(counts).toHaveLength(8);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1_638);
+  });
+});
+
+describe('F: metric', () => {
+  it('the "IoU" of the Genesis papers exceeds the foreground IoU of the same prediction', () => {
+    const { cases } = readMetricGoldens().legacy;
+    const masks = cases.map(({ labelled }) => maskOfRuns(labelled));
+    const legacy = cases.map(({ probabilities }, index) =>
+      countLegacy(Float32Array.from(probabilities), (voxel) => masks[index]?.[voxel] === 1),
+    );
+    const predicted = Uint8Array.from(
+      cases.flatMap(({ probabilities }) => [...probabilities]),
+      (value) => Number(value > 0.5),
+    );
+    const labelled = Uint8Array.from(masks.flatMap((mask) => [...mask]));
+    const [counts] = countOverlap(predicted, labelled, 1);
+    expect(legacyGenesisIou(legacy)).toBeGreaterThan(foregroundIou(counts ?? { predicted: 0, labelled: 0, both: 0 }));
   });
 });

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cell, cellsOf, type Difference, differencesFrom, type FinishedRun, labelsToReach } from './comparisons.js';
-import { lineChart } from './line-chart.js';
+import { chartFile } from '@consilium/site-agent/dist/evaluation/html/line-chart.js';
 import type { Protocol } from './protocol.js';
 import type { RunStore } from './run-store.js';
 import type { EvidenceRun } from './work-list.js';
@@ -152,7 +152,7 @@ function labelCharts(protocol: Protocol, cells: readonly Cell[]): Chart[] {
       ),
     }));
     const title = `${task}: ${metric} by number of labels`;
-    const svg = lineChart({ title, xLabel: 'labelled cases', yLabel: metric, logarithmicX: true, series });
+    const svg = chartFile(title, [{ title, xLabel: 'labelled cases', yLabel: metric, logarithmicX: true, series }]);
     return [{ task, title, file: `${task}-labels.svg`, svg }];
   });
 }

@@ -1,4 +1,6 @@
-import { lineChart } from './line-chart.js';
+import { chartFile, type LineChart } from './line-chart.js';
+
+const lineChart = (chart: LineChart) => chartFile(chart.title, [chart]);
 
 const plan = {
   title: 'Dice & labels <5',
@@ -28,6 +30,12 @@ describe('a line chart', () => {
   it('escapes words and gives the same text each time', () => {
     expect(svg).toContain('<title>Dice &amp; labels &lt;5</title>');
     expect(lineChart(plan)).toBe(svg);
+  });
+
+  it('stands below another one in the same file', () => {
+    const both = chartFile('both', [plan, plan]);
+    expect(both.match(/<circle /g)).toHaveLength(8);
+    expect(both).toContain('viewBox="0 0 720 840"');
   });
 
   it('can do with one value', () => {
