@@ -50,7 +50,9 @@ describe.each(['protocol.yaml', 'smoke.yaml'])('%s', (file) => {
     expect(kinds.lastIndexOf('pretraining')).toBeLessThan(kinds.indexOf('finetuning'));
     const counts = runs.flatMap((run) => (run.kind === 'finetuning' && run.taskName === 'hippocampus' ? [run.labels] : []));
     const perCount = Object.keys(protocol.arms).length * protocol.seeds.length;
-    expect(counts).toEqual((protocol.tasks['hippocampus']?.labels ?? []).flatMap((count) => Array(perCount).fill(count)));
+    expect(counts).toEqual(
+      (protocol.tasks['hippocampus']?.labels ?? []).flatMap((count) => Array.from({ length: perCount }, () => count)),
+    );
   });
 });
 
