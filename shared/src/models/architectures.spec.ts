@@ -3,7 +3,6 @@ import { digestOfBytes } from '@consilium/shared/kernel';
 import { elementCount, parameterCount } from '@consilium/shared/weights';
 import {
   cube,
-  headParameters,
   manifestOf,
   medicalnetBlocks,
   type MedicalnetSpec,
@@ -14,7 +13,6 @@ import {
   residualUnet3dSideMultiples,
   type ResidualUnet3dSpec,
   residualUnet3dSpecSchema,
-  scaleClassifierHead,
   sideMultiplesOf,
   statisticNames,
   trainedParameterCount,
@@ -144,10 +142,6 @@ describe('the residual-encoder U-Net as data', () => {
 });
 
 describe('heads', () => {
-  it('the scale classifier of the Universal Model has 528,387 parameters at width 32', () => {
-    expect(count(headParameters(scaleClassifierHead(32)))).toBe(528_387);
-  });
-
   it('the Genesis classifier is the encoder and two linear layers', () => {
     const spec = modelSpecSchema.parse({ architecture: 'genesis-classifier', width: 32, outputs: 1 });
     const manifest = manifestOf(spec);

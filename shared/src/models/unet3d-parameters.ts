@@ -73,11 +73,6 @@ export function genesisClassifierHead({ width, hiddenFeatures, outputs }: Genesi
   return { name: 'head', features: 16 * width, hiddenFeatures, outputs };
 }
 
-/** The scale classifier of the Universal Model (spec C5), which reads the same bottleneck: large, medium or small patch. */
-export function scaleClassifierHead(width: number): PooledHead {
-  return { name: 'scale', features: 16 * width, hiddenFeatures: 1024, outputs: 3 };
-}
-
 function unitPairParameters({ name, channels: [input, middle, output] }: UnitPair, running: boolean): ParameterSpec[] {
   return [
     ...convolutionParameters(`${name}.0`, [input, middle], 3),

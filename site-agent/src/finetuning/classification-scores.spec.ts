@@ -1,29 +1,4 @@
-import { Random } from '@consilium/shared/kernel';
-import { areaUnderCurve, scoreExamples } from './classification-scores.js';
-
-/** The definition, pair by pair. */
-function byPairs(examples: readonly { score: number; positive: boolean }[]): number {
-  const [positives, negatives] = [true, false].map((wanted) => examples.filter(({ positive }) => positive === wanted));
-  let wins = 0;
-  for (const { score } of positives ?? []) {
-    for (const other of negatives ?? []) wins += score > other.score ? 1 : score === other.score ? 0.5 : 0;
-  }
-  return wins / ((positives?.length ?? 0) * (negatives?.length ?? 0));
-}
-
-describe('area under the curve', () => {
-  it('is the share of pairs in the right order, with and without ties', () => {
-    for (const levels of [2, 5, 1000]) {
-      const random = new Random(`auc/${levels}`);
-      const examples = Array.from({ length: 60 }, () => ({ score: random.integer(0, levels), positive: random.chance(0.3) }));
-      expect(areaUnderCurve(examples)).toBeCloseTo(byPairs(examples), 12);
-    }
-  });
-
-  it('is undefined with one class', () => {
-    expect(areaUnderCurve([{ score: 1, positive: true }])).toBeUndefined();
-  });
-});
+import { scoreExamples } from './classification-scores.js';
 
 describe('scores of a classifier', () => {
   it('has the mean cross-entropy, the accuracy and the area of the second of two classes', () => {

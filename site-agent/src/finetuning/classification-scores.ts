@@ -1,4 +1,5 @@
-/** What a classifier reached on labelled images. AUC is the Mann–Whitney statistic (Hanley and McNeil, Radiology 1982). */
+/** What training looks at in the validation images of a classifier. */
+import { rocAuc } from '../evaluation/metrics/roc.js';
 import { mean } from './metrics.js';
 
 /** The answer for one image and what is right. */
@@ -26,12 +27,13 @@ export function scoreExamples(examples: readonly ClassifiedExample[], classes: n
   );
   const accuracy = mean(examples.map(({ probabilities, classIndex }) => (mostLikely(probabilities) === classIndex ? 1 : 0)));
   const wanted = classes === 2 ? [1] : Array.from({ length: classes }, (_, index) => index);
-  const areas = wanted.flatMap((index) => areaUnderCurve(examples.map((example) => asBinary(example, index))) ?? []);
+  const areas = wanted.flatMap((index) => {
+    const outcomes = examples.map(({ probabilities, classIndex }) => {
+      return { probability: probabilities[index] ?? 0, positive: classIndex === index };
+    });
+    return rocAuc(outcomes) ?? [];
+  });
   return { loss, auc: areas.length === 0 ? null : mean(areas), accuracy };
-}
-
-function asBinary({ probabilities, classIndex }: ClassifiedExample, wanted: number): { score: number; positive: boolean } {
-  return { score: probabilities[wanted] ?? 0, positive: classIndex === wanted };
 }
 
 /** The first of the largest. */
@@ -41,23 +43,4 @@ export function mostLikely(probabilities: ArrayLike<number>): number {
     if ((probabilities[index] as number) > (probabilities[best] as number)) best = index;
   }
   return best;
-}
-
-/**
- * The chance that a positive example scores higher than a negative one, ties counting half; undefined when either is missing.
- */
-export function areaUnderCurve(examples: readonly { readonly score: number; readonly positive: boolean }[]): number | undefined {
-  const sorted = [...examples].sort((a, b) => a.score - b.score);
-  const positives = sorted.filter(({ positive }) => positive).length;
-  const negatives = sorted.length - positives;
-  if (positives === 0 || negatives === 0) return undefined;
-  let rankSum = 0;
-  for (let from = 0; from < sorted.length;) {
-    let to = from;
-    while (to < sorted.length && sorted[to]?.score === sorted[from]?.score) to++;
-    const sharedRank = (from + 1 + to) / 2; // ranks are counted from 1
-    for (let index = from; index < to; index++) if (sorted[index]?.positive === true) rankSum += sharedRank;
-    from = to;
-  }
-  return (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives);
 }

@@ -1,11 +1,13 @@
 import type { ObjectivePlan } from '@consilium/shared/wire';
 import type { ObjectiveChoice } from '../objectives/create-objective.js';
 import type { ObjectiveClock } from '../objectives/universal-clock.js';
+import { lacksAdversary } from './adversary-share.js';
 import type { SiteCollection } from './site-collection.js';
 
 /**
- * What the steps of a round or a recipe teach on these volumes. An adversary that would learn here needs both modalities: with one, it would call
- * everything by that name, and the encoder would flee into any direction. The site then trains without it, which is told.
+ * What the steps of a round or a recipe teach on these volumes. An adversary that would learn here needs both modalities: with
+ * one, it would call everything by that name, and the encoder would flee into any direction. The site then trains without it,
+ * which is told.
  */
 export function chooseObjective(
   objective: ObjectivePlan,
@@ -17,9 +19,7 @@ export function chooseObjective(
   const made = (chosen: typeof adversary): ObjectiveChoice => {
     return { kind: objective.kind, losses: { restorationWeight, scaleWeight, adversary: chosen }, clock };
   };
-  const [first] = volumes;
-  const learns = adversary.mode === 'reversal' || adversary.mode === 'alternating';
-  if (!learns || volumes.some(({ modality }) => modality !== first?.modality)) return { objective: made(adversary) };
-  const announcement = `all volumes of this site are ${first?.modality}: it trains without the adversary, which needs two modalities`;
+  if (!lacksAdversary(objective, volumes)) return { objective: made(adversary) };
+  const announcement = `all volumes of this site are ${volumes[0]?.modality}: it trains without the adversary, which needs two modalities`;
   return { objective: made({ mode: 'none' }), announcement };
 }

@@ -7,7 +7,7 @@ import type { TrainingCourse } from '../training-course.js';
 import { chartFigure, type ChartLine } from './chart.js';
 import { comparisonSection } from './comparison-section.js';
 import { courseSection } from './course-charts.js';
-import { figureText, intervalText, renderPage, section, table, tiles } from './page.js';
+import { figureText, intervalText, refusedSection, renderPage, section, table, tiles } from './page.js';
 
 export interface ClassificationFindings {
   readonly report: ClassificationReport;
@@ -160,15 +160,4 @@ function caseSection({ cases, classNames }: ClassificationReport): string {
     ]);
   const headers = ['Case', 'Patient', 'True', 'Called', '', ...classNames.map((name) => `P(${name})`)];
   return section('Cases, worst first', table(headers, rows));
-}
-
-function refusedSection({ refused }: ClassificationReport): string {
-  if (refused.length === 0) return '';
-  return section(
-    'Could not be scored',
-    table(
-      ['Case', 'Why'],
-      refused.map(({ name, reason }) => [name, reason]),
-    ),
-  );
 }

@@ -51,12 +51,11 @@ export function section(title: string, body: string): string {
   return `<section><h2>${htmlText(title)}</h2>\n${body}\n</section>`;
 }
 
-/** Numbers stand to the right; cells that begin with "<" are HTML already. */
+/** Numbers stand to the right. Words are words: none of them becomes HTML. */
 export function table(headers: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
   const isNumber = headers.map((_, column) => rows.some((row) => typeof row[column] === 'number'));
   const cell = (value: string | number | null, column: number): string => {
-    const text =
-      typeof value === 'number' || value === null ? figureText(value) : value.startsWith('<') ? value : htmlText(value);
+    const text = typeof value === 'string' ? htmlText(value) : figureText(value);
     return `<td${isNumber[column] === true ? ' class="number"' : ''}>${text}</td>`;
   };
   const head = headers.map(
@@ -68,6 +67,17 @@ export function table(headers: readonly string[], rows: readonly (readonly (stri
 
 export function tiles(entries: readonly (readonly [value: string, label: string])[]): string {
   return `<ul class="tiles">${entries.map(([value, label]) => `<li><b>${htmlText(value)}</b>${htmlText(label)}</li>`).join('')}</ul>`;
+}
+
+/** Cases without a score, with the reason; empty when there are none. */
+export function refusedSection({
+  refused,
+}: {
+  readonly refused: readonly { readonly name: string; readonly reason: string }[];
+}): string {
+  if (refused.length === 0) return '';
+  const rows = refused.map(({ name, reason }) => [name, reason]);
+  return section('Could not be scored', table(['Case', 'Why'], rows));
 }
 
 /** Three digits behind the point; a dash for a figure that does not exist. */

@@ -7,7 +7,7 @@ import type { TrainingCourse } from '../training-course.js';
 import { chartFigure } from './chart.js';
 import { comparisonSection } from './comparison-section.js';
 import { courseSection } from './course-charts.js';
-import { figureText, intervalText, renderPage, section, table, tiles } from './page.js';
+import { figureText, intervalText, refusedSection, renderPage, section, table, tiles } from './page.js';
 
 export interface SegmentationFindings {
   readonly report: EvaluationReport;
@@ -116,17 +116,6 @@ function pictureSection(report: EvaluationReport, pictures: ReadonlyMap<string, 
   if (figures.length === 0) return '';
   const share = figures.length < report.cases.length ? ` Shown are the ${figures.length} cases with the lowest Dice.` : '';
   return section('Pictures, worst first', `<p>${OVERLAY_LEGEND}${share}</p>\n<div class="cases">${figures.join('\n')}</div>`);
-}
-
-function refusedSection({ refused }: EvaluationReport): string {
-  if (refused.length === 0) return '';
-  return section(
-    'Could not be scored',
-    table(
-      ['Case', 'Why'],
-      refused.map(({ name, reason }) => [name, reason]),
-    ),
-  );
 }
 
 function legacySection({ classes }: EvaluationReport): string {
