@@ -14,6 +14,7 @@ export interface CentralPretraining {
   /** Scans, checkpoints and the course; a run that was stopped goes on from it. */
   readonly folder: string;
   readonly modelFile: string;
+  readonly threads: number;
 }
 
 const groupSchema = z.looseObject({
@@ -40,15 +41,16 @@ export interface PretrainingFigures {
 export async function pretrainCentrally(
   group: ProgramGroup,
   data: ShelfData,
-  { holdings, settings, folder, modelFile }: CentralPretraining,
+  { holdings, settings, folder, modelFile, threads }: CentralPretraining,
 ): Promise<PretrainingFigures> {
   mkdirSync(folder, { recursive: true });
   const [scans, output] = [join(folder, 'scans'), join(folder, 'output')];
   data.gather(holdings, scans);
   const [recipe, summary] = [join(folder, 'recipe.yaml'), join(folder, 'summary.json')];
   writeFileSync(recipe, stringify(settings));
-  const args = ['pretrain', recipe, '--data', scans, '--output', output, '--json', summary];
-  await group.run(`pretraining ${String(settings['name'])}`, SITE_AGENT_PROGRAM, args, join(folder, 'pretrain.log'), true);
+  const places = ['--data', scans, '--output', output, '--json', summary];
+  const args = ['pretrain', recipe, ...places, '--threads', String(threads)];
+  await group.run(`pretraining ${String(settings['name'])}`, SITE_AGENT_PROGRAM, args, join(folder, 'pretrain.log'));
   copyFileSync(join(output, 'model.safetensors'), modelFile);
   const { outcome } = summarySchema.parse(JSON.parse(readFileSync(summary, 'utf8')));
   const { digest, steps, bestStep, trainingMs, score } = outcome;

@@ -16,14 +16,15 @@ export interface FederatedPretraining {
   /** Homes, scans and logs; left by a run that was stopped, the campaign goes on from it. */
   readonly folder: string;
   readonly modelFile: string;
+  /** Of each site's agent. */
+  readonly threads: number;
 }
 
 /** Runs a campaign over real processes to its end and leaves its last version as a model file. */
 export async function pretrainFederated(
   group: ProgramGroup,
   data: ShelfData,
-  { sites, settings, folder, modelFile }: FederatedPretraining,
-  say: (line: string) => void,
+  { sites, settings, folder, modelFile, threads }: FederatedPretraining,
 ): Promise<CampaignView> {
   const [logs, coordinatorHome] = [join(folder, 'logs'), join(folder, 'coordinator')];
   // A federation that was stopped is begun anew: its agents' tokens are spent, and the protocol's campaigns are short.
@@ -34,7 +35,8 @@ export async function pretrainFederated(
     const volumes = data.gather(holdings, scans);
     return { name, scans, home: join(folder, name), summary: `${volumes} volumes` };
   });
-  const federation = await startFederation(group, { coordinatorHome, logs, sites: plan }, say);
+  const agentOptions = ['--threads', String(threads)];
+  const federation = await startFederation(group, { coordinatorHome, logs, sites: plan, agentOptions }, () => undefined);
   try {
     const campaignFile = join(folder, 'campaign.yaml');
     writeFileSync(campaignFile, stringify({ ...settings, sites: Object.keys(sites) }));

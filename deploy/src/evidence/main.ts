@@ -2,6 +2,7 @@
  * The evidence: runs a fixed protocol of pretrainings and fine-tunings with real programs on real scans, keeps the result of each
  * run, and writes pages of what came out. Started by `npm run evidence`, which does all set-up first.
  */
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FederationError, formatDuration } from '@consilium/shared/kernel';
@@ -11,7 +12,8 @@ import { PROJECT_ROOT } from '../programs/project.js';
 import { runProgram } from '../programs/run-program.js';
 import { writePages } from './pages.js';
 import { readProtocol } from './protocol.js';
-import { type EvidenceFolders, RunExecutor } from './run-executor.js';
+import { RunExecutor } from './run-executor.js';
+import { runPiece } from './run-piece.js';
 import { RunStore } from './run-store.js';
 import { ShelfData } from './shelf-data.js';
 import { type EvidenceRun, workList } from './work-list.js';
@@ -19,24 +21,29 @@ import { type EvidenceRun, workList } from './work-list.js';
 const HELP = `npm run evidence -- [options]
 
 Pretrains and fine-tunes by a fixed protocol on real scans and writes docs/evidence: a table, curves, and one JSON file per run. Runs
-that are there already are not repeated; a stopped one goes on. About six hours on two cores, in as many pieces as you like.
+that are there already are not repeated; a stopped one goes on. Pretrained models lie in evidence-output; one that is missing there is
+pretrained again when a fine-tuning needs it. About six hours on two cores, in as many pieces as you like.
 
   --data FOLDER    the scans of the protocol (default: ../shared/data beside the project)
+  --jobs N         runs at a time, each with its share of the processor's threads (default: one per core, at most 8)
   --minutes N      starts no run after so many minutes
-  --only TEXT      only runs whose name contains TEXT
+  --only TEXT      only runs whose name contains TEXT; given several times, any of them
   --smoke          the same path with very few steps, into evidence-output/smoke: minutes
   --list           says which runs there are and which are done
   --pages          only writes the pages from the results that are there
   --help           this text`;
 
 const INTERRUPTED = 130;
+/** Each takes some 600 MiB. */
+const MOST_JOBS = 8;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       data: { type: 'string' },
+      jobs: { type: 'string' },
       minutes: { type: 'string' },
-      only: { type: 'string' },
+      only: { type: 'string', multiple: true, default: [] },
       smoke: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       pages: { type: 'boolean', default: false },
@@ -53,10 +60,14 @@ async function main(): Promise<number> {
   if (values.list) return say(describeList(all, store));
   if (!values.pages) {
     const data = ShelfData.open(resolve(values.data ?? join(PROJECT_ROOT, '..', 'shared', 'data')));
-    const wanted = all.filter(({ id }) => id.includes(values.only ?? ''));
-    const folders = { work, models: join(work, 'models') };
-    const status = await runPiece(all, wanted, { store, data, folders, minutes: minutesOf(values.minutes) });
-    if (status !== 0) return status;
+    const jobs = numberOf('jobs', values.jobs, Math.min(availableParallelism(), MOST_JOBS));
+    const group = new ProgramGroup();
+    const executor = new RunExecutor(group, data, store, { work, models: join(work, 'models') }, jobs);
+    const runs = all.filter(({ id }) => values.only.length === 0 || values.only.some((text) => id.includes(text)));
+    const minutes = numberOf('minutes', values.minutes, Infinity);
+    const end = await runPiece({ runs, store, group, executor, jobs, minutes, say });
+    if (end === 'interrupted') return INTERRUPTED;
+    if (end === 'time is up') say(`the time is up; ${all.filter((one) => store.find(one) === undefined).length} runs are left`);
   }
   writePages(protocol, all, store, pages);
   return say(`pages: ${join(pages, 'README.md')}`);
@@ -67,51 +78,13 @@ function say(text: string): number {
   return 0;
 }
 
-function minutesOf(text: string | undefined): number {
-  if (text === undefined) return Infinity;
-  const minutes = Number(text);
-  if (minutes > 0) return minutes;
-  throw new FederationError('ARGUMENT_INVALID', `--minutes ${text}: not a number above 0`, {
+function numberOf(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const number = Number(text);
+  if (number > 0 && (option !== 'jobs' || Number.isInteger(number))) return number;
+  throw new FederationError('ARGUMENT_INVALID', `--${option} ${text}: not a number above 0`, {
     remedy: 'See: npm run evidence -- --help',
   });
-}
-
-interface Piece {
-  readonly store: RunStore;
-  readonly data: ShelfData;
-  readonly folders: EvidenceFolders;
-  readonly minutes: number;
-}
-
-/** Runs what is wanted and not done, one after the other, until the time is up; 130 after Ctrl-C. */
-async function runPiece(all: readonly EvidenceRun[], wanted: readonly EvidenceRun[], piece: Piece): Promise<number> {
-  const group = new ProgramGroup();
-  let interrupted = false;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      interrupted = true;
-      void group.stopAll();
-    });
-  }
-  const startedMs = Date.now();
-  const executor = new RunExecutor(group, piece.data, piece.store, piece.folders, (line) => console.log(`    ${line}`));
-  try {
-    for (const run of wanted) {
-      if (piece.store.find(run) !== undefined) continue;
-      if (Date.now() - startedMs > piece.minutes * 60_000) {
-        console.log(`the time is up; ${all.filter((one) => piece.store.find(one) === undefined).length} runs are left`);
-        return 0;
-      }
-      console.log(`${formatDuration(Date.now() - startedMs).padStart(10)}  ${run.id}`);
-      await executor.execute(run);
-    }
-    return 0;
-  } catch (error) {
-    if (interrupted) return INTERRUPTED;
-    throw error;
-  } finally {
-    await group.stopAll();
-  }
 }
 
 function describeList(runs: readonly EvidenceRun[], store: RunStore): string {

@@ -2,12 +2,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cell, cellsOf, type Difference, differencesFrom, type FinishedRun, labelsToReach } from './comparisons.js';
-import { chartFile } from '@consilium/site-agent/dist/evaluation/html/line-chart.js';
+import { type Chart, courseCharts, labelCharts } from './page-charts.js';
+import { probeLines } from './page-probes.js';
 import type { Protocol } from './protocol.js';
 import type { RunStore } from './run-store.js';
 import type { EvidenceRun } from './work-list.js';
 
 const SCRATCH_ARM = 'scratch';
+const CENTRAL_ARM = 'universal-central';
+const FEDERATED_ARMS = ['universal-federated', 'universal-one-modality'];
 
 /** Writes README.md and the curves into the folder. */
 export function writePages(protocol: Protocol, runs: readonly EvidenceRun[], store: RunStore, folder: string): void {
@@ -17,7 +20,7 @@ export function writePages(protocol: Protocol, runs: readonly EvidenceRun[], sto
   });
   const cells = cellsOf(protocol, finished);
   mkdirSync(join(folder, 'curves'), { recursive: true });
-  const charts = labelCharts(protocol, cells);
+  const charts = [...labelCharts(protocol, cells), ...courseCharts(protocol, finished)];
   for (const { file, svg } of charts) writeFileSync(join(folder, 'curves', file), svg);
   const text = [
     '# Evidence',
@@ -26,14 +29,11 @@ export function writePages(protocol: Protocol, runs: readonly EvidenceRun[], sto
     '',
     ...progressLines(runs, store),
     ...pretrainingLines(protocol, runs, store),
+    ...probeLines(protocol, runs, store),
     ...Object.keys(protocol.tasks).flatMap((task) => taskLines(protocol, task, cells, charts)),
     ...armLines(protocol),
   ].join('\n');
-  writeFileSync(
-    join(folder, 'README.md'),
-    `${text}
-`,
-  );
+  writeFileSync(join(folder, 'README.md'), `${text}\n`);
 }
 
 function progressLines(runs: readonly EvidenceRun[], store: RunStore): string[] {
@@ -92,7 +92,20 @@ function taskLines(protocol: Protocol, task: string, cells: readonly Cell[], cha
     '',
     ...charts.filter((chart) => chart.task === task).map(({ file, title }) => `![${title}](curves/${file})\n`),
     ...savingLines(own),
+    ...federationLines(own),
   ];
+}
+
+/** Federated against centralised: what is lost by leaving the scans where they are. */
+function federationLines(cells: readonly Cell[]): string[] {
+  const rows = differencesFrom(CENTRAL_ARM, cells)
+    .filter(({ cell }) => FEDERATED_ARMS.includes(cell.arm))
+    .map((difference) => {
+      const { labels, arm } = difference.cell;
+      return `| ${labels ?? 'all'} | ${arm} | ${differenceText(difference)} |`;
+    });
+  if (rows.length === 0) return [];
+  return [`Federated beside ${CENTRAL_ARM}:`, '', '| labels | arm | difference |', '| --- | --- | --- |', ...rows, ''];
 }
 
 /** How many labels an arm needs for what scratch reaches with all of them. */
@@ -132,29 +145,6 @@ function armLines({ arms, seeds }: Protocol): string[] {
     'signed-rank test, not corrected for the number of comparisons.',
     '',
   ];
-}
-
-interface Chart {
-  readonly task: string;
-  readonly title: string;
-  readonly file: string;
-  readonly svg: string;
-}
-
-function labelCharts(protocol: Protocol, cells: readonly Cell[]): Chart[] {
-  return Object.entries(protocol.tasks).flatMap(([task, { metric }]) => {
-    const own = cells.filter(({ taskName, labels }) => taskName === task && labels !== undefined);
-    if (new Set(own.map(({ labels }) => labels)).size < 2) return [];
-    const series = [...new Set(own.map(({ arm }) => arm))].map((arm) => ({
-      name: arm,
-      points: own.flatMap((cell) =>
-        cell.arm === arm && cell.labels !== undefined ? [{ x: cell.labels, y: cell.mean, spread: cell.deviation }] : [],
-      ),
-    }));
-    const title = `${task}: ${metric} by number of labels`;
-    const svg = chartFile(title, [{ title, xLabel: 'labelled cases', yLabel: metric, logarithmicX: true, series }]);
-    return [{ task, title, file: `${task}-labels.svg`, svg }];
-  });
 }
 
 function meanText({ mean, deviation }: Cell): string {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
-import { campaignPlanSchema } from '@consilium/shared/wire';
+import { campaignPlanSchema, patchPlanSchema } from '@consilium/shared/wire';
 import { parse } from 'yaml';
 import { classificationFileSchema } from '../../../site-agent/src/finetuning/classification-task.js';
 import { segmentationFileSchema } from '../../../site-agent/src/finetuning/segmentation-task.js';
@@ -14,12 +14,22 @@ const read = (name: string) => readProtocol(join(folder, name));
 
 /** Throws unless the programs take the settings of this run. */
 function check(run: EvidenceRun): void {
-  if (run.kind === 'finetuning') {
-    const someCase = { image: 'a.nii.gz', label: 'b.nii.gz' };
-    if (run.settings['kind'] === 'segmentation') segmentationFileSchema.parse({ ...run.settings, cases: { train: [someCase] } });
-    else classificationFileSchema.parse({ ...run.settings, split: 'cases.csv' });
-  } else if (run.plan.kind === 'central') pretrainRecipeSchema.parse(run.settings);
-  else campaignPlanSchema.parse({ ...run.settings, sites: Object.keys(run.plan.sites) });
+  switch (run.kind) {
+    case 'pretraining':
+      if (run.plan.kind === 'central') pretrainRecipeSchema.parse(run.settings);
+      else campaignPlanSchema.parse({ ...run.settings, sites: Object.keys(run.plan.sites) });
+      return;
+    case 'probe':
+      expect(() => new RegExp(run.plan.files ?? '')).not.toThrow();
+      patchPlanSchema.parse(run.plan.patch);
+      return;
+    case 'finetuning': {
+      const someCase = { image: 'a.nii.gz', label: 'b.nii.gz' };
+      if (run.settings['kind'] === 'segmentation')
+        segmentationFileSchema.parse({ ...run.settings, cases: { train: [someCase] } });
+      else classificationFileSchema.parse({ ...run.settings, split: 'cases.csv' });
+    }
+  }
 }
 
 describe.each(['protocol.yaml', 'smoke.yaml'])('%s', (file) => {
@@ -47,7 +57,8 @@ describe.each(['protocol.yaml', 'smoke.yaml'])('%s', (file) => {
 
   it('pretrains before it fine-tunes, and does a label count with every arm and seed before the next', () => {
     const kinds = runs.map(({ kind }) => kind);
-    expect(kinds.lastIndexOf('pretraining')).toBeLessThan(kinds.indexOf('finetuning'));
+    expect(kinds.lastIndexOf('pretraining')).toBeLessThan(kinds.indexOf('probe'));
+    expect(kinds.lastIndexOf('probe')).toBeLessThan(kinds.indexOf('finetuning'));
     const counts = runs.flatMap((run) => (run.kind === 'finetuning' && run.taskName === 'hippocampus' ? [run.labels] : []));
     const perCount = Object.keys(protocol.arms).length * protocol.seeds.length;
     expect(counts).toEqual(
@@ -77,5 +88,6 @@ describe('changes laid over settings', () => {
     expect(laidOver({ a: { b: 1, c: [1, 2] }, d: 4 }, { a: { c: [3] }, e: 5 })).toEqual({ a: { b: 1, c: [3] }, d: 4, e: 5 });
     expect(laidOver({ a: { b: 1 } }, { a: 'none' })).toEqual({ a: 'none' });
     expect(laidOver({ a: 1 }, undefined)).toEqual({ a: 1 });
+    expect(laidOver({ a: { b: 1, c: 2 } }, { a: { b: null, d: { e: null, f: 1 } } })).toEqual({ a: { c: 2, d: { f: 1 } } });
   });
 });

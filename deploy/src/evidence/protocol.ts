@@ -3,6 +3,7 @@
  * many labels, seeds and steps. Every run is named by what decides its outcome, so that changing one part repeats that part alone.
  */
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -36,6 +37,20 @@ const pretrainingSchema = z.discriminatedUnion('kind', [
 ]);
 export type PretrainingPlan = z.infer<typeof pretrainingSchema>;
 
+/** Volumes whose modality a fresh classifier is to read from a model's features; those of one patient share a group. */
+const probeSchema = z.strictObject({
+  describe: z.string(),
+  /** Names of pretrainings whose models are probed. */
+  models: z.array(name).min(1),
+  /** Site folders whose volumes take part. */
+  sites: z.array(name).min(1),
+  /** Only volumes whose file name matches; all when left out. Its first group, where it has one, names the patient. */
+  files: z.string().optional(),
+  patch: settingsSchema,
+  patchesPerVolume: z.int().min(1),
+});
+export type ProbePlan = z.infer<typeof probeSchema>;
+
 const armSchema = z.strictObject({
   describe: z.string(),
   /** A pretraining's name; left out for scratch. */
@@ -60,10 +75,20 @@ export const protocolSchema = z
     name,
     seeds: z.array(z.int()).min(1),
     pretrainings: z.record(name, pretrainingSchema),
+    probes: z.record(name, probeSchema),
     arms: z.record(name, armSchema),
     tasks: z.record(name, taskSchema),
   })
-  .superRefine(({ arms, pretrainings }, context) => {
+  .superRefine(({ arms, probes, pretrainings }, context) => {
+    for (const [probe, { models }] of Object.entries(probes)) {
+      for (const model of models.filter((one) => pretrainings[one] === undefined)) {
+        context.addIssue({
+          code: 'custom',
+          path: ['probes', probe, 'models'],
+          message: `there is no pretraining called ${model}`,
+        });
+      }
+    }
     for (const [arm, { from }] of Object.entries(arms)) {
       if (from !== undefined && pretrainings[from] === undefined) {
         context.addIssue({ code: 'custom', path: ['arms', arm, 'from'], message: `there is no pretraining called ${from}` });
@@ -72,9 +97,50 @@ export const protocolSchema = z
   });
 export type Protocol = z.infer<typeof protocolSchema>;
 
-/** Reads a protocol file. Throws CONFIG_INVALID naming the first field that is wrong. */
+/** A smaller form of another protocol: what it leaves out, and changes to all runs of a kind. */
+const variantSchema = z.strictObject({
+  name,
+  of: fileName,
+  seeds: z.array(z.int()).min(1),
+  omit: z.array(name).describe('pretrainings and the arms and probes that need them'),
+  changes: z.strictObject({ central: settingsSchema, federated: settingsSchema, finetuning: settingsSchema }),
+  tasks: z.record(name, settingsSchema),
+  probes: z.record(name, settingsSchema),
+});
+type Variant = z.infer<typeof variantSchema>;
+
+/** Reads a protocol file, or one that says how it differs from another. Throws CONFIG_INVALID naming the first field that is wrong. */
 export function readProtocol(path: string): Protocol {
-  const parsed = protocolSchema.safeParse(parse(readFileSync(path, 'utf8')));
+  const content: unknown = parse(readFileSync(path, 'utf8'));
+  if (!isPlain(content) || content['of'] === undefined) return checked(protocolSchema, content, path);
+  const variant = checked(variantSchema, content, path);
+  return checked(protocolSchema, variantOf(readProtocol(join(dirname(path), variant.of)), variant), path);
+}
+
+function variantOf(protocol: Protocol, { name: own, seeds, omit, changes, tasks, probes }: Variant): unknown {
+  const pretrainings = Object.entries(protocol.pretrainings).filter(([one]) => !omit.includes(one));
+  const arms = Object.entries(protocol.arms).filter(([, { from }]) => from === undefined || !omit.includes(from));
+  return {
+    name: own,
+    seeds,
+    pretrainings: Object.fromEntries(
+      pretrainings.map(([one, plan]) => [one, { ...plan, seeds, changes: laidOver(plan.changes ?? {}, changes[plan.kind]) }]),
+    ),
+    arms: Object.fromEntries(
+      arms.map(([one, arm]) => [one, { ...arm, changes: laidOver(arm.changes ?? {}, changes.finetuning) }]),
+    ),
+    tasks: laidOver(protocol.tasks, tasks),
+    probes: Object.fromEntries(
+      Object.entries(protocol.probes).map(([one, probe]) => {
+        const models = probe.models.filter((model) => !omit.includes(model));
+        return [one, laidOver({ ...probe, models }, probes[one])];
+      }),
+    ),
+  };
+}
+
+function checked<T>(schema: z.ZodType<T>, content: unknown, path: string): T {
+  const parsed = schema.safeParse(content);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new FederationError('CONFIG_INVALID', `${path}: ${issue?.path.join('.')}: ${issue?.message}`, {
@@ -82,11 +148,14 @@ export function readProtocol(path: string): Protocol {
   });
 }
 
-/** `changes` laid over `settings`: objects member by member, everything else replaced. */
+/** `changes` laid over `settings`: objects member by member, everything else replaced, null takes away (JSON merge patch, RFC 7396). */
 export function laidOver(settings: unknown, changes: unknown): unknown {
-  if (!isPlain(settings) || !isPlain(changes)) return changes === undefined ? settings : changes;
-  const merged: Record<string, unknown> = { ...settings };
-  for (const [key, value] of Object.entries(changes)) merged[key] = laidOver(settings[key], value);
+  if (!isPlain(changes)) return changes === undefined ? settings : changes;
+  const merged: Record<string, unknown> = isPlain(settings) ? { ...settings } : {};
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === null) delete merged[key];
+    else merged[key] = laidOver(merged[key], value);
+  }
   return merged;
 }
 

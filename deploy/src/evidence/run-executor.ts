@@ -1,18 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
-import { type Digest, digestOfFile, FederationError } from '@consilium/shared/kernel';
+import { type Digest, digestOfFile, required } from '@consilium/shared/kernel';
 import type { CampaignView } from '@consilium/shared/wire';
 import type { ProgramGroup } from '../programs/program-group.js';
 import { PROJECT_ROOT } from '../programs/project.js';
 import { pretrainCentrally } from './central-pretraining.js';
 import { pretrainFederated } from './federated-pretraining.js';
 import { runFinetuning } from './finetune-run.js';
+import { runModalityProbe } from './modality-probe-run.js';
 import type { RunResult, RunStore } from './run-store.js';
 import type { ShelfData } from './shelf-data.js';
 import { targetCases } from './target-cases.js';
-import type { EvidenceRun, FinetuningRun, PretrainingRun } from './work-list.js';
+import type { EvidenceRun, FinetuningRun, PretrainingRun, ProbeRun } from './work-list.js';
 
 export interface EvidenceFolders {
   /** Scratch of runs under way. */
@@ -21,74 +22,106 @@ export interface EvidenceFolders {
   readonly models: string;
 }
 
+interface StartModel {
+  readonly path: string;
+  readonly digest: string;
+}
+
 type Outcome = Omit<RunResult, 'id' | 'inputs' | 'wallSeconds' | 'software' | 'machine'>;
 
-/** Executes single runs of the protocol and keeps their results. */
+/** Executes single runs of the protocol and keeps their results; several may be under way at once. */
 export class RunExecutor {
+  private readonly threads: number;
+  private readonly pretrainingAgain = new Map<string, Promise<RunResult>>();
+
   constructor(
     private readonly group: ProgramGroup,
     private readonly data: ShelfData,
     private readonly store: RunStore,
     private readonly folders: EvidenceFolders,
-    private readonly say: (line: string) => void,
-  ) {}
+    /** Runs that share the processor. */
+    private readonly jobs: number,
+  ) {
+    this.threads = Math.max(1, Math.floor(availableParallelism() / jobs));
+  }
 
-  async execute(run: EvidenceRun): Promise<void> {
-    const startedMs = Date.now();
+  async execute(run: EvidenceRun): Promise<RunResult> {
     mkdirSync(this.folders.models, { recursive: true });
-    const outcome = run.kind === 'pretraining' ? await this.pretrain(run) : await this.finetune(run);
+    const from = run.kind === 'pretraining' || run.from === undefined ? undefined : await this.startOf(run.from);
+    const startedMs = Date.now();
+    const outcome = await this.outcomeOf(run, from);
     const wallSeconds = Math.round((Date.now() - startedMs) / 100) / 10;
-    this.store.put({
-      id: run.id,
-      inputs: run.inputs,
-      wallSeconds,
-      software: softwareFacts(),
-      machine: machineFacts(),
-      ...outcome,
-    });
+    const { id, inputs } = run;
+    const result = { id, inputs, wallSeconds, software: softwareFacts(), machine: this.machineFacts(), ...outcome };
+    this.store.put(result);
+    return result;
+  }
+
+  private outcomeOf(run: EvidenceRun, from: StartModel | undefined): Promise<Outcome> {
+    switch (run.kind) {
+      case 'pretraining':
+        return this.pretrain(run);
+      case 'probe':
+        return this.probe(run, required(from, 'the model of a probe'));
+      case 'finetuning':
+        return this.finetune(run, from);
+    }
   }
 
   private async pretrain({ id, plan, settings }: PretrainingRun): Promise<Outcome> {
     const [folder, modelFile] = [join(this.folders.work, 'pretraining', id), this.modelFile(id)];
+    const place = { settings, folder, modelFile, threads: this.threads };
     if (plan.kind === 'central') {
-      const { digest, figures } = await pretrainCentrally(this.group, this.data, {
-        holdings: plan.holdings,
-        settings,
-        folder,
-        modelFile,
-      });
-      return { modelDigest: digest, figures };
+      const { digest, figures } = await pretrainCentrally(this.group, this.data, { holdings: plan.holdings, ...place });
+      return { startDigest: null, modelDigest: digest, figures };
     }
-    const campaign = await pretrainFederated(this.group, this.data, { sites: plan.sites, settings, folder, modelFile }, this.say);
-    return { modelDigest: await digestOfFile(modelFile), figures: figuresOf(campaign) };
+    const campaign = await pretrainFederated(this.group, this.data, { sites: plan.sites, ...place });
+    return { startDigest: null, modelDigest: await digestOfFile(modelFile), figures: figuresOf(campaign) };
   }
 
-  private async finetune(run: FinetuningRun): Promise<Outcome> {
-    const from = run.from && (await this.startOf(run.from));
+  private async probe({ id, plan }: ProbeRun, { path, digest }: StartModel): Promise<Outcome> {
+    const folder = join(this.folders.work, 'probes', id);
+    const figures = await runModalityProbe(this.group, this.data, { plan, model: path, folder });
+    return { startDigest: digest, modelDigest: null, figures };
+  }
+
+  private async finetune(run: FinetuningRun, from: StartModel | undefined): Promise<Outcome> {
     const cases = targetCases(this.data, run.plan, run.labels, this.folders.work);
-    const task = { ...run.settings, ...cases };
-    const folder = join(this.folders.work, 'finetuning', run.id);
-    const { digest, figures, cases: scores, curves } = await runFinetuning(this.group, run.id, { task, from, folder });
-    return { modelDigest: digest, figures, cases: scores, curves };
+    const plan = {
+      task: { ...run.settings, ...cases },
+      from: from?.path,
+      folder: join(this.folders.work, 'finetuning', run.id),
+      threads: this.threads,
+    };
+    const { digest, figures, cases: scores, curves } = await runFinetuning(this.group, run.id, plan);
+    return { startDigest: from?.digest ?? null, modelDigest: digest, figures, cases: scores, curves };
   }
 
-  /** The pretrained model of a finished run, which must still be the one that the result names. */
-  private async startOf(pretraining: PretrainingRun): Promise<string> {
+  /**
+   * The pretrained model of a run. Models are not kept in the repository: one that is missing here is pretrained again, with the
+   * same seeds; on another processor its last bits may differ, which is why each fine-tuning's result names the digest.
+   */
+  private async startOf(pretraining: PretrainingRun): Promise<StartModel> {
     const path = this.modelFile(pretraining.id);
-    const expected = this.store.find(pretraining)?.modelDigest;
-    if (expected !== undefined && existsSync(path) && (await sameDigest(path, expected))) return path;
-    throw new FederationError('NOT_FOUND', `the model of ${pretraining.id} is not here`, {
-      remedy: `Pretrain it again: remove its file in docs/evidence/runs, then npm run evidence -- --only ${pretraining.id}`,
-    });
+    const expected = this.store.find(pretraining)?.modelDigest ?? null;
+    if (expected !== null && existsSync(path) && (await sameDigest(path, expected))) return { path, digest: expected };
+    const underWay = this.pretrainingAgain.get(pretraining.id) ?? this.execute(pretraining);
+    this.pretrainingAgain.set(pretraining.id, underWay);
+    const { modelDigest } = await underWay;
+    return { path, digest: required(modelDigest, `the digest of ${pretraining.id}`) };
   }
 
   private modelFile(id: string): string {
     return join(this.folders.models, `${id}.safetensors`);
   }
+
+  private machineFacts(): RunResult['machine'] {
+    const processor = cpus()[0]?.model.trim() ?? 'unknown';
+    return { processor, cores: cpus().length, jobs: this.jobs, threads: this.threads };
+  }
 }
 
-async function sameDigest(path: string, expected: string | null): Promise<boolean> {
-  if (expected === null) return false;
+async function sameDigest(path: string, expected: string): Promise<boolean> {
   return (await digestOfFile(path, (expected as Digest).startsWith('blake3:') ? 'blake3' : 'sha256')) === expected;
 }
 
@@ -119,8 +152,4 @@ function softwareFacts(): RunResult['software'] {
     // A copy without its history has no commit to name.
   }
   return { version: '0.1.0', commit, node: process.version };
-}
-
-function machineFacts(): RunResult['machine'] {
-  return { processor: cpus()[0]?.model.trim() ?? 'unknown', cores: cpus().length };
 }

@@ -10,10 +10,13 @@ const runResultSchema = z.object({
   inputs: z.string(),
   wallSeconds: z.number(),
   software: z.object({ version: z.string(), commit: z.string().nullable(), node: z.string() }),
-  machine: z.object({ processor: z.string(), cores: z.int() }),
+  /** `jobs` runs shared the processor, with so many threads each. */
+  machine: z.object({ processor: z.string(), cores: z.int(), jobs: z.int(), threads: z.int() }),
+  /** Of a fine-tuning or a probe: the pretrained model that it started from; null for scratch. */
+  startDigest: z.string().nullable(),
   /** Of a pretraining: what the models that follow start from. */
   modelDigest: z.string().nullable(),
-  /** Named figures, such as skill.all or dice. */
+  /** Named figures, such as skill.all, dice or linear.auc. */
   figures: z.record(z.string(), z.number().nullable()),
   /** The metric of each held-out case, in the order of the cases' names. */
   cases: z.record(z.string(), z.number()).optional(),

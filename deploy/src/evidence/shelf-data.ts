@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { FederationError } from '@consilium/shared/kernel';
+import { FederationError, required } from '@consilium/shared/kernel';
 import type { Holding } from './protocol.js';
 
 /** The folder of real scans that the protocol is made for: site folders, labelled tasks and a manifest of all files. */
@@ -27,16 +27,28 @@ export class ShelfData {
   gather(holdings: readonly Holding[], into: string): number {
     rmSync(into, { recursive: true, force: true });
     mkdirSync(into, { recursive: true });
-    const modalities = this.modalities();
-    let volumes = 0;
+    let count = 0;
     for (const { site, modality } of holdings) {
-      for (const file of readdirSync(join(this.folder, 'pretrain', site)).sort()) {
-        if (modality !== undefined && modalities.get(`pretrain/${site}/${file}`) !== modality) continue;
-        cpSync(join(this.folder, 'pretrain', site, file), join(into, `${site}-${file}`));
-        volumes++;
+      for (const volume of this.volumes([site])) {
+        if (modality !== undefined && volume.modality !== modality) continue;
+        cpSync(volume.path, join(into, `${site}-${volume.file}`));
+        count++;
       }
     }
-    return volumes;
+    return count;
+  }
+
+  /** The volumes of site folders, with what the manifest says of them. */
+  volumes(sites: readonly string[]): { readonly path: string; readonly file: string; readonly modality: string }[] {
+    const modalities = this.modalities();
+    return sites.flatMap((site) =>
+      readdirSync(join(this.folder, 'pretrain', site))
+        .sort()
+        .map((file) => {
+          const relative = `pretrain/${site}/${file}`;
+          return { path: this.path(relative), file, modality: required(modalities.get(relative), `the modality of ${relative}`) };
+        }),
+    );
   }
 
   /** What the manifest says of each file. */

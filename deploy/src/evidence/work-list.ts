@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, digestOfJson, required } from '@consilium/shared/kernel';
 import { parse } from 'yaml';
-import { laidOver, type PretrainingPlan, type Protocol, type TaskPlan } from './protocol.js';
+import { laidOver, type PretrainingPlan, type ProbePlan, type Protocol, type TaskPlan } from './protocol.js';
 
 /** One pretraining to run. */
 export interface PretrainingRun {
@@ -14,6 +14,16 @@ export interface PretrainingRun {
   readonly plan: PretrainingPlan;
   /** The recipe or campaign file with the changes and the seed. */
   readonly settings: Record<string, unknown>;
+}
+
+/** One reading of how much of the modality is left in a pretrained model's features. */
+export interface ProbeRun {
+  readonly kind: 'probe';
+  readonly id: string;
+  readonly inputs: Digest;
+  readonly probe: string;
+  readonly plan: ProbePlan;
+  readonly from: PretrainingRun;
 }
 
 /** One fine-tuning with its evaluation on the held-out cases. */
@@ -33,10 +43,10 @@ export interface FinetuningRun {
   readonly settings: Record<string, unknown>;
 }
 
-export type EvidenceRun = PretrainingRun | FinetuningRun;
+export type EvidenceRun = PretrainingRun | ProbeRun | FinetuningRun;
 
 /**
- * All runs of a protocol in the order in which they are worth having: pretrainings, then label counts in the protocol's order with
+ * All runs of a protocol in the order in which they are worth having: pretrainings and their probes, then label counts in the protocol's order with
  * every arm and seed, so that a piece that ends early leaves whole comparisons behind. `folder` holds the files that it names.
  */
 export function workList(protocol: Protocol, folder: string): EvidenceRun[] {
@@ -61,7 +71,18 @@ export function workList(protocol: Protocol, folder: string): EvidenceRun[] {
       }
     }
   }
-  return [...pretrainings, ...finetunings];
+  const probes = Object.entries(protocol.probes).flatMap(([name, plan]) =>
+    plan.models.flatMap((model) =>
+      required(byName.get(model), 'the pretraining of a probe').map((from) => probeRun(name, plan, from)),
+    ),
+  );
+  return [...pretrainings, ...probes, ...finetunings];
+}
+
+function probeRun(probe: string, plan: ProbePlan, from: PretrainingRun): ProbeRun {
+  const { sites, files = null, patch, patchesPerVolume } = plan;
+  const inputs = digestOfJson({ sites, files, patch, patchesPerVolume, from: from.inputs });
+  return { kind: 'probe', id: `probe-${probe}-${from.name}-seed${from.seed}`, inputs, probe, plan, from };
 }
 
 function pretrainingRun(name: string, plan: PretrainingPlan, seed: number, folder: string): PretrainingRun {
