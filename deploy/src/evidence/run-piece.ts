@@ -1,5 +1,5 @@
 import { formatDuration } from '@consilium/shared/kernel';
-import { ProgramGroup } from '../programs/program-group.js';
+import type { ProgramGroup } from '../programs/program-group.js';
 import type { RunExecutor } from './run-executor.js';
 import type { RunResult, RunStore } from './run-store.js';
 import type { EvidenceRun } from './work-list.js';
