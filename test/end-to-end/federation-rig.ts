@@ -72,16 +72,16 @@ export class FederationRig {
     return this.coordinator === undefined ? null : kill(this.coordinator, signal);
   }
 
-  /** Enrols a site, writes one made scan per seed, joins and indexes. */
-  async prepareSite(name: string, scanSeeds: readonly string[]): Promise<void> {
+  /** Enrols a site, writes one made scan of the modality per seed, joins and indexes. */
+  async prepareSite(name: string, scanSeeds: readonly string[], modality: 'CT' | 'MR' = 'CT'): Promise<void> {
     const scans = join(this.folder, `${name}-scans`);
     mkdirSync(scans, { recursive: true });
-    for (const seed of scanSeeds) writeNifti(join(scans, `${seed}.nii.gz`), makePhantom(seed, 'CT'));
+    for (const seed of scanSeeds) writeNifti(join(scans, `${seed}.nii.gz`), makePhantom(seed, modality));
     const token = await this.enrolmentToken(name);
     const home = ['--home', this.siteHome(name)];
     for (const args of [
       ['join', '--coordinator', this.url, '--token', token],
-      ['index', scans, '--modality', 'CT'],
+      ['index', scans, '--modality', modality],
     ]) {
       const result = await this.run('site-agent', ...home, ...args);
       if (result.status !== 0) throw new Error(`${args[0]} of ${name} failed: ${result.stderr}`);

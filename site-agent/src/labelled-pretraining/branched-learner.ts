@@ -4,19 +4,17 @@ import type { WeightSet } from '@consilium/shared/weights';
 import type { OptimizerPlan } from '@consilium/shared/wire';
 import { FLOAT } from '../engine/attributes.js';
 import { createLoss } from '../engine/losses/create-loss.js';
-import { createOptimizer } from '../engine/optimizers/create-optimizer.js';
-import type { Optimizer } from '../engine/optimizers/optimizer.js';
-import { type Parameter, ParameterSet } from '../engine/parameters.js';
+import { ParameterSet } from '../engine/parameters.js';
 import type { Runtime } from '../engine/runtime/runtime.js';
 import { Tape } from '../engine/tape.js';
 import type { Network } from '../networks/network.js';
 import { buildBranch } from '../networks/resnet3d.js';
 import { answerObjective } from '../objectives/answer-objective.js';
-import type { Turn } from '../objectives/objective.js';
+import type { ParameterPart, Turn } from '../objectives/objective.js';
 import { BatchComputation } from '../training/batch-computation.js';
 import type { MemoryChoice } from '../training/choose-memory.js';
 import type { PatchBatch, PatchSize } from '../training/patch-batch.js';
-import { prefixed, withPrefix } from '../training/tensor-groups.js';
+import { UpdatedParts } from '../training/updated-parts.js';
 
 /** One patch of the published size; the learner of rounds computes as much at once. */
 const VOXELS_PER_PASS = 64 * 64 * 32;
@@ -31,17 +29,13 @@ export interface BranchedLearnerOptions extends MemoryChoice {
   readonly optimizer: OptimizerPlan;
 }
 
-/** Parameters that are always updated together, and their optimizer. */
-interface Part {
-  readonly parameters: readonly Parameter[];
-  readonly optimizer: Optimizer;
-}
+const ENCODER = 'encoder';
 
 interface Branch {
   readonly network: Network;
   readonly computation: BatchComputation;
+  /** Updates the encoder and this branch. */
   readonly turn: Turn;
-  readonly part: Part;
 }
 
 /**
@@ -54,7 +48,7 @@ export class BranchedLearner {
   private constructor(
     private readonly runtime: Runtime,
     private readonly parameters: ParameterSet,
-    private readonly encoder: Part,
+    private readonly parts: UpdatedParts,
     private readonly branches: ReadonlyMap<string, Branch>,
     rate: number,
   ) {
@@ -65,21 +59,21 @@ export class BranchedLearner {
   static create({ runtime, spec, optimizer, memory = 'lean', patchesPerPass }: BranchedLearnerOptions): BranchedLearner {
     const parameters = new ParameterSet(runtime, manifestOf(spec), new Set(), statisticNames(spec));
     const listed = spec.branches ?? [];
-    const partOf = (belongs: (name: string) => boolean): Part => {
-      const own = parameters.all().filter(({ name }) => belongs(name));
-      return { parameters: own, optimizer: createOptimizer(runtime, own, optimizer) };
+    const partOf = (branch: (typeof listed)[number]): ParameterPart => {
+      return { name: `branches.${branch.name}`, holds: (name) => name.startsWith(branchPrefix(branch)) };
     };
-    const encoder = partOf((name) => !listed.some((branch) => name.startsWith(branchPrefix(branch))));
+    const encoder = { name: ENCODER, holds: (name: string) => !listed.some((branch) => partOf(branch).holds(name)) };
+    const parts = new UpdatedParts(runtime, [encoder, ...listed.map(partOf)], parameters, optimizer);
     const loss = createLoss(BRANCH_LOSS);
     const settings = { voxelsPerPass: VOXELS_PER_PASS, patchesPerPass, memory };
     const branches = listed.map((branch): [string, Branch] => {
       const network = buildBranch(spec, branch);
       const computation = new BatchComputation(runtime, network, parameters, { ...settings, precision: 'f32' });
       const [turn] = answerObjective(network, loss).turnsOf(0);
-      const part = partOf((name) => name.startsWith(branchPrefix(branch)));
-      return [branch.name, { network, computation, turn: required(turn, 'the turn of a branch'), part }];
+      const updates = [ENCODER, partOf(branch).name];
+      return [branch.name, { network, computation, turn: { ...required(turn, 'the turn of a branch'), updates } }];
     });
-    return new BranchedLearner(runtime, parameters, encoder, new Map(branches), optimizer.learningRate);
+    return new BranchedLearner(runtime, parameters, parts, new Map(branches), optimizer.learningRate);
   }
 
   /** Counts from the next step on. */
@@ -89,17 +83,17 @@ export class BranchedLearner {
 
   /** One step on a batch of the branch's collection, whose target holds class numbers; the loss before the update. */
   step(name: string, batch: PatchBatch): number {
-    const { computation, turn, part } = this.branch(name);
-    const { loss } = computation.backward(turn, batch, batch.patches, this.encoder.optimizer.steps);
-    for (const { parameters, optimizer } of [this.encoder, part]) optimizer.apply(parameters, this.rate);
+    const { computation, turn } = this.branch(name);
+    const { loss } = computation.backward(turn, batch, batch.patches, this.parts.steps);
+    this.parts.apply(turn, { rate: this.rate }, undefined);
     return Math.fround(loss);
   }
 
   /** The loss, and the gradients of encoder and branch in PyTorch's layout. Changes nothing but running statistics. */
   lossAndGradients(name: string, batch: PatchBatch): { loss: number; gradients: WeightSet } {
-    const { computation, turn, part } = this.branch(name);
-    const loss = Math.fround(computation.backward(turn, batch, batch.patches, this.encoder.optimizer.steps).loss);
-    const gradients = [...this.encoder.parameters, ...part.parameters].map((parameter) => {
+    const { computation, turn } = this.branch(name);
+    const loss = Math.fround(computation.backward(turn, batch, batch.patches, this.parts.steps).loss);
+    const gradients = this.parts.of(turn).map((parameter) => {
       return { name: parameter.name, shape: parameter.shape, values: parameter.readAndFreeGradient() };
     });
     return { loss, gradients };
@@ -129,25 +123,17 @@ export class BranchedLearner {
 
   /** Takes back what {@link readOptimizerState} gave; MANIFEST_MISMATCH when it is another network's. */
   loadOptimizerState(state: WeightSet): void {
-    for (const [name, { optimizer }] of this.parts()) optimizer.loadState(withPrefix(`${name}/`, state));
+    this.parts.loadState(state);
   }
 
   readOptimizerState(): WeightSet {
-    return this.parts().flatMap(([name, { optimizer }]) => prefixed(`${name}/`, optimizer.readState()));
+    return this.parts.readState();
   }
 
   /** Frees parameters and slots; the runtime stays open. */
   dispose(): void {
-    for (const [, { optimizer }] of this.parts()) optimizer.dispose();
+    this.parts.dispose();
     this.parameters.dispose();
-  }
-
-  /** By the prefix of their optimizers' state. */
-  private parts(): [string, Part][] {
-    return [
-      ['encoder', this.encoder],
-      ...[...this.branches].map(([name, { part }]): [string, Part] => [`branches.${name}`, part]),
-    ];
   }
 
   private branch(name: string): Branch {

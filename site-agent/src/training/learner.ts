@@ -72,7 +72,7 @@ export class Learner {
     const memory = options.memory ?? (precision === 'f32' ? 'lean' : 'plain');
     const computation = new BatchComputation(runtime, network, parameters, { voxelsPerPass, patchesPerPass, precision, memory });
     const objective = createObjective(network, objectiveOf(options));
-    const parts = new UpdatedParts(runtime, objective, parameters, options.optimizer);
+    const parts = new UpdatedParts(runtime, objective.parts, parameters, options.optimizer);
     return new Learner(runtime, parameters, computation, objective, parts, options.optimizer?.learningRate ?? 0);
   }
 

@@ -5,7 +5,7 @@ import { createOptimizer } from '../engine/optimizers/create-optimizer.js';
 import type { Optimizer, OptimizerSettings, RateFactorOf } from '../engine/optimizers/optimizer.js';
 import type { Parameter, ParameterSet } from '../engine/parameters.js';
 import type { Runtime } from '../engine/runtime/runtime.js';
-import type { Objective, Turn } from '../objectives/objective.js';
+import type { ParameterPart, Turn } from '../objectives/objective.js';
 import { prefixed, withPrefix } from './tensor-groups.js';
 
 interface Part {
@@ -21,13 +21,13 @@ export interface StepRate {
   readonly factorOf?: RateFactorOf | undefined;
 }
 
-/** The parts of a model that an objective has updated, each with an optimizer of its own. */
+/** The parts of a model that a training updates, in turns, each with an optimizer of its own; there is at least one. */
 export class UpdatedParts {
   private readonly parts: readonly [Part, ...Part[]];
 
   constructor(
     runtime: Runtime,
-    { parts }: Objective,
+    parts: readonly ParameterPart[],
     private readonly parameters: ParameterSet,
     settings: OptimizerSettings | undefined,
   ) {
