@@ -22,6 +22,7 @@ import { readFinetuneTask } from '../finetuning/task-file.js';
 import { completePlan } from '../preprocessing/prepare-volume.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
 import { describeClassification, describeSegmentation } from './evaluate-text.js';
+import { MODEL_NAMES, openTaskModel } from './find-model.js';
 import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
 import { openTrainerDesk } from './trainer-desk.js';
 import { addWindowOptions, type WindowOptions, windowPlan } from './window-options.js';
@@ -41,7 +42,7 @@ interface EvaluateOptions extends WindowOptions {
 export function evaluateCommand(): Command {
   const command = new Command('evaluate')
     .description('score a fine-tuned model on the test cases of a task and write a report')
-    .argument('<model>', 'folder that "finetune" wrote, or a model file')
+    .argument('<model>', `fine-tuned model: ${MODEL_NAMES}`)
     .option('--task <file>', 'task file with the test cases; a folder of "finetune" brings its own')
     .option('--output <folder>', 'where results and report go (default: beside the model)')
     .option('--threshold <probability>', 'of classifiers: from where on a class is called present (default: 0.5)')
@@ -67,8 +68,9 @@ Examples:
 }
 
 async function evaluate(location: string, options: EvaluateOptions): Promise<void> {
-  const model = await readModelFile(location);
-  const task = readFinetuneTask(options.task ?? ownTaskFile(model));
+  const home = options.home ?? defaultHome();
+  const model = await openTaskModel(location, home);
+  const task = readFinetuneTask(options.task ?? ownTaskFile(model), { isStartNeeded: false });
   requireSameClasses(task, model);
   requireSameImages(task, model);
   if (task.cases.test.length === 0) {
@@ -77,7 +79,7 @@ async function evaluate(location: string, options: EvaluateOptions): Promise<voi
     });
   }
   const { threads, device } = options;
-  const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device } });
+  const config = loadAgentConfig({ home, flags: { threads, device } });
   const outputFolder = resolve(options.output ?? dirname(model.path));
   const models = { model: evaluated(model), scratch: await scratchBeside(model) };
   const evaluation = { ...models, outputFolder, limits: trainerLimits(config) };

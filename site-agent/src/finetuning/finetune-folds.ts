@@ -1,5 +1,4 @@
 /** Patient-wise cross-validation: one fine-tuning per fold, one after the other, and what they reached together. */
-import { join } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
 import { writeRecord } from '../training/round-folder.js';
 import type { FoldsPlan } from './case-entry.js';
@@ -10,7 +9,7 @@ import {
   type TrainedModel,
   type TrainerDesk,
 } from './finetune-and-evaluate.js';
-import { finetuneFolder } from './finetune-folder.js';
+import { finetuneFolder, foldFolder } from './finetune-folder.js';
 import { mean } from './metrics.js';
 import { taskOfFold } from './task-file.js';
 
@@ -29,11 +28,6 @@ export interface FoldsSummary {
   readonly runs: readonly { readonly fold: number; readonly summary: FinetuneSummary }[];
   readonly model: Readonly<Record<string, FoldFigure>>;
   readonly scratch: Readonly<Record<string, FoldFigure>> | null;
-}
-
-/** The folder of one fold, counted from 1. */
-export function foldFolder(outputFolder: string, fold: number): string {
-  return join(outputFolder, `fold-${fold}`);
 }
 
 /** The folds to do, counted from 1: all, or the one that was named. ARGUMENT_INVALID when there is none such. */
