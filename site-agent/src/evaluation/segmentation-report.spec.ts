@@ -1,10 +1,11 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Digest } from '@consilium/shared/kernel';
 import type { SegmentedImage } from '../trainer/trainer-messages.js';
 import { comparePaired } from './compare-runs.js';
 import { renderSegmentationPage } from './html/segmentation-page.js';
-import { formatCsv, makeReport, writeReport } from './segmentation-report.js';
+import { type EvaluationReport, formatCsv, makeReport, poolReports, writeReport } from './segmentation-report.js';
 
 const classes = [{ name: 'core' }, { name: 'edge, outer' }];
 const task = { name: 'liver', classes, cases: { test: [{ name: 'a', patient: 'p1' }, { name: 'b' }] } };
@@ -72,8 +73,8 @@ describe('evaluation report', () => {
   it('is a page that nothing a case is called can turn into more', () => {
     const renamed = { ...report, task: '<img src=x onerror=alert(1)>' };
     const comparison = comparePaired([], []);
-    const scratch = { report, course: undefined, comparison };
-    const page = renderSegmentationPage({ report: renamed, course: undefined, scratch, pictures: new Map() });
+    const scratch = { report, comparison };
+    const page = renderSegmentationPage({ report: renamed, courses: [], scratch, pictures: new Map() });
     expect(page).not.toContain('<img');
     expect(page).toContain('&lt;img src=x');
     expect(page).toContain('cut short');
@@ -81,10 +82,64 @@ describe('evaluation report', () => {
 
   it('draws the course of training, the scratch run beside the model', () => {
     const course = { validations: [1, 2, 3].map((step) => ({ step, loss: 1 / step, trainingLoss: null, dice: step / 4 })) };
-    const scratch = { report, course, comparison: comparePaired([], []) };
-    const alone = renderSegmentationPage({ report, course, scratch: undefined, pictures: new Map() });
-    const beside = renderSegmentationPage({ report, course, scratch, pictures: new Map() });
+    const alone = [{ model: course, scratch: undefined }];
+    const beside = [{ model: course, scratch: course }];
+    const folds = [1, 2].map((fold) => ({ fold, model: course, scratch: course }));
+    const pages = [alone, beside, folds].map((courses) =>
+      renderSegmentationPage({ report, courses, scratch: undefined, pictures: new Map() }),
+    );
     const lines = (page: string): number => page.split('Course of training')[1]?.match(/<polyline/g)?.length ?? 0;
-    expect([lines(alone), lines(beside)]).toEqual([2, 4]);
+    expect(pages.map(lines)).toEqual([2, 4, 8]);
+    expect(pages[2]).toContain('Validation Dice, fold 2');
+  });
+});
+
+describe('report on all folds', () => {
+  /** Fold 1 has three cases of two patients, fold 2 one case of a third. */
+  const both = [5, 5, 8, 2];
+  const caseNames = ['a', 'b', 'c', 'd'];
+  const patients = ['p1', 'p1', 'p2', 'p3'];
+  const reportOn = (indices: readonly number[], digest: Digest): EvaluationReport => {
+    const test = indices.map((index) => ({ name: caseNames[index] ?? '', patient: patients[index] ?? '' }));
+    const segmented = indices.map((index): SegmentedImage => {
+      const counts = [{ predicted: 10, labelled: 10, both: both[index] ?? 0 }];
+      return { name: caseNames[index] ?? '', ...none, counts, surfaces: undefined, foregroundVoxels: [10], voxelMm3: 1 };
+    });
+    return makeReport({ name: 'liver', classes: [{ name: 'core' }], cases: { test } }, digest, segmented);
+  };
+  const runs = [
+    { fold: 1, report: reportOn([0, 1, 2], 'sha256:01') },
+    { fold: 2, report: reportOn([3], 'sha256:02') },
+  ];
+  const pooled = poolReports({ name: 'liver', classes: [{ name: 'core' }] }, runs);
+
+  it('is what one model would be told of with these cases, beside the means of the folds', () => {
+    const { cases, folds, ...figures } = pooled;
+    const { cases: sameCases, ...same } = reportOn([0, 1, 2, 3], 'sha256:03');
+    expect(figures).toEqual({ ...same, model: null });
+    expect(pooled.meanDice).toBeCloseTo(0.5, 12); // over cases; the mean of the folds' means is 0.4
+    expect(pooled.meanDiceInterval).not.toBeNull(); // three patients, which no fold has
+    expect(cases).toEqual(sameCases.map((entry, index) => ({ ...entry, fold: index < 3 ? 1 : 2 })));
+    expect(folds).toEqual([
+      { fold: 1, model: 'sha256:01', cases: 3, meanDice: expect.closeTo(0.6, 12) as number },
+      { fold: 2, model: 'sha256:02', cases: 1, meanDice: expect.closeTo(0.2, 12) as number },
+    ]);
+  });
+
+  it('says on page and table whose fold each case is of', () => {
+    expect(formatCsv(pooled).split('\n').slice(0, 2)).toEqual([
+      'case,patient,class,dice,foreground_iou,hd95_mm,assd_mm,sensitivity,ppv,predicted_ml,labelled_ml,fold',
+      'a,p1,core,0.5,0.333333,,,0.5,0.5,0.01,0.01,1',
+    ]);
+    const page = renderSegmentationPage({ report: pooled, courses: [], scratch: undefined, pictures: new Map() });
+    expect(page).toContain('2 models, one of each fold');
+    expect(page).toContain('<td class="number">2</td><td class="number">1</td><td class="number">0.200</td>');
+  });
+
+  it('refuses a case that two folds tested', () => {
+    const twice = [...runs, { fold: 3, report: reportOn([1], 'sha256:03') }];
+    expect(() => poolReports({ name: 'liver', classes: [{ name: 'core' }] }, twice)).toThrow(
+      /b is tested in fold 1 and in fold 3/,
+    );
   });
 });

@@ -8,6 +8,7 @@ import type { Interval } from './metrics/bootstrap.js';
 import { legacyGenesisIou } from './metrics/legacy-genesis-iou.js';
 import { mean } from './metrics/mean.js';
 import { dice, foregroundIou, voxelPpv, voxelSensitivity } from './metrics/overlap.js';
+import { requireTestedOnce } from './require-tested-once.js';
 import { type FigureSummary, summarise } from './summarise.js';
 
 /** One class of one case. Null where a figure does not exist; docs/guides/evaluation.md says when. */
@@ -27,6 +28,8 @@ export interface CaseScore {
   readonly name: string;
   /** Cases of one patient are drawn together in intervals; the case's own name when the task names no patient. */
   readonly patient: string;
+  /** Whose model scored it, where there are folds. */
+  readonly fold?: number;
   /** Mean over the classes. */
   readonly dice: number;
   readonly classes: readonly ClassScore[];
@@ -42,10 +45,22 @@ export interface ClassSummary {
   readonly legacyGenesisIou?: number;
 }
 
-/** results.json: what a model reached on held-out cases. */
+/** What one fold's model reached on the cases of its fold. */
+export interface FoldScore {
+  readonly fold: number;
+  readonly model: Digest | null;
+  readonly cases: number;
+  /** Null when no case of the fold could be scored. */
+  readonly meanDice: number | null;
+}
+
+/** results.json: what a model, or the models of all folds, reached on held-out cases. */
 export interface EvaluationReport {
   readonly task: string;
-  readonly model: Digest;
+  /** Null where each fold has its own. */
+  readonly model: Digest | null;
+  /** In order; only of all folds together. */
+  readonly folds?: readonly FoldScore[];
   readonly cases: readonly CaseScore[];
   /** Cases that could not be scored, with the reason. */
   readonly refused: readonly { readonly name: string; readonly reason: string }[];
@@ -71,18 +86,38 @@ export function makeReport(task: ScoredTask, model: Digest, images: readonly Seg
   const scored = images.flatMap((image) => ('refused' in image ? [] : [image]));
   const refused = images.flatMap((image) => ('refused' in image ? [{ name: image.name, reason: image.refused.message }] : []));
   const cases = scored.map((image) => scoreCase(image, task.classes, patients.get(image.name) ?? image.name));
-  const legacy = scored.map((image) => image.legacy);
-  const classes = task.classes.map(({ name }, index): ClassSummary => {
-    const counts = legacy.flatMap((each) => (each?.[index] === undefined ? [] : [each[index]]));
-    return { ...summariseClass(name, index, cases), ...(counts.length > 0 && { legacyGenesisIou: legacyGenesisIou(counts) }) };
-  });
+  const report = { task: task.name, model, cases, refused, ...meansOf(task.classes, cases) };
+  return { ...report, classes: report.classes.map((summary, index) => withLegacy(summary, index, scored)) };
+}
+
+/**
+ * One report on the cases of all folds, each scored by the model that did not see it. The legacy figure, which is counted over all
+ * cases of one model, stays with the folds.
+ */
+export function poolReports(
+  task: Pick<ScoredTask, 'name' | 'classes'>,
+  folds: readonly { readonly fold: number; readonly report: EvaluationReport }[],
+): EvaluationReport {
+  const cases = folds.flatMap(({ fold, report }) => report.cases.map((entry) => ({ ...entry, fold })));
+  requireTestedOnce(cases);
+  return {
+    task: task.name,
+    model: null,
+    folds: folds.map(({ fold, report: { model, cases: own, meanDice } }) => ({ fold, model, cases: own.length, meanDice })),
+    cases,
+    refused: folds.flatMap(({ report }) => report.refused),
+    ...meansOf(task.classes, cases),
+  };
+}
+
+/** What a report says of its cases together. */
+type Means = Omit<EvaluationReport, 'task' | 'model' | 'folds' | 'cases' | 'refused'>;
+
+function meansOf(named: ScoredTask['classes'], cases: readonly CaseScore[]): Means {
+  const classes = named.map(({ name }, index) => summariseClass(name, index, cases));
   const overall = summarise(cases.map(({ patient, dice: value }) => ({ patient, value })));
   const ious = cases.flatMap((entry) => entry.classes.map((score) => score.foregroundIou));
   return {
-    task: task.name,
-    model,
-    cases,
-    refused,
     meanDice: overall.mean,
     meanForegroundIou: ious.length === 0 ? null : mean(ious),
     meanDiceInterval: overall.interval,
@@ -91,8 +126,15 @@ export function makeReport(task: ScoredTask, model: Digest, images: readonly Seg
   };
 }
 
+type ScoredImage = Extract<SegmentedImage, { readonly voxelMm3: number }>;
+
+function withLegacy(summary: ClassSummary, index: number, scored: readonly ScoredImage[]): ClassSummary {
+  const counts = scored.flatMap(({ legacy }) => (legacy?.[index] === undefined ? [] : [legacy[index]]));
+  return counts.length === 0 ? summary : { ...summary, legacyGenesisIou: legacyGenesisIou(counts) };
+}
+
 function scoreCase(
-  { name, counts, surfaces, voxelMm3 }: Extract<SegmentedImage, { readonly voxelMm3: number }>,
+  { name, counts, surfaces, voxelMm3 }: ScoredImage,
   classes: readonly { readonly name: string }[],
   patient: string,
 ): CaseScore {
@@ -129,9 +171,10 @@ export function formatCsv(report: EvaluationReport): string {
       ...CLASS_FIGURES.map((figure) => score[figure]),
       score.predictedMl,
       score.labelledMl,
+      ...(entry.fold === undefined ? [] : [entry.fold]),
     ]),
   );
-  return csvTable([...headers, 'predicted_ml', 'labelled_ml'], rows);
+  return csvTable([...headers, 'predicted_ml', 'labelled_ml', ...(report.folds === undefined ? [] : ['fold'])], rows);
 }
 
 /** Writes results.json and results.csv into the folder and returns their paths. */

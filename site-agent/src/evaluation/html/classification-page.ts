@@ -1,29 +1,28 @@
-import { htmlText } from '../../collection/report/visible-text.js';
 import type { ClassificationReport, ClassifiedCase, ClassQuality } from '../classification-report.js';
 import type { ClassificationComparison } from '../compare-classifiers.js';
 import type { ReliabilityBin } from '../metrics/calibration.js';
 import type { RocPoint } from '../metrics/roc.js';
-import type { TrainingCourse } from '../training-course.js';
+import type { RunCourse } from '../training-course.js';
 import { chartFigure, type ChartLine } from './chart.js';
 import { comparisonSection } from './comparison-section.js';
 import { courseSection } from './course-charts.js';
-import { figureText, intervalText, refusedSection, renderPage, section, table, tiles } from './page.js';
+import { figureText, FOLDS_NOTE, intervalText, modelLine, refusedSection, renderPage, section, table, tiles } from './page.js';
 
 export interface ClassificationFindings {
   readonly report: ClassificationReport;
-  readonly course: TrainingCourse | undefined;
-  readonly scratch:
-    | {
-        readonly report: ClassificationReport;
-        readonly course: TrainingCourse | undefined;
-        readonly comparison: ClassificationComparison;
-      }
-    | undefined;
+  /** One, or one of each fold. */
+  readonly courses: readonly RunCourse[];
+  /** Of the same schedule from scratch, where there is one. */
+  readonly scratch: { readonly report: ClassificationReport; readonly comparison: ClassificationComparison } | undefined;
 }
 
-export function renderClassificationPage({ report, course, scratch }: ClassificationFindings): string {
+export function renderClassificationPage({ report, courses, scratch }: ClassificationFindings): string {
   const lead = `${tiles([
-    [figureText(report.auc), 'area under the ROC curve'],
+    [
+      figureText(report.auc),
+      report.folds === undefined ? 'area under the ROC curve' : 'area under the ROC curve, all folds together',
+    ],
+    ...(report.folds === undefined ? [] : [[figureText(report.folds.meanAuc), 'mean of the folds’ areas'] as const]),
     [intervalText(report.aucInterval), '95 % interval of it'],
     ...(scratch === undefined ? [] : [[figureText(scratch.report.auc), 'area from scratch'] as const]),
     [figureText(report.accuracy), 'accuracy'],
@@ -31,16 +30,17 @@ export function renderClassificationPage({ report, course, scratch }: Classifica
     [String(report.cases.length), 'test cases'],
     ...(report.refused.length > 0 ? [[String(report.refused.length), 'could not be scored'] as const] : []),
   ])}
-<p class="faint">Model ${htmlText(report.model)}</p>`;
+${modelLine(report.model, report.folds?.each)}`;
   const body = [
     qualitySection(report),
+    foldSection(report, scratch?.report),
     scratch === undefined ? '' : areaSection(scratch.comparison) + comparisonSection(scratch.comparison.trueClass, WATCHED),
     rocSection(report.classes, scratch?.report.classes),
     calibrationSection(report),
     confusionSection(report),
     caseSection(report),
     refusedSection(report),
-    courseSection(course, scratch?.course),
+    courseSection(courses),
   ];
   return renderPage(`Evaluation: ${report.task}`, lead, body.filter((part) => part !== '').join('\n'));
 }
@@ -75,6 +75,24 @@ function qualitySection({ classes }: ClassificationReport): string {
   const note = `<p>Each class is held against all others. Predictive values are those of a collection with as many cases of the class as
 this one; where the class is rarer, the positive predictive value is lower.</p>`;
   return section('Quality by class', `${note}\n${table(headers, rows)}`);
+}
+
+function foldSection({ folds }: ClassificationReport, scratch: ClassificationReport | undefined): string {
+  if (folds === undefined) return '';
+  const others = scratch?.folds?.each;
+  const rows = folds.each.map(({ fold, cases, auc, accuracy, model }, index) => [
+    fold,
+    cases,
+    auc,
+    ...(others === undefined ? [] : [others[index]?.auc ?? null]),
+    accuracy,
+    model,
+  ]);
+  const headers = ['Fold', 'Cases', 'AUC', ...(others === undefined ? [] : ['AUC from scratch']), 'Accuracy', 'Model'];
+  const note = `<p>Mean of the areas within the folds: <b>${figureText(folds.meanAuc)}</b> (95 % interval
+${intervalText(folds.meanAucInterval)}). The area over all cases together holds scores of different models against each other, and these
+are not on one scale: where the two differ, believe the mean.</p>`;
+  return section('Folds', `${FOLDS_NOTE}\n${note}\n${table(headers, rows)}`);
 }
 
 function areaSection({ aucDifference, aucInterval }: ClassificationComparison): string {
@@ -145,7 +163,7 @@ function confusionSection({ classNames, confusion }: ClassificationReport): stri
 }
 
 /** Those whose true class got least. */
-function caseSection({ cases, classNames }: ClassificationReport): string {
+function caseSection({ cases, classNames, folds }: ClassificationReport): string {
   const own = ({ probabilities, label }: ClassifiedCase): number => probabilities[label] ?? 0;
   const nameOf = (index: number): string => classNames[index] ?? '';
   const rows = cases
@@ -153,11 +171,20 @@ function caseSection({ cases, classNames }: ClassificationReport): string {
     .map((entry) => [
       entry.name,
       entry.patient === entry.name ? '' : entry.patient,
+      ...(entry.fold === undefined ? [] : [entry.fold]),
       nameOf(entry.label),
       nameOf(entry.called),
       entry.label === entry.called ? '' : 'wrong',
       ...entry.probabilities.map((value) => value.toFixed(3)),
     ]);
-  const headers = ['Case', 'Patient', 'True', 'Called', '', ...classNames.map((name) => `P(${name})`)];
+  const headers = [
+    'Case',
+    'Patient',
+    ...(folds === undefined ? [] : ['Fold']),
+    'True',
+    'Called',
+    '',
+    ...classNames.map((name) => `P(${name})`),
+  ];
   return section('Cases, worst first', table(headers, rows));
 }

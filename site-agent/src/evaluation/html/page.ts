@@ -69,6 +69,15 @@ export function tiles(entries: readonly (readonly [value: string, label: string]
   return `<ul class="tiles">${entries.map(([value, label]) => `<li><b>${htmlText(value)}</b>${htmlText(label)}</li>`).join('')}</ul>`;
 }
 
+/** Which model a page is about. */
+export function modelLine(model: string | null, folds: readonly unknown[] | undefined): string {
+  const words = folds === undefined ? `Model ${model}` : `${folds.length} models, one of each fold`;
+  return `<p class="faint">${htmlText(words)}</p>`;
+}
+
+export const FOLDS_NOTE = `<p>Each case was scored by the model of its fold, which neither trained on it nor was chosen by it. Intervals draw
+the patients of all folds; they do not tell how much another division or another training would change.</p>`;
+
 /** Cases without a score, with the reason; empty when there are none. */
 export function refusedSection({
   refused,

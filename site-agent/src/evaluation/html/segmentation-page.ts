@@ -3,19 +3,18 @@ import { htmlText } from '../../collection/report/visible-text.js';
 import type { PairedComparison } from '../compare-runs.js';
 import { OVERLAY_LEGEND } from '../overlay/draw-overlay.js';
 import type { CaseScore, ClassFigure, EvaluationReport } from '../segmentation-report.js';
-import type { TrainingCourse } from '../training-course.js';
+import type { RunCourse } from '../training-course.js';
 import { chartFigure } from './chart.js';
 import { comparisonSection } from './comparison-section.js';
 import { courseSection } from './course-charts.js';
-import { figureText, intervalText, refusedSection, renderPage, section, table, tiles } from './page.js';
+import { figureText, FOLDS_NOTE, intervalText, modelLine, refusedSection, renderPage, section, table, tiles } from './page.js';
 
 export interface SegmentationFindings {
   readonly report: EvaluationReport;
-  readonly course: TrainingCourse | undefined;
+  /** One, or one of each fold. */
+  readonly courses: readonly RunCourse[];
   /** Of the same schedule from scratch, where there is one. */
-  readonly scratch:
-    | { readonly report: EvaluationReport; readonly course: TrainingCourse | undefined; readonly comparison: PairedComparison }
-    | undefined;
+  readonly scratch: { readonly report: EvaluationReport; readonly comparison: PairedComparison } | undefined;
   /** Pictures (PNG) by case; those that are shown, worst cases first. */
   readonly pictures: ReadonlyMap<string, Uint8Array>;
 }
@@ -30,7 +29,7 @@ const FIGURES: readonly (readonly [key: ClassFigure, name: string])[] = [
 ];
 
 export function renderSegmentationPage(findings: SegmentationFindings): string {
-  const { report, course, scratch, pictures } = findings;
+  const { report, courses, scratch, pictures } = findings;
   const lead = `${tiles([
     [figureText(report.meanDice), 'mean Dice'],
     [intervalText(report.meanDiceInterval), '95 % interval of it'],
@@ -38,15 +37,16 @@ export function renderSegmentationPage(findings: SegmentationFindings): string {
     [String(report.cases.length), 'test cases'],
     ...(report.refused.length > 0 ? [[String(report.refused.length), 'could not be scored'] as const] : []),
   ])}
-<p class="faint">Model ${htmlText(report.model)}</p>`;
+${modelLine(report.model, report.folds)}`;
   const body = [
     classSection(report),
+    foldSection(report, scratch?.report),
     scratch === undefined ? '' : comparisonSection(scratch.comparison, 'mean Dice'),
     distributionSection(report, scratch?.report),
     caseSection(report),
     pictureSection(report, pictures),
     refusedSection(report),
-    courseSection(course, scratch?.course),
+    courseSection(courses),
     legacySection(report),
   ];
   return renderPage(`Evaluation: ${report.task}`, lead, body.filter((part) => part !== '').join('\n'));
@@ -66,6 +66,16 @@ something: a structure that was missed altogether is counted as “without” an
   return section('Scores by class', `${note}\n${table(headers, rows)}`);
 }
 
+function foldSection({ folds }: EvaluationReport, scratch: EvaluationReport | undefined): string {
+  if (folds === undefined) return '';
+  const others = scratch?.folds;
+  const rows = folds.map(({ fold, cases, meanDice, model }, index) => {
+    return [fold, cases, meanDice, ...(others === undefined ? [] : [others[index]?.meanDice ?? null]), model];
+  });
+  const headers = ['Fold', 'Cases', 'Mean Dice', ...(others === undefined ? [] : ['Mean Dice from scratch']), 'Model'];
+  return section('Folds', `${FOLDS_NOTE}\n${table(headers, rows)}`);
+}
+
 /** One row of dots for each class: a mean hides the cases that failed. */
 function distributionSection(report: EvaluationReport, scratch: EvaluationReport | undefined): string {
   const charts = report.classes.map(({ name }, index) => {
@@ -83,23 +93,39 @@ function distributionSection(report: EvaluationReport, scratch: EvaluationReport
   return section('Distribution of scores', `<div class="figures">${charts.join('\n')}</div>`);
 }
 
-/** The cases, worst first. */
-export function worstFirst(cases: readonly CaseScore[]): CaseScore[] {
+/** A page with a picture of every case of a large collection would not open any more. */
+const MOST_PICTURES = 24;
+
+/** The cases whose pictures are shown. */
+export function shownCases({ cases }: EvaluationReport): CaseScore[] {
+  return worstFirst(cases).slice(0, MOST_PICTURES);
+}
+
+function worstFirst(cases: readonly CaseScore[]): CaseScore[] {
   return cases.toSorted((a, b) => a.dice - b.dice);
 }
 
-function caseSection({ cases }: EvaluationReport): string {
-  const rows = worstFirst(cases).flatMap(({ name, patient, classes }) =>
+function caseSection({ cases, folds }: EvaluationReport): string {
+  const rows = worstFirst(cases).flatMap(({ name, patient, classes, fold }) =>
     classes.map((score) => [
       name,
       patient === name ? '' : patient,
+      ...(fold === undefined ? [] : [fold]),
       score.name,
       ...FIGURES.map(([key]) => score[key]),
       score.predictedMl,
       score.labelledMl,
     ]),
   );
-  const headers = ['Case', 'Patient', 'Class', ...FIGURES.map(([, label]) => label), 'Predicted, ml', 'Labelled, ml'];
+  const headers = [
+    'Case',
+    'Patient',
+    ...(folds === undefined ? [] : ['Fold']),
+    'Class',
+    ...FIGURES.map(([, label]) => label),
+    'Predicted, ml',
+    'Labelled, ml',
+  ];
   return section('Cases, worst first', table(headers, rows));
 }
 
