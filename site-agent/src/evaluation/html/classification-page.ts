@@ -1,3 +1,4 @@
+import { shortDigest } from '@consilium/shared/kernel';
 import type { ClassificationReport, ClassifiedCase, ClassQuality } from '../classification-report.js';
 import type { ClassificationComparison } from '../compare-classifiers.js';
 import type { ReliabilityBin } from '../metrics/calibration.js';
@@ -18,11 +19,13 @@ export interface ClassificationFindings {
 
 export function renderClassificationPage({ report, courses, scratch }: ClassificationFindings): string {
   const lead = `${tiles([
-    [
-      figureText(report.auc),
-      report.folds === undefined ? 'area under the ROC curve' : 'area under the ROC curve, all folds together',
-    ],
-    ...(report.folds === undefined ? [] : [[figureText(report.folds.meanAuc), 'mean of the folds’ areas'] as const]),
+    ...(report.folds === undefined
+      ? []
+      : [
+          [figureText(report.folds.meanAuc), 'mean of the folds’ areas under the ROC curve'] as const,
+          [intervalText(report.folds.meanAucInterval), '95 % interval of it'] as const,
+        ]),
+    [figureText(report.auc), report.folds === undefined ? 'area under the ROC curve' : 'area over all folds together'],
     [intervalText(report.aucInterval), '95 % interval of it'],
     ...(scratch === undefined ? [] : [[figureText(scratch.report.auc), 'area from scratch'] as const]),
     [figureText(report.accuracy), 'accuracy'],
@@ -73,7 +76,8 @@ function qualitySection({ classes }: ClassificationReport): string {
     'ECE',
   ];
   const note = `<p>Each class is held against all others. Predictive values are those of a collection with as many cases of the class as
-this one; where the class is rarer, the positive predictive value is lower.</p>`;
+this one; where the class is rarer, the positive predictive value is lower.</p>
+<p class="faint">AUC: area under the ROC curve. PPV and NPV: positive and negative predictive value. ECE: expected calibration error, 0 at best.</p>`;
   return section('Quality by class', `${note}\n${table(headers, rows)}`);
 }
 
@@ -86,7 +90,7 @@ function foldSection({ folds }: ClassificationReport, scratch: ClassificationRep
     auc,
     ...(others === undefined ? [] : [others[index]?.auc ?? null]),
     accuracy,
-    model,
+    model === null ? '' : shortDigest(model),
   ]);
   const headers = ['Fold', 'Cases', 'AUC', ...(others === undefined ? [] : ['AUC from scratch']), 'Accuracy', 'Model'];
   const note = `<p>Mean of the areas within the folds: <b>${figureText(folds.meanAuc)}</b> (95 % interval

@@ -1,4 +1,4 @@
-import { formatShare } from '@consilium/shared/kernel';
+import { formatShare, shortDigest } from '@consilium/shared/kernel';
 import { htmlText } from '../../collection/report/visible-text.js';
 import type { PairedComparison } from '../compare-runs.js';
 import { OVERLAY_LEGEND } from '../overlay/draw-overlay.js';
@@ -61,7 +61,10 @@ function classSection({ classes }: EvaluationReport): string {
     }),
   );
   const note = `<p>Each figure is the mean over the cases that have it. Distances exist only where label and prediction both hold
-something: a structure that was missed altogether is counted as “without” and shows in the Dice, which is 0 there.</p>`;
+something: a structure that was missed altogether is counted as “without” and shows in the Dice, which is 0 there.</p>
+<p class="faint">IoU: intersection over union of the class. HD95: 95th percentile of the distances between the surfaces, the larger of both
+ways. ASSD: mean of these distances. Sensitivity: share of the labelled voxels that were found; PPV: share of the predicted voxels that
+are labelled. SD: standard deviation over the cases.</p>`;
   const headers = ['Class', 'Figure', 'Mean', 'SD', 'Median', '95 % interval of the mean', 'Cases', ''];
   return section('Scores by class', `${note}\n${table(headers, rows)}`);
 }
@@ -70,7 +73,8 @@ function foldSection({ folds }: EvaluationReport, scratch: EvaluationReport | un
   if (folds === undefined) return '';
   const others = scratch?.folds;
   const rows = folds.map(({ fold, cases, meanDice, model }, index) => {
-    return [fold, cases, meanDice, ...(others === undefined ? [] : [others[index]?.meanDice ?? null]), model];
+    const own = others === undefined ? [] : [others[index]?.meanDice ?? null];
+    return [fold, cases, meanDice, ...own, model === null ? '' : shortDigest(model)];
   });
   const headers = ['Fold', 'Cases', 'Mean Dice', ...(others === undefined ? [] : ['Mean Dice from scratch']), 'Model'];
   return section('Folds', `${FOLDS_NOTE}\n${table(headers, rows)}`);
