@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Digest } from '@consilium/shared/kernel';
+import type { CalibrationSums } from './metrics/voxel-calibration.js';
 import type { SegmentedImage } from '../trainer/trainer-messages.js';
 import { comparePaired } from './compare-runs.js';
 import { renderSegmentationPage } from './html/segmentation-page.js';
@@ -9,11 +10,18 @@ import { type EvaluationReport, formatCsv, makeReport, poolReports, writeReport 
 
 const classes = [{ name: 'core' }, { name: 'edge, outer' }];
 const task = { name: 'liver', classes, cases: { test: [{ name: 'a', patient: 'p1' }, { name: 'b' }] } };
-const none = { maskPath: undefined, probabilityPaths: undefined, legacy: undefined };
+const none = { maskPath: undefined, probabilityPaths: undefined, calibration: undefined, legacy: undefined };
+/** Eight voxels at 0.05 of which none is of the class, two at 0.75 of which one is. */
+const SUMS: CalibrationSums = {
+  voxels: [8, 0, 0, 0, 0, 0, 0, 2, 0, 0],
+  probability: [0.4, 0, 0, 0, 0, 0, 0, 1.5, 0, 0],
+  labelled: [0, 0, 0, 0, 0, 0, 0, 1, 0, 0],
+};
 const images: SegmentedImage[] = [
   {
     name: 'a',
     ...none,
+    calibration: [SUMS, null],
     counts: [
       { predicted: 10, labelled: 10, both: 5 },
       { predicted: 0, labelled: 0, both: 0 },
@@ -34,14 +42,16 @@ describe('evaluation report', () => {
   it('scores each class of each case by hand-computed values', () => {
     const empty = { name: 'edge, outer', dice: 1, foregroundIou: 1, hd95Mm: null, assdMm: null, sensitivity: null, ppv: null };
     const core = { name: 'core', dice: 0.5, foregroundIou: 1 / 3, hd95Mm: 4, assdMm: 1.5, sensitivity: 0.5, ppv: 0.5 };
+    const error = 0.8 * 0.05 + 0.2 * 0.25;
+    const calibrated = { expectedCalibrationError: expect.closeTo(error, 12) as number, calibration: SUMS };
     expect(report.cases).toEqual([
       {
         name: 'a',
         patient: 'p1',
         dice: 0.75,
         classes: [
-          { ...core, predictedMl: 1, labelledMl: 1 },
-          { ...empty, predictedMl: 0, labelledMl: 0 },
+          { ...core, ...calibrated, predictedMl: 1, labelledMl: 1 },
+          { ...empty, expectedCalibrationError: null, calibration: null, predictedMl: 0, labelledMl: 0 },
         ],
       },
     ]);
@@ -50,6 +60,14 @@ describe('evaluation report', () => {
       { name: 'core', dice: 0.5 },
       { name: 'edge, outer', dice: 1 },
     ]);
+    expect(report.classes[0]?.reliability?.[7]).toEqual({
+      from: 0.7,
+      to: 0.8,
+      voxels: 2,
+      meanProbability: 0.75,
+      observedShare: 0.5,
+    });
+    expect(report.classes.map(({ reliability }) => reliability === null)).toEqual([false, true]);
     expect(report.classes[1]?.figures.hd95Mm).toMatchObject({ cases: 0, undefinedCases: 1, mean: null });
   });
 
@@ -60,14 +78,21 @@ describe('evaluation report', () => {
 
   it('writes one row per case and class, quoting where a spreadsheet needs it and nothing where there is nothing', async () => {
     expect(formatCsv(report)).toBe(
-      'case,patient,class,dice,foreground_iou,hd95_mm,assd_mm,sensitivity,ppv,predicted_ml,labelled_ml\n' +
-        'a,p1,core,0.5,0.333333,4,1.5,0.5,0.5,1,1\na,p1,"edge, outer",1,1,,,,,0,0\n',
+      'case,patient,class,dice,foreground_iou,hd95_mm,assd_mm,sensitivity,ppv,ece,predicted_ml,labelled_ml\n' +
+        'a,p1,core,0.5,0.333333,4,1.5,0.5,0.5,0.09,1,1\na,p1,"edge, outer",1,1,,,,,,0,0\n',
     );
     const folder = await mkdtemp(join(tmpdir(), 'report-'));
     const { json, csv } = await writeReport(folder, report);
     expect(JSON.parse(await readFile(json, 'utf8'))).toEqual(report);
     expect(await readFile(csv, 'utf8')).toBe(formatCsv(report));
     await rm(folder, { recursive: true });
+  });
+
+  it('draws the reliability of each class that has one', () => {
+    const page = renderSegmentationPage({ report, courses: [], scratch: undefined, pictures: new Map() });
+    expect(page).toContain('Voxels around core');
+    expect(page).not.toContain('Voxels around edge');
+    expect(page).toContain('<title>2 voxels</title>');
   });
 
   it('is a page that nothing a case is called can turn into more', () => {
@@ -128,8 +153,8 @@ describe('report on all folds', () => {
 
   it('says on page and table whose fold each case is of', () => {
     expect(formatCsv(pooled).split('\n').slice(0, 2)).toEqual([
-      'case,patient,class,dice,foreground_iou,hd95_mm,assd_mm,sensitivity,ppv,predicted_ml,labelled_ml,fold',
-      'a,p1,core,0.5,0.333333,,,0.5,0.5,0.01,0.01,1',
+      'case,patient,class,dice,foreground_iou,hd95_mm,assd_mm,sensitivity,ppv,ece,predicted_ml,labelled_ml,fold',
+      'a,p1,core,0.5,0.333333,,,0.5,0.5,,0.01,0.01,1',
     ]);
     const page = renderSegmentationPage({ report: pooled, courses: [], scratch: undefined, pictures: new Map() });
     expect(page).toContain('2 models, one of each fold');

@@ -8,6 +8,13 @@ import type { Interval } from './metrics/bootstrap.js';
 import { legacyGenesisIou } from './metrics/legacy-genesis-iou.js';
 import { mean } from './metrics/mean.js';
 import { dice, foregroundIou, voxelPpv, voxelSensitivity } from './metrics/overlap.js';
+import {
+  addCalibration,
+  type CalibrationSums,
+  voxelCalibrationError,
+  voxelReliability,
+  type VoxelReliabilityBin,
+} from './metrics/voxel-calibration.js';
 import { requireTestedOnce } from './require-tested-once.js';
 import { type FigureSummary, summarise } from './summarise.js';
 
@@ -20,6 +27,10 @@ export interface ClassScore {
   readonly assdMm: number | null;
   readonly sensitivity: number | null;
   readonly ppv: number | null;
+  /** Over the voxels around the label, see `sumCalibration`; null where the class is not labelled. */
+  readonly expectedCalibrationError: number | null;
+  /** What that is computed from. */
+  readonly calibration: CalibrationSums | null;
   readonly predictedMl: number;
   readonly labelledMl: number;
 }
@@ -35,12 +46,22 @@ export interface CaseScore {
   readonly classes: readonly ClassScore[];
 }
 
-export const CLASS_FIGURES = ['dice', 'foregroundIou', 'hd95Mm', 'assdMm', 'sensitivity', 'ppv'] as const;
+export const CLASS_FIGURES = [
+  'dice',
+  'foregroundIou',
+  'hd95Mm',
+  'assdMm',
+  'sensitivity',
+  'ppv',
+  'expectedCalibrationError',
+] as const;
 export type ClassFigure = (typeof CLASS_FIGURES)[number];
 
 export interface ClassSummary {
   readonly name: string;
   readonly figures: Readonly<Record<ClassFigure, FigureSummary>>;
+  /** Of the voxels of all cases together; null when the class is labelled in none. */
+  readonly reliability: readonly VoxelReliabilityBin[] | null;
   /** The "IoU" of the Models Genesis papers over all cases; only where it was asked for. */
   readonly legacyGenesisIou?: number;
 }
@@ -134,7 +155,7 @@ function withLegacy(summary: ClassSummary, index: number, scored: readonly Score
 }
 
 function scoreCase(
-  { name, counts, surfaces, voxelMm3 }: ScoredImage,
+  { name, counts, surfaces, calibration, voxelMm3 }: ScoredImage,
   classes: readonly { readonly name: string }[],
   patient: string,
 ): CaseScore {
@@ -147,22 +168,28 @@ function scoreCase(
     assdMm: surfaces?.[index]?.assdMm ?? null,
     sensitivity: voxelSensitivity(count),
     ppv: voxelPpv(count),
+    ...calibrationOf(calibration?.[index] ?? null),
     predictedMl: millilitres(count.predicted),
     labelledMl: millilitres(count.labelled),
   }));
   return { name, patient, dice: mean(scores.map((score) => score.dice)), classes: scores };
 }
 
+function calibrationOf(sums: CalibrationSums | null): Pick<ClassScore, 'expectedCalibrationError' | 'calibration'> {
+  return { expectedCalibrationError: sums && voxelCalibrationError(sums), calibration: sums };
+}
+
 function summariseClass(name: string, index: number, cases: readonly CaseScore[]): ClassSummary {
   const summaryOf = (figure: ClassFigure): FigureSummary =>
     summarise(cases.map(({ patient, classes }) => ({ patient, value: classes[index]?.[figure] ?? null })));
   const figures = Object.fromEntries(CLASS_FIGURES.map((figure) => [figure, summaryOf(figure)]));
-  return { name, figures: figures as Record<ClassFigure, FigureSummary> };
+  const sums = addCalibration(cases.flatMap(({ classes }) => classes[index]?.calibration ?? []));
+  return { name, figures: figures as Record<ClassFigure, FigureSummary>, reliability: sums && voxelReliability(sums) };
 }
 
 /** One line per case and class, for a spreadsheet. */
 export function formatCsv(report: EvaluationReport): string {
-  const headers = ['case', 'patient', 'class', 'dice', 'foreground_iou', 'hd95_mm', 'assd_mm', 'sensitivity', 'ppv'];
+  const headers = ['case', 'patient', 'class', 'dice', 'foreground_iou', 'hd95_mm', 'assd_mm', 'sensitivity', 'ppv', 'ece'];
   const rows = report.cases.flatMap((entry) =>
     entry.classes.map((score) => [
       entry.name,

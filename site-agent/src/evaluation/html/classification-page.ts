@@ -7,6 +7,7 @@ import type { RunCourse } from '../training-course.js';
 import { chartFigure, type ChartLine } from './chart.js';
 import { comparisonSection } from './comparison-section.js';
 import { courseSection } from './course-charts.js';
+import { type DrawnBin, diagonal, reliabilityChart } from './reliability-chart.js';
 import { figureText, FOLDS_NOTE, intervalText, modelLine, refusedSection, renderPage, section, table, tiles } from './page.js';
 
 export interface ClassificationFindings {
@@ -122,31 +123,21 @@ function rocSection(classes: readonly ClassQuality[], scratch: readonly ClassQua
       yLabel: 'sensitivity',
       xRange: [0, 1],
       yRange: [0, 1],
-      lines: [chance(), line('this model', 'model', roc), ...(other.length === 0 ? [] : [line('scratch', 'scratch', other)])],
+      lines: [
+        diagonal('chance'),
+        line('this model', 'model', roc),
+        ...(other.length === 0 ? [] : [line('scratch', 'scratch', other)]),
+      ],
     });
   });
   return charts.length === 0 ? '' : section('ROC curves', `<div class="figures">${charts.join('\n')}</div>`);
 }
 
-function chance(name = 'chance'): ChartLine {
-  const ends = [
-    [0, 0],
-    [1, 1],
-  ] as const;
-  return { name, style: 'quiet', points: ends };
-}
-
 function calibrationSection({ classes, reliability, expectedCalibrationError }: ClassificationReport): string {
-  const chart = (title: string, bins: readonly ReliabilityBin[], xLabel: string, yLabel: string): string => {
-    const filled = bins.filter(({ cases }) => cases > 0);
-    const points = filled.map(({ meanProbability, observedShare }) => [meanProbability ?? 0, observedShare ?? 0] as const);
-    const labels = filled.map(({ cases }) => `${cases} cases`);
-    const own: ChartLine = { name: 'this model', style: 'model', drawn: 'line and dots', points, labels };
-    return chartFigure({ title, xLabel, yLabel, xRange: [0, 1], yRange: [0, 1], lines: [chance('as good as its word'), own] });
-  };
+  const drawn = (bins: readonly ReliabilityBin[]): DrawnBin[] => bins.map((bin) => ({ ...bin, label: `${bin.cases} cases` }));
   const charts = [
-    chart('Most probable class', reliability, 'mean probability', 'share that is right'),
-    ...classes.map(({ name, reliability: bins }) => chart(`Class ${name}`, bins, 'mean probability', 'share of the class')),
+    reliabilityChart('Most probable class', 'share that is right', drawn(reliability)),
+    ...classes.map(({ name, reliability: bins }) => reliabilityChart(`Class ${name}`, 'share of the class', drawn(bins))),
   ];
   const rows = reliability.map(({ from, to, cases, meanProbability, observedShare }) => {
     return [`${figureText(from)} to ${figureText(to)}`, cases, meanProbability, observedShare];

@@ -2,11 +2,12 @@ import { formatShare, shortDigest } from '@consilium/shared/kernel';
 import { htmlText } from '../../collection/report/visible-text.js';
 import type { PairedComparison } from '../compare-runs.js';
 import { OVERLAY_LEGEND } from '../overlay/draw-overlay.js';
-import type { CaseScore, ClassFigure, EvaluationReport } from '../segmentation-report.js';
+import type { CaseScore, ClassFigure, ClassSummary, EvaluationReport } from '../segmentation-report.js';
 import type { RunCourse } from '../training-course.js';
 import { chartFigure } from './chart.js';
 import { comparisonSection } from './comparison-section.js';
 import { courseSection } from './course-charts.js';
+import { type DrawnBin, reliabilityChart } from './reliability-chart.js';
 import { figureText, FOLDS_NOTE, intervalText, modelLine, refusedSection, renderPage, section, table, tiles } from './page.js';
 
 export interface SegmentationFindings {
@@ -26,6 +27,7 @@ const FIGURES: readonly (readonly [key: ClassFigure, name: string])[] = [
   ['assdMm', 'ASSD, mm'],
   ['sensitivity', 'Sensitivity'],
   ['ppv', 'PPV'],
+  ['expectedCalibrationError', 'ECE'],
 ];
 
 export function renderSegmentationPage(findings: SegmentationFindings): string {
@@ -43,6 +45,7 @@ ${modelLine(report.model, report.folds)}`;
     foldSection(report, scratch?.report),
     scratch === undefined ? '' : comparisonSection(scratch.comparison, 'mean Dice'),
     distributionSection(report, scratch?.report),
+    calibrationSection(report, scratch?.report),
     caseSection(report),
     pictureSection(report, pictures),
     refusedSection(report),
@@ -64,7 +67,7 @@ function classSection({ classes }: EvaluationReport): string {
 something: a structure that was missed altogether is counted as “without” and shows in the Dice, which is 0 there.</p>
 <p class="faint">IoU: intersection over union of the class. HD95: 95th percentile of the distances between the surfaces, the larger of both
 ways. ASSD: mean of these distances. Sensitivity: share of the labelled voxels that were found; PPV: share of the predicted voxels that
-are labelled. SD: standard deviation over the cases.</p>`;
+are labelled. ECE: expected calibration error of the voxels around the label, 0 at best. SD: standard deviation over the cases.</p>`;
   const headers = ['Class', 'Figure', 'Mean', 'SD', 'Median', '95 % interval of the mean', 'Cases', ''];
   return section('Scores by class', `${note}\n${table(headers, rows)}`);
 }
@@ -95,6 +98,21 @@ function distributionSection(report: EvaluationReport, scratch: EvaluationReport
     return chartFigure({ title, xLabel: 'Dice', yLabel: 'share of cases', xRange: [0, 1], yRange: [0, 1], lines });
   });
   return section('Distribution of scores', `<div class="figures">${charts.join('\n')}</div>`);
+}
+
+function calibrationSection({ classes }: EvaluationReport, scratch: EvaluationReport | undefined): string {
+  const drawn = (summary: ClassSummary | undefined): DrawnBin[] =>
+    (summary?.reliability ?? []).map((bin) => ({ ...bin, label: `${bin.voxels} voxels` }));
+  const charts = classes.flatMap((summary, index) => {
+    const own = drawn(summary);
+    if (own.length === 0) return [];
+    return reliabilityChart(`Voxels around ${summary.name}`, 'share of the class', own, drawn(scratch?.classes[index]));
+  });
+  if (charts.length === 0) return '';
+  const note = `<p>A probability of 0.8 should be right in 8 of 10 voxels. Points below the dashed line: the model is surer of the class
+than it may be. Counted are the voxels of a box around each case's label that is a tenth wider on each side, over all cases together;
+the ECE in the tables is of each case.</p>`;
+  return section('Calibration', `${note}\n<div class="figures">${charts.join('\n')}</div>`);
 }
 
 /** A page with a picture of every case of a large collection would not open any more. */
