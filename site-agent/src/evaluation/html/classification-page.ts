@@ -40,7 +40,7 @@ ${modelLine(report.model, report.folds?.each)}`;
     foldSection(report, scratch?.report),
     scratch === undefined ? '' : areaSection(scratch.comparison) + comparisonSection(scratch.comparison.trueClass, WATCHED),
     rocSection(report.classes, scratch?.report.classes),
-    calibrationSection(report),
+    calibrationSection(report, scratch?.report),
     confusionSection(report),
     caseSection(report),
     refusedSection(report),
@@ -133,11 +133,17 @@ function rocSection(classes: readonly ClassQuality[], scratch: readonly ClassQua
   return charts.length === 0 ? '' : section('ROC curves', `<div class="figures">${charts.join('\n')}</div>`);
 }
 
-function calibrationSection({ classes, reliability, expectedCalibrationError }: ClassificationReport): string {
-  const drawn = (bins: readonly ReliabilityBin[]): DrawnBin[] => bins.map((bin) => ({ ...bin, label: `${bin.cases} cases` }));
+function calibrationSection(
+  { classes, reliability, expectedCalibrationError }: ClassificationReport,
+  scratch: ClassificationReport | undefined,
+): string {
+  const drawn = (bins: readonly ReliabilityBin[] = []): DrawnBin[] =>
+    bins.map((bin) => ({ ...bin, label: `${bin.cases} cases` }));
   const charts = [
-    reliabilityChart('Most probable class', 'share that is right', drawn(reliability)),
-    ...classes.map(({ name, reliability: bins }) => reliabilityChart(`Class ${name}`, 'share of the class', drawn(bins))),
+    reliabilityChart('Most probable class', 'share that is right', drawn(reliability), drawn(scratch?.reliability)),
+    ...classes.map(({ name, reliability: bins }, index) =>
+      reliabilityChart(`Class ${name}`, 'share of the class', drawn(bins), drawn(scratch?.classes[index]?.reliability)),
+    ),
   ];
   const rows = reliability.map(({ from, to, cases, meanProbability, observedShare }) => {
     return [`${figureText(from)} to ${figureText(to)}`, cases, meanProbability, observedShare];

@@ -22,6 +22,7 @@ const STYLE = `${REPORT_STYLE}
 .key.training { background: repeating-linear-gradient(90deg, var(--model) 0 .2em, transparent .2em .4em); }
 .key.scratch-training { background: repeating-linear-gradient(90deg, var(--scratch) 0 .2em, transparent .2em .4em); }
 .key.quiet { background: repeating-linear-gradient(90deg, var(--faint) 0 .25em, transparent .25em .425em); height: .1em; }
+.digest { overflow-wrap: anywhere; }
 .wide th, td.number, td.interval { white-space: nowrap; }
 .cases { display: grid; gap: 1rem; } .cases figure { margin: 0; break-inside: avoid; } .cases img { display: block; max-width: 100%; height: auto; background: #000; print-color-adjust: exact; }
 td.right { background: color-mix(in srgb, var(--ok) 14%, transparent); }
@@ -98,7 +99,7 @@ export function tiles(entries: readonly (readonly [value: string, label: string]
 /** Which model a page is about. */
 export function modelLine(model: string | null, folds: readonly unknown[] | undefined): string {
   const words = folds === undefined ? `Model ${model}` : `${folds.length} models, one of each fold`;
-  return `<p class="faint">${htmlText(words)}</p>`;
+  return `<p class="faint digest">${htmlText(words)}</p>`;
 }
 
 export const FOLDS_NOTE = `<p>Each case was scored by the model of its fold, which neither trained on it nor was chosen by it. Intervals draw
