@@ -10,6 +10,7 @@ import type { PairedComparison } from '../../site-agent/src/evaluation/compare-r
 import type { ClassificationFigures } from '../../site-agent/src/evaluation/evaluate-classification.js';
 import type { SegmentationFigures } from '../../site-agent/src/evaluation/evaluate-segmentation.js';
 import type { EvaluationReport } from '../../site-agent/src/evaluation/segmentation-report.js';
+import type { FoldsSummary } from '../../site-agent/src/finetuning/finetune-folds.js';
 import { writeModelFile } from '../../site-agent/src/finetuning/model-file.js';
 import { findScans } from '../../site-agent/src/volumes/find-scan.js';
 import { readNiftiVolume } from '../../site-agent/src/volumes/nifti/nifti-volume.js';
@@ -105,7 +106,9 @@ describe('evaluation of a fine-tuned model beside its scratch run', () => {
     const table = page.slice(page.indexOf('Cases, worst first'));
     const places = worst.map(({ name }) => table.indexOf(`<td>${name}</td>`));
     expect(places.every((place, index) => place > (places[index - 1] ?? 0))).toBe(true);
-    for (const { classes } of worst) expect(page).toContain(`<td class="number">${shownFigure(classes[0]?.hd95Mm)}</td>`);
+    const distances = worst.flatMap(({ classes }) => classes[0]?.hd95Mm ?? []);
+    const digits = distances.every(Number.isInteger) ? 0 : 3; // the same throughout a column
+    for (const distance of distances) expect(page).toContain(`<td class="number">${distance.toFixed(digits)}</td>`);
     expect(page.match(/<polyline/g)?.length).toBeGreaterThanOrEqual(6);
     const pictures = [...page.matchAll(/src="data:image\/png;base64,([^"]+)"/g)];
     expect(pictures).toHaveLength(4);
@@ -116,6 +119,41 @@ describe('evaluation of a fine-tuned model beside its scratch run', () => {
     );
     expect([...colours]).toEqual(expect.arrayContaining(['0,190,255', '255,140,0']));
   });
+});
+
+describe('evaluation of all folds of a segmentation', () => {
+  const folds = { count: 3, seed: 1 };
+
+  it('tells of every case once, beside the scratch runs, the same after finetune and after evaluate', async () => {
+    const cases = Array.from({ length: 6 }, (_, number) => makeLabelledCase(within('folded/all'), 'ball', number));
+    const training = { steps: 8, validateEverySteps: 4 };
+    const task = makeTask(within('folded'), { cases, folds, training });
+    const output = within('folds');
+    await run('finetune', task, '--output', output, '--fold', '2');
+    const early = await runSiteAgent(folder, 'evaluate', output);
+    expect(early).toMatchObject({ status: 2, stderr: expect.stringMatching(/fold 1 of 3 has no model yet/) as string });
+    await writeModelFile(within('start-3.safetensors'), { spec: TINY, weights: initialWeights(TINY, 3) });
+    const from = ['--from', within('start-3.safetensors'), '--compare-scratch'];
+    const told = await run('finetune', task, ...from, '--output', within('folds-2'), '--json', within('folds.json'));
+    process.stderr.write(`${told}\n`);
+    const { outOfFold } = read<FoldsSummary>('folds.json');
+    const whole = read<EvaluationReport>('folds-2/results.json');
+    expect(whole.cases.map(({ name }) => name).sort()).toEqual(Array.from({ length: 6 }, (_, number) => `ball-${number}`));
+    expect(outOfFold).toMatchObject({ cases: 6, model: { meanDice: whole.meanDice, meanDiceInterval: whole.meanDiceInterval } });
+    const ownMean = (fold: number): number | null => read<EvaluationReport>(`folds-2/fold-${fold}/results.json`).meanDice;
+    expect(whole.folds?.map(({ fold, meanDice }) => [fold, meanDice])).toEqual([1, 2, 3].map((fold) => [fold, ownMean(fold)]));
+    const page = readFileSync(within('folds-2/report.html'), 'utf8');
+    expect(page.match(/<img /g)).toHaveLength(6);
+    const again = await run('evaluate', within('folds-2'), '--output', within('again'), '--json', within('again.json'));
+    expect(again).toMatch(/fold 3: mean Dice/);
+    const { scratch, comparison, ...report } = read<SegmentationFigures>('again.json');
+    expect(report).toEqual(whole);
+    expect(scratch).toEqual(read<EvaluationReport>('folds-2/scratch/results.json'));
+    expect(comparison).toEqual(read<PairedComparison>('folds-2/comparison.json'));
+    expect(readFileSync(within('again/report.html'), 'utf8')).toBe(page);
+    const asModel = await runSiteAgent(folder, 'predict', within('folded/all'), '--model', output, '--output', within('none'));
+    expect(asModel).toMatchObject({ status: 2, stderr: expect.stringMatching(/model for each of its 1 folds/) as string });
+  }, 300_000);
 });
 
 describe('evaluation of a classifier', () => {

@@ -14,7 +14,7 @@ const CAMPAIGN = {
 };
 
 interface Listed {
-  readonly number: number;
+  readonly number: number | null;
   readonly digest: string;
   readonly path: string | null;
   readonly pins: readonly string[];
@@ -91,9 +91,9 @@ describe('model versions at a site, with real processes', () => {
   }, 60_000);
 
   it('fine-tunes from the pin: the passport of the version travels with the result', async () => {
-    const task = makeTask(rig.folder, { training: { steps: 4, validateEverySteps: 2 } });
+    const task = makeTask(rig.folder, { training: { steps: 4, validateEverySteps: 2 }, start: { from: 'good' } });
     const output = join(rig.folder, 'tuned');
-    await succeed('finetune', task, '--from', 'good', '--output', output, '--threads', '1');
+    await succeed('finetune', task, '--output', output, '--threads', '1');
     expect(await succeed('model', 'verify', output)).toMatch(/agree[^]*fine-tuned[^]*started from +blake3:[^]*tiny, version 3/);
     const passport = readFileSync(join(output, 'model.safetensors.passport.json'), 'utf8');
     expect(passport).not.toContain(rig.folder);
@@ -109,7 +109,25 @@ describe('model versions at a site, with real processes', () => {
       stderr: expect.stringMatching(/DIGEST_MISMATCH/) as string,
     });
     await succeed('model', 'unpin', 'good');
+    await succeed('finetune', task, '--from', 'tiny', '--output', join(rig.folder, 'newest'), '--threads', '1');
     expect(await command('finetune', task, '--from', 'good', '--output', join(rig.folder, 'other'))).toMatchObject({ status: 2 });
+  }, 120_000);
+
+  it('evaluates and predicts with a pinned model of the site’s own, and with no version, which has no task', async () => {
+    const scan = join(rig.folder, 'scans/ball-8.nii.gz');
+    const predict = ['predict', scan, '--output', join(rig.folder, 'masks'), '--threads', '1', '--model'];
+    await succeed('model', 'pin', join(rig.folder, 'newest'), '--as', 'mine');
+    expect((await list('--here')).filter(({ pins }) => pins.includes('mine'))).toMatchObject([{ number: null, offered: null }]);
+    expect(await succeed('evaluate', 'mine', '--threads', '1')).toMatch(/mean Dice/);
+    expect(await succeed(...predict, 'mine')).toMatch(/ball-8_mask/);
+    const refused = { status: 2, stderr: expect.stringMatching(/tiny@3 is pretrained only[^]*--from tiny@3/) as string };
+    expect(await command(...predict, 'tiny@3')).toMatchObject(refused);
+    expect(await command('evaluate', 'tiny@3')).toMatchObject(refused);
+    await succeed('model', 'unpin', 'mine');
+    expect(await command(...predict, 'mine')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('NOT_FOUND') as string,
+    });
   }, 120_000);
 
   it('says plainly when the coordinator is away', async () => {

@@ -62,6 +62,14 @@ export interface PinnedVersion {
   readonly number: number;
 }
 
+/** A model file of the site's own, such as a fine-tuned one, under a name: the file stays where it is. */
+export interface PinnedFile {
+  readonly name: string;
+  readonly path: string;
+  /** SHA-256 of the file when it was pinned. */
+  readonly digest: Digest;
+}
+
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS agent_participation (
     participation_id TEXT PRIMARY KEY,
@@ -95,6 +103,11 @@ const SCHEMA = `
     campaign_name TEXT NOT NULL,
     number INTEGER NOT NULL
   );
+  CREATE TABLE IF NOT EXISTS agent_pinned_file (
+    name TEXT PRIMARY KEY,
+    path TEXT NOT NULL,
+    digest TEXT NOT NULL
+  );
 `;
 
 const participationRow = z.object({
@@ -122,6 +135,7 @@ const versionRow = z.object({
 });
 
 const pinRow = z.object({ name: z.string(), digest: digestField, campaign_name: z.string(), number: z.int() });
+const pinnedFileRow = z.object({ name: z.string(), path: z.string(), digest: digestField });
 
 type Changes = Partial<Pick<ParticipationRecord, 'phase' | 'trainerFailures' | 'update' | 'uploadId' | 'code'>>;
 /** Closed participations that are kept for the record. */
@@ -275,7 +289,8 @@ export class AgentJournal {
 
   /** Keeps the version under the name until {@link AgentJournal.unpin}; a name that is taken moves to this version. */
   pin(name: string, { digest, campaignName, number }: FetchedVersion): void {
-    this.statement('INSERT OR REPLACE INTO agent_pin (name, digest, campaign_name, number) VALUES (?, ?, ?, ?)').run(
+    this.unpin(name);
+    this.statement('INSERT INTO agent_pin (name, digest, campaign_name, number) VALUES (?, ?, ?, ?)').run(
       name,
       digest,
       campaignName,
@@ -283,14 +298,26 @@ export class AgentJournal {
     );
   }
 
+  /** The same name for a file of the site's own; nothing but the name is kept. */
+  pinFile({ name, path, digest }: PinnedFile): void {
+    this.unpin(name);
+    this.statement('INSERT INTO agent_pinned_file (name, path, digest) VALUES (?, ?, ?)').run(name, path, digest);
+  }
+
   unpin(name: string): void {
     this.statement('DELETE FROM agent_pin WHERE name = ?').run(name);
+    this.statement('DELETE FROM agent_pinned_file WHERE name = ?').run(name);
   }
 
   /** By name. */
   pins(): PinnedVersion[] {
     const rows = z.array(pinRow).parse(this.statement('SELECT * FROM agent_pin ORDER BY name').all());
     return rows.map(({ campaign_name: campaignName, ...pin }) => ({ ...pin, campaignName }));
+  }
+
+  /** By name. */
+  pinnedFiles(): PinnedFile[] {
+    return z.array(pinnedFileRow).parse(this.statement('SELECT * FROM agent_pinned_file ORDER BY name').all());
   }
 
   private statement(sql: string): Database.Statement {

@@ -24,6 +24,7 @@ export function describeSegmentation(figures: SegmentationFigures, outputFolder:
   return [
     formatTable(headers, rows, { align }),
     '',
+    ...(figures.folds ?? []).map(({ fold, cases, meanDice }) => `fold ${fold}: mean Dice ${shown(meanDice)} over ${cases} cases`),
     `mean Dice ${shown(figures.meanDice)} over ${figures.cases.length} cases${range}`,
     ...(scratch === null || comparison === null
       ? []
@@ -52,6 +53,7 @@ export function describeClassification(figures: ClassificationFigures, outputFol
   return [
     formatTable(headers, rows, { align }),
     '',
+    ...foldLines(figures),
     `AUC ${shown(figures.auc)}${range}, accuracy ${shown(figures.accuracy)}, Brier score ${shown(figures.brier)} over ${figures.cases.length} cases`,
     ...(scratch === null || comparison === null
       ? []
@@ -60,6 +62,15 @@ export function describeClassification(figures: ClassificationFigures, outputFol
         ]),
     filesText(outputFolder),
   ].join('\n');
+}
+
+function foldLines({ folds }: ClassificationFigures): string[] {
+  if (folds === undefined) return [];
+  const range = folds.meanAucInterval === null ? '' : ` (${rangeText(folds.meanAucInterval)})`;
+  return [
+    ...folds.each.map(({ fold, cases, auc }) => `fold ${fold}: AUC ${shown(auc)} over ${cases} cases`),
+    `mean of the folds’ AUCs ${shown(folds.meanAuc)}${range}; the following is of all cases together`,
+  ];
 }
 
 function shown(value: number | null, digits = 3): string {

@@ -5,10 +5,10 @@ import type { ModelSpec } from '@consilium/shared/models';
 import { writeFileWhole } from '@consilium/shared/weights';
 import { exportCheckpoint } from '../checkpoints/export-checkpoint.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
-import { readModelFile, writeModelFile } from '../finetuning/model-file.js';
+import { writeModelFile } from '../finetuning/model-file.js';
 import { PYTORCH_MODULE, PYTORCH_MODULE_FILE } from '../finetuning/pytorch-module.js';
 import { writeExportedPassport } from '../versions/made-passports.js';
-import { findModel } from './find-model.js';
+import { MODEL_NAMES, openModel } from './find-model.js';
 
 type ExportFormat = 'safetensors' | 'pytorch';
 
@@ -29,7 +29,7 @@ interface ExportOptions {
 export function exportCommand(): Command {
   return new Command('export')
     .description('write a model for PyTorch: as safetensors with the network as a Python module, or as a checkpoint')
-    .requiredOption('--model <file>', 'a pretrained or fine-tuned model file, a folder of "finetune", a pin, or CAMPAIGN@NUMBER')
+    .requiredOption('--model <model>', `a pretrained or fine-tuned model: ${MODEL_NAMES}`)
     .requiredOption('--output <file>', 'the file to write, ending in .safetensors, or in .pt or .pth with --format pytorch')
     .addOption(new Option('--format <format>', 'what kind of file').choices(Object.keys(ENDINGS)).default('safetensors'))
     .option('--published', 'with --format pytorch: as the published modules’ own code loads it (module. names, epoch, buffers)')
@@ -49,7 +49,7 @@ async function exportModel(options: ExportOptions): Promise<void> {
   const { home, model: location, output, format, dtype, json } = options;
   const published = requirePublishedFormat(options);
   const path = requireEnding(resolve(output), format);
-  const model = await readModelFile(await findModel(location, home));
+  const model = await openModel(location, home);
   await makeFolder(dirname(path));
   const { digest, bytes } =
     format === 'pytorch' ? await exportCheckpoint(path, model, { dtype, published }) : await writeModelFile(path, model, dtype);

@@ -1,7 +1,8 @@
 import { formatBytes, formatDuration } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
+import type { Interval } from '../evaluation/metrics/bootstrap.js';
 import type { FinetuneSummary, TrainedModel } from '../finetuning/finetune-and-evaluate.js';
-import type { FoldFigure, FoldsSummary } from '../finetuning/finetune-folds.js';
+import type { FoldFigure, FoldsSummary, OutOfFoldFigures } from '../finetuning/finetune-folds.js';
 import { finetuneFolder } from '../finetuning/finetune-folder.js';
 
 /** What a person reads after a fine-tuning. */
@@ -76,8 +77,33 @@ export function describeFolds(summary: FoldsSummary, outputFolder: string): stri
     '',
     formatTable(['start', 'figure', 'mean ± sd', 'folds'], sums),
     '',
+    ...describeOutOfFold(summary.outOfFold),
     `${summary.task}: one folder per fold in ${outputFolder}`,
+    ...(summary.outOfFold === null ? [] : [`report.html, results.json and results.csv of all folds together are there too`]),
   ].join('\n');
+}
+
+function describeOutOfFold(figures: FoldsSummary['outOfFold']): string[] {
+  if (figures === null)
+    return ['The report on all folds together is made when all are done: "site-agent evaluate" on their folder.', ''];
+  const rows = [
+    ['from the model', figures.model] as const,
+    ...(figures.scratch ? [['from scratch', figures.scratch] as const] : []),
+  ];
+  return [
+    `All ${figures.cases} test cases together, each scored by the model of its fold:`,
+    ...rows.map(([start, own]) => `  ${start}: ${outOfFoldWords(own)}`),
+    '',
+  ];
+}
+
+function outOfFoldWords(figures: OutOfFoldFigures): string {
+  const shown = (value: number | null): string => value?.toFixed(3) ?? '–';
+  const range = (interval: Interval | null): string => (interval ? ` (${shown(interval.low)} to ${shown(interval.high)})` : '');
+  if ('meanDice' in figures) return `mean Dice ${shown(figures.meanDice)}${range(figures.meanDiceInterval)}`;
+  const { auc, aucInterval, accuracy, folds } = figures;
+  const within = folds === undefined ? '' : `, mean of the folds’ AUCs ${shown(folds.meanAuc)}${range(folds.meanAucInterval)}`;
+  return `AUC ${shown(auc)}${range(aucInterval)}${within}, accuracy ${shown(accuracy)}`;
 }
 
 function describeFigure({ mean, sd }: FoldFigure): string {

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
 import { writeFileWhole } from '@consilium/shared/weights';
@@ -12,7 +12,7 @@ import type { FinetuneTask } from '../finetuning/finetune-task.js';
 import { readFinetuneTask } from '../finetuning/task-file.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
 import { describeFolds, describeSummary } from './finetune-text.js';
-import { locateStart } from './start-model.js';
+import { findStart, MODEL_NAMES } from './find-model.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
 interface FinetuneOptions {
@@ -33,7 +33,7 @@ export function finetuneCommand(): Command {
   return new Command('finetune')
     .description('train a model for segmentation or classification on your own labels, from a pretrained model or from scratch')
     .argument('[task]', 'task file (YAML): images, labels, classes, schedule')
-    .option('--from <model>', 'model file, pin, CAMPAIGN[@VERSION] or "scratch"; the task file\'s start.from when left out')
+    .option('--from <model>', `${MODEL_NAMES}, or "scratch"; the task file's start.from when left out`)
     .option('--output <folder>', 'where the model goes (default: finetuned/NAME)')
     .option('--compare-scratch', 'also train the same schedule from scratch and report both')
     .option('--fold <number>', 'only this fold of a task with folds; all, one after the other, when left out')
@@ -76,7 +76,7 @@ async function finetune(taskFile: string | undefined, options: FinetuneOptions):
     });
   }
   const home = options.home ?? defaultHome();
-  const task = await withStart(readFinetuneTask(taskFile), options.from, home);
+  const task = await openTask(taskFile, options.from, home);
   const compareScratch = options.compareScratch === true;
   if (compareScratch && task.start.from === SCRATCH) {
     throw new FederationError('ARGUMENT_INVALID', 'there is nothing to compare: the task itself starts from scratch', {
@@ -113,6 +113,8 @@ async function tell(summary: object, words: string, json: string | true | undefi
 }
 
 /** The start named on the command line wins; whichever it is, it is read now, so that a wrong one fails at once. */
-async function withStart(task: FinetuneTask, from: string | undefined, home: string): Promise<FinetuneTask> {
-  return { ...task, start: { ...task.start, from: await locateStart(from ?? task.start.from, home) } };
+async function openTask(taskFile: string, from: string | undefined, home: string): Promise<FinetuneTask> {
+  const task = readFinetuneTask(taskFile);
+  const found = from === undefined ? findStart(task.start.from, home, dirname(resolve(taskFile))) : findStart(from, home);
+  return { ...task, start: { ...task.start, from: await found } };
 }

@@ -1,10 +1,9 @@
 import { Command } from 'commander';
 import { formatTable } from '@consilium/shared/terminal';
 import type { AgentJournal } from '../agent/agent-journal.js';
-import { readModelFile } from '../finetuning/model-file.js';
 import { compareModels, type Comparison, type Distance } from '../versions/compare-models.js';
-import { locateModel } from '../versions/locate-model.js';
 import { digestInJournal } from '../versions/known-score.js';
+import { MODEL_NAMES, openModel } from './find-model.js';
 import { withSiteJournal } from './site-journal.js';
 
 interface CompareOptions {
@@ -16,7 +15,7 @@ interface CompareOptions {
 export function compareCommand(): Command {
   return new Command('compare')
     .description('how far two models are apart, overall and layer by layer, with this site’s scores of both')
-    .argument('<a>', 'a file, a pin, or CAMPAIGN@NUMBER')
+    .argument('<a>', MODEL_NAMES)
     .argument('<b>', 'another one')
     .option('--json', 'print it as JSON')
     .addHelpText('after', '\nExample:\n  site-agent model compare chest@1 chest@12')
@@ -26,10 +25,10 @@ export function compareCommand(): Command {
 }
 
 async function compare(names: readonly [string, string], { home, json }: CompareOptions): Promise<void> {
-  await withSiteJournal(home, async (journal, folder) => {
-    const paths = names.map((name) => locateModel(name, journal, folder)) as [string, string];
-    const comparison = compareModels(await readModelFile(paths[0]), await readModelFile(paths[1]));
-    const scores = await Promise.all(paths.map((path) => scoreHere(path, journal)));
+  const models = [await openModel(names[0], home), await openModel(names[1], home)] as const;
+  const comparison = compareModels(...models);
+  await withSiteJournal(home, async (journal) => {
+    const scores = await Promise.all(models.map(({ path }) => scoreHere(path, journal)));
     if (json === true) console.log(JSON.stringify({ ...comparison, scores: { a: scores[0], b: scores[1] } }, null, 2));
     else console.log(describe(comparison, names, scores));
   });

@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { formatBytes } from '@consilium/shared/kernel';
 import { trainedParameterCount } from '@consilium/shared/models';
 import type { ModelPassport } from '@consilium/shared/wire';
-import { type ModelFile, readModelFile, resolveModelPath } from '../finetuning/model-file.js';
+import type { ModelFile } from '../finetuning/model-file.js';
 import { digestInJournal } from '../versions/known-score.js';
-import { locateModel } from '../versions/locate-model.js';
 import { readPassport, verifyModel } from '../versions/passport-file.js';
+import { findModel, MODEL_NAMES, openModel } from './find-model.js';
 import { withSiteJournal } from './site-journal.js';
 
 interface ShowOptions {
@@ -18,7 +17,7 @@ interface ShowOptions {
 export function showCommand(): Command {
   return new Command('show')
     .description('what a model is and where it comes from')
-    .argument('<model>', 'a file, a folder of "finetune", a pin, or CAMPAIGN@NUMBER')
+    .argument('<model>', MODEL_NAMES)
     .option('--json', 'print it as JSON')
     .addHelpText(
       'after',
@@ -28,26 +27,26 @@ export function showCommand(): Command {
 }
 
 async function show(name: string, { home, json }: ShowOptions): Promise<void> {
-  await withSiteJournal(home, async (journal, folder) => {
-    const model = await readModelFile(locateModel(name, journal, folder));
+  const model = await openModel(name, home);
+  await withSiteJournal(home, async (journal) => {
     const passport = (await readPassport(model.path)) ?? null;
     const known = await digestInJournal(model.path, journal);
     const score = (known === undefined ? undefined : journal.scoreOfVersion(known)) ?? null;
-    const pins = journal
-      .pins()
-      .filter(({ digest }) => digest === known)
-      .map((pin) => pin.name);
+    const pins = [
+      ...journal.pins().filter(({ digest }) => digest === known),
+      ...journal.pinnedFiles().filter(({ digest }) => digest === model.digest),
+    ].map((pin) => pin.name);
     const { path, digest, spec, segmentation } = model;
     if (json === true) console.log(JSON.stringify({ path, digest, spec, segmentation, pins, score, passport }, null, 2));
     else console.log([...describeModel(model, pins, score?.skill), ...describePassport(passport)].join('\n'));
   });
 }
 
-/** `site-agent model verify FILE`. */
+/** `site-agent model verify MODEL`. */
 export function verifyCommand(): Command {
   return new Command('verify')
     .description('check, offline, that a file is the model that its passport speaks of, and the passport’s whole history')
-    .argument('<file>', 'a model file, with its passport beside it; or a pin, or CAMPAIGN@NUMBER')
+    .argument('<model>', `with its passport beside it: ${MODEL_NAMES}`)
     .option('--json', 'print it as JSON')
     .addHelpText(
       'after',
@@ -55,17 +54,11 @@ export function verifyCommand(): Command {
     )
     .action(async (name: string, _options: unknown, command: Command) => {
       const { home, json } = command.optsWithGlobals<ShowOptions>();
-      const path = await findFile(name, home);
+      const path = await findModel(name, home);
       const { passport, digest } = await verifyModel(path);
       if (json === true) console.log(JSON.stringify({ path, digest, passport }, null, 2));
       else console.log(['The file and its passport agree.', `digest        ${digest}`, ...describePassport(passport)].join('\n'));
     });
-}
-
-/** A file can be verified by somebody who has no site at all. */
-async function findFile(name: string, home: string): Promise<string> {
-  if (existsSync(name)) return resolveModelPath(name);
-  return withSiteJournal(home, (journal, folder) => locateModel(name, journal, folder));
 }
 
 function describeModel({ path, digest, spec, weights }: ModelFile, pins: readonly string[], skill: number | undefined): string[] {

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { Command } from 'commander';
 import { type Digest, FederationError, formatBytes, shortDigest } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
-import type { AgentJournal } from '../agent/agent-journal.js';
+import type { AgentJournal, PinnedFile } from '../agent/agent-journal.js';
 import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import { readIdentity } from '../config/site-identity.js';
 import { type OfferedVersion, offeredVersions } from '../versions/pull-version.js';
@@ -34,10 +34,11 @@ interface ListOptions {
   readonly here?: boolean;
 }
 
-/** A version that is here or that the coordinator offers. */
+/** A version that is here or that the coordinator offers, or a model of the site's own that has a name. */
 interface ListedVersion {
-  readonly campaignName: string;
-  readonly number: number;
+  /** Null, as its number, of a model of the site's own. */
+  readonly campaignName: string | null;
+  readonly number: number | null;
   readonly digest: Digest;
   readonly bytes: number;
   /** Null where it is at the coordinator only. */
@@ -108,13 +109,20 @@ function mergeVersions(
     .map(complete)
     .filter(({ path }) => path !== null);
   const elsewhere = (offered ?? []).filter(({ digest }) => !here.some((version) => version.digest === digest)).map(complete);
-  return [...here, ...elsewhere];
+  return [...here, ...elsewhere, ...journal.pinnedFiles().flatMap(ownModel)];
+}
+
+/** A pinned file that is gone is not here; naming it says so. */
+function ownModel({ name, path, digest }: PinnedFile): ListedVersion[] {
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size;
+  if (bytes === undefined) return [];
+  return [{ campaignName: null, number: null, digest, bytes, path, pins: [name], skill: null, offered: null }];
 }
 
 function describe(versions: readonly ListedVersion[]): string {
   const rows = versions.map(({ campaignName, number, digest, bytes, path, pins, skill }) => [
-    campaignName,
-    number,
+    campaignName ?? 'your own',
+    number ?? '–',
     shortDigest(digest),
     formatBytes(bytes),
     skill?.toFixed(3) ?? '–',

@@ -7,10 +7,11 @@ import { makeFolder } from '../finetuning/finetune-folder.js';
 import type { RefusedImage } from '../finetuning/find-dicom-images.js';
 import { type ImageToSegment, MASK_FORMATS, type MaskFormat } from '../finetuning/image-to-segment.js';
 import { imagesToSegment } from '../finetuning/images-to-segment.js';
-import { type ModelFile, readModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';
+import { type ModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';
 import { formatTable } from '@consilium/shared/terminal';
 import type { SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
+import { MODEL_NAMES, openTaskModel } from './find-model.js';
 import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
 import { imagesAtPoints, predictClasses, type RefusedAnswer, requireSomeAnswer } from './predict-classes.js';
 import { openTrainerDesk } from './trainer-desk.js';
@@ -34,7 +35,7 @@ export function predictCommand(): Command {
   const command = new Command('predict')
     .description('segment or classify images with a fine-tuned model: masks in their own geometry, or a table of scores')
     .argument('[image...]', 'NIfTI or DICOM files, or folders to look through')
-    .requiredOption('--model <file>', 'model file or folder of "finetune"')
+    .requiredOption('--model <model>', `fine-tuned model: ${MODEL_NAMES}`)
     .requiredOption('--output <folder>', 'where masks or scores go')
     .option('--frame <number>', 'which volume of scans with several (time points, echoes), from 0; the first when left out')
     .option(
@@ -65,7 +66,7 @@ Examples:
 }
 
 async function predict(inputs: readonly string[], options: PredictOptions): Promise<void> {
-  const model = await readModelFile(options.model);
+  const model = await openTaskModel(options.model, options.home ?? defaultHome());
   if (options.points !== undefined) return predictPoints(inputs, model, options);
   const { images, refused } = await imagesToSegment(inputs, {
     outputFolder: options.output,

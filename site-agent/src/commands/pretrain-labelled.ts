@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { formatDuration } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
@@ -7,6 +7,7 @@ import { defaultHome } from '../config/default-home.js';
 import { readRecipe } from '../labelled-pretraining/read-recipe.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
 import type { LabelledPretrainResult } from '../trainer/trainer-messages.js';
+import { findStart } from './find-model.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
 interface PretrainLabelledOptions {
@@ -44,9 +45,11 @@ Examples:
 }
 
 async function pretrainLabelled(recipeFile: string, options: PretrainLabelledOptions): Promise<void> {
-  const recipe = readRecipe(recipeFile);
+  const home = options.home ?? defaultHome();
+  const named = readRecipe(recipeFile);
+  const recipe = { ...named, start: await findStart(named.start, home, dirname(resolve(recipeFile))) };
   const { threads, device, memoryLimit } = options;
-  const limits = trainerLimits(loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device, memoryLimit } }));
+  const limits = trainerLimits(loadAgentConfig({ home, flags: { threads, device, memoryLimit } }));
   const outputFolder = resolve(options.output ?? `pretrained/${recipe.name}`);
   const result = await openTrainerDesk().pretrainLabelled({ kind: 'pretrain-labelled', limits, recipe, outputFolder });
   if (options.json === true) console.log(JSON.stringify(result, null, 2));

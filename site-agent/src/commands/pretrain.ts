@@ -9,7 +9,6 @@ import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { requireHome, siteFolder } from '../config/site-folder.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
-import { readModelFile } from '../finetuning/model-file.js';
 import { SCRATCH } from '../finetuning/task-file.js';
 import { EXAMPLE_RECIPE } from '../pretraining/example-recipe.js';
 import { writeCurves } from '../pretraining/pretrain-curves.js';
@@ -19,6 +18,7 @@ import { describeRecipe, readRecipeFile } from '../pretraining/recipe-file.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
 import type { RecipeResult } from '../trainer/trainer-messages.js';
 import { writeRecord } from '../training/round-folder.js';
+import { findStart, MODEL_NAMES } from './find-model.js';
 import { IndexProgress } from './index-progress.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
@@ -41,7 +41,7 @@ export function pretrainCommand(): Command {
     .argument('[recipe]', 'recipe file (YAML): network, objective, patches, schedule')
     .option('--output <folder>', 'where the model goes (default: pretrained/NAME)')
     .option('--data <folder>', 'train on the scans in this folder; on the indexed collection of --home when left out')
-    .option('--from <model>', 'start from this model of the same network; from scratch when left out')
+    .option('--from <model>', `${MODEL_NAMES}, of the same network; from scratch when left out`)
     .option('--threads <count>', 'processor threads; all cores when left out')
     .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
     .option('--memory-limit <size>', 'memory that training may come to, such as 2GiB; what is free when left out')
@@ -72,8 +72,9 @@ Examples:
 
 async function pretrain(recipe: PretrainRecipe, options: PretrainOptions): Promise<void> {
   const { threads, device, memoryLimit, data, json } = options;
-  const config = loadAgentConfig({ home: options.home ?? defaultHome(), flags: { threads, device, memoryLimit } });
-  const from = options.from === undefined ? SCRATCH : (await readModelFile(resolve(options.from))).path;
+  const site = options.home ?? defaultHome();
+  const config = loadAgentConfig({ home: site, flags: { threads, device, memoryLimit } });
+  const from = await findStart(options.from ?? SCRATCH, site);
   const folder = pretrainFolder(resolve(options.output ?? `pretrained/${recipe.name}`));
   await makeFolder(folder.path);
   const home = await openCollection(config, folder, data);

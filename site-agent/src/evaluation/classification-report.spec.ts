@@ -1,6 +1,6 @@
 import { readMetricGoldens } from '../../../test/fixtures/read-metric-goldens.js';
 import { compareClassifiers } from './compare-classifiers.js';
-import { formatClassificationCsv, makeClassificationReport } from './classification-report.js';
+import { formatClassificationCsv, makeClassificationReport, poolClassificationReports } from './classification-report.js';
 import { renderClassificationPage } from './html/classification-page.js';
 
 const [two, three] = readMetricGoldens().scores;
@@ -72,10 +72,54 @@ describe('report on a classifier', () => {
   it('shows its figures, curves and tables on a page without scripts', () => {
     const report = reportOf(three);
     const comparison = compareClassifiers(report, report);
-    const page = renderClassificationPage({ report, course: undefined, scratch: { report, course: undefined, comparison } });
+    const page = renderClassificationPage({ report, courses: [], scratch: { report, comparison } });
     expect(page).not.toMatch(/<script|https?:/);
     for (const figure of [report.auc, report.accuracy, report.brier]) expect(page).toContain(`<b>${figure?.toFixed(3)}</b>`);
     expect(page.match(/<figure class="chart">/g)).toHaveLength(3 + 4 + 1);
     for (const count of report.confusion.flat()) expect(page).toContain(`<td class="number">${count}</td>`);
+  });
+});
+
+describe('report on the classifiers of all folds', () => {
+  const classes = [{ name: 'benign' }, { name: 'malignant' }];
+  /** Five patients of each class, all alike; the classifier of the second fold says more of everybody. */
+  const reportOn = (fold: number, malignant: readonly [benign: number, malignant: number]) => {
+    const test = Array.from({ length: 10 }, (_, number) => ({ name: `f${fold}-${number}`, classIndex: number % 2 }));
+    const images = test.map(({ name, classIndex }) => {
+      const probability = malignant[classIndex as 0 | 1];
+      return { name, probabilities: [1 - probability, probability] };
+    });
+    return makeClassificationReport({ name: 'kind', classes, cases: { test } }, `sha256:0${fold}`, images);
+  };
+  const runs = [
+    { fold: 1, report: reportOn(1, [0.1, 0.2]) },
+    { fold: 2, report: reportOn(2, [0.8, 0.9]) },
+  ];
+  const pooled = poolClassificationReports({ name: 'kind', classes }, runs);
+
+  it('has the area over all cases and, as scales differ, the mean of the areas within the folds', () => {
+    expect(pooled.auc).toBe(0.75);
+    expect(pooled.folds).toMatchObject({ meanAuc: 1, meanAucInterval: { low: 1, high: 1 } });
+    expect(pooled.folds?.each).toEqual([
+      { fold: 1, model: 'sha256:01', cases: 10, auc: 1, accuracy: 0.5 },
+      { fold: 2, model: 'sha256:02', cases: 10, auc: 1, accuracy: 0.5 },
+    ]);
+    expect(pooled).toMatchObject({ model: null, accuracy: 0.5, confusion: [[5, 5], [5, 5]] }); // prettier-ignore
+  });
+
+  it('says on page and table whose fold each case is of', () => {
+    expect(formatClassificationCsv(pooled).split('\n').slice(0, 2)).toEqual([
+      'case,patient,class,predicted,probability_benign,probability_malignant,fold',
+      'f1-0,f1-0,benign,benign,0.9,0.1,1',
+    ]);
+    const page = renderClassificationPage({ report: pooled, courses: [], scratch: undefined });
+    expect(page).toMatch(
+      /<b>1<\/b>mean of the folds’ areas[^]*<b>1 to 1<\/b>95 % interval of it[^]*<b>0\.750<\/b>area over all folds together/,
+    );
+  });
+
+  it('refuses a case that two folds tested', () => {
+    const twice = [...runs, { ...runs[0], fold: 3 }] as typeof runs;
+    expect(() => poolClassificationReports({ name: 'kind', classes }, twice)).toThrow(/f1-0 is tested in fold 1 and in fold 3/);
   });
 });

@@ -9,11 +9,14 @@ import { brierScore, expectedCalibrationError, reliabilityCurve, type Reliabilit
 import { confusionTable, type DecisionQuality, decisionQuality } from './metrics/decision.js';
 import { mean } from './metrics/mean.js';
 import { rocAuc, rocCurve, type RocPoint, type ScoredOutcome } from './metrics/roc.js';
+import { requireTestedOnce } from './require-tested-once.js';
 
 export interface ClassifiedCase {
   readonly name: string;
   /** As in segmentation: drawn together in intervals. */
   readonly patient: string;
+  /** Whose model scored it, where there are folds. */
+  readonly fold?: number;
   /** Class indices from 0. */
   readonly label: number;
   readonly called: number;
@@ -33,11 +36,34 @@ export interface ClassQuality {
   readonly expectedCalibrationError: number;
 }
 
-/** results.json of a classifier on held-out cases. */
+/** What one fold's model reached on the cases of its fold. */
+export interface FoldQuality {
+  readonly fold: number;
+  readonly model: Digest | null;
+  readonly cases: number;
+  /** Null where the fold's cases are all of one kind. */
+  readonly auc: number | null;
+  readonly accuracy: number | null;
+}
+
+/** The folds one by one. Scores of different models are not on one scale, so that one area over all cases mixes scales. */
+export interface FoldsQuality {
+  /** In order. */
+  readonly each: readonly FoldQuality[];
+  /** Mean of the areas within the folds that have one; null when none has. */
+  readonly meanAuc: number | null;
+  /** 95 % bootstrap interval of it: patients are drawn, areas are taken within the folds. */
+  readonly meanAucInterval: Interval | null;
+}
+
+/** results.json of a classifier, or of the classifiers of all folds, on held-out cases. */
 export interface ClassificationReport {
   readonly kind: 'classification';
   readonly task: string;
-  readonly model: Digest;
+  /** Null where each fold has its own. */
+  readonly model: Digest | null;
+  /** Only of all folds together. */
+  readonly folds?: FoldsQuality;
   readonly classNames: readonly string[];
   readonly cases: readonly ClassifiedCase[];
   readonly refused: readonly { readonly name: string; readonly reason: string }[];
@@ -83,20 +109,66 @@ export function makeClassificationReport(
       { name, patient: entry.patient ?? name, label: entry.classIndex, called: mostProbable(probabilities), probabilities },
     ];
   });
+  return { ...describe(task, cases, threshold), model, refused };
+}
+
+/** One report on the cases of all folds, each scored by the model that did not see it. */
+export function poolClassificationReports(
+  task: Pick<ClassifiedTask, 'name' | 'classes'>,
+  folds: readonly { readonly fold: number; readonly report: ClassificationReport }[],
+  threshold = 0.5,
+): ClassificationReport {
+  const cases = folds.flatMap(({ fold, report }) => report.cases.map((entry) => ({ ...entry, fold })));
+  requireTestedOnce(cases);
+  const each = folds.map(({ fold, report: { model, cases: own, auc, accuracy } }) => ({
+    fold,
+    model,
+    cases: own.length,
+    auc,
+    accuracy,
+  }));
+  const meanWithin = (drawn: readonly ClassifiedCase[]): number | null => meanFoldAuc(drawn, task.classes.length);
+  const interval = bootstrapInterval(cases, meanWithin, { patientOf });
+  return {
+    ...describe(task, cases, threshold),
+    model: null,
+    folds: { each, meanAuc: meanWithin(cases), meanAucInterval: interval ?? null },
+    refused: folds.flatMap(({ report }) => report.refused),
+  };
+}
+
+/** Null when the cases of no fold have an area. */
+function meanFoldAuc(cases: readonly ClassifiedCase[], classes: number): number | null {
+  const byFold = new Map<number | undefined, ClassifiedCase[]>();
+  for (const entry of cases) {
+    const own = byFold.get(entry.fold);
+    if (own === undefined) byFold.set(entry.fold, [entry]);
+    else own.push(entry);
+  }
+  const areas = [...byFold.values()].flatMap((own) => meanAuc(own, classes) ?? []);
+  return areas.length === 0 ? null : mean(areas);
+}
+
+function patientOf({ patient }: ClassifiedCase): string {
+  return patient;
+}
+
+function describe(
+  task: Pick<ClassifiedTask, 'name' | 'classes'>,
+  cases: readonly ClassifiedCase[],
+  threshold: number,
+): Omit<ClassificationReport, 'model' | 'refused'> {
   const count = task.classes.length;
   const sure = cases.map(({ label, called, probabilities }) => ({
     probability: probabilities[called] ?? 0,
     positive: label === called,
   }));
   const reliability = reliabilityCurve(sure);
-  const patientOf = ({ patient }: ClassifiedCase): string => patient;
   return {
     kind: 'classification',
     task: task.name,
-    model,
     classNames: task.classes.map(({ name }) => name),
     cases,
-    refused,
     accuracy: cases.length === 0 ? null : accuracyOf(cases),
     accuracyInterval: bootstrapInterval(cases, accuracyOf, { patientOf }) ?? null,
     auc: meanAuc(cases, count),
@@ -117,7 +189,7 @@ function judgedClasses(count: number): number[] {
 function judgeClass(name: string, index: number, cases: readonly ClassifiedCase[], threshold: number): ClassQuality {
   const outcomes = outcomesOf(cases, index);
   const reliability = reliabilityCurve(outcomes);
-  const interval = bootstrapInterval(cases, (drawn) => rocAuc(outcomesOf(drawn, index)), { patientOf: ({ patient }) => patient });
+  const interval = bootstrapInterval(cases, (drawn) => rocAuc(outcomesOf(drawn, index)), { patientOf });
   return {
     name,
     cases: outcomes.filter(({ positive }) => positive).length,
@@ -150,17 +222,19 @@ export function mostProbable(probabilities: readonly number[]): number {
 }
 
 /** One line per case: its true and its called class, and the probability of each. */
-export function formatClassificationCsv({ classNames, cases }: ClassificationReport): string {
-  const headers = ['case', 'patient', 'class', 'predicted', ...classNames.map((name) => `probability_${name}`)];
+export function formatClassificationCsv({ classNames, cases, folds }: ClassificationReport): string {
+  const probabilityNames = classNames.map((name) => `probability_${name}`);
+  const headers = ['case', 'patient', 'class', 'predicted', ...probabilityNames, ...(folds === undefined ? [] : ['fold'])];
   const nameOf = (index: number): string => classNames[index] ?? '';
   return csvTable(
     headers,
-    cases.map(({ name, patient, label, called, probabilities }) => [
+    cases.map(({ name, patient, label, called, probabilities, fold }) => [
       name,
       patient,
       nameOf(label),
       nameOf(called),
       ...probabilities,
+      ...(fold === undefined ? [] : [fold]),
     ]),
   );
 }

@@ -2,6 +2,7 @@
 import { bootstrapInterval, type Interval } from './metrics/bootstrap.js';
 import { mean } from './metrics/mean.js';
 import { signedRankTest, type SignedRankTest } from './metrics/wilcoxon.js';
+import type { EvaluationReport } from './segmentation-report.js';
 
 /** A figure of one case. */
 export interface ComparedCase {
@@ -28,6 +29,13 @@ export interface PairedComparison {
   readonly test: SignedRankTest;
   readonly higher: number;
   readonly lower: number;
+}
+
+/** Two segmentation models by the Dice of each case. */
+export function compareDice(ours: EvaluationReport, other: EvaluationReport): PairedComparison {
+  const casesOf = ({ cases }: EvaluationReport): ComparedCase[] =>
+    cases.map(({ name, patient, dice }) => ({ name, patient, value: dice }));
+  return comparePaired(casesOf(ours), casesOf(other));
 }
 
 export function comparePaired(ours: readonly ComparedCase[], other: readonly ComparedCase[]): PairedComparison {

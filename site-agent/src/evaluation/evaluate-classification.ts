@@ -15,7 +15,7 @@ import {
 import { type ClassificationComparison, compareClassifiers } from './compare-classifiers.js';
 import type { EvaluatedModel } from './evaluated-model.js';
 import { renderClassificationPage } from './html/classification-page.js';
-import { readCourse } from './training-course.js';
+import { readRunCourse, type RunCourse } from './training-course.js';
 
 /** What an evaluation needs of a classification task. */
 export interface ClassifiedFiles extends ClassifiedTask {
@@ -51,26 +51,15 @@ export async function evaluateClassification(
   desk: ClassifyDesk,
 ): Promise<ClassificationFigures> {
   const { model, scratch, outputFolder } = evaluation;
-  const report = await scoreClassifier(evaluation, model, outputFolder, desk);
-  let compared: { report: ClassificationReport; comparison: ClassificationComparison } | undefined;
-  if (scratch !== undefined) {
-    const other = await scoreClassifier(evaluation, scratch, join(outputFolder, 'scratch'), desk);
-    compared = { report: other, comparison: compareClassifiers(report, other) };
-    await writeRecord(join(outputFolder, 'comparison.json'), compared.comparison);
-  }
-  const page = renderClassificationPage({
-    report,
-    course: await readCourse(model.folder),
-    scratch: compared && scratch && { ...compared, course: await readCourse(scratch.folder) },
-  });
-  await writeFileWhole(join(outputFolder, 'report.html'), [Buffer.from(page)]);
-  return { ...report, scratch: compared?.report ?? null, comparison: compared?.comparison ?? null };
+  const report = await scoreClassifier(evaluation, model, desk);
+  const other = scratch && (await scoreClassifier(evaluation, scratch, desk));
+  const courses = [await readRunCourse(model.folder, scratch?.folder)];
+  return presentClassification(outputFolder, { report, scratch: other, courses });
 }
 
 async function scoreClassifier(
   { task, limits, threshold }: ClassificationEvaluation,
   { modelPath, digest }: EvaluatedModel,
-  folder: string,
   desk: ClassifyDesk,
 ): Promise<ClassificationReport> {
   const images = task.cases.test.map(({ name, image, series, frame, centre }) => ({
@@ -79,8 +68,31 @@ async function scoreClassifier(
     centre,
   }));
   const { images: answers } = await desk.classify({ kind: 'classify', limits, modelPath, images }, 'scoring test cases');
-  const report = makeClassificationReport(task, digest, answers, threshold);
-  await makeFolder(folder);
-  await writeClassificationReport(folder, report);
-  return report;
+  return makeClassificationReport(task, digest, answers, threshold);
+}
+
+/** What is told of one classifier, or of the classifiers of all folds. */
+export interface ScoredClassification {
+  readonly report: ClassificationReport;
+  readonly scratch: ClassificationReport | undefined;
+  readonly courses: readonly RunCourse[];
+}
+
+/** Compares with the scratch run and writes everything that people and programs read; see {@link evaluateClassification}. */
+export async function presentClassification(
+  outputFolder: string,
+  { report, scratch, courses }: ScoredClassification,
+): Promise<ClassificationFigures> {
+  await makeFolder(outputFolder);
+  await writeClassificationReport(outputFolder, report);
+  let compared: { report: ClassificationReport; comparison: ClassificationComparison } | undefined;
+  if (scratch !== undefined) {
+    compared = { report: scratch, comparison: compareClassifiers(report, scratch) };
+    await makeFolder(join(outputFolder, 'scratch'));
+    await writeClassificationReport(join(outputFolder, 'scratch'), scratch);
+    await writeRecord(join(outputFolder, 'comparison.json'), compared.comparison);
+  }
+  const page = renderClassificationPage({ report, courses, scratch: compared });
+  await writeFileWhole(join(outputFolder, 'report.html'), [Buffer.from(page)]);
+  return { ...report, scratch: scratch ?? null, comparison: compared?.comparison ?? null };
 }

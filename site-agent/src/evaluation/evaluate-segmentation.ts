@@ -1,5 +1,4 @@
 /** Scores a segmentation model on its task's test cases, beside a scratch run where there is one, and writes what people read. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileWhole } from '@consilium/shared/weights';
 import { makeFolder } from '../finetuning/finetune-folder.js';
@@ -7,14 +6,12 @@ import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 import type { WindowPlan } from '../finetuning/window-plan.js';
 import type { SegmentOrder, SegmentResult, TrainerLimits } from '../trainer/trainer-messages.js';
 import { writeRecord } from '../training/round-folder.js';
-import { comparePaired, type PairedComparison } from './compare-runs.js';
+import { compareDice, type PairedComparison } from './compare-runs.js';
 import type { EvaluatedModel } from './evaluated-model.js';
-import { renderSegmentationPage, worstFirst } from './html/segmentation-page.js';
+import { renderSegmentationPage, shownCases } from './html/segmentation-page.js';
+import { nameFiles, readPictures } from './overlay/picture-files.js';
 import { type EvaluationReport, makeReport, writeReport } from './segmentation-report.js';
-import { readCourse } from './training-course.js';
-
-/** A page with a picture of every case of a large collection would not open any more. */
-const MOST_PICTURES = 24;
+import { readRunCourse, type RunCourse } from './training-course.js';
 
 export interface SegmentationEvaluation {
   readonly task: SegmentationTask;
@@ -44,36 +41,18 @@ interface SegmentDesk {
  */
 export async function evaluateSegmentation(evaluation: SegmentationEvaluation, desk: SegmentDesk): Promise<SegmentationFigures> {
   const { model, scratch, outputFolder } = evaluation;
-  const pictureFiles = nameFiles(evaluation.task, join(outputFolder, 'overlays'));
-  const report = await scoreModel(evaluation, model, { folder: outputFolder, pictureFiles }, desk);
-  let compared: { report: EvaluationReport; comparison: PairedComparison } | undefined;
-  if (scratch !== undefined) {
-    const other = await scoreModel(evaluation, scratch, { folder: join(outputFolder, 'scratch') }, desk);
-    compared = { report: other, comparison: comparePaired(casesOf(report), casesOf(other)) };
-    await writeRecord(join(outputFolder, 'comparison.json'), compared.comparison);
-  }
-  const page = renderSegmentationPage({
-    report,
-    course: await readCourse(model.folder),
-    scratch: compared && scratch && { ...compared, course: await readCourse(scratch.folder) },
-    pictures: await readPictures(report, pictureFiles),
-  });
-  await writeFileWhole(join(outputFolder, 'report.html'), [Buffer.from(page)]);
-  return { ...report, scratch: compared?.report ?? null, comparison: compared?.comparison ?? null };
-}
-
-/** Case names may hold anything: the number tells two apart whose names become the same. */
-function nameFiles({ cases }: SegmentationTask, folder: string): ReadonlyMap<string, string> {
-  return new Map(
-    cases.test.map(({ name }, index) => [name, join(folder, `${index + 1}-${name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}.png`)]),
-  );
+  const pictureFiles = nameFiles(evaluation.task.cases.test, outputFolder);
+  const report = await scoreModel(evaluation, model, desk, pictureFiles);
+  const other = scratch && (await scoreModel(evaluation, scratch, desk));
+  const courses = [await readRunCourse(model.folder, scratch?.folder)];
+  return presentSegmentation(outputFolder, { report, scratch: other, courses, pictureFiles });
 }
 
 async function scoreModel(
   { task, limits, windows, legacy }: SegmentationEvaluation,
   { modelPath, digest }: EvaluatedModel,
-  { folder, pictureFiles }: { readonly folder: string; readonly pictureFiles?: ReadonlyMap<string, string> },
   desk: SegmentDesk,
+  pictureFiles?: ReadonlyMap<string, string>,
 ): Promise<EvaluationReport> {
   const images = task.cases.test.map(({ name, image, series, frame, label }) => {
     const overlayPath = pictureFiles?.get(name);
@@ -81,24 +60,34 @@ async function scoreModel(
   });
   const order = { kind: 'segment', limits, modelPath, images, windows, legacy } as const;
   const label = pictureFiles === undefined ? 'scoring the scratch run' : 'scoring test cases';
-  const report = makeReport(task, digest, (await desk.segment(order, label)).images);
-  await makeFolder(folder);
-  await writeReport(folder, report);
-  return report;
+  return makeReport(task, digest, (await desk.segment(order, label)).images);
 }
 
-function casesOf({ cases }: EvaluationReport) {
-  return cases.map(({ name, patient, dice }) => ({ name, patient, value: dice }));
+/** What is told of one model, or of the models of all folds. */
+export interface ScoredSegmentation {
+  readonly report: EvaluationReport;
+  readonly scratch: EvaluationReport | undefined;
+  readonly courses: readonly RunCourse[];
+  /** Where the picture of each case lies, if there is one. */
+  readonly pictureFiles: ReadonlyMap<string, string>;
 }
 
-async function readPictures(
-  { cases }: EvaluationReport,
-  files: ReadonlyMap<string, string>,
-): Promise<ReadonlyMap<string, Uint8Array>> {
-  const pictures = new Map<string, Uint8Array>();
-  for (const { name } of worstFirst(cases).slice(0, MOST_PICTURES)) {
-    const picture = await readFile(files.get(name) ?? '').catch(() => undefined);
-    if (picture !== undefined) pictures.set(name, picture);
+/** Compares with the scratch run and writes everything that people and programs read; see {@link evaluateSegmentation}. */
+export async function presentSegmentation(
+  outputFolder: string,
+  { report, scratch, courses, pictureFiles }: ScoredSegmentation,
+): Promise<SegmentationFigures> {
+  await makeFolder(outputFolder);
+  await writeReport(outputFolder, report);
+  let compared: { report: EvaluationReport; comparison: PairedComparison } | undefined;
+  if (scratch !== undefined) {
+    compared = { report: scratch, comparison: compareDice(report, scratch) };
+    await makeFolder(join(outputFolder, 'scratch'));
+    await writeReport(join(outputFolder, 'scratch'), scratch);
+    await writeRecord(join(outputFolder, 'comparison.json'), compared.comparison);
   }
-  return pictures;
+  const pictures = await readPictures(shownCases(report), pictureFiles);
+  const page = renderSegmentationPage({ report, courses, scratch: compared, pictures });
+  await writeFileWhole(join(outputFolder, 'report.html'), [Buffer.from(page)]);
+  return { ...report, scratch: scratch ?? null, comparison: compared?.comparison ?? null };
 }

@@ -17,7 +17,21 @@ const courseSchema = z.looseObject({
 });
 export type TrainingCourse = z.infer<typeof courseSchema>;
 
-/** Undefined where there is no history that reads. */
-export function readCourse(folder: string): Promise<TrainingCourse | undefined> {
+/** How a model was trained, and its scratch run beside it. */
+export interface RunCourse {
+  /** Of several folds, which. */
+  readonly fold?: number | undefined;
+  /** Undefined where there is no history that reads. */
+  readonly model: TrainingCourse | undefined;
+  readonly scratch: TrainingCourse | undefined;
+}
+
+/** From the history files in the folders of the two runs. */
+export async function readRunCourse(folder: string, scratchFolder: string | undefined, fold?: number): Promise<RunCourse> {
+  const scratch = scratchFolder === undefined ? undefined : await readCourse(scratchFolder);
+  return { fold, model: await readCourse(folder), scratch };
+}
+
+function readCourse(folder: string): Promise<TrainingCourse | undefined> {
   return readRecord(finetuneFolder(folder).historyFile, courseSchema);
 }

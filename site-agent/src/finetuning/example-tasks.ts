@@ -6,7 +6,7 @@ const IMAGES = `# modality: MR          # CT or MR of all images; left out, each
 # percentiles: [0.5, 99.5]     # of the non-zero voxels of MR, which become 0 and 1`;
 
 const START = `start:
-  from: scratch         # a model file, a folder of "finetune", CAMPAIGN@VERSION of "site-agent model list", or scratch
+  from: scratch         # a model file, a folder of "finetune", a pin or CAMPAIGN@VERSION of "site-agent model list", or scratch
   outputLayer: auto     # auto keeps the last layer when its size fits; fresh draws it anew
   fresh: []             # what is drawn afresh all the same: encoder, decoder, or blocks such as d1`;
 

@@ -16,6 +16,7 @@ import {
   makeClassificationReport,
   writeClassificationReport,
 } from '../evaluation/classification-report.js';
+import { nameFiles } from '../evaluation/overlay/picture-files.js';
 import { type EvaluationReport, makeReport, writeReport } from '../evaluation/segmentation-report.js';
 import { writeFinetunedPassport } from '../versions/made-passports.js';
 import type { ClassificationTask } from './classification-task.js';
@@ -38,6 +39,8 @@ export interface FinetunePlan {
   readonly outputFolder: string;
   /** Also trains the same network on the same schedule from scratch, and reports both. */
   readonly compareScratch: boolean;
+  /** Also draws the test cases of a segmentation, for a report. */
+  readonly pictures?: boolean;
   readonly limits: TrainerLimits;
 }
 
@@ -86,11 +89,13 @@ export async function finetuneAndEvaluate(
 ): Promise<FinetuneSummary> {
   const { task, compareScratch } = plan;
   const folder = finetuneFolder(plan.outputFolder);
-  const { model, spec } = await trainModel(plan, task, folder.path, desk, compareScratch ? `${label} from the model` : label);
+  const ownLabel = compareScratch ? `${label} from the model` : label;
+  const { model, spec } = await trainModel(plan, task, folder.path, desk, ownLabel);
   let scratch: TrainedModel | null = null;
   if (compareScratch) {
     // The same network, whatever the task file says about the one for scratch runs.
-    scratch = (await trainModel(plan, scratchTask(task, spec), folder.scratchFolder, desk, `${label} from scratch`)).model;
+    const other = { ...plan, pictures: false };
+    scratch = (await trainModel(other, scratchTask(task, spec), folder.scratchFolder, desk, `${label} from scratch`)).model;
   }
   const { train, validation, test } = task.cases;
   const summary = {
@@ -107,7 +112,7 @@ export async function finetuneAndEvaluate(
 }
 
 async function trainModel(
-  { limits }: FinetunePlan,
+  { limits, pictures }: FinetunePlan,
   task: FinetuneTask,
   outputFolder: string,
   desk: TrainerDesk,
@@ -119,8 +124,8 @@ async function trainModel(
   await writeFinetunedPassport({ path: result.modelPath, ...result }, partOf(task, result), startOf(task, result));
   const [test, classified] =
     task.kind === 'segmentation'
-      ? [await evaluateModel(task, result, outputFolder, limits, desk), null]
-      : [null, await evaluateClassifier(task, result, outputFolder, limits, desk)];
+      ? [await evaluateModel(task, result, { outputFolder, limits, pictures }, desk), null]
+      : [null, await evaluateClassifier(task, result, { outputFolder, limits }, desk)];
   return { model: { ...pick(result), test, classified }, spec: result.spec };
 }
 
@@ -166,19 +171,18 @@ function pick(result: FinetuneResult): Omit<TrainedModel, 'test' | 'classified'>
 }
 
 /** Scores the task's test cases and writes results.json and results.csv; null when there are none. */
-export async function evaluateModel(
+async function evaluateModel(
   task: SegmentationTask,
   { modelPath, digest }: { readonly modelPath: string; readonly digest: Digest },
-  outputFolder: string,
-  limits: TrainerLimits,
+  { outputFolder, limits, pictures }: Pick<FinetunePlan, 'outputFolder' | 'limits' | 'pictures'>,
   desk: Pick<TrainerDesk, 'segment'>,
 ): Promise<EvaluationReport | null> {
   if (task.cases.test.length === 0) return null;
-  const images = task.cases.test.map(({ name, image, series, frame, label }) => ({
-    name,
-    choice: { path: image, series, frame },
-    labelPath: label,
-  }));
+  const pictureFiles = pictures === true ? nameFiles(task.cases.test, outputFolder) : undefined;
+  const images = task.cases.test.map(({ name, image, series, frame, label }) => {
+    const overlayPath = pictureFiles?.get(name);
+    return { name, choice: { path: image, series, frame }, labelPath: label, ...(overlayPath !== undefined && { overlayPath }) };
+  });
   const result = await desk.segment({ kind: 'segment', limits, modelPath, images }, 'scoring test cases');
   const report = makeReport(task, digest, result.images);
   await makeFolder(outputFolder);
@@ -187,11 +191,10 @@ export async function evaluateModel(
 }
 
 /** As {@link evaluateModel}, of a classification. */
-export async function evaluateClassifier(
+async function evaluateClassifier(
   task: ClassificationTask,
   { modelPath, digest }: { readonly modelPath: string; readonly digest: Digest },
-  outputFolder: string,
-  limits: TrainerLimits,
+  { outputFolder, limits }: Pick<FinetunePlan, 'outputFolder' | 'limits'>,
   desk: Pick<TrainerDesk, 'classify'>,
 ): Promise<ClassificationReport | null> {
   if (task.cases.test.length === 0) return null;

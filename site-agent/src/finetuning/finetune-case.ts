@@ -21,13 +21,6 @@ export interface CasesOf<Case> {
 /** Where a fine-tuning begins: fresh seeded weights, or a model file (federated version, earlier fine-tuning, import). */
 export const SCRATCH = 'scratch';
 
-const VERSION_NAME = /^([A-Za-z0-9][A-Za-z0-9._-]{0,63})@(\d+|latest)$/;
-
-/** True for CAMPAIGN@NUMBER and CAMPAIGN@latest: a version of a campaign that the site has fetched. */
-export function isVersionName(text: string): boolean {
-  return VERSION_NAME.test(text);
-}
-
 export const startSchema = z
   .strictObject({
     from: z.string().min(1).default(SCRATCH),
@@ -39,7 +32,7 @@ export const startSchema = z
   })
   .prefault({});
 
-/** `from` is "scratch", the absolute path of a model file, or CAMPAIGN@VERSION until somebody has looked that up. */
+/** `from` is "scratch", the absolute path of a model file, or a pin or CAMPAIGN[@VERSION] until somebody has looked that up. */
 export interface StartPlan {
   readonly from: string;
   readonly outputLayer: 'auto' | 'fresh';

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
@@ -31,6 +32,25 @@ export function finetuneFolder(path: string): FinetuneFolder {
     memoryFile: join(path, 'work', 'memory.json'),
     scratchFolder: join(path, 'scratch'),
   };
+}
+
+/** The folder of one fold, counted from 1. */
+export function foldFolder(outputFolder: string, fold: number): string {
+  return join(outputFolder, `fold-${fold}`);
+}
+
+/** The folds that have a folder within an output folder, in order; none where there is no such folder. */
+export function foldsWithin(outputFolder: string): number[] {
+  const numbers = readdirOrNone(outputFolder).map((name) => Number(/^fold-(\d+)$/.exec(name)?.[1]));
+  return numbers.filter((fold) => fold > 0).sort((a, b) => a - b);
+}
+
+function readdirOrNone(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
 }
 
 /** Makes a folder that a human named, and those above it; STORAGE_FAILED when that cannot be. */

@@ -1,6 +1,11 @@
 /** Patient-wise cross-validation: one fine-tuning per fold, one after the other, and what they reached together. */
-import { join } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
+import { writeFileWhole } from '@consilium/shared/weights';
+import type { ClassificationReport } from '../evaluation/classification-report.js';
+import { presentClassificationFolds, presentSegmentationFolds } from '../evaluation/evaluate-folds.js';
+import { mean, standardDeviation } from '../evaluation/metrics/mean.js';
+import { nameFiles } from '../evaluation/overlay/picture-files.js';
+import type { EvaluationReport } from '../evaluation/segmentation-report.js';
 import { writeRecord } from '../training/round-folder.js';
 import type { FoldsPlan } from './case-entry.js';
 import {
@@ -10,9 +15,9 @@ import {
   type TrainedModel,
   type TrainerDesk,
 } from './finetune-and-evaluate.js';
-import { finetuneFolder } from './finetune-folder.js';
-import { mean } from './metrics.js';
-import { taskOfFold } from './task-file.js';
+import { finetuneFolder, foldFolder } from './finetune-folder.js';
+import type { FinetuneTask } from './finetune-task.js';
+import { describeTask, taskOfFold } from './task-file.js';
 
 /** Mean and sample standard deviation over the folds that have the figure. */
 export interface FoldFigure {
@@ -22,6 +27,11 @@ export interface FoldFigure {
   readonly folds: number;
 }
 
+/** What all test cases show together, each scored by the model of its fold; the whole stands in results.json. */
+export type OutOfFoldFigures =
+  | Pick<EvaluationReport, 'meanDice' | 'meanDiceInterval' | 'folds'>
+  | Pick<ClassificationReport, 'auc' | 'aucInterval' | 'accuracy' | 'accuracyInterval' | 'folds'>;
+
 /** summary.json above the folders of the folds. */
 export interface FoldsSummary {
   readonly task: string;
@@ -29,11 +39,12 @@ export interface FoldsSummary {
   readonly runs: readonly { readonly fold: number; readonly summary: FinetuneSummary }[];
   readonly model: Readonly<Record<string, FoldFigure>>;
   readonly scratch: Readonly<Record<string, FoldFigure>> | null;
-}
-
-/** The folder of one fold, counted from 1. */
-export function foldFolder(outputFolder: string, fold: number): string {
-  return join(outputFolder, `fold-${fold}`);
+  /** Null until all folds are done. */
+  readonly outOfFold: {
+    readonly cases: number;
+    readonly model: OutOfFoldFigures;
+    readonly scratch: OutOfFoldFigures | null;
+  } | null;
 }
 
 /** The folds to do, counted from 1: all, or the one that was named. ARGUMENT_INVALID when there is none such. */
@@ -47,8 +58,8 @@ export function chosenFolds({ count }: FoldsPlan, wanted: string | undefined): n
 }
 
 /**
- * Does the folds in order; finished ones are not trained again, so that the same command continues. The summary over them is
- * written when all of the task's folds were asked for.
+ * Does the folds in order; finished ones are not trained again, so that the same command continues. When all of the task's folds were
+ * asked for, the report on all test cases and the summary are written above their folders.
  */
 export async function finetuneFolds(
   plan: FinetunePlan & { readonly folds: FoldsPlan },
@@ -58,19 +69,63 @@ export async function finetuneFolds(
   const { task, outputFolder, folds } = plan;
   const runs: { fold: number; summary: FinetuneSummary }[] = [];
   for (const fold of wanted) {
-    const own = { ...plan, task: taskOfFold(task, fold), outputFolder: foldFolder(outputFolder, fold) };
+    const own = { ...plan, task: taskOfFold(task, fold), outputFolder: foldFolder(outputFolder, fold), pictures: true };
     runs.push({ fold, summary: await finetuneAndEvaluate(own, desk, `fold ${fold} of ${folds.count}`) });
   }
+  // Only now: each fold has refused a folder that holds other work.
+  const folder = finetuneFolder(outputFolder);
+  await writeFileWhole(folder.taskFile, [Buffer.from(describeTask(task))]);
   const summary = summariseFolds(task.name, folds, runs);
-  if (wanted.length === folds.count) await writeRecord(finetuneFolder(outputFolder).summaryFile, summary);
-  return summary;
+  if (wanted.length < folds.count) return summary;
+  const whole = { ...summary, outOfFold: await reportOutOfFold(task, outputFolder, runs) };
+  await writeRecord(folder.summaryFile, whole);
+  return whole;
+}
+
+/** Pools the reports that the folds have written, and writes results.json, results.csv and report.html above their folders. */
+async function reportOutOfFold(
+  task: FinetuneTask,
+  outputFolder: string,
+  runs: FoldsSummary['runs'],
+): Promise<FoldsSummary['outOfFold']> {
+  if (task.kind === 'segmentation') {
+    const segmented = runs.flatMap((run) => {
+      const report = run.summary.model.test;
+      const pictureFiles = nameFiles(taskOfFold(task, run.fold).cases.test, foldFolder(outputFolder, run.fold));
+      return report === null
+        ? []
+        : [{ ...placeOf(outputFolder, run), report, scratch: run.summary.scratch?.test ?? null, pictureFiles }];
+    });
+    const { scratch, ...report } = await presentSegmentationFolds(outputFolder, task, segmented);
+    return { cases: report.cases.length, model: diceOf(report), scratch: scratch && diceOf(scratch) };
+  }
+  const classified = runs.flatMap((run) => {
+    const report = run.summary.model.classified;
+    return report === null ? [] : [{ ...placeOf(outputFolder, run), report, scratch: run.summary.scratch?.classified ?? null }];
+  });
+  const { scratch, ...report } = await presentClassificationFolds(outputFolder, task, classified);
+  return { cases: report.cases.length, model: areaOf(report), scratch: scratch && areaOf(scratch) };
+}
+
+function placeOf(outputFolder: string, { fold }: FoldsSummary['runs'][number]) {
+  const folder = foldFolder(outputFolder, fold);
+  return { fold, folder, scratchFolder: finetuneFolder(folder).scratchFolder };
+}
+
+function diceOf({ meanDice, meanDiceInterval, folds }: EvaluationReport): OutOfFoldFigures {
+  return { meanDice, meanDiceInterval, ...(folds && { folds }) };
+}
+
+function areaOf({ auc, aucInterval, accuracy, accuracyInterval, folds }: ClassificationReport): OutOfFoldFigures {
+  return { auc, aucInterval, accuracy, accuracyInterval, ...(folds && { folds }) };
 }
 
 /** Mean and deviation of every figure. */
 export function summariseFolds(task: string, folds: FoldsPlan, runs: FoldsSummary['runs']): FoldsSummary {
   const models = runs.map(({ summary }) => summary.model);
   const scratch = runs.flatMap(({ summary }) => summary.scratch ?? []);
-  return { task, folds, runs, model: figuresOf(models), scratch: scratch.length === 0 ? null : figuresOf(scratch) };
+  const others = scratch.length === 0 ? null : figuresOf(scratch);
+  return { task, folds, runs, model: figuresOf(models), scratch: others, outOfFold: null };
 }
 
 function figuresOf(models: readonly TrainedModel[]): Record<string, FoldFigure> {
@@ -91,7 +146,5 @@ const FIGURES: Readonly<Record<string, (model: TrainedModel) => number | null | 
 };
 
 function figureOf(values: readonly number[]): FoldFigure {
-  const centre = mean(values);
-  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
-  return { mean: centre, sd: values.length < 2 ? null : Math.sqrt(squares / (values.length - 1)), folds: values.length };
+  return { mean: mean(values), sd: values.length < 2 ? null : standardDeviation(values), folds: values.length };
 }

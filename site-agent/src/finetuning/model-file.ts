@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { type Digest, digestOfFile, FederationError } from '@consilium/shared/kernel';
 import {
@@ -16,6 +15,7 @@ import { inManifestOrder, looksLikePytorch, readSafetensors, type WeightSet, wri
 import { parseWith, patchPlanSchema } from '@consilium/shared/wire';
 import { importCheckpoint } from '../checkpoints/import-checkpoint.js';
 import { imageClassSchema, inputFields } from './classification-task.js';
+import { finetuneFolder, foldFolder, foldsWithin } from './finetune-folder.js';
 import { imagePlanSchema } from './image-plan.js';
 import { segmentationClassSchema } from './segmentation-task.js';
 
@@ -118,15 +118,35 @@ function factsOf<T>(schema: z.ZodType<T>, metadata: Readonly<Record<string, stri
   return facts === undefined ? undefined : parseMetadata(schema, facts, key);
 }
 
-/** A folder stands for the model.safetensors within it. NOT_FOUND when there is neither. */
-export async function resolveModelPath(location: string): Promise<string> {
+/** The model file that a path stands for: itself, or the model.safetensors within a folder. Undefined when there is neither. */
+export async function modelFileAt(location: string): Promise<string | undefined> {
   const stats = await stat(location).catch(() => undefined);
-  const path = stats?.isDirectory() === true ? join(location, 'model.safetensors') : location;
-  const file = stats?.isDirectory() === true ? await stat(path).catch(() => undefined) : stats;
-  if (file?.isFile() === true) return path;
-  throw new FederationError('NOT_FOUND', `there is no model at ${path}`, {
+  if (stats?.isDirectory() !== true) return stats?.isFile() === true ? location : undefined;
+  const { modelFile } = finetuneFolder(location);
+  return (await stat(modelFile).catch(() => undefined))?.isFile() === true ? modelFile : undefined;
+}
+
+/** As {@link modelFileAt}; NOT_FOUND when there is neither, naming the folds where a folder holds a model for each. */
+export async function resolveModelPath(location: string): Promise<string> {
+  const path = await modelFileAt(location);
+  if (path !== undefined) return path;
+  requireNoFolds(location);
+  throw new FederationError('NOT_FOUND', `there is no model at ${location}`, {
     remedy: 'Name a .safetensors file, or a folder that "site-agent finetune" wrote.',
   });
+}
+
+/** NOT_FOUND for a folder that holds a model for each fold and none for all of them. */
+export function requireNoFolds(location: string): void {
+  const [first, ...others] = foldsWithin(location);
+  if (first === undefined) return;
+  throw new FederationError(
+    'NOT_FOUND',
+    `${location} holds a model for each of its ${others.length + 1} folds, and none of all`,
+    {
+      remedy: `Name the folder of one fold, such as ${foldFolder(location, first)}.`,
+    },
+  );
 }
 
 function specOf(metadata: Readonly<Record<string, string>>, weights: WeightSet): ModelSpec {

@@ -3,6 +3,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import { countLegacy, type LegacyCounts } from '../evaluation/metrics/legacy-genesis-iou.js';
 import { countOverlap } from '../evaluation/metrics/overlap.js';
 import { surfaceDistances } from '../evaluation/metrics/surface-distance.js';
+import { type CalibrationSums, sumCalibration } from '../evaluation/metrics/voxel-calibration.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { SegmentedImage, SegmentOrder, SegmentResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
@@ -72,6 +73,7 @@ async function segmentImage(
   const note = frameNote(image.name, scan, image.choice.frame);
   if (note !== undefined) context.warn(note);
   const legacy: LegacyCounts[][] = [];
+  const calibration: (CalibrationSums | null)[] = [];
   const probabilityPaths: string[] = [];
   const source: MaskSource = { image, scan, volume, model, classes };
   const plan = { patchSizeVoxels, classes: classes.length, windows: order.windows ?? USUAL_WINDOWS };
@@ -83,6 +85,7 @@ async function segmentImage(
       if (order.legacy === true && labelled !== undefined) {
         legacy.push(countLegacy(probabilities, (voxel) => labelled[voxel] === index + 1));
       }
+      if (labelled !== undefined) calibration.push(sumCalibration(probabilities, labelled, index + 1, volume.sizeVoxels));
       if (image.probabilityStem !== undefined) probabilityPaths.push(await writeProbabilities(source, index, probabilities));
     },
   );
@@ -94,6 +97,7 @@ async function segmentImage(
     probabilityPaths: image.probabilityStem === undefined ? undefined : probabilityPaths,
     counts: labelled && countOverlap(classMap, labelled, classes.length),
     surfaces: labelled && classes.map((_, index) => surfaceDistances(classMap, labelled, index + 1, volume)),
+    calibration: labelled && calibration,
     legacy: order.legacy === true ? legacy : undefined,
     foregroundVoxels: classes.map((_, index) => classMap.reduce((sum, value) => sum + (value === index + 1 ? 1 : 0), 0)),
     voxelMm3: volume.spacingMm.reduce((product, side) => product * side, 1),

@@ -264,7 +264,19 @@ describe('the options of training', () => {
     expect(() => withTraining({ mode: 'half' })).toThrow(/training\.mode/);
   });
 
-  it('keep a version of a campaign as it was named, for the site to look up', () => {
-    expect(readTaskFile(write({ ...valid(), start: { from: 'universal@12' } })).start.from).toBe('universal@12');
+  it('keep a pin or a version as it was named, for the site to look up, unless a model lies there', () => {
+    const from = (text: string): string => readTaskFile(write({ ...valid(), start: { from: text } })).start.from;
+    mkdirSync(join(folder, 'good'));
+    for (const name of ['universal@12', 'universal@latest', 'universal', 'good', 'scratch']) expect(from(name)).toBe(name);
+    writeFileSync(join(folder, 'good/model.safetensors'), '');
+    expect(from('good')).toBe(join(folder, 'good'));
+    writeFileSync(join(folder, 'universal@12'), '');
+    expect(from('universal@12')).toBe(join(folder, 'universal@12'));
+  });
+
+  it('need no start to be there where nothing is trained', () => {
+    const path = write({ ...valid(), start: { from: join(folder, 'gone/model.safetensors') } });
+    expect(() => readFinetuneTask(path)).toThrow(/start\.from: there is no model/);
+    expect(readFinetuneTask(path, { isStartNeeded: false }).name).toBe(readTaskFile(write(valid())).name);
   });
 });

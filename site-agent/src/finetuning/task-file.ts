@@ -1,18 +1,17 @@
-import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { stringify as stringifyYaml } from 'yaml';
 import { z } from 'zod';
 import { FederationError } from '@consilium/shared/kernel';
 import { type ClassificationFile, classificationFileSchema, type ClassificationTask } from './classification-task.js';
 import { byList, casesOfFold, type DividedCase, holdOut, requireDistinctCases } from './divide-cases.js';
-import { type CasesOf, isVersionName, SCRATCH, type StartPlan } from './finetune-case.js';
+import type { CasesOf } from './finetune-case.js';
 import { type FinetuneTask, requireSegmentationTask } from './finetune-task.js';
 import { imagePlanOf } from './image-plan.js';
-import { requireScan } from './input-files.js';
 import { listCases, type ListedCase } from './list-cases.js';
 import { classificationCase, segmentationCase } from './resolve-cases.js';
 import { byShape } from './schema-by-shape.js';
 import { type SegmentationFile, segmentationFileSchema, type SegmentationTask } from './segmentation-task.js';
+import { resolveStartName } from './start-name.js';
 import { checkDocument, readDocument } from './task-document.js';
 
 export { SCRATCH } from './finetune-case.js';
@@ -28,10 +27,13 @@ const taskFileSchema = byShape<SegmentationFile | ClassificationFile>((given) =>
 
 /**
  * Reads a fine-tuning task file (YAML or JSON): checks every field, resolves paths against the file's own folder and makes
- * sure that each named file exists; `start.from` may be something else than a file and stays as it is. Throws TASK_INVALID
- * naming file, line and field, NOT_FOUND when the task file is absent.
+ * sure that each named file exists; a pin or a version under `start.from` stays as it is. Who trains nothing needs no start, which
+ * may be long gone. Throws TASK_INVALID naming file, line and field, NOT_FOUND when the task file is absent.
  */
-export function readFinetuneTask(path: string): FinetuneTask {
+export function readFinetuneTask(
+  path: string,
+  { isStartNeeded = true }: { readonly isStartNeeded?: boolean } = {},
+): FinetuneTask {
   const folder = dirname(resolve(path));
   const document = readDocument(path, 'task file');
   const fields = checkDocument(taskFileSchema, document);
@@ -40,7 +42,7 @@ export function readFinetuneTask(path: string): FinetuneTask {
     name: fields.name,
     ...imagePlanOf(fields),
     ...(fields.folds && { folds: fields.folds }),
-    start: resolveStart(fields.start, folder),
+    start: isStartNeeded ? { ...fields.start, from: resolveStartName(fields.start.from, folder, 'start.from') } : fields.start,
     patchSizeVoxels: fields.patchSizeVoxels,
   };
   if (fields.kind === 'segmentation') {
@@ -56,14 +58,6 @@ export function readFinetuneTask(path: string): FinetuneTask {
 /** As {@link readFinetuneTask}, of a task that must be a segmentation. */
 export function readTaskFile(path: string): SegmentationTask {
   return requireSegmentationTask(readFinetuneTask(path));
-}
-
-/** A path becomes absolute; CAMPAIGN@VERSION stays as it is, for whoever knows the site's versions. */
-function resolveStart({ from, ...rest }: StartPlan, folder: string): StartPlan {
-  const path = resolve(folder, from);
-  if (from === SCRATCH || (isVersionName(from) && !existsSync(path))) return { from, ...rest };
-  requireScan(path, 'start.from');
-  return { from: path, ...rest };
 }
 
 type Division = Pick<SegmentationFile, 'folds' | 'holdOut'>;

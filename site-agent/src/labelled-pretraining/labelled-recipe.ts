@@ -63,7 +63,11 @@ export const labelledRecipeSchema = z.strictObject({
     )
     .min(1)
     .max(64),
-  start: z.string().min(1).default(SCRATCH).describe('"scratch", or a model file with an encoder of the same network'),
+  start: z
+    .string()
+    .min(1)
+    .default(SCRATCH)
+    .describe('"scratch", or a model with an encoder of the same network: a file, a folder, a pin or CAMPAIGN[@VERSION]'),
   model: medicalnetSpecSchema
     .omit({ architecture: true, inputChannels: true, head: true, outputs: true, branches: true })
     .prefault({})

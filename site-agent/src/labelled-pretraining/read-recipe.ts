@@ -4,9 +4,9 @@ import { parse as parseYaml } from 'yaml';
 import { FederationError } from '@consilium/shared/kernel';
 import { withBranches, medicalnetSpecSchema, modelSpecSchema } from '@consilium/shared/models';
 import { parseWith } from '@consilium/shared/wire';
-import { requireFile } from '../finetuning/input-files.js';
 import { imagePlanOf } from '../finetuning/image-plan.js';
-import { readTaskFile, SCRATCH } from '../finetuning/task-file.js';
+import { resolveStartName } from '../finetuning/start-name.js';
+import { readTaskFile } from '../finetuning/task-file.js';
 import { branchOutputs, type LabelledCollection, type LabelledRecipe, labelledRecipeSchema } from './labelled-recipe.js';
 
 /**
@@ -19,9 +19,7 @@ export function readRecipe(path: string): LabelledRecipe {
   const collections = fields.collections.map(({ task, name }) => readCollection(resolve(folder, task), name));
   requireBranches(collections);
   requireApart(collections);
-  const start = fields.start === SCRATCH ? SCRATCH : resolve(folder, fields.start);
-  if (start !== SCRATCH) requireFile(start, 'start');
-  return { ...fields, start, collections };
+  return { ...fields, start: resolveStartName(fields.start, folder, 'start'), collections };
 }
 
 function parseText(path: string): unknown {

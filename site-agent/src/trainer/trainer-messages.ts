@@ -7,6 +7,7 @@ import type { NativeKernels } from '../engine/runtime/runtime.js';
 import type { LegacyCounts } from '../evaluation/metrics/legacy-genesis-iou.js';
 import type { OverlapCounts } from '../evaluation/metrics/overlap.js';
 import type { SurfaceDistances } from '../evaluation/metrics/surface-distance.js';
+import type { CalibrationSums } from '../evaluation/metrics/voxel-calibration.js';
 import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
 import type { ImageToClassify } from '../finetuning/image-to-classify.js';
 import type { ImageToSegment } from '../finetuning/image-to-segment.js';
@@ -147,6 +148,7 @@ export type SegmentedImage =
       /** Per class, where a label was given. */
       readonly counts: readonly OverlapCounts[] | undefined;
       readonly surfaces: readonly SurfaceDistances[] | undefined;
+      readonly calibration: readonly (CalibrationSums | null)[] | undefined;
       /** Per class and threshold, where they were asked for. */
       readonly legacy: readonly (readonly LegacyCounts[])[] | undefined;
       /** Per class, where they were asked for. */

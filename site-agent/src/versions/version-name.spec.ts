@@ -4,6 +4,7 @@ describe('a version as people write it', () => {
   it.each([
     ['chest', { campaign: 'chest', number: undefined }],
     ['chest@12', { campaign: 'chest', number: 12 }],
+    ['chest@latest', { campaign: 'chest', number: undefined }],
     ['a.b_c-1@1', { campaign: 'a.b_c-1', number: 1 }],
   ])('%s', (text, name) => expect(parseVersionName(text)).toEqual(name));
 

@@ -7,12 +7,18 @@ export interface VersionName {
   readonly number: number | undefined;
 }
 
-const PATTERN = /^([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:@([1-9]\d{0,8}))?$/;
+const PATTERN = /^([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:@(?:([1-9]\d{0,8})|latest))?$/;
 
-/** ARGUMENT_INVALID when it is no campaign's name, with or without the number of a version. */
-export function parseVersionName(text: string): VersionName {
+/** CAMPAIGN, CAMPAIGN@latest (the same) or CAMPAIGN@NUMBER; undefined for any other text. */
+export function asVersionName(text: string): VersionName | undefined {
   const [, campaign, number] = PATTERN.exec(text) ?? [];
-  if (campaign !== undefined) return { campaign, number: number === undefined ? undefined : Number(number) };
+  return campaign === undefined ? undefined : { campaign, number: number === undefined ? undefined : Number(number) };
+}
+
+/** As {@link asVersionName}; ARGUMENT_INVALID when it is no campaign's name, with or without the number of a version. */
+export function parseVersionName(text: string): VersionName {
+  const name = asVersionName(text);
+  if (name !== undefined) return name;
   throw new FederationError('ARGUMENT_INVALID', `${text} names no version`, {
     remedy: 'Write CAMPAIGN for its newest version, or CAMPAIGN@NUMBER.',
   });

@@ -1,29 +1,32 @@
-import { htmlText } from '../../collection/report/visible-text.js';
+import { shortDigest } from '@consilium/shared/kernel';
 import type { ClassificationReport, ClassifiedCase, ClassQuality } from '../classification-report.js';
 import type { ClassificationComparison } from '../compare-classifiers.js';
 import type { ReliabilityBin } from '../metrics/calibration.js';
 import type { RocPoint } from '../metrics/roc.js';
-import type { TrainingCourse } from '../training-course.js';
+import type { RunCourse } from '../training-course.js';
 import { chartFigure, type ChartLine } from './chart.js';
 import { comparisonSection } from './comparison-section.js';
 import { courseSection } from './course-charts.js';
-import { figureText, intervalText, refusedSection, renderPage, section, table, tiles } from './page.js';
+import { type DrawnBin, diagonal, reliabilityChart } from './reliability-chart.js';
+import { figureText, FOLDS_NOTE, intervalText, modelLine, refusedSection, renderPage, section, table, tiles } from './page.js';
 
 export interface ClassificationFindings {
   readonly report: ClassificationReport;
-  readonly course: TrainingCourse | undefined;
-  readonly scratch:
-    | {
-        readonly report: ClassificationReport;
-        readonly course: TrainingCourse | undefined;
-        readonly comparison: ClassificationComparison;
-      }
-    | undefined;
+  /** One, or one of each fold. */
+  readonly courses: readonly RunCourse[];
+  /** Of the same schedule from scratch, where there is one. */
+  readonly scratch: { readonly report: ClassificationReport; readonly comparison: ClassificationComparison } | undefined;
 }
 
-export function renderClassificationPage({ report, course, scratch }: ClassificationFindings): string {
+export function renderClassificationPage({ report, courses, scratch }: ClassificationFindings): string {
   const lead = `${tiles([
-    [figureText(report.auc), 'area under the ROC curve'],
+    ...(report.folds === undefined
+      ? []
+      : [
+          [figureText(report.folds.meanAuc), 'mean of the folds’ areas under the ROC curve'] as const,
+          [intervalText(report.folds.meanAucInterval), '95 % interval of it'] as const,
+        ]),
+    [figureText(report.auc), report.folds === undefined ? 'area under the ROC curve' : 'area over all folds together'],
     [intervalText(report.aucInterval), '95 % interval of it'],
     ...(scratch === undefined ? [] : [[figureText(scratch.report.auc), 'area from scratch'] as const]),
     [figureText(report.accuracy), 'accuracy'],
@@ -31,16 +34,17 @@ export function renderClassificationPage({ report, course, scratch }: Classifica
     [String(report.cases.length), 'test cases'],
     ...(report.refused.length > 0 ? [[String(report.refused.length), 'could not be scored'] as const] : []),
   ])}
-<p class="faint">Model ${htmlText(report.model)}</p>`;
+${modelLine(report.model, report.folds?.each)}`;
   const body = [
     qualitySection(report),
+    foldSection(report, scratch?.report),
     scratch === undefined ? '' : areaSection(scratch.comparison) + comparisonSection(scratch.comparison.trueClass, WATCHED),
     rocSection(report.classes, scratch?.report.classes),
-    calibrationSection(report),
+    calibrationSection(report, scratch?.report),
     confusionSection(report),
     caseSection(report),
     refusedSection(report),
-    courseSection(course, scratch?.course),
+    courseSection(courses),
   ];
   return renderPage(`Evaluation: ${report.task}`, lead, body.filter((part) => part !== '').join('\n'));
 }
@@ -73,8 +77,27 @@ function qualitySection({ classes }: ClassificationReport): string {
     'ECE',
   ];
   const note = `<p>Each class is held against all others. Predictive values are those of a collection with as many cases of the class as
-this one; where the class is rarer, the positive predictive value is lower.</p>`;
+this one; where the class is rarer, the positive predictive value is lower.</p>
+<p class="faint">AUC: area under the ROC curve. PPV and NPV: positive and negative predictive value. ECE: expected calibration error, 0 at best.</p>`;
   return section('Quality by class', `${note}\n${table(headers, rows)}`);
+}
+
+function foldSection({ folds }: ClassificationReport, scratch: ClassificationReport | undefined): string {
+  if (folds === undefined) return '';
+  const others = scratch?.folds?.each;
+  const rows = folds.each.map(({ fold, cases, auc, accuracy, model }, index) => [
+    fold,
+    cases,
+    auc,
+    ...(others === undefined ? [] : [others[index]?.auc ?? null]),
+    accuracy,
+    model === null ? '' : shortDigest(model),
+  ]);
+  const headers = ['Fold', 'Cases', 'AUC', ...(others === undefined ? [] : ['AUC from scratch']), 'Accuracy', 'Model'];
+  const note = `<p>Mean of the areas within the folds: <b>${figureText(folds.meanAuc)}</b> (95 % interval
+${intervalText(folds.meanAucInterval)}). The area over all cases together holds scores of different models against each other, and these
+are not on one scale: where the two differ, believe the mean.</p>`;
+  return section('Folds', `${FOLDS_NOTE}\n${note}\n${table(headers, rows)}`);
 }
 
 function areaSection({ aucDifference, aucInterval }: ClassificationComparison): string {
@@ -100,31 +123,27 @@ function rocSection(classes: readonly ClassQuality[], scratch: readonly ClassQua
       yLabel: 'sensitivity',
       xRange: [0, 1],
       yRange: [0, 1],
-      lines: [chance(), line('this model', 'model', roc), ...(other.length === 0 ? [] : [line('scratch', 'scratch', other)])],
+      lines: [
+        diagonal('chance'),
+        line('this model', 'model', roc),
+        ...(other.length === 0 ? [] : [line('scratch', 'scratch', other)]),
+      ],
     });
   });
   return charts.length === 0 ? '' : section('ROC curves', `<div class="figures">${charts.join('\n')}</div>`);
 }
 
-function chance(name = 'chance'): ChartLine {
-  const ends = [
-    [0, 0],
-    [1, 1],
-  ] as const;
-  return { name, style: 'quiet', points: ends };
-}
-
-function calibrationSection({ classes, reliability, expectedCalibrationError }: ClassificationReport): string {
-  const chart = (title: string, bins: readonly ReliabilityBin[], xLabel: string, yLabel: string): string => {
-    const filled = bins.filter(({ cases }) => cases > 0);
-    const points = filled.map(({ meanProbability, observedShare }) => [meanProbability ?? 0, observedShare ?? 0] as const);
-    const labels = filled.map(({ cases }) => `${cases} cases`);
-    const own: ChartLine = { name: 'this model', style: 'model', drawn: 'line and dots', points, labels };
-    return chartFigure({ title, xLabel, yLabel, xRange: [0, 1], yRange: [0, 1], lines: [chance('as good as its word'), own] });
-  };
+function calibrationSection(
+  { classes, reliability, expectedCalibrationError }: ClassificationReport,
+  scratch: ClassificationReport | undefined,
+): string {
+  const drawn = (bins: readonly ReliabilityBin[] = []): DrawnBin[] =>
+    bins.map((bin) => ({ ...bin, label: `${bin.cases} cases` }));
   const charts = [
-    chart('Most probable class', reliability, 'mean probability', 'share that is right'),
-    ...classes.map(({ name, reliability: bins }) => chart(`Class ${name}`, bins, 'mean probability', 'share of the class')),
+    reliabilityChart('Most probable class', 'share that is right', drawn(reliability), drawn(scratch?.reliability)),
+    ...classes.map(({ name, reliability: bins }, index) =>
+      reliabilityChart(`Class ${name}`, 'share of the class', drawn(bins), drawn(scratch?.classes[index]?.reliability)),
+    ),
   ];
   const rows = reliability.map(({ from, to, cases, meanProbability, observedShare }) => {
     return [`${figureText(from)} to ${figureText(to)}`, cases, meanProbability, observedShare];
@@ -145,7 +164,7 @@ function confusionSection({ classNames, confusion }: ClassificationReport): stri
 }
 
 /** Those whose true class got least. */
-function caseSection({ cases, classNames }: ClassificationReport): string {
+function caseSection({ cases, classNames, folds }: ClassificationReport): string {
   const own = ({ probabilities, label }: ClassifiedCase): number => probabilities[label] ?? 0;
   const nameOf = (index: number): string => classNames[index] ?? '';
   const rows = cases
@@ -153,11 +172,20 @@ function caseSection({ cases, classNames }: ClassificationReport): string {
     .map((entry) => [
       entry.name,
       entry.patient === entry.name ? '' : entry.patient,
+      ...(entry.fold === undefined ? [] : [entry.fold]),
       nameOf(entry.label),
       nameOf(entry.called),
       entry.label === entry.called ? '' : 'wrong',
       ...entry.probabilities.map((value) => value.toFixed(3)),
     ]);
-  const headers = ['Case', 'Patient', 'True', 'Called', '', ...classNames.map((name) => `P(${name})`)];
+  const headers = [
+    'Case',
+    'Patient',
+    ...(folds === undefined ? [] : ['Fold']),
+    'True',
+    'Called',
+    '',
+    ...classNames.map((name) => `P(${name})`),
+  ];
   return section('Cases, worst first', table(headers, rows));
 }

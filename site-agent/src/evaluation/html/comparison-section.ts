@@ -15,9 +15,9 @@ in ${evenly}. Wilcoxon signed-rank test over patients: p = <b>${test.p < 0.001 ?
 not show.</p>`;
   const bounds = [0, 1] as const;
   const chart = chartFigure({
-    title: 'Each case: scratch against fine-tuned',
-    xLabel: `${figure}, scratch`,
-    yLabel: `${figure}, fine-tuned`,
+    title: `Each case: ${figure}`,
+    xLabel: 'scratch',
+    yLabel: 'fine-tuned',
     xRange: bounds,
     yRange: bounds,
     lines: [

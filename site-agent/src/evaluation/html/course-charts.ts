@@ -1,4 +1,4 @@
-import type { TrainingCourse } from '../training-course.js';
+import type { RunCourse, TrainingCourse } from '../training-course.js';
 import { chartFigure, type ChartLine } from './chart.js';
 import { section } from './page.js';
 
@@ -11,8 +11,14 @@ const SCORES = [
 ] as const;
 
 /** Curves of losses and validation scores over the steps, the scratch run's beside the model's; nothing without validations. */
-export function courseSection(model: TrainingCourse | undefined, scratch: TrainingCourse | undefined): string {
-  if (model === undefined || model.validations.length === 0) return '';
+export function courseSection(courses: readonly RunCourse[]): string {
+  const charts = courses.flatMap(chartsOf);
+  return charts.length === 0 ? '' : section('Course of training', `<div class="figures">${charts.join('\n')}</div>`);
+}
+
+function chartsOf({ fold, model, scratch }: RunCourse): string[] {
+  if (model === undefined || model.validations.length === 0) return [];
+  const of = fold === undefined ? '' : `, fold ${fold}`;
   const losses = [
     line('validation', 'model', model, ({ loss }) => loss),
     line('training', 'training', model, ({ trainingLoss }) => trainingLoss),
@@ -28,10 +34,9 @@ export function courseSection(model: TrainingCourse | undefined, scratch: Traini
       line('validation', 'model', model, (validation) => validation[key]),
       ...(scratch === undefined ? [] : [line('scratch, validation', 'scratch', scratch, (validation) => validation[key])]),
     ].filter(({ points }) => points.length > 0);
-    return lines.length === 0 ? [] : [chartFigure({ title: `Validation ${name}`, xLabel: 'step', yLabel: name, lines })];
+    return lines.length === 0 ? [] : [chartFigure({ title: `Validation ${name}${of}`, xLabel: 'step', yLabel: name, lines })];
   });
-  const lossChart = chartFigure({ title: 'Loss', xLabel: 'step', yLabel: 'loss', lines: losses });
-  return section('Course of training', `<div class="figures">${[lossChart, ...scores].join('\n')}</div>`);
+  return [chartFigure({ title: `Loss${of}`, xLabel: 'step', yLabel: 'loss', lines: losses }), ...scores];
 }
 
 function line(

@@ -12,6 +12,18 @@ describe('a table', () => {
   });
 });
 
+describe('the columns of a table', () => {
+  it('have the same digits throughout, and none that says nothing', () => {
+    const html = table(['Case', 'Patient', 'HD95, mm', 'Voxels', 'Interval'], [
+      ['a', '', 2, 7, '0.1 to 0.2'],
+      ['b', '', 2.5, 8, '–'],
+    ]); // prettier-ignore
+    expect(html).toContain('<td class="number">2.000</td><td class="number">7</td><td class="interval">0.1 to 0.2</td>');
+    expect(html).not.toContain('Patient');
+    expect(table(['Case', 'Patient'], [])).toContain('Patient');
+  });
+});
+
 describe('cases that could not be scored', () => {
   it('are listed with the reason, and not mentioned when there are none', () => {
     expect(refusedSection({ refused: [{ name: 'p07', reason: 'no voxels' }] })).toContain('<td>p07</td><td>no voxels</td>');

@@ -19,6 +19,11 @@ const STYLE = `${REPORT_STYLE}
 .chart circle.model { fill: var(--model); } .chart circle.scratch { fill: var(--scratch); } .chart circle.second { fill: var(--second); } .chart circle { fill-opacity: .75; }
 .key { display: inline-block; width: 1.1em; height: .3em; vertical-align: middle; margin-right: .35em; background: var(--faint); }
 .key.model, .key.training { background: var(--model); } .key.scratch, .key.scratch-training { background: var(--scratch); } .key.second { background: var(--second); }
+.key.training { background: repeating-linear-gradient(90deg, var(--model) 0 .2em, transparent .2em .4em); }
+.key.scratch-training { background: repeating-linear-gradient(90deg, var(--scratch) 0 .2em, transparent .2em .4em); }
+.key.quiet { background: repeating-linear-gradient(90deg, var(--faint) 0 .25em, transparent .25em .425em); height: .1em; }
+.digest { overflow-wrap: anywhere; }
+.wide th, td.number, td.interval { white-space: nowrap; }
 .cases { display: grid; gap: 1rem; } .cases figure { margin: 0; break-inside: avoid; } .cases img { display: block; max-width: 100%; height: auto; background: #000; print-color-adjust: exact; }
 td.right { background: color-mix(in srgb, var(--ok) 14%, transparent); }
 `;
@@ -51,23 +56,54 @@ export function section(title: string, body: string): string {
   return `<section><h2>${htmlText(title)}</h2>\n${body}\n</section>`;
 }
 
-/** Numbers stand to the right. Words are words: none of them becomes HTML. */
-export function table(headers: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
-  const isNumber = headers.map((_, column) => rows.some((row) => typeof row[column] === 'number'));
-  const cell = (value: string | number | null, column: number): string => {
-    const text = typeof value === 'string' ? htmlText(value) : figureText(value);
-    return `<td${isNumber[column] === true ? ' class="number"' : ''}>${text}</td>`;
+/**
+ * Numbers stand to the right, all of a column with the same digits. A column without a word or a number in any row is left out. Words
+ * are words: none of them becomes HTML.
+ */
+export function table(headers: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  const columns = headers.flatMap((header, at): Column[] => {
+    const cells = rows.map((row) => row[at] ?? null);
+    if (rows.length > 0 && cells.every((value) => value === '')) return [];
+    const numbers = cells.filter((value) => typeof value === 'number');
+    return [{ header, at, isNumber: numbers.length > 0, isWhole: numbers.every(Number.isInteger) }];
+  });
+  const cell = (row: readonly Cell[], { at, isNumber, isWhole }: Column): string => {
+    const value = row[at] ?? null;
+    const text = typeof value === 'string' ? htmlText(value) : isWhole ? figureText(value) : decimalText(value);
+    const style = isNumber ? 'number' : typeof value === 'string' && INTERVAL.test(value) ? 'interval' : '';
+    return `<td${style === '' ? '' : ` class="${style}"`}>${text}</td>`;
   };
-  const head = headers.map(
-    (header, column) => `<th scope="col"${isNumber[column] === true ? ' class="number"' : ''}>${htmlText(header)}</th>`,
+  const head = columns.map(
+    ({ header, isNumber }) => `<th scope="col"${isNumber ? ' class="number"' : ''}>${htmlText(header)}</th>`,
   );
-  const lines = rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`);
+  const lines = rows.map((row) => `<tr>${columns.map((column) => cell(row, column)).join('')}</tr>`);
   return `<div class="wide"><table><thead><tr>${head.join('')}</tr></thead>\n<tbody>${lines.join('\n')}</tbody></table></div>`;
 }
+
+type Cell = string | number | null;
+
+interface Column {
+  readonly header: string;
+  readonly at: number;
+  readonly isNumber: boolean;
+  readonly isWhole: boolean;
+}
+
+/** "0.4 to 0.6", which should not be broken. */
+const INTERVAL = /^-?[\d.]+ to -?[\d.]+$/;
 
 export function tiles(entries: readonly (readonly [value: string, label: string])[]): string {
   return `<ul class="tiles">${entries.map(([value, label]) => `<li><b>${htmlText(value)}</b>${htmlText(label)}</li>`).join('')}</ul>`;
 }
+
+/** Which model a page is about. */
+export function modelLine(model: string | null, folds: readonly unknown[] | undefined): string {
+  const words = folds === undefined ? `Model ${model}` : `${folds.length} models, one of each fold`;
+  return `<p class="faint digest">${htmlText(words)}</p>`;
+}
+
+export const FOLDS_NOTE = `<p>Each case was scored by the model of its fold, which neither trained on it nor was chosen by it. Intervals draw
+the patients of all folds; they do not tell how much another division or another training would change.</p>`;
 
 /** Cases without a score, with the reason; empty when there are none. */
 export function refusedSection({
@@ -80,10 +116,13 @@ export function refusedSection({
   return section('Could not be scored', table(['Case', 'Why'], rows));
 }
 
-/** Three digits behind the point; a dash for a figure that does not exist. */
+/** Three digits behind the point, none of a whole number; a dash for a figure that does not exist. */
 export function figureText(value: number | null): string {
-  if (value === null || !Number.isFinite(value)) return '–';
-  return Number.isInteger(value) ? String(value) : value.toFixed(3);
+  return Number.isInteger(value) ? String(value) : decimalText(value);
+}
+
+function decimalText(value: number | null): string {
+  return value === null || !Number.isFinite(value) ? '–' : value.toFixed(3);
 }
 
 export function intervalText(interval: Interval | null): string {

@@ -61,4 +61,42 @@ describe('picture of a case', () => {
     expect(counts.both).toBeGreaterThan(100);
     expect(counts).toMatchObject({ labelled: 0, predicted: 0 });
   });
+
+  /** Grey at shares of one view's width and height; views are told apart by the black between them. */
+  function greyIn(shown: Volume, view: 0 | 1 | 2, across: number, down: number): number {
+    const nothing = new Uint8Array(voxels.length);
+    const { data, width, height } = decode(drawOverlay(shown, 'MR', { predicted: nothing, labelled: undefined }));
+    // 30, 40 and 40 mm wide, 40, 40 and 30 mm high, at 8 pixels a millimetre, four pixels apart.
+    const [left, side, high] = ([[0, 240, 320], [244, 320, 320], [568, 320, 240]] as const)[view]; // prettier-ignore
+    expect([width, height]).toEqual([888, 320]);
+    const row = Math.floor((height - high) / 2 + down * high);
+    return data[3 * (row * width + Math.floor(left + across * side))] as number;
+  }
+  const brightWhere = (isBright: (x: number, y: number, z: number) => boolean): Volume => ({
+    ...volume,
+    voxels: voxels.map((_, at) => (isBright(Math.floor(at / 300), Math.floor(at / 10) % 30, at % 10) ? 900 : 100)),
+  });
+
+  it('has the head up, the front on the left or above, and the right on the left', () => {
+    const head = brightWhere((_x, _y, z) => z >= 5);
+    for (const view of [0, 1] as const) {
+      expect(greyIn(head, view, 0.7, 0.25)).toBeGreaterThan(greyIn(head, view, 0.7, 0.75));
+    }
+    const front = brightWhere((_x, y) => y >= 15);
+    expect(greyIn(front, 0, 0.25, 0.7)).toBeGreaterThan(greyIn(front, 0, 0.75, 0.7));
+    expect(greyIn(front, 2, 0.7, 0.25)).toBeGreaterThan(greyIn(front, 2, 0.7, 0.75));
+    const right = brightWhere((x) => x >= 20); // x grows to the patient's right in RAS
+    for (const view of [1, 2] as const) {
+      expect(greyIn(right, view, 0.25, 0.7)).toBeGreaterThan(greyIn(right, view, 0.75, 0.7));
+    }
+  });
+
+  it('has a bar of its stated length in the first view', () => {
+    const { data, width, height } = decode(
+      drawOverlay(volume, 'MR', { predicted: new Uint8Array(voxels.length), labelled: undefined }),
+    );
+    const isInk = (x: number, y: number): boolean => [0, 1, 2].every((channel) => data[3 * (y * width + x) + channel] === 225);
+    const inRow = Array.from({ length: 240 }, (_, x) => isInk(x, height - 7)).filter(Boolean);
+    expect(inRow).toHaveLength(10 * 8); // 10 mm
+  });
 });

@@ -3,6 +3,7 @@ import { encode } from 'fast-png';
 import { displayWindow, VIEWS } from '../../collection/report/thumbnail.js';
 import { describeIntensities } from '../../volumes/intensity-statistics.js';
 import type { Modality, Triple, Volume } from '../../volumes/volume.js';
+import { drawScaleBar, markDirections, type Picture } from './mark-view.js';
 import { type ShownRegion, shownRegion } from './shown-region.js';
 
 /** Values 0 for none, class index + 1 elsewhere, in the volume's layout. */
@@ -17,10 +18,13 @@ type Colour = readonly [red: number, green: number, blue: number];
 export const OVERLAY_COLOURS = { labelled: [0, 190, 255], predicted: [255, 140, 0], both: [255, 255, 255] } as const;
 export const OVERLAY_LEGEND =
   'Sagittal, coronal and axial slice through the middle of the structure, in true proportions. Outlines: label blue, prediction ' +
-  "orange, white where they coincide. The patient's right is on the viewer's left, the head is up.";
+  "orange, white where they coincide. The patient's right (R) is on the viewer's left, the head (H) is up; the front (A) is on the left " +
+  'of the sagittal and above in the axial slice. The bar holds for all three slices.';
 
 /** Of the longest side that is shown. */
-const SIDE_PIXELS = 256;
+const SIDE_PIXELS = 320;
+/** What is left of the light of pixels beside an outline, which would not be seen on bright tissue without. */
+const SHADE = 0.4;
 const GAP_PIXELS = 4;
 
 /** A colour PNG of some tens of kilobytes. CT is shown in a soft-tissue window, MR between its outer percentiles. */
@@ -30,28 +34,35 @@ export function drawOverlay(volume: Volume, modality: Modality | undefined, maps
     maps.labelled?.some((value) => value !== 0) === true ? [maps.labelled, maps.predicted] : [maps.predicted],
   );
   const window = displayWindow(modality, describeIntensities(volume.voxels));
-  return encodeRow(VIEWS.map((view) => drawView(volume, maps, { view, region, window })));
-}
-
-interface Picture {
-  readonly width: number;
-  readonly height: number;
-  /** Three bytes a pixel, row by row from the top. */
-  readonly pixels: Uint8Array;
+  const pixelsPerMm = SIDE_PIXELS / Math.max(...extentMm(region, volume));
+  const pictures = VIEWS.map((view) => {
+    const picture = drawView(volume, maps, { view, region, window, pixelsPerMm });
+    const [, along, down] = view;
+    markDirections(picture, along === 1 ? 'A' : 'R', down === 1 ? 'A' : 'H');
+    return picture;
+  });
+  if (pictures[0] !== undefined) drawScaleBar(pictures[0], pixelsPerMm);
+  return encodeRow(pictures);
 }
 
 interface ShownView {
   readonly view: (typeof VIEWS)[number];
   readonly region: ShownRegion;
   readonly window: readonly [low: number, high: number];
+  readonly pixelsPerMm: number;
 }
 
-function drawView({ sizeVoxels, spacingMm, voxels }: Volume, maps: OverlayMaps, { view, region, window }: ShownView): Picture {
+function extentMm(region: ShownRegion, { spacingMm }: Volume): Triple {
+  const [x, y, z] = region.sizeVoxels;
+  return [x * spacingMm[0], y * spacingMm[1], z * spacingMm[2]];
+}
+
+function drawView(volume: Volume, maps: OverlayMaps, { view, region, window, pixelsPerMm }: ShownView): Picture {
+  const { sizeVoxels, voxels } = volume;
   const [fixed, along, down] = view;
   const strides: Triple = [sizeVoxels[1] * sizeVoxels[2], sizeVoxels[2], 1];
-  const extentMm = ([0, 1, 2] as const).map((axis) => region.sizeVoxels[axis] * spacingMm[axis]);
-  const pixelsPerMm = SIDE_PIXELS / Math.max(...extentMm);
-  const pixelsOf = (axis: 0 | 1 | 2): number => Math.max(1, Math.round((extentMm[axis] ?? 0) * pixelsPerMm));
+  const extent = extentMm(region, volume);
+  const pixelsOf = (axis: 0 | 1 | 2): number => Math.max(1, Math.round(extent[axis] * pixelsPerMm));
   const [width, height] = [pixelsOf(along), pixelsOf(down)];
   // Every axis is drawn against its RAS direction.
   const voxelAt = (pixel: number, pixels: number, axis: 0 | 1 | 2): number =>
@@ -68,7 +79,9 @@ function drawView({ sizeVoxels, spacingMm, voxels }: Volume, maps: OverlayMaps, 
   const scale = high > low ? 255 / (high - low) : 0;
   indices.forEach((voxel, pixel) => pixels.fill(clampByte(((voxels[voxel] as number) - low) * scale), 3 * pixel, 3 * pixel + 3));
   const outlineIn = (map: Uint8Array | undefined): Uint8Array => outline(indices, map, width, height);
-  paintOutlines(pixels, outlineIn(maps.labelled), outlineIn(maps.predicted));
+  const outlines = { labelled: outlineIn(maps.labelled), predicted: outlineIn(maps.predicted) };
+  shadeBeside(pixels, width, outlines);
+  paintOutlines(pixels, outlines);
   return { width, height, pixels };
 }
 
@@ -95,7 +108,27 @@ function outline(indices: Int32Array, map: Uint8Array | undefined, width: number
   return isEdge;
 }
 
-function paintOutlines(pixels: Uint8Array, labelled: Uint8Array, predicted: Uint8Array): void {
+/** 1 where a picture's pixel is of an outline. */
+interface Outlines {
+  readonly labelled: Uint8Array;
+  readonly predicted: Uint8Array;
+}
+
+/** Darkens the four neighbours of every pixel of an outline; outlines themselves are painted afterwards. */
+function shadeBeside(pixels: Uint8Array, width: number, { labelled, predicted }: Outlines): void {
+  const isOutline = (pixel: number): boolean => labelled[pixel] === 1 || predicted[pixel] === 1;
+  for (let pixel = 0; pixel < labelled.length; pixel++) {
+    const column = pixel % width;
+    const isBeside =
+      (column > 0 && isOutline(pixel - 1)) ||
+      (column < width - 1 && isOutline(pixel + 1)) ||
+      isOutline(pixel - width) ||
+      isOutline(pixel + width);
+    if (isBeside) pixels.fill(SHADE * (pixels[3 * pixel] as number), 3 * pixel, 3 * pixel + 3);
+  }
+}
+
+function paintOutlines(pixels: Uint8Array, { labelled, predicted }: Outlines): void {
   const { both, labelled: ofLabel, predicted: ofPrediction } = OVERLAY_COLOURS;
   for (let pixel = 0; pixel < labelled.length; pixel++) {
     const [given, found] = [labelled[pixel] === 1, predicted[pixel] === 1];

@@ -1,0 +1,86 @@
+/** What is evaluated: a model, the test cases of its task, and the scratch run beside it. */
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { FederationError } from '@consilium/shared/kernel';
+import type { EvaluatedModel } from '../evaluation/evaluated-model.js';
+import { finetuneFolder } from '../finetuning/finetune-folder.js';
+import type { FinetuneTask } from '../finetuning/finetune-task.js';
+import {
+  type ClassificationFacts,
+  type ModelFile,
+  readModelFile,
+  requireClassification,
+  requireSegmentation,
+  type SegmentationFacts,
+} from '../finetuning/model-file.js';
+import { readFinetuneTask } from '../finetuning/task-file.js';
+import { completePlan } from '../preprocessing/prepare-volume.js';
+
+export interface EvaluatedTask {
+  readonly task: FinetuneTask;
+  readonly model: EvaluatedModel;
+  /** The scratch run that "finetune --compare-scratch" left beside the model. */
+  readonly scratch: EvaluatedModel | undefined;
+}
+
+/**
+ * The model with its own task, or that of `taskFile`. TASK_INVALID when task and model do not fit or the task lists no test case;
+ * ARGUMENT_INVALID when there is no task.
+ */
+export async function openEvaluatedTask(model: ModelFile, taskFile: string | undefined): Promise<EvaluatedTask> {
+  const task = readFinetuneTask(taskFile ?? ownTaskFile(model), { isStartNeeded: false });
+  requireSameClasses(task, model);
+  requireSameImages(task, model);
+  if (task.cases.test.length === 0) {
+    throw new FederationError('TASK_INVALID', 'cases.test: the task lists no test case', {
+      remedy: 'List labelled cases that the model was not trained on.',
+    });
+  }
+  return { task, model: evaluated(model), scratch: await scratchBeside(model) };
+}
+
+function evaluated({ path, digest }: ModelFile): EvaluatedModel {
+  return { modelPath: resolve(path), digest, folder: dirname(resolve(path)) };
+}
+
+/** The scratch run that "finetune --compare-scratch" left beside the model. */
+async function scratchBeside({ path }: ModelFile): Promise<EvaluatedModel | undefined> {
+  const { modelFile } = finetuneFolder(finetuneFolder(dirname(path)).scratchFolder);
+  return existsSync(modelFile) ? evaluated(await readModelFile(modelFile)) : undefined;
+}
+
+function ownTaskFile({ path }: ModelFile): string {
+  const { taskFile } = finetuneFolder(dirname(path));
+  if (existsSync(taskFile)) return taskFile;
+  throw new FederationError('ARGUMENT_INVALID', 'there is no task file beside the model', {
+    remedy: 'Name one: site-agent evaluate MODEL --task TASK.yaml',
+  });
+}
+
+/** Scores mean nothing when output 1 is the liver for the model and the spleen for the task. */
+function requireSameClasses(task: FinetuneTask, model: ModelFile): void {
+  const { classes } = factsOf(task, model);
+  const names = (list: readonly { readonly name: string }[]): string => list.map(({ name }) => name).join(', ');
+  if (names(classes) === names(task.classes)) return;
+  throw new FederationError('TASK_INVALID', `classes: the task has ${names(task.classes)}, the model ${names(classes)}`, {
+    remedy: 'Use a task with the same classes in the same order.',
+  });
+}
+
+function factsOf(task: FinetuneTask, model: ModelFile): SegmentationFacts | ClassificationFacts {
+  return task.kind === 'segmentation' ? requireSegmentation(model) : requireClassification(model);
+}
+
+/** The model's own way with images is used without being named; another one would be another model's score. */
+function requireSameImages(task: FinetuneTask, model: ModelFile): void {
+  const published = completePlan(undefined);
+  const facts = factsOf(task, model);
+  for (const field of ['spacingMm', 'ctWindowHu', 'percentiles'] as const) {
+    const [wanted, own] = [task[field], facts[field] ?? published[field]];
+    if (wanted === undefined || wanted.join() === own?.join()) continue;
+    const trained = own === undefined ? 'with none' : `with ${own.join(', ')}`;
+    throw new FederationError('TASK_INVALID', `${field}: the task says ${wanted.join(', ')}, the model was trained ${trained}`, {
+      remedy: `Leave ${field} out: the model knows its own.`,
+    });
+  }
+}
