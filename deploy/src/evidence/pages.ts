@@ -155,11 +155,14 @@ function meanText({ mean, deviation }: Cell): string {
 function differenceText(difference: Difference | undefined): string {
   if (difference === undefined) return '–';
   const { mean, interval, p } = difference;
-  const sign = mean >= 0 ? '+' : '−';
-  const range = interval === undefined ? '' : ` (${interval.low.toFixed(3)} to ${interval.high.toFixed(3)})`;
-  return `${sign}${Math.abs(mean).toFixed(3)}${range}${Number.isNaN(p) ? '' : `, p ${p < 0.001 ? '< 0.001' : p.toFixed(3)}`}`;
+  const range = interval === undefined ? '' : ` (${signed(interval.low)} to ${signed(interval.high)})`;
+  return `${signed(mean)}${range}${Number.isNaN(p) ? '' : `, p ${p < 0.001 ? '< 0.001' : p.toFixed(3)}`}`;
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
 }
 
 function numberText(value: number | undefined): string {
-  return value === undefined ? '–' : value.toFixed(3);
+  return value === undefined ? '–' : value.toFixed(3).replace('-', '−');
 }
