@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { digestOfBytes } from '@consilium/shared/kernel';
-import { campaignViewSchema, updateViewSchema, versionViewSchema } from '@consilium/shared/wire';
+import { modelSpecSchema } from '@consilium/shared/models';
+import { campaignViewSchema, type UpdateMonitors, updateViewSchema, versionViewSchema } from '@consilium/shared/wire';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { campaignCommand } from '../../coordinator/src/commands/campaign.js';
@@ -13,7 +14,7 @@ import { siteCommand } from '../../coordinator/src/commands/site.js';
 import { updateCommand } from '../../coordinator/src/commands/update.js';
 import { MODEL } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
-import { constantUpdate, eventually, RawSite } from '../fixtures/raw-site.js';
+import { constantUpdate, eventually, offerOf, RawSite } from '../fixtures/raw-site.js';
 
 const CAMPAIGN = `name: lungs
 model: { architecture: genesis-unet3d, width: 1 }
@@ -21,6 +22,31 @@ training: { steps: 2 }
 rounds: 1
 seed: 7
 `;
+
+const UNIVERSAL_MODEL = modelSpecSchema.parse({
+  architecture: 'universal-model',
+  width: 1,
+  scaleFeatures: 2,
+  adversaryChannels: 1,
+});
+
+const UNIVERSAL_CAMPAIGN = `name: both
+model: ${JSON.stringify(UNIVERSAL_MODEL)}
+objective: { kind: universal-model, adversary: { mode: reversal } }
+patch: { sizeVoxels: [64, 64, 32], scales: {} }
+training: { steps: 2 }
+rounds: 1
+quorum: 3
+grace: 60s
+seed: 7
+`;
+
+/** What a site says of a probe with so many patches, all of them CT. */
+function monitorsOf(patches: number, accuracy: number): UpdateMonitors {
+  const restored = { patches, restorationError: 0.02, constantError: 0.04, skill: 0.5 };
+  const base = { patches, restoration: [{ modality: 'CT' as const, ...restored }], scaleAccuracy: accuracy, featureRank: 2 };
+  return { base, trained: { ...base, scaleAccuracy: accuracy / 2, modalityAccuracy: 1 } };
+}
 
 describe("the operator's commands", () => {
   let coordinator: TestCoordinator;
@@ -100,6 +126,56 @@ describe("the operator's commands", () => {
     await expect(missing).rejects.toMatchObject({ code: 'NOT_FOUND' });
     const nowhere = toCoordinator(modelCommand(), 'pull', 'lungs', '--output', join(folder, 'no', 'such', 'file'));
     await expect(nowhere).rejects.toMatchObject({ code: 'FOLDER_MISSING' });
+  });
+
+  it('tell the monitors of a universal model: each site’s own, and of a round the mean of what counts', async () => {
+    await writeFile(file, UNIVERSAL_CAMPAIGN);
+    const probes: [name: string, patches: number, accuracy: number, delta: number][] = [
+      ['hospital-a', 4, 1, 0.125],
+      ['hospital-b', 12, 0.5, 0.125],
+      ['hospital-c', 8, 0.75, 0.125],
+      ['hospital-d', 100, 0, 1.25], // ten times as far: held back
+    ];
+    for (const [name] of probes) {
+      const site = await RawSite.enrol(coordinator, name);
+      sites.push(site);
+      await site.connect();
+    }
+    const following = toCoordinator(campaignCommand(), 'start', file, '--follow');
+    for (const [index, [, patches, accuracy, delta]] of probes.entries()) {
+      const site = sites[index];
+      if (site === undefined) throw new Error('a site for each probe');
+      const assignment = await site.trainAssignment(1);
+      const { report } = offerOf(assignment, '', Buffer.of(), 10);
+      const offered = { report: { ...report, monitors: monitorsOf(patches, accuracy) } };
+      expect(await site.deliver(assignment, constantUpdate(UNIVERSAL_MODEL, delta), 10, offered)).toMatchObject({ ok: true });
+    }
+    for (const site of sites) {
+      const scoring = await eventually(async () => {
+        const next = await site.sync();
+        return next?.kind === 'score' ? next : undefined;
+      });
+      await site.reportScore(scoring.plan.campaignId, scoring.plan.version.digest);
+    }
+
+    // (4 · 1 + 12 · 0.5 + 8 · 0.75) / 24; what is not in both has no arrow.
+    const mean = 'restoration error CT 0.0200 → 0.0200, scale accuracy 0.67 → 0.33, feature rank 2.0 → 2.0';
+    const printed = await following;
+    expect(printed).toContain(
+      'version 1  hospital-b restoration error 0.02000, skill 0.500; scale accuracy 0.50, feature rank 2.0',
+    );
+    const told = `mean over the sites’ probes, from the base to the updates: ${mean}`;
+    expect(printed).toMatch(/^round 1 finished, new version \w+; mean over/m);
+    expect(printed).toContain(`; ${told}`);
+    const shown = (await toCoordinator(campaignCommand(), 'show', 'both')).split('\n');
+    expect(shown[1]).toMatch(/^ {2}round 1 +finished/);
+    expect(shown[2]).toBe(`    ${told}`);
+    const view = campaignViewSchema.parse(JSON.parse(await toCoordinator(campaignCommand(), 'show', 'both', '--json')));
+    const [round] = view.roundViews;
+    expect(round?.monitors?.trained).toMatchObject({ patches: 24, modalityAccuracy: 1 });
+    expect(round?.participations.map(({ siteName, monitors }) => [siteName, monitors])).toEqual(
+      probes.map(([name, patches, accuracy]) => [name, monitorsOf(patches, accuracy)]),
+    );
   });
 
   it('list updates, show why one was held back, and decide about it by name', async () => {

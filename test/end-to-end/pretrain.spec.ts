@@ -36,6 +36,24 @@ validation: { share: 0.34, patchesPerVolume: 4 }
 seed: 3
 `;
 
+const UNIVERSAL_RECIPE = `
+name: universal
+model: { architecture: universal-model, width: 2, norm: instance, scaleFeatures: 4, adversaryChannels: 2 }
+objective:
+  kind: universal-model
+  transforms: { nonlinearProbability: 0.1 }
+  adversary: { mode: reversal, warmUpShare: 0.2 }
+patch: { sizeVoxels: [32, 32, 16], scales: { sizes: [[36, 36, 24], [24, 24, 12], [12, 12, 8]] } }
+training:
+  optimizer: { kind: adam, learningRate: 0.003 }
+  batchSize: 6
+  patchesPerVolume: 6
+  epochs: 3
+  checkpointEverySteps: 2
+validation: { share: 0.34, patchesPerVolume: 6 }
+seed: 3
+`;
+
 interface Ended {
   readonly status: number | null;
   readonly stdout: string;
@@ -76,6 +94,7 @@ describe('site-agent pretrain', () => {
     expect(readdirSync(path('out')).sort()).toEqual(
       ['curves.csv', 'curves.svg', 'history.json', 'model.safetensors', 'recipe.yaml', 'summary.json'].sort(),
     );
+    expect(ended.stdout + ended.stderr + readFileSync(path('out/history.json'), 'utf8')).not.toMatch(/monitors|accuracy/i);
     const { validations, outcome, stepsPerEpoch } = historyOf('out');
     expect([stepsPerEpoch, validations.map(({ step }) => step)]).toEqual([8, [8, 16, 24, 32, 40, 48]]);
     const losses = validations.map(({ loss }) => loss);
@@ -86,6 +105,32 @@ describe('site-agent pretrain', () => {
     expect(readRecipeFile(path('out/recipe.yaml'))).toEqual(parseRecipe(RECIPE));
     const model = await readModelFile(path('out'));
     expect([model.digest, model.spec]).toEqual([outcome?.digest, parseRecipe(RECIPE).model]);
+  }, 180_000);
+
+  it('shows the monitors of a universal model at every validation and at the end', async () => {
+    writeFileSync(path('universal.yaml'), UNIVERSAL_RECIPE);
+    const ended = await siteAgent('pretrain', 'universal.yaml', '--data', 'scans', '--output', 'universal', '--threads', '1');
+    expect(ended).toMatchObject({ status: 0, stdout: expect.stringContaining('Monitors on 12 validation pairs') as string });
+    const { validations, outcome } = historyOf('universal');
+    expect(validations.map(({ step, monitors }) => [step, monitors?.patches])).toEqual([4, 8, 12].map((step) => [step, 12]));
+    for (const { score, monitors } of validations) {
+      expect(monitors?.restoration.map(({ modality, patches, skill }) => ({ modality, patches, skill }))).toEqual(
+        (['CT', 'MR'] as const).map((modality) => {
+          const group = score.groups?.find((one) => one.modality === modality && one.treatment === undefined);
+          return { modality, patches: 6, skill: group?.skill };
+        }),
+      );
+      const words = `scale accuracy ${monitors?.scaleAccuracy?.toFixed(2)}, modality accuracy ${monitors?.modalityAccuracy?.toFixed(2)}, feature rank ${monitors?.featureRank.toFixed(1)}`;
+      expect(ended.stderr).toContain(words);
+    }
+    const best = validations.find(({ step }) => step === outcome?.bestStep);
+    expect(outcome?.monitors).toEqual(best?.monitors);
+    expect(ended.stdout).toMatch(new RegExp(`scale accuracy +${outcome?.monitors?.scaleAccuracy?.toFixed(3)} `));
+    expect(ended.stdout).toMatch(new RegExp(`feature rank +${outcome?.monitors?.featureRank.toFixed(2)} `));
+    expect(JSON.parse(readFileSync(path('universal/summary.json'), 'utf8'))).toMatchObject({ outcome });
+    expect(readFileSync(path('universal/curves.svg'), 'utf8')).toContain('modality accuracy');
+    expect(readFileSync(path('universal/curves.csv'), 'utf8')).toMatch(/,feature_rank\n/);
+    process.stderr.write(ended.stdout);
   }, 180_000);
 
   it('trains nothing when it is asked again, and keeps its model from other work', async () => {
@@ -125,8 +170,8 @@ describe('site-agent pretrain', () => {
 });
 
 describe('a pretraining that is interrupted', () => {
-  const orderIn = (name: string, changes: (text: string) => string = (text) => text): RecipeOrder => {
-    const recipe = parseRecipe(changes(RECIPE));
+  const orderIn = (name: string, text = RECIPE): RecipeOrder => {
+    const recipe = parseRecipe(text);
     return { kind: 'recipe', home: path('site'), limits: { threads: 1 }, recipe, from: 'scratch', outputFolder: path(name) };
   };
 
@@ -146,15 +191,28 @@ describe('a pretraining that is interrupted', () => {
     const resumed = start(killed);
     const { history } = await finish(resumed);
     expect(history.outcome.digest).toBe(calm.history.outcome.digest);
-    const course = ({ validations }: PretrainHistory) =>
-      validations.map(({ step, loss, trainingLoss, learningRate, score }) => ({ step, loss, trainingLoss, learningRate, score }));
-    expect(course(history)).toEqual(course(calm.history));
+    expect(courseOf(history)).toEqual(courseOf(calm.history));
     expect(resumed.progress.find(({ phase }) => phase === 'training')?.step ?? 0).toBeGreaterThanOrEqual(27);
     expect(existsSync(path('killed/work'))).toBe(false);
   }, 240_000);
 
+  it('ends with the same bytes and monitors with a universal model too', async () => {
+    const calm = await finish(start(orderIn('calm-universal', UNIVERSAL_RECIPE)));
+    const order = orderIn('killed-universal', UNIVERSAL_RECIPE);
+    const killed = start(order);
+    await eventually(() => killed.progress.some((seen) => seen.phase === 'training' && seen.step >= 7));
+    process.kill(killed.handle.pid ?? 0, 'SIGKILL');
+    await expect(killed.handle.finished).rejects.toMatchObject({ code: 'TRAINER_DIED' });
+    const resumed = start(order);
+    const { history } = await finish(resumed);
+    expect(resumed.progress.find(({ phase }) => phase === 'training')?.step ?? 0).toBeGreaterThanOrEqual(4);
+    expect(history.outcome.digest).toBe(calm.history.outcome.digest);
+    expect(courseOf(history)).toEqual(courseOf(calm.history));
+    expect(history.validations.every(({ monitors }) => monitors !== undefined)).toBe(true);
+  }, 180_000);
+
   it('stops when the time is up, and without held-out volumes keeps the last weights', async () => {
-    const unlimited = (text: string): string => text.replace('epochs: 6', 'minutes: 0.02').replace('share: 0.34', 'share: 0');
+    const unlimited = RECIPE.replace('epochs: 6', 'minutes: 0.02').replace('share: 0.34', 'share: 0');
     const { history } = await finish(start(orderIn('timed', unlimited)));
     expect(history.outcome).toMatchObject({ stopped: 'minutes', score: null, learned: null, bestStep: history.outcome.steps });
     expect(history.outcome.steps).toBeGreaterThan(0);
@@ -162,6 +220,11 @@ describe('a pretraining that is interrupted', () => {
     expect(history.volumes).toEqual({ train: 6, validation: 0, ct: 3, mr: 3 });
   }, 120_000);
 });
+
+/** All of a course but its times. */
+function courseOf({ validations }: PretrainHistory): object[] {
+  return validations.map(({ trainingMs: _, ...rest }) => rest);
+}
 
 function start(order: RecipeOrder) {
   const progress: TrainerProgress[] = [];

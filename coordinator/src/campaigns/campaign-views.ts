@@ -9,7 +9,8 @@ import type { Participation } from '../rounds/participation.entity.js';
 import type { Round } from '../rounds/round.entity.js';
 import { RoundLedger } from '../rounds/round-ledger.js';
 import type { Update } from '../updates/update.entity.js';
-import { UpdateLedger } from '../updates/update-ledger.js';
+import { meanMonitors } from '../updates/mean-monitors.js';
+import { isCounting, UpdateLedger } from '../updates/update-ledger.js';
 import type { Campaign } from './campaign.entity.js';
 
 /** Campaigns as operators see them. Methods run inside the caller's transaction. */
@@ -55,6 +56,8 @@ export class CampaignViews {
     const updateOf = new Map(updates.map((update) => [update.participationId, update]));
     return rounds.map((round) => {
       const version = versions.find(({ roundId }) => roundId === round.id);
+      const counted = updates.filter((update) => update.foldRoundId === round.id && isCounting(update));
+      const monitors = meanMonitors(counted.map(({ report }) => report));
       return {
         id: round.id,
         number: round.number,
@@ -66,6 +69,7 @@ export class CampaignViews {
         finishedAtMs: round.finishedAtMs,
         baseVersion: round.baseVersion,
         version: version === undefined ? null : versionView(version, scores),
+        ...(monitors === undefined ? {} : { monitors }),
         participations: participations
           .filter(({ roundId }) => roundId === round.id)
           .map((participation) => {
@@ -88,6 +92,7 @@ function participationView(
   update: Update | undefined,
   countedInRound: number | null,
 ): RoundView['participations'][number] {
-  const { patches = null, meanLoss = null, trainingMs = null } = update?.report ?? {};
-  return { id, siteName, state, code, patches, bytes: update?.bytes ?? null, countedInRound, meanLoss, trainingMs };
+  const { patches = null, meanLoss = null, trainingMs = null, monitors } = update?.report ?? {};
+  const figures = { patches, bytes: update?.bytes ?? null, countedInRound, meanLoss, trainingMs };
+  return { id, siteName, state, code, ...figures, ...(monitors === undefined ? {} : { monitors }) };
 }

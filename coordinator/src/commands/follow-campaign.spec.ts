@@ -1,7 +1,14 @@
 import { digestOfBytes } from '@consilium/shared/kernel';
-import { describeEvent } from './follow-campaign.js';
+import type { CampaignView } from '@consilium/shared/wire';
+import { describeCampaign, describeEvent } from './follow-campaign.js';
 
 const campaign = { campaignId: 'c', campaignName: 'lungs', atMs: 0 };
+
+const MONITORS = {
+  base: { patches: 4, restoration: [], scaleAccuracy: 0.25, modalityAccuracy: 1, featureRank: 2 },
+  trained: { patches: 4, restoration: [], scaleAccuracy: 0.5, modalityAccuracy: 0.75, featureRank: 3 },
+};
+const CHANGE = 'scale accuracy 0.25 → 0.50, modality accuracy 1.00 → 0.75, feature rank 2.0 → 3.0';
 
 describe('describeEvent', () => {
   it('says what happened on one line', () => {
@@ -39,5 +46,33 @@ describe('describeEvent', () => {
     expect(describeEvent({ ...event, score: poor })).toMatch(
       /skill 0\.001, has not learned yet: no better than a constant grey$/,
     );
+  });
+
+  it('tells the monitors of a universal model: a version’s beside its skill, a round’s at its end', () => {
+    const score = { restorationError: 0.06, constantError: 0.1, skill: 0.4, patches: 4 };
+    const event = { ...campaign, kind: 'score' as const, siteName: 'a', versionNumber: 3, score, monitors: MONITORS.base };
+    expect(describeEvent(event)).toMatch(/, skill 0\.400; scale accuracy 0\.25, modality accuracy 1\.00, feature rank 2\.0$/);
+    const round = { ...campaign, kind: 'round' as const, roundNumber: 2, state: 'finished' as const, monitors: MONITORS };
+    expect(describeEvent(round)).toBe(`round 2 finished; mean over the sites’ probes, from the base to the updates: ${CHANGE}`);
+  });
+});
+
+describe('describeCampaign', () => {
+  it('has a line for the monitors of each round that has any', () => {
+    const version = { number: 1, digest: digestOfBytes('x'), bytes: 1, scores: [] };
+    const times = { startedAtMs: null, finishedAtMs: null };
+    const round = { id: 'r', attempt: 1, state: 'finished' as const, code: null, ...times, baseVersion: 1, version: null };
+    const view: CampaignView = {
+      ...{ id: 'c', name: 'lungs', state: 'active', rounds: 2, finishedRounds: 1, createdAtMs: 0, code: null },
+      ...{ initialVersion: version, version },
+      roundViews: [
+        { ...round, number: 1, participations: [], monitors: MONITORS },
+        { ...round, number: 2, participations: [] },
+      ],
+    };
+    const [, first, monitors, second, ...rest] = describeCampaign(view);
+    expect([first, second]).toEqual(['  round 1  finished: ', '  round 2  finished: ']);
+    expect(monitors).toBe(`    mean over the sites’ probes, from the base to the updates: ${CHANGE}`);
+    expect(rest).toEqual([]);
   });
 });

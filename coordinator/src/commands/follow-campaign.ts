@@ -5,9 +5,12 @@ import {
   type CampaignState,
   type CampaignView,
   campaignViewSchema,
+  describeMonitorChange,
+  describeMonitors,
   describeRound,
   describeSkill,
   OPERATOR_NAMESPACE,
+  type UpdateMonitors,
 } from '@consilium/shared/wire';
 import { io } from 'socket.io-client';
 import { type OperatorLink, unreachable } from './operator-link.js';
@@ -67,7 +70,8 @@ export function describeEvent(event: CampaignEvent): string | undefined {
     case 'round': {
       const version = event.versionDigest === undefined ? '' : `, new version ${shortDigest(event.versionDigest)}`;
       const missing = event.missingSites === undefined ? '' : `, without ${event.missingSites.join(', ')}`;
-      return `${describeRound(event.roundNumber, event.place)} ${event.state}${event.code === undefined ? '' : ` (${event.code})`}${missing}${version}`;
+      const figures = event.monitors === undefined ? '' : `; ${describeMeans(event.monitors)}`;
+      return `${describeRound(event.roundNumber, event.place)} ${event.state}${event.code === undefined ? '' : ` (${event.code})`}${missing}${version}${figures}`;
     }
     case 'participation':
       return `round ${event.roundNumber}  ${event.siteName} ${event.state}${event.code === undefined ? '' : ` (${event.code})`}`;
@@ -76,15 +80,22 @@ export function describeEvent(event: CampaignEvent): string | undefined {
       const detail = phase === 'training' ? ` step ${step}/${steps}${loss === undefined ? '' : `, loss ${loss.toFixed(4)}`}` : '';
       return `round ${event.roundNumber}  ${event.siteName} ${phase}${detail}`;
     }
-    case 'score':
-      return `version ${event.versionNumber}  ${event.siteName} restoration error ${event.score.restorationError.toFixed(5)}, skill ${describeSkill(event.score)}`;
+    case 'score': {
+      const figures = event.monitors === undefined ? '' : `; ${describeMonitors(event.monitors)}`;
+      return `version ${event.versionNumber}  ${event.siteName} restoration error ${event.score.restorationError.toFixed(5)}, skill ${describeSkill(event.score)}${figures}`;
+    }
   }
 }
 
-/** A campaign on a few lines: the state, then a line per round. */
+/** The monitors of a round: of the base and of what the sites delivered. */
+function describeMeans({ base, trained }: UpdateMonitors): string {
+  return `mean over the sites’ probes, from the base to the updates: ${describeMonitorChange(base, trained)}`;
+}
+
+/** A campaign on a few lines: the state, then a line per round, and one of its monitors where it has any. */
 export function describeCampaign(view: CampaignView): string[] {
   const head = `${view.name}: ${view.state}${view.code === null ? '' : ` (${view.code})`}, ${view.finishedRounds} of ${view.rounds} rounds, version ${view.version.number} ${shortDigest(view.version.digest)}`;
-  const rounds = view.roundViews.map((round) => {
+  const rounds = view.roundViews.flatMap((round) => {
     const lasted =
       round.startedAtMs === null || round.finishedAtMs === null
         ? ''
@@ -95,7 +106,8 @@ export function describeCampaign(view: CampaignView): string[] {
       return `${siteName} ${state}${code === null ? '' : ` (${code})`}${loss}${later}`;
     });
     const attempt = round.attempt > 1 ? `, try ${round.attempt}` : '';
-    return `  ${describeRound(round.number, round.place)}${attempt}  ${round.state}${round.code === null ? '' : ` (${round.code})`}${lasted}: ${sites.join(', ')}`;
+    const line = `  ${describeRound(round.number, round.place)}${attempt}  ${round.state}${round.code === null ? '' : ` (${round.code})`}${lasted}: ${sites.join(', ')}`;
+    return round.monitors === undefined ? [line] : [line, `    ${describeMeans(round.monitors)}`];
   });
   const scores = view.version.scores.map(
     ({ siteName, score }) => `  version ${view.version.number}  ${siteName} skill ${describeSkill(score)}`,

@@ -9,6 +9,7 @@ import {
   partOfRound,
   placeOfRound,
   previousRoundOfPart,
+  type UpdateMonitors,
 } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
@@ -23,6 +24,7 @@ import type { ModelVersion } from '../models/model-version.entity.js';
 import { weightFileMetadata } from '../models/weight-file-metadata.js';
 import { BLOB_STORE, HOME } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
+import { meanMonitors } from '../updates/mean-monitors.js';
 import { UpdateLedger } from '../updates/update-ledger.js';
 import type { DeltaOrder, FoldOutcome } from '../aggregation/fold-files.js';
 import type { FoldRecipe } from '../aggregation/recipe.js';
@@ -44,6 +46,8 @@ interface FoldFacts {
   /** The version of the last round of the same part, whose state this round takes up; null in the first. */
   readonly before: ModelVersion | null;
   readonly updates: readonly UpdateToFold[];
+  /** The mean of the updates'; undefined where none reports any. */
+  readonly monitors: UpdateMonitors | undefined;
 }
 
 /** Turns a round's updates into the next model version: the blobs first, then one transaction for version and round. */
@@ -73,7 +77,8 @@ export class RoundFold {
       const carried = { stateDigest: state?.digest ?? null, stateBytes: state?.bytes ?? null };
       const defined = { deltaDigest: delta?.digest ?? null, deltaBytes: delta?.bytes ?? null };
       await this.models.append(records, { ...version, ...carried, ...defined });
-      return [await this.ledger.moveRound(records, campaign, round, 'finished', { versionDigest: digest })];
+      const { monitors } = facts;
+      return [await this.ledger.moveRound(records, campaign, round, 'finished', { versionDigest: digest, monitors })];
     });
   }
 
@@ -96,7 +101,8 @@ export class RoundFold {
         return { siteName, digest, patches, staleness: base.number - required(baseOf.get(madeFor), 'the base of an update') };
       });
       const before = await this.beforeIt(records, campaign, round.number, base);
-      return { campaign, roundNumber: round.number, base, before, updates: updates.sort(bySiteThenAge) };
+      const monitors = meanMonitors(counted.map(({ report }) => report));
+      return { campaign, roundNumber: round.number, base, before, updates: updates.sort(bySiteThenAge), monitors };
     });
   }
 

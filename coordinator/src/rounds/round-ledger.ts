@@ -1,5 +1,11 @@
 import { type Clock, type Digest, newId } from '@consilium/shared/kernel';
-import { type CampaignEvent, type ParticipationState, roundPlaceView, type RoundState } from '@consilium/shared/wire';
+import {
+  type CampaignEvent,
+  type ParticipationState,
+  roundPlaceView,
+  type RoundState,
+  type UpdateMonitors,
+} from '@consilium/shared/wire';
 import type { Campaign } from '../campaigns/campaign.entity.js';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager, In } from 'typeorm';
@@ -19,6 +25,8 @@ export interface RoundResult {
   readonly versionDigest?: Digest;
   /** Required sites that a failed round lacked. */
   readonly missingSites?: readonly string[];
+  /** Of the updates that made the version. */
+  readonly monitors?: UpdateMonitors | undefined;
 }
 
 export interface RoundToPlan {
@@ -163,7 +171,8 @@ export class RoundLedger {
     };
   }
 
-  private roundEvent(campaign: Campaign, round: Round, { versionDigest, missingSites }: RoundResult = {}): CampaignEvent {
+  private roundEvent(campaign: Campaign, round: Round, result: RoundResult = {}): CampaignEvent {
+    const { versionDigest, missingSites, monitors } = result;
     const place = roundPlaceView(campaign.plan, round.number);
     return {
       kind: 'round',
@@ -174,6 +183,7 @@ export class RoundLedger {
       ...(round.code === null ? {} : { code: round.code }),
       ...(versionDigest === undefined ? {} : { versionDigest }),
       ...(missingSites === undefined || missingSites.length === 0 ? {} : { missingSites: [...missingSites] }),
+      ...(monitors === undefined ? {} : { monitors }),
     };
   }
 

@@ -191,7 +191,9 @@ export class UpdateIntake {
         if (report.baseScore === undefined) return;
         await this.models.recordScore(records, base, site, report.baseScore);
         const names = { campaignId: campaign.id, campaignName: campaign.name, siteName: site.name };
-        events.push({ kind: 'score', ...names, atMs, versionNumber: round.baseVersion, score: report.baseScore });
+        const { baseScore: score, monitors } = report;
+        const seen = { score, ...(monitors === undefined ? {} : { monitors: monitors.base }) };
+        events.push({ kind: 'score', ...names, atMs, versionNumber: round.baseVersion, ...seen });
       },
     });
     this.events.publish(events);

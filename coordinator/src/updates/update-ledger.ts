@@ -5,6 +5,10 @@ import { Update } from './update.entity.js';
 /** States in which an update counts in the round that it names. */
 const COUNTING = ['accepted', 'released'] as const;
 
+export function isCounting({ state }: Pick<Update, 'state'>): boolean {
+  return COUNTING.some((counting) => counting === state);
+}
+
 /** Which updates count in which round. Methods run inside the caller's transaction. */
 @Injectable()
 export class UpdateLedger {

@@ -3,6 +3,7 @@ export * from './campaign-plan.js';
 export * from './fields.js';
 export * from './genesis-transforms.js';
 export * from './model-passport.js';
+export * from './monitor-words.js';
 export * from './objective-plan.js';
 export * from './operator-events.js';
 export * from './parse.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { digestField, nameField } from './fields.js';
-import { probeScoreSchema, progressSchema } from './reports.js';
+import { monitorsSchema, probeScoreSchema, progressSchema, updateMonitorsSchema } from './reports.js';
 
 /** Socket.io namespace of operators; `auth: { token }`. The coordinator emits "campaign:event" with a {@link CampaignEvent}. */
 export const OPERATOR_NAMESPACE = '/operator';
@@ -55,6 +55,8 @@ export const campaignEventSchema = z.discriminatedUnion('kind', [
     code: z.string().optional(),
     /** Required sites that a failed round lacked. */
     missingSites: z.array(nameField).optional(),
+    /** Of a finished round of a Universal Model: the mean of its updates. */
+    monitors: updateMonitorsSchema.optional(),
   }),
   z.object({
     ...campaignReference,
@@ -77,6 +79,8 @@ export const campaignEventSchema = z.discriminatedUnion('kind', [
     siteName: nameField,
     versionNumber: z.int(),
     score: probeScoreSchema,
+    /** Of the same version, where the site reported them with an update. */
+    monitors: monitorsSchema.optional(),
   }),
 ]);
 export type CampaignEvent = z.infer<typeof campaignEventSchema>;
@@ -104,6 +108,8 @@ export const participationViewSchema = z.object({
   countedInRound: z.int().nullable(),
   meanLoss: z.number().nullable(),
   trainingMs: z.number().nullable(),
+  /** Of a Universal Model, as the site reported them with its update. */
+  monitors: updateMonitorsSchema.optional(),
 });
 
 export const scoreViewSchema = z.object({ siteName: nameField, score: probeScoreSchema });
@@ -130,6 +136,8 @@ export const roundViewSchema = z.object({
   baseVersion: z.int(),
   /** The version this round produced. */
   version: versionViewSchema.nullable(),
+  /** Of a Universal Model: the mean of the updates that count in this round, weighted by the patches of the sites' probes. */
+  monitors: updateMonitorsSchema.optional(),
   participations: z.array(participationViewSchema),
 });
 export type RoundView = z.infer<typeof roundViewSchema>;

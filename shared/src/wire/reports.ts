@@ -47,6 +47,10 @@ export const monitorsSchema = z.strictObject({
 });
 export type Monitors = z.infer<typeof monitorsSchema>;
 
+/** Of the base that training began with, and of what is delivered. */
+export const updateMonitorsSchema = z.strictObject({ base: monitorsSchema, trained: monitorsSchema });
+export type UpdateMonitors = z.infer<typeof updateMonitorsSchema>;
+
 /** What steps show beside their loss, means over their patches. */
 export const stepFiguresSchema = z.strictObject({
   restorationError: z.number().min(0).optional(),
@@ -73,8 +77,8 @@ export const updateReportSchema = z.strictObject({
   deltaNorm: z.number().min(0).optional(),
   /** What the number format took from what was to be delivered, as a share of its norm. */
   encodingError: z.number().min(0).optional(),
-  /** Of a Universal Model, on the frozen probe: the base, and what is delivered. */
-  monitors: z.strictObject({ base: monitorsSchema, trained: monitorsSchema }).optional(),
+  /** Of a Universal Model, on the frozen probe. */
+  monitors: updateMonitorsSchema.optional(),
 });
 export type UpdateReport = z.infer<typeof updateReportSchema>;
 

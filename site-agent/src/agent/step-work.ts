@@ -1,12 +1,4 @@
-import {
-  type AlarmClock,
-  FederationError,
-  formatBytes,
-  formatDuration,
-  formatShare,
-  invariant,
-  shortDigest,
-} from '@consilium/shared/kernel';
+import { type AlarmClock, FederationError, formatBytes, formatDuration, invariant, shortDigest } from '@consilium/shared/kernel';
 import { describeRound, describeSkill, partOfRound, type Progress, roundPlaceView, stepsOfRound } from '@consilium/shared/wire';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import type { Log } from '@consilium/shared/terminal';
@@ -16,6 +8,7 @@ import type { AgentJournal } from './agent-journal.js';
 import { AGENT_PHASES, type AgentPhase, type StatusBoard } from './agent-status.js';
 import { makeByDelta } from './make-by-delta.js';
 import { controlOf, type Step } from './next-step.js';
+import { describeTrained } from './round-words.js';
 import type { SiteFiles } from './site-files.js';
 import { sweepFolders } from './sweep-folders.js';
 import type { TransferHooks, WeightTransfer } from './weight-transfer.js';
@@ -139,15 +132,9 @@ export class StepWork {
       this.report({ participationId, phase: 'training', step, steps, loss, figures, share: Math.min(1, step / steps) });
     });
     invariant(result.kind === 'pretrain', 'the trainer answered another order');
-    const { updatePath: path, digest, bytes, report, peakResidentBytes } = result;
+    const { updatePath: path, digest, bytes, report } = result;
     journal.change(participationId, { phase: 'trained', update: { path, digest, bytes, report } });
-    const { baseScore, meanLoss, trainingMs, waitedMs } = report;
-    log.info(
-      `round ${plan.roundNumber}: ${isGradient ? 'done' : 'trained'} in ${formatDuration(trainingMs)}, mean loss ${meanLoss.toFixed(4)}` +
-        (baseScore === undefined ? '' : `, skill of the base ${describeSkill(baseScore)}`) +
-        (waitedMs === undefined ? '' : `, ${formatShare(waitedMs / Math.max(1, trainingMs))} of the time waiting for patches`) +
-        (peakResidentBytes === undefined ? '' : `, at most ${formatBytes(peakResidentBytes)} of memory`),
-    );
+    log.info(describeTrained(plan, result));
   }
 
   private async upload({ record, update }: StepOf<'upload'>, signal: AbortSignal): Promise<void> {

@@ -3,7 +3,14 @@ import { Command } from 'commander';
 import { FederationError, formatDuration, shortDigest } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
 import { writeFileWhole } from '@consilium/shared/weights';
-import { type GroupScore, LEAST_SKILL, learningWords, type ProbeScore, VOXEL_TREATMENTS } from '@consilium/shared/wire';
+import {
+  type GroupScore,
+  LEAST_SKILL,
+  learningWords,
+  type Monitors,
+  type ProbeScore,
+  VOXEL_TREATMENTS,
+} from '@consilium/shared/wire';
 import { indexCollection } from '../collection/index-collection.js';
 import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
@@ -124,7 +131,7 @@ function summaryOf(recipe: PretrainRecipe, { modelPath, history }: RecipeResult)
 const ENDINGS = { steps: 'all steps done', minutes: 'time is up', 'early-stop': 'the validation loss stopped falling' } as const;
 
 function describeSummary({ name, volumes, outcome, startedFrom }: PretrainSummary, folder: PretrainFolder): string {
-  const { steps, epochs, stopped, bestStep, bestValidationLoss, score, trainingMs } = outcome;
+  const { steps, epochs, stopped, bestStep, bestValidationLoss, score, monitors, trainingMs } = outcome;
   const start = startedFrom === SCRATCH ? 'from scratch' : `from ${shortDigest(startedFrom)}`;
   return [
     '',
@@ -134,6 +141,7 @@ function describeSummary({ name, volumes, outcome, startedFrom }: PretrainSummar
       ? []
       : [`best at step ${bestStep}, validation loss ${bestValidationLoss?.toFixed(5)}`, '', ...describeScore(score)]),
     ...describeLearning(score),
+    ...(monitors === undefined ? [] : ['', ...describeHeads(monitors)]),
     '',
     `model    ${folder.modelFile}`,
     `curves   ${folder.curvesPicture}`,
@@ -166,4 +174,21 @@ function describeScore({ skill, groups = [] }: ProbeScore): string[] {
     'Skill (0: no better than the best constant grey, 1: perfect)',
     formatTable(['', 'all voxels', ...VOXEL_TREATMENTS], rows),
   ];
+}
+
+/** The monitors of a universal model beside how to read them; restoration is in the skills. */
+function describeHeads({ patches, scaleAccuracy, modalityAccuracy, featureRank }: Monitors): string[] {
+  const accuracy = (name: string, value: number | undefined, reading: string): string[][] =>
+    value === undefined ? [] : [[name, value.toFixed(3), reading]];
+  const rows = [
+    ...accuracy('scale accuracy', scaleAccuracy, 'the scale classifier; chance is 1 / number of scales'),
+    ...accuracy(
+      'modality accuracy',
+      modalityAccuracy,
+      'the adversary; 0.5 to 0.6 is aimed at where both modalities are held out',
+    ),
+    ['feature rank', featureRank.toFixed(2), 'compare it between validations: one that falls towards 1 is a collapse'],
+  ];
+  const table = formatTable(['monitor', 'value', 'how to read it'], rows, { align: ['left', 'right', 'left'] });
+  return [`Monitors on ${patches} validation pairs`, table];
 }

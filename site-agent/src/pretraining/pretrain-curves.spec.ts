@@ -48,4 +48,36 @@ describe('the curves of a pretraining', () => {
     expect(curvesTable([]).split('\n')).toHaveLength(2);
     expect(curvesPicture({ recipe: 'demo', validations: [] })).not.toContain('NaN');
   });
+
+  describe('of a universal model', () => {
+    const monitored = (step: number, modalityAccuracy: number | undefined): PretrainValidation => ({
+      ...validation(step, 0.5),
+      monitors: { patches: 4, restoration: [], scaleAccuracy: 0.25, modalityAccuracy, featureRank: step / 8 },
+    });
+    const course = [monitored(10, 1), monitored(20, 0.5)];
+
+    it('have columns and charts of the monitors', () => {
+      const [head, ...rows] = curvesTable(course).trimEnd().split('\n');
+      expect(head).toMatch(/,skill_out-painted,scale_accuracy,modality_accuracy,feature_rank$/);
+      expect(rows.map((row) => row.split(',').slice(-3))).toEqual([
+        ['0.25', '1', '1.25'],
+        ['0.25', '0.5', '2.5'],
+      ]);
+      const svg = curvesPicture({ recipe: 'demo', validations: course });
+      for (const words of ['scale accuracy', 'modality accuracy', 'feature rank']) expect(svg).toContain(words);
+      expect(svg).toContain('viewBox="0 0 720 1680"'); // four charts
+    });
+
+    it('have no line of a head that it lacks', () => {
+      const svg = curvesPicture({ recipe: 'demo', validations: [monitored(10, undefined)] });
+      expect(svg).toContain('scale accuracy');
+      expect(svg).not.toContain('modality accuracy');
+    });
+
+    it('are the only ones with any of this', () => {
+      const svg = curvesPicture({ recipe: 'demo', validations });
+      expect(svg).toContain('viewBox="0 0 720 840"');
+      expect(curvesTable(validations) + svg).not.toMatch(/accuracy|rank/);
+    });
+  });
 });

@@ -1,6 +1,6 @@
-import { type ProbeScore, VOXEL_TREATMENTS } from '@consilium/shared/wire';
+import { type Monitors, type ProbeScore, VOXEL_TREATMENTS } from '@consilium/shared/wire';
 import { writeFileWhole } from '@consilium/shared/weights';
-import { chartFile, type Series } from '../evaluation/html/line-chart.js';
+import { chartFile, type LineChart, type Series } from '../evaluation/html/line-chart.js';
 import type { PretrainFolder } from './pretrain-folder.js';
 import type { PretrainHistory, PretrainValidation } from './pretrain-history.js';
 
@@ -20,7 +20,22 @@ function skillOf(
   return groups.find((group) => group.modality === modality && group.treatment === treatment)?.skill;
 }
 
-/** Writes curves.csv and curves.svg: losses and skills over the steps, a row for each validation. */
+type Monitored = (monitors: Monitors) => number | undefined;
+
+const ACCURACIES: Readonly<Record<string, Monitored>> = {
+  scale: ({ scaleAccuracy }) => scaleAccuracy,
+  modality: ({ modalityAccuracy }) => modalityAccuracy,
+};
+
+/** Figures of a universal model, by the names of their columns. */
+const MONITORS: Readonly<Record<string, Monitored>> = {
+  ...Object.fromEntries(Object.entries(ACCURACIES).map(([name, pick]) => [`${name}_accuracy`, pick])),
+  feature_rank: ({ featureRank }) => featureRank,
+};
+
+/**
+ * Writes curves.csv and curves.svg: losses, skills and the monitors of a universal model over the steps, a row for each validation.
+ */
 export async function writeCurves(
   folder: PretrainFolder,
   history: Pick<PretrainHistory, 'recipe' | 'validations'>,
@@ -30,6 +45,7 @@ export async function writeCurves(
 }
 
 export function curvesTable(validations: readonly PretrainValidation[]): string {
+  const columns = Object.entries(validations.some(isMonitored) ? MONITORS : {});
   const head = [
     'step',
     'epoch',
@@ -37,9 +53,14 @@ export function curvesTable(validations: readonly PretrainValidation[]): string 
     'validation_loss',
     'learning_rate',
     ...Object.keys(SKILLS).map((name) => `skill_${name}`),
+    ...columns.map(([name]) => name),
   ];
-  const rows = validations.map(({ step, epoch, trainingLoss, loss, learningRate, score }) =>
-    [step, epoch, trainingLoss, loss, learningRate, ...Object.values(SKILLS).map((pick) => pick(score))]
+  const rows = validations.map(({ step, epoch, trainingLoss, loss, learningRate, score, monitors }) =>
+    [
+      ...[step, epoch, trainingLoss, loss, learningRate],
+      ...Object.values(SKILLS).map((pick) => pick(score)),
+      ...columns.map(([, pick]) => monitors && pick(monitors)),
+    ]
       .map((value) => (value === undefined || value === null ? '' : String(Number(value.toPrecision(6)))))
       .join(','),
   );
@@ -49,7 +70,14 @@ export function curvesTable(validations: readonly PretrainValidation[]): string 
 /** A model that starts far off would flatten all that follows: lower skills are drawn here. */
 const LEAST_SKILL = -0.2;
 
-/** Two charts, one below the other: losses, then skills. Standalone SVG. */
+function isMonitored({ monitors }: PretrainValidation): boolean {
+  return monitors !== undefined;
+}
+
+/**
+ * Charts one below the other: losses, skills, and of a universal model how often heads tell scale and modality, and the rank of its
+ * features. Standalone SVG.
+ */
 export function curvesPicture({ recipe, validations }: Pick<PretrainHistory, 'recipe' | 'validations'>): string {
   const line = (name: string, value: (validation: PretrainValidation) => number | null | undefined): Series => ({
     name,
@@ -62,9 +90,21 @@ export function curvesPicture({ recipe, validations }: Pick<PretrainHistory, 're
   const skills = Object.entries(SKILLS)
     .map(([name, pick]) => line(`skill, ${name}`, ({ score }) => atLeast(LEAST_SKILL, pick(score))))
     .filter(({ points }) => points.length > 0);
-  return chartFile(`Pretraining ${recipe}: losses and restoration skill over the steps`, [
-    { title: `${recipe}: losses`, xLabel: 'step', yLabel: 'loss', series: losses },
-    { title: `${recipe}: restoration skill`, xLabel: 'step', yLabel: 'skill', series: skills },
+  const accuracies = Object.entries(ACCURACIES)
+    .map(([name, pick]) => line(`${name} accuracy`, ({ monitors }) => monitors && pick(monitors)))
+    .filter(({ points }) => points.length > 0);
+  const ranks = [line('feature rank', ({ monitors }) => monitors?.featureRank)];
+  const chart = (what: string, yLabel: string, series: readonly Series[]): LineChart => ({
+    title: `${recipe}: ${what}`,
+    xLabel: 'step',
+    yLabel,
+    series,
+  });
+  return chartFile(`Pretraining ${recipe}: its course over the steps`, [
+    chart('losses', 'loss', losses),
+    chart('restoration skill', 'skill', skills),
+    ...(accuracies.length > 0 ? [chart('accuracy of the heads', 'accuracy', accuracies)] : []),
+    ...(validations.some(isMonitored) ? [chart('effective rank of the features', 'rank', ranks)] : []),
   ]);
 }
 

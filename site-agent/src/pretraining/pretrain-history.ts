@@ -1,5 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { digestField, probeScoreSchema } from '@consilium/shared/wire';
+import { digestField, monitorsSchema, probeScoreSchema } from '@consilium/shared/wire';
 import { z } from 'zod';
 import { readRecord } from '../training/round-folder.js';
 
@@ -17,6 +17,8 @@ const validationSchema = z.object({
   lossSum: z.number(),
   trainingMs: z.number(),
   score: probeScoreSchema,
+  /** Of a universal model, on the same pairs. */
+  monitors: monitorsSchema.optional(),
 });
 
 /** One look at the validation pairs. */
@@ -33,6 +35,8 @@ const outcomeSchema = z.object({
   bestValidationLoss: z.number().nullable(),
   /** Of these weights on the validation pairs. */
   score: probeScoreSchema.nullable(),
+  /** Of these weights, of a universal model with validation. */
+  monitors: monitorsSchema.optional(),
   /** Whether it restores clearly better than a constant grey, or some groups of voxels alone; null without validation. */
   learned: z.enum(['no', 'partly', 'yes']).nullable(),
   meanLoss: z.number(),

@@ -111,6 +111,7 @@ async function deliver(
     bestStep: best?.step ?? state.step,
     bestValidationLoss: best?.loss ?? null,
     score: best?.score ?? null,
+    ...(best?.monitors === undefined ? {} : { monitors: best.monitors }),
     learned: best === undefined ? null : learningOf(best.score),
     meanLoss: state.lossSum / state.step,
     trainingMs: Math.round(state.trainingMs),

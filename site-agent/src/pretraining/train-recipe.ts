@@ -1,12 +1,12 @@
 /** The course of a pretraining: steps up to the next validation, validation, and what it says about the steps after it. */
 import { writeSafetensors } from '@consilium/shared/weights';
-import { describeSkill } from '@consilium/shared/wire';
+import { describeMonitors, describeSkill } from '@consilium/shared/wire';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { CheckpointStore } from '../training/checkpoint.js';
 import { DataWait } from '../training/data-wait.js';
+import { lookAtProbe } from '../training/monitor-probe.js';
 import type { BatchSource } from '../training/patch-batch.js';
 import { writeRecord } from '../training/round-folder.js';
-import { scoreProbe } from '../training/score-version.js';
 import { obeyStop, train, type TrainingState, UNTRAINED } from '../training/train.js';
 import type { Pretraining } from './open-pretraining.js';
 import type { PretrainFolder } from './pretrain-folder.js';
@@ -128,7 +128,7 @@ async function saveCheckpoint({ checkpoints, pretraining: { learner } }: RecipeT
 async function addValidation(training: RecipeTraining, history: PretrainHistory, state: TrainingState): Promise<PretrainHistory> {
   const { recipe, clock, context, folder, pretraining } = training;
   const { learner, validationBatches } = pretraining;
-  const score = await scoreProbe(learner, pretraining.validationPairs(), context.stop, (done) =>
+  const { score, monitors } = await lookAtProbe(learner, recipe.objective, pretraining.validationPairs(), context.stop, (done) =>
     context.report('validating', done, validationBatches),
   );
   const before = recipeOutlook(history.validations, recipe.training, clock);
@@ -145,6 +145,7 @@ async function addValidation(training: RecipeTraining, history: PretrainHistory,
     lossSum: state.lossSum,
     trainingMs: state.trainingMs,
     score,
+    ...(monitors === undefined ? {} : { monitors }),
   };
   const extended = { ...history, validations: [...history.validations, validation] };
   await writeRecord(folder.historyFile, extended);
@@ -152,7 +153,8 @@ async function addValidation(training: RecipeTraining, history: PretrainHistory,
   return extended;
 }
 
-function describeValidation({ epoch, step, loss, score }: PretrainValidation, isBest: boolean): string {
+function describeValidation({ epoch, step, loss, score, monitors }: PretrainValidation, isBest: boolean): string {
   const when = `epoch ${Number(epoch.toFixed(2))}, step ${step}`;
-  return `${when}: validation loss ${loss.toFixed(5)}${isBest ? ', the best so far' : ''}; skill ${describeSkill(score)}`;
+  const heads = monitors === undefined ? '' : `; ${describeMonitors(monitors)}`;
+  return `${when}: validation loss ${loss.toFixed(5)}${isBest ? ', the best so far' : ''}; skill ${describeSkill(score)}${heads}`;
 }

@@ -1,75 +1,89 @@
-/** The monitors of the Universal Model (spec C5) on a site's frozen probe: docs/guides/universal-model.md says how to read them. */
+/** The monitors of the Universal Model (spec C5) on a probe: docs/guides/universal-model.md says how to read them. */
 import { required } from '@consilium/shared/kernel';
-import type { Monitors } from '@consilium/shared/wire';
-import { voxelsOf } from './batch-passes.js';
+import type { Monitors, ObjectivePlan, ProbeScore } from '@consilium/shared/wire';
 import { effectiveRank } from './effective-rank.js';
 import type { PatchObservation } from './observe-patches.js';
-import { MODALITY_CLASSES, type PatchBatch } from './patch-batch.js';
-import { letEventsIn, obeyStop } from './train.js';
+import { MODALITY_CLASSES, type PatchBatch, type PatchLabels, type ProbeBatch } from './patch-batch.js';
+import { type Restorer, scoreProbe, scoreRestored } from './score-version.js';
 
 /** The part of a learner that monitoring needs. */
 export interface Observed {
   observe(batch: PatchBatch): PatchObservation;
 }
 
-/** All monitors from one way through the network; the batches have labels. Sums are in 64 bits. */
-export async function monitorProbe(learner: Observed, probe: readonly PatchBatch[], stop: AbortSignal): Promise<Monitors> {
-  const restoration = MODALITY_CLASSES.map(() => new RestorationSums());
-  const scale = new Hits();
-  const modality = new Hits();
-  const features: Float32Array[] = [];
-  let patches = 0;
-  for (const batch of probe) {
-    obeyStop(stop);
-    const labels = required(batch.labels, 'the labels of a probe');
-    const seen = learner.observe(batch);
-    const voxels = voxelsOf(batch.sizeVoxels);
-    for (const [i, label] of labels.modality.entries()) {
-      const part = (values: Float32Array): Float32Array => values.subarray(i * voxels, (i + 1) * voxels);
-      restoration[label]?.add(part(seen.restored), part(batch.target));
-    }
-    scale.add(seen.scale, labels.scale);
-    modality.add(seen.modality, labels.modality);
-    features.push(seen.features);
-    patches += batch.patches;
-    await letEventsIn();
-  }
-  return {
-    patches,
-    restoration: MODALITY_CLASSES.flatMap((name, label) => restoration[label]?.score(name) ?? []),
-    scaleAccuracy: scale.share,
-    modalityAccuracy: modality.share,
-    featureRank: effectiveRank(Float32Array.from(features.flatMap((values) => [...values])), patches),
-  };
+/** What one way through a probe shows. */
+export interface ProbeLook {
+  readonly score: ProbeScore;
+  /** Of a model with heads only. */
+  readonly monitors?: Monitors | undefined;
 }
 
-/** Errors of the restored patches of one modality, and of their best constant. */
-class RestorationSums {
-  private patches = 0;
-  private voxels = 0;
-  private squaredError = 0;
-  private target = 0;
-  private targetSquared = 0;
+/** Patches whose features the rank is of, at most: its time grows with the cube of their number, and it cannot be stopped. */
+const MOST_RANKED_PATCHES = 512;
 
-  add(restored: Float32Array, target: Float32Array): void {
-    for (let i = 0; i < target.length; i++) {
-      const wanted = target[i] as number;
-      const error = (restored[i] as number) - wanted;
-      this.squaredError += error * error;
-      this.target += wanted;
-      this.targetSquared += wanted * wanted;
-    }
-    this.voxels += target.length;
-    this.patches += 1;
+/** The score of a probe, and for a universal objective its monitors, from one way through the network. */
+export async function lookAtProbe(
+  learner: Observed & Restorer,
+  { kind }: Pick<ObjectivePlan, 'kind'>,
+  probe: Iterable<ProbeBatch>,
+  stop: AbortSignal,
+  onBatch?: (batches: number) => void,
+): Promise<ProbeLook> {
+  if (kind === 'universal-model') return monitorProbe(learner, probe, stop, onBatch);
+  return { score: await scoreProbe(learner, probe, stop, onBatch) };
+}
+
+/** Score and monitors from one way through the network; the batches have labels. */
+export async function monitorProbe(
+  learner: Observed,
+  probe: Iterable<ProbeBatch>,
+  stop: AbortSignal,
+  onBatch?: (batches: number) => void,
+): Promise<Required<ProbeLook>> {
+  const heads = new HeadSums();
+  const restore = (batch: ProbeBatch): Float32Array => {
+    const seen = learner.observe(batch);
+    heads.add(seen, required(batch.labels, 'the labels of a probe'));
+    return seen.restored;
+  };
+  const score = await scoreRestored(restore, probe, stop, onBatch);
+  return { score, monitors: heads.monitorsBeside(score) };
+}
+
+/** What heads and features say, over all batches. */
+class HeadSums {
+  private readonly scale = new Hits();
+  private readonly modality = new Hits();
+  private readonly patchesOf = MODALITY_CLASSES.map(() => 0);
+  private readonly features: Float32Array[] = [];
+  private rankedPatches = 0;
+
+  add(seen: PatchObservation, labels: PatchLabels): void {
+    this.scale.add(seen.scale, labels.scale);
+    this.modality.add(seen.modality, labels.modality);
+    for (const label of labels.modality) this.patchesOf[label] = (this.patchesOf[label] ?? 0) + 1;
+    const patches = labels.modality.length;
+    const ranked = Math.min(patches, MOST_RANKED_PATCHES - this.rankedPatches);
+    this.features.push(seen.features.subarray(0, (seen.features.length / patches) * ranked));
+    this.rankedPatches += ranked;
   }
 
-  score(modality: Monitors['restoration'][number]['modality']): Monitors['restoration'] {
-    if (this.patches === 0) return [];
-    const mean = this.target / this.voxels;
-    const constantError = Math.max(0, this.targetSquared / this.voxels - mean * mean);
-    const restorationError = this.squaredError / this.voxels;
-    const skill = constantError > 0 ? 1 - restorationError / constantError : 0;
-    return [{ modality, patches: this.patches, restorationError, constantError, skill }];
+  monitorsBeside({ patches, groups = [] }: ProbeScore): Monitors {
+    const restoration = MODALITY_CLASSES.flatMap((modality, label): Monitors['restoration'] => {
+      const group = groups.find((one) => one.modality === modality && one.treatment === undefined);
+      if (group === undefined) return [];
+      const { restorationError, constantError, skill } = group;
+      return [{ modality, patches: required(this.patchesOf[label], 'a count'), restorationError, constantError, skill }];
+    });
+    const values = Float32Array.from(this.features.flatMap((part) => [...part]));
+    const featureRank = effectiveRank(values, this.rankedPatches);
+    return {
+      patches,
+      restoration,
+      scaleAccuracy: this.scale.share,
+      modalityAccuracy: this.modality.share,
+      featureRank,
+    };
   }
 }
 

@@ -4,15 +4,13 @@
  */
 import { algorithmOf, type Digest, digestOfJson, required } from '@consilium/shared/kernel';
 import { type WeightSet, writeEncoded } from '@consilium/shared/weights';
-import { type Monitors, partOfRound, patchesPerStep, type ProbeScore, probeScoreSchema } from '@consilium/shared/wire';
-import { z } from 'zod';
+import { partOfRound, patchesPerStep } from '@consilium/shared/wire';
 import { campaignStateFile, siteFolder } from '../config/site-folder.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PretrainOrder, PretrainResult } from '../trainer/trainer-messages.js';
 import { isAdversary, lacksAdversary } from './adversary-share.js';
 import { executeAdversaryRound } from './adversary-round.js';
 import { readControl, readVersion, withSiteLocal } from './base-weights.js';
-import { openProbe } from './batch-feed.js';
 import { CheckpointStore } from './checkpoint.js';
 import { StepLeader } from './data-parallel/lead-steps.js';
 import { DataWait } from './data-wait.js';
@@ -21,20 +19,17 @@ import { type KeptState, keptParts, readKeptState, writeKeptState } from './kept
 import type { Learner } from './learner.js';
 import { roundRule } from './local-rules/round-rule.js';
 import { makeUpdate } from './make-update.js';
+import type { ProbeLook } from './monitor-probe.js';
 import { openRoundLearner } from './open-round-learner.js';
 import { openRoundFeed } from './round-feed.js';
-import { prepareFolder, readRecord, type RoundFolder, roundFolder, writeRecord } from './round-folder.js';
-import { monitorBase, monitorTrained } from './round-probe.js';
+import { prepareFolder, type RoundFolder, roundFolder } from './round-folder.js';
+import { lookAtBase, monitorTrained } from './round-probe.js';
 import { finishRound, readFinished, updateMetadata } from './round-result.js';
 import { rateInRound } from './schedules/round-rate.js';
-import { probeStream } from './score-order.js';
-import { scoreProbe } from './score-version.js';
 import { loadCollection, modalitiesOf, type SiteCollection } from './site-collection.js';
 import { train, type TrainingState, UNTRAINED } from './train.js';
 
 const MINUTE_MS = 60_000;
-
-const baseScoreSchema = z.object({ work: z.string(), score: probeScoreSchema });
 
 /** What the steps of a round share. */
 interface Round {
@@ -113,24 +108,11 @@ async function trainRound(round: Round): Promise<PretrainResult> {
   const { order, learner, base, kept, mean, checkpoints } = round;
   learner.loadWeights(base);
   learner.setGradientRule(roundRule({ plan: order.plan, base, mean, own: kept.control }));
-  const baseScore = await scoreBase(round);
-  const baseMonitors = await monitorBase({ ...round, plan: order.plan });
+  const baseLook = await lookAtBase({ ...round, plan: order.plan });
   const state = await trainSteps(round, await resume(round));
-  const result = await deliver(round, state, baseScore, baseMonitors);
+  const result = await deliver(round, state, baseLook);
   await checkpoints.clear();
   return result;
-}
-
-/** The base on the frozen probe, measured once per round. */
-async function scoreBase({ order: { plan }, context, folder, collection, learner, work }: Round): Promise<ProbeScore> {
-  const known = await readRecord(folder.baseScoreFile, baseScoreSchema);
-  if (known?.work === work) return known.score;
-  const { patch, objective, probe: probePlan } = plan;
-  const { volumes } = collection;
-  const probe = await openProbe({ volumes, patch, objective, patches: probePlan.patches, streamName: probeStream(plan.seed) });
-  const score = await scoreProbe(learner, probe, context.stop, (done) => context.report('scoring', done, probe.length));
-  await writeRecord(folder.baseScoreFile, { work, score });
-  return score;
 }
 
 /** Puts the learner where the newest checkpoint left off; the base is loaded already. */
@@ -180,12 +162,7 @@ async function trainSteps(round: Round, from: TrainingState): Promise<TrainingSt
 }
 
 /** Writes the update, what the site will keep, and last of all the record that makes this attempt a finished one. */
-async function deliver(
-  round: Round,
-  state: TrainingState,
-  baseScore: ProbeScore,
-  baseMonitors: Monitors | undefined,
-): Promise<PretrainResult> {
+async function deliver(round: Round, state: TrainingState, baseLook: ProbeLook): Promise<PretrainResult> {
   const { order, context, folder, planDigest, collection, base, kept, mean, learner } = round;
   const { plan } = order;
   const patches = state.step * patchesPerStep(plan.training);
@@ -193,7 +170,7 @@ async function deliver(
   const average = learner.readAverage();
   const trained = average ?? last;
   if (average !== undefined) learner.loadWeights(average); // it is what is delivered that is looked at
-  const monitors = await monitorTrained({ plan, context, collection, learner }, baseMonitors);
+  const monitors = await monitorTrained({ plan, context, collection, learner }, baseLook.monitors);
   const leavesOut = lacksAdversary(plan.objective, collection.volumes) ? isAdversary : undefined;
   const { tensors, next, figures } = makeUpdate({ plan, base, kept, mean, trained, last, steps: state.step, leavesOut });
   const keeps = Object.values(next).some((part) => part !== undefined);
@@ -208,7 +185,7 @@ async function deliver(
     trainingMs: Math.round(state.trainingMs),
     waitedMs: Math.round(state.waitedMs),
     volumes: collection.volumes.length,
-    baseScore,
+    baseScore: baseLook.score,
     ...figures,
     ...(monitors === undefined ? {} : { monitors }),
   };

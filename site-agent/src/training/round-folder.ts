@@ -15,7 +15,6 @@ export interface RoundFolder {
   /** Written last: its presence says that the update is whole. */
   readonly resultFile: string;
   readonly baseScoreFile: string;
-  readonly baseMonitorsFile: string;
   /** The passes that steps are computed in, where memory is scarce. */
   readonly memoryFile: string;
 }
@@ -29,7 +28,6 @@ export function roundFolder(roundsFolder: string, participationId: string): Roun
     stateFile: join(path, 'state.safetensors'),
     resultFile: join(path, 'result.json'),
     baseScoreFile: join(path, 'base-score.json'),
-    baseMonitorsFile: join(path, 'base-monitors.json'),
     memoryFile: join(path, 'memory.json'),
   };
 }

@@ -1,26 +1,26 @@
 import type { Digest } from '@consilium/shared/kernel';
-import { type Monitors, monitorsSchema, type RoundPlan } from '@consilium/shared/wire';
+import { type Monitors, monitorsSchema, probeScoreSchema, type RoundPlan } from '@consilium/shared/wire';
 import { z } from 'zod';
 import type { OrderContext } from '../trainer/order-context.js';
 import { openProbe } from './batch-feed.js';
 import type { Learner } from './learner.js';
-import { monitorProbe } from './monitor-probe.js';
-import type { PatchBatch } from './patch-batch.js';
+import { lookAtProbe, monitorProbe, type ProbeLook } from './monitor-probe.js';
+import type { ProbeBatch } from './patch-batch.js';
 import { readRecord, type RoundFolder, writeRecord } from './round-folder.js';
-import { probeStream } from './score-order.js';
 import type { SiteCollection } from './site-collection.js';
 
-const recordSchema = z.object({ work: z.string(), monitors: monitorsSchema });
+const recordSchema = z.object({ work: z.string(), score: probeScoreSchema, monitors: monitorsSchema.optional() });
 
-/** The site's frozen probe of a campaign, as every round opens it. */
+/** The site's frozen probe of a campaign, as every round and every score opens it. */
 export function openCampaignProbe(
   { patch, objective, probe, seed }: Pick<RoundPlan, 'patch' | 'objective' | 'probe' | 'seed'>,
-  { volumes }: SiteCollection,
-): Promise<PatchBatch[]> {
-  return openProbe({ volumes, patch, objective, patches: probe.patches, streamName: probeStream(seed) });
+  { volumes }: Pick<SiteCollection, 'volumes'>,
+): Promise<ProbeBatch[]> {
+  // The campaign's seed names the probe, the round does not: it stays frozen.
+  return openProbe({ volumes, patch, objective, patches: probe.patches, streamName: `${seed}/probe` });
 }
 
-export interface MonitoredRound {
+export interface ProbedRound {
   readonly plan: RoundPlan;
   readonly context: OrderContext;
   readonly folder: RoundFolder;
@@ -30,24 +30,26 @@ export interface MonitoredRound {
   readonly work: Digest;
 }
 
-/** The monitors of the base, which the learner holds; measured once per round, and only of a model with heads. */
-export async function monitorBase(round: MonitoredRound): Promise<Monitors | undefined> {
-  if (round.plan.objective.kind !== 'universal-model') return undefined;
-  const known = await readRecord(round.folder.baseMonitorsFile, recordSchema);
-  if (known?.work === round.work) return known.monitors;
-  const monitors = await monitor(round);
-  await writeRecord(round.folder.baseMonitorsFile, { work: round.work, monitors });
-  return monitors;
+/** The base, which the learner holds, on the frozen probe: measured once per round. Monitors only of a model with heads. */
+export async function lookAtBase({ plan, context, folder, collection, learner, work }: ProbedRound): Promise<ProbeLook> {
+  const { objective } = plan;
+  const known = await readRecord(folder.baseScoreFile, recordSchema);
+  const isWhole = known?.monitors !== undefined || objective.kind !== 'universal-model';
+  if (known?.work === work && isWhole) return known;
+  const probe = await openCampaignProbe(plan, collection);
+  const look = await lookAtProbe(learner, objective, probe, context.stop, (done) =>
+    context.report('scoring', done, probe.length),
+  );
+  await writeRecord(folder.baseScoreFile, { work, ...look });
+  return look;
 }
 
 /** The monitors of what is delivered, which the learner holds, beside those of the base. */
 export async function monitorTrained(
-  round: Omit<MonitoredRound, 'work' | 'folder'>,
+  { plan, context, collection, learner }: Omit<ProbedRound, 'work' | 'folder'>,
   base: Monitors | undefined,
 ): Promise<{ readonly base: Monitors; readonly trained: Monitors } | undefined> {
-  return base && { base, trained: await monitor(round) };
-}
-
-async function monitor({ plan, context, collection, learner }: Omit<MonitoredRound, 'work' | 'folder'>): Promise<Monitors> {
-  return monitorProbe(learner, await openCampaignProbe(plan, collection), context.stop);
+  if (base === undefined) return undefined;
+  const { monitors } = await monitorProbe(learner, await openCampaignProbe(plan, collection), context.stop);
+  return { base, trained: monitors };
 }

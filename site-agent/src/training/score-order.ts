@@ -3,9 +3,9 @@ import type { OrderContext } from '../trainer/order-context.js';
 import type { ScoreOrder, ScoreResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
 import { readVersion, withSiteLocal } from './base-weights.js';
-import { openProbe } from './batch-feed.js';
 import { keptParts, readKeptState } from './kept-state.js';
 import { Learner } from './learner.js';
+import { openCampaignProbe } from './round-probe.js';
 import { scoreProbe } from './score-version.js';
 import { loadCollection, modalitiesOf } from './site-collection.js';
 
@@ -17,14 +17,8 @@ export async function executeScore(order: ScoreOrder, context: OrderContext): Pr
   const kept = await readKeptState(campaignStateFile(site, plan.campaignId), keptParts(plan), (text) => context.warn(text));
   const { cacheBytes } = order.limits;
   const modalities = modalitiesOf(plan.objective);
-  const { volumes } = await loadCollection({ site, patch: plan.patch, modalities, cacheBytes }, context);
-  const probe = await openProbe({
-    volumes,
-    patch: plan.patch,
-    objective: plan.objective,
-    patches: plan.probe.patches,
-    streamName: probeStream(plan.seed),
-  });
+  const collection = await loadCollection({ site, patch: plan.patch, modalities, cacheBytes }, context);
+  const probe = await openCampaignProbe(plan, collection);
   const learner = Learner.create({ runtime: openTrainerRuntime(order.limits, context), spec: plan.model });
   try {
     learner.loadWeights(withSiteLocal(version, kept.state.siteLocal));
@@ -33,9 +27,4 @@ export async function executeScore(order: ScoreOrder, context: OrderContext): Pr
   } finally {
     learner.dispose();
   }
-}
-
-/** The campaign's seed names the probe, the round does not: it stays frozen. */
-export function probeStream(seed: number): string {
-  return `${seed}/probe`;
 }

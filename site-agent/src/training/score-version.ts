@@ -14,8 +14,19 @@ export interface Restorer {
  * targets' variance), and the same for the voxels of each modality and each treatment, with the best constant of just these.
  * Sums are in 64 bits. Voxels of one single grey value have skill 0.
  */
-export async function scoreProbe(
+export function scoreProbe(
   restorer: Restorer,
+  probe: Iterable<ProbeBatch>,
+  stop: AbortSignal,
+  onBatch?: (batches: number) => void,
+): Promise<ProbeScore> {
+  const restore = ({ input, patches, sizeVoxels }: ProbeBatch): Float32Array => restorer.predict(input, patches, sizeVoxels);
+  return scoreRestored(restore, probe, stop, onBatch);
+}
+
+/** As {@link scoreProbe}, of what `restore` gives for each batch, laid out as the batch's targets. */
+export async function scoreRestored(
+  restore: (batch: ProbeBatch) => Float32Array,
   probe: Iterable<ProbeBatch>,
   stop: AbortSignal,
   onBatch?: (batches: number) => void,
@@ -24,7 +35,7 @@ export async function scoreProbe(
   let [batches, patches] = [0, 0];
   for (const batch of probe) {
     obeyStop(stop);
-    sums.add(restorer.predict(batch.input, batch.patches, batch.sizeVoxels), batch);
+    sums.add(restore(batch), batch);
     patches += batch.patches;
     onBatch?.(++batches);
     await letEventsIn();
