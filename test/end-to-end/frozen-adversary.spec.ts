@@ -2,12 +2,21 @@ import { digestsOf } from './light-federation.js';
 import { FederationRig, waitFor } from './federation-rig.js';
 import type { CampaignView } from '../../shared/src/wire/index.js';
 
-/** One round of the representation, two of the adversary, and the same again; the adversary pulls from the first step on. */
+/** One round of the representation, two of the adversary, and the same again: only then does the adversary pull. */
 const CAMPAIGN = {
   name: 'frozen',
   model: { architecture: 'universal-model', width: 2, norm: 'instance', scaleFeatures: 8 },
-  objective: { kind: 'universal-model', adversary: { mode: 'frozen', subRounds: 2, patches: 60, warmUpShare: 0 } },
-  patch: { sizeVoxels: [32, 32, 16] },
+  objective: { kind: 'universal-model', adversary: { mode: 'frozen', subRounds: 2, patches: 60, warmUpShare: 0.5 } },
+  patch: {
+    sizeVoxels: [32, 32, 16],
+    scales: {
+      sizes: [
+        [36, 36, 24],
+        [32, 32, 16],
+        [16, 16, 8],
+      ],
+    },
+  },
   training: { optimizer: { kind: 'adam', learningRate: 0.003 }, batchSize: 3, steps: 25, checkpointEverySteps: 3 },
   probe: { patches: 6 },
   rounds: 6,
@@ -17,15 +26,13 @@ const CAMPAIGN = {
 };
 const LIMIT_MS = 400_000;
 
-async function begin(): Promise<FederationRig> {
-  const rig = new FederationRig();
+async function begin(rig: FederationRig): Promise<void> {
   await rig.startCoordinator();
   await rig.prepareSite('ct-clinic', ['c1', 'c2'], 'CT');
   await rig.prepareSite('mr-clinic', ['m1'], 'MR');
   rig.startAgent('ct-clinic');
   rig.startAgent('mr-clinic');
   await rig.startCampaign(CAMPAIGN);
-  return rig;
 }
 
 describe('frozen-adversary rounds of real processes, one modality per site', () => {
@@ -34,8 +41,9 @@ describe('frozen-adversary rounds of real processes, one modality per site', () 
   it(
     'move the representation and the adversary in turn',
     async () => {
-      const rig = await begin();
+      const rig = new FederationRig();
       try {
+        await begin(rig);
         undisturbed = await rig.waitForCampaign('frozen', ({ state }) => state === 'finished', LIMIT_MS);
         expect(new Set(digestsOf(undisturbed)).size).toBe(6);
       } finally {
@@ -48,8 +56,9 @@ describe('frozen-adversary rounds of real processes, one modality per site', () 
   it(
     'end with the same versions when trainers, an agent and the coordinator are killed with -9 in either kind of round',
     async () => {
-      const rig = await begin();
+      const rig = new FederationRig();
       try {
+        await begin(rig);
         process.kill(await trainingIn(rig, 'ct-clinic', 1), 'SIGKILL'); // representation
         process.kill(await trainingIn(rig, 'mr-clinic', 2), 'SIGKILL'); // adversary
         await trainingIn(rig, 'ct-clinic', 3);
