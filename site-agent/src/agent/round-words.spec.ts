@@ -31,7 +31,7 @@ describe('the line at the end of a site’s work in a round', () => {
   });
 
   it('calls an adversary round’s work done, not trained', () => {
-    const { baseScore: _, ...report } = makeUpdateReport();
+    const report = { ...makeUpdateReport(), baseScore: undefined };
     const frozen = { kind: 'universal-model', adversary: { mode: 'frozen', subRounds: 3 } };
     expect(describeTrained({ ...round(frozen), roundNumber: 2 }, { report })).toBe('round 2: done in 1.0 s, mean loss 0.1000');
   });
