@@ -46,6 +46,31 @@ describe('cells', () => {
   });
 });
 
+describe('areas under the ROC curve', () => {
+  const auc = { tasks: { patch: { metric: 'auc' } }, arms: { scratch: {}, pretrained: {} } } as unknown as Protocol;
+  // Ten patients with two cases each; scratch tells half of the pairs apart, the other arm all of them.
+  const runOf = (arm: string, figure: number, probabilityOf: (patient: number, positive: boolean) => number): FinishedRun => {
+    const cases = Array.from({ length: 20 }, (_, i) => ({ patient: i >> 1, positive: i % 2 === 1 }));
+    const outcomes = Object.fromEntries(
+      cases.map(({ patient, positive }, i) => [`case-${i}`, [`p${patient}`, positive, probabilityOf(patient, positive)]]),
+    );
+    const result = { id: 'x', figures: { auc: figure }, outcomes } as unknown as RunResult;
+    return { run: { taskName: 'patch', arm, labels: undefined } as FinetuningRun, result };
+  };
+
+  it('are compared over the same drawn patients', () => {
+    const coin = runOf('scratch', 0.5, () => 0.5);
+    const right = runOf('pretrained', 1, (_, positive) => (positive ? 0.9 : 0.1));
+    const [difference] = differencesFrom('scratch', cellsOf(auc, [coin, coin, right]));
+    expect(difference).toMatchObject({ mean: 0.5, pairs: 20, interval: { low: 0.5, high: 0.5 } });
+    expect(difference?.p).toBeNaN();
+    const mixed = runOf('pretrained', 0.75, (patient, positive) => (positive === patient < 5 ? 0.9 : 0.1));
+    const interval = differencesFrom('scratch', cellsOf(auc, [coin, mixed]))[0]?.interval;
+    expect(interval?.low).toBeLessThan(-0.2);
+    expect(interval?.high).toBeGreaterThan(0.2);
+  });
+});
+
 describe('labels to reach a score', () => {
   const curve = [
     { labels: 40, mean: 0.8 },

@@ -1,7 +1,8 @@
 /** What the runs say together: spread over seeds, paired differences over held-out cases, and labels saved. */
 import { required } from '@consilium/shared/kernel';
-import { type Interval, meanInterval } from '@consilium/site-agent/dist/evaluation/metrics/bootstrap.js';
+import { bootstrapInterval, type Interval, meanInterval } from '@consilium/site-agent/dist/evaluation/metrics/bootstrap.js';
 import { mean, standardDeviation } from '@consilium/site-agent/dist/evaluation/metrics/mean.js';
+import { rocAuc } from '@consilium/site-agent/dist/evaluation/metrics/roc.js';
 import { signedRankTest } from '@consilium/site-agent/dist/evaluation/metrics/wilcoxon.js';
 import type { Protocol } from './protocol.js';
 import type { RunResult } from './run-store.js';
@@ -25,6 +26,15 @@ export interface Cell {
   readonly stepsToBest: number | undefined;
   /** Mean over seeds, by case. */
   readonly cases: ReadonlyMap<string, number>;
+  /** Of a classification: what each seed said of each case. */
+  readonly outcomes: ReadonlyMap<string, CaseOutcomes>;
+}
+
+export interface CaseOutcomes {
+  readonly patient: string;
+  readonly positive: boolean;
+  /** Of every seed, in the same order for every case. */
+  readonly probabilities: readonly number[];
 }
 
 /** An arm beside another one on the same held-out cases. */
@@ -33,7 +43,7 @@ export interface Difference {
   readonly reference: Cell;
   readonly mean: number;
   readonly interval: Interval | undefined;
-  /** Wilcoxon's signed-rank test over the cases, two-sided, not corrected for the number of comparisons. */
+  /** Wilcoxon's signed-rank test over the cases, two-sided, not corrected for the number of comparisons; NaN where no case has a score. */
   readonly p: number;
   readonly pairs: number;
 }
@@ -62,7 +72,18 @@ function cellOf(place: Pick<Cell, 'taskName' | 'labels' | 'arm'>, metric: string
     deviation: standardDeviation(scores),
     stepsToBest: steps.length === 0 ? undefined : mean(steps),
     cases,
+    outcomes: outcomesOf(own),
   };
+}
+
+function outcomesOf(own: readonly FinishedRun[]): ReadonlyMap<string, CaseOutcomes> {
+  const known = own.flatMap(({ result }) => (result.outcomes === undefined ? [] : [result.outcomes]));
+  if (known.length < own.length) return new Map();
+  return new Map(
+    Object.entries(known[0] ?? {}).map(([name, [patient, positive]]) => {
+      return [name, { patient, positive, probabilities: known.map((seed) => seed[name]?.[2] ?? NaN) }];
+    }),
+  );
 }
 
 /** Each cell of the named arms beside the reference's cell of the same task and label count, where both have the same cases. */
@@ -70,21 +91,40 @@ export function differencesFrom(reference: string, cells: readonly Cell[]): Diff
   return cells.flatMap((cell) => {
     const other = cells.find((one) => one.arm === reference && one.taskName === cell.taskName && one.labels === cell.labels);
     if (other === undefined || other === cell) return [];
-    const names = [...cell.cases.keys()].filter((name) => other.cases.has(name));
-    const differences = names.map((name) => (cell.cases.get(name) as number) - (other.cases.get(name) as number));
-    const { p, pairs } = signedRankTest(differences);
-    const average = differences.length === 0 ? cell.mean - other.mean : mean(differences);
-    return [
-      {
-        cell,
-        reference: other,
-        mean: average,
-        interval: meanInterval(differences),
-        p: differences.length === 0 ? NaN : p,
-        pairs,
-      },
-    ];
+    return [cell.outcomes.size > 0 && other.outcomes.size > 0 ? areaDifference(cell, other) : caseDifference(cell, other)];
   });
+}
+
+function caseDifference(cell: Cell, reference: Cell): Difference {
+  const names = [...cell.cases.keys()].filter((name) => reference.cases.has(name));
+  const differences = names.map((name) => (cell.cases.get(name) as number) - (reference.cases.get(name) as number));
+  const { p, pairs } = signedRankTest(differences);
+  const isEmpty = differences.length === 0;
+  const average = isEmpty ? cell.mean - reference.mean : mean(differences);
+  return { cell, reference, mean: average, interval: meanInterval(differences), p: isEmpty ? NaN : p, pairs };
+}
+
+/** Areas are of all cases together: the interval draws patients anew, the same ones for both arms. */
+function areaDifference(cell: Cell, reference: Cell): Difference {
+  const shared = [...cell.outcomes].flatMap(([name, ours]) => {
+    const theirs = reference.outcomes.get(name);
+    return theirs === undefined ? [] : [{ ours, theirs }];
+  });
+  const figureOf = (drawn: typeof shared): number | null => {
+    const ours = meanArea(drawn.map((one) => one.ours));
+    const theirs = meanArea(drawn.map((one) => one.theirs));
+    return ours === null || theirs === null ? null : ours - theirs;
+  };
+  const interval = bootstrapInterval(shared, (drawn) => figureOf([...drawn]), { patientOf: ({ ours }) => ours.patient });
+  return { cell, reference, mean: cell.mean - reference.mean, interval, p: NaN, pairs: shared.length };
+}
+
+/** Over the seeds; null without cases of both classes. */
+function meanArea(cases: readonly CaseOutcomes[]): number | null {
+  const areas = (cases[0]?.probabilities ?? []).map((_, seed) =>
+    rocAuc(cases.map(({ positive, probabilities }) => ({ positive, probability: probabilities[seed] ?? NaN }))),
+  );
+  return areas.length === 0 || areas.includes(null) ? null : mean(areas as number[]);
 }
 
 /**

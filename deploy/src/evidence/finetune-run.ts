@@ -1,15 +1,22 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { required } from '@consilium/shared/kernel';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { ProgramGroup } from '../programs/program-group.js';
 import { SITE_AGENT_PROGRAM } from '../programs/project.js';
+import type { RunResult } from './run-store.js';
 
 const segmentedSchema = z.looseObject({
   meanDice: z.number().nullable(),
   cases: z.array(z.looseObject({ name: z.string(), dice: z.number() })),
 });
-const classifiedSchema = z.looseObject({ auc: z.number().nullable(), accuracy: z.number().nullable() });
+const classifiedSchema = z.looseObject({
+  auc: z.number().nullable(),
+  accuracy: z.number().nullable(),
+  classNames: z.array(z.string()),
+  cases: z.array(z.looseObject({ name: z.string(), patient: z.string(), label: z.number(), probabilities: z.array(z.number()) })),
+});
 const summarySchema = z.looseObject({
   model: z.looseObject({
     digest: z.string(),
@@ -42,6 +49,7 @@ export interface FinetuneFigures {
   readonly digest: string;
   readonly figures: Record<string, number | null>;
   readonly cases: Record<string, number>;
+  readonly outcomes: RunResult['outcomes'];
   readonly curves: Record<string, [number, number][]>;
 }
 
@@ -73,10 +81,21 @@ export async function runFinetuning(group: ProgramGroup, label: string, plan: Fi
       trainingSeconds: model.trainingMs / 1000,
     },
     cases: Object.fromEntries((model.test?.cases ?? []).map(({ name, dice }) => [name, dice])),
+    outcomes: model.classified === null ? undefined : outcomesOf(model.classified),
     curves: Object.fromEntries(
       (['loss', 'dice', 'auc'] as const)
         .map((figure): [string, [number, number][]] => [figure, curveOf(figure)])
         .filter(([, curve]) => curve.length > 0),
     ),
   };
+}
+
+function outcomesOf({ cases, classNames }: z.infer<typeof classifiedSchema>): RunResult['outcomes'] {
+  const last = classNames.length - 1;
+  return Object.fromEntries(
+    cases.map(({ name, patient, label, probabilities }) => [
+      name,
+      [patient, label === last, required(probabilities[last], 'the probability of the last class')],
+    ]),
+  );
 }

@@ -143,7 +143,8 @@ function armLines({ arms, seeds }: Protocol): string[] {
     '',
     `Every arm has the same schedule, seeds (${seeds.join(', ')}) and tuning. Weights are chosen on validation cases; test cases are scored once.`,
     'Differences: mean over the held-out cases of the seeds’ mean, with a 95 % bootstrap interval over cases and the p of Wilcoxon’s',
-    'signed-rank test, not corrected for the number of comparisons.',
+    'signed-rank test, not corrected for the number of comparisons. Areas under the ROC curve are of all cases together: their interval',
+    'draws patients anew, the same ones for both arms.',
     '',
   ];
 }

@@ -93,8 +93,8 @@ export class RunExecutor {
       folder: join(this.folders.work, 'finetuning', run.id),
       threads: this.threads,
     };
-    const { digest, figures, cases: scores, curves } = await runFinetuning(this.group, run.id, plan);
-    return { startDigest: from?.digest ?? null, modelDigest: digest, figures, cases: scores, curves };
+    const { digest, ...came } = await runFinetuning(this.group, run.id, plan);
+    return { startDigest: from?.digest ?? null, modelDigest: digest, ...came };
   }
 
   /**

@@ -20,6 +20,8 @@ const runResultSchema = z.object({
   figures: z.record(z.string(), z.number().nullable()),
   /** The metric of each held-out case, in the order of the cases' names. */
   cases: z.record(z.string(), z.number()).optional(),
+  /** Of a classification, for each held-out case: its patient, whether it is of the last class, and that class's probability. */
+  outcomes: z.record(z.string(), z.tuple([z.string(), z.boolean(), z.number()])).optional(),
   /** Curves as lists of points: steps against a figure. */
   curves: z.record(z.string(), z.array(z.tuple([z.number(), z.number()]))).optional(),
 });
