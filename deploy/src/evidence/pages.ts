@@ -92,7 +92,7 @@ function taskLines(protocol: Protocol, task: string, cells: readonly Cell[], cha
     ...rows,
     '',
     ...charts.filter((chart) => chart.task === task).map(({ file, title }) => `![${title}](curves/${file})\n`),
-    ...savingLines(own),
+    ...savingLines(own, plan.labels ?? []),
     ...federationLines(own),
   ];
 }
@@ -109,15 +109,12 @@ function federationLines(cells: readonly Cell[]): string[] {
   return [`Federated beside ${CENTRAL_ARM}:`, '', '| labels | arm | difference |', '| --- | --- | --- |', ...rows, ''];
 }
 
-/** How many labels an arm needs for what scratch reaches with all of them. */
-function savingLines(cells: readonly Cell[]): string[] {
+/** How many labels an arm needs for what scratch reaches with all of them; nothing before that has been run. */
+function savingLines(cells: readonly Cell[], counts: readonly number[]): string[] {
   const curveOf = (arm: string) =>
     cells.flatMap((cell) => (cell.arm === arm && cell.labels !== undefined ? [{ labels: cell.labels, mean: cell.mean }] : []));
   const scratch = curveOf(SCRATCH_ARM);
-  const full = scratch.reduce<(typeof scratch)[number] | undefined>(
-    (most, one) => (most && most.labels > one.labels ? most : one),
-    undefined,
-  );
+  const full = scratch.find(({ labels }) => labels === Math.max(...counts));
   if (full === undefined || scratch.length < 2) return [];
   const rows = [...new Set(cells.map(({ arm }) => arm))].map((arm) => {
     const needed = labelsToReach(full.mean, curveOf(arm));
