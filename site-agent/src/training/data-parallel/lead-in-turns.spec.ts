@@ -17,7 +17,8 @@ import { StepLeader } from './lead-steps.js';
 const runtime = openRuntime({ threads: 1 });
 const PATCHES = 4;
 const STEPS = 3;
-const ADAM = { kind: 'adam', learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
+/** Not Adam, whose steps are as long as the rate wherever a gradient is: the rounding of a nearly zero one would show. */
+const SGD = { kind: 'sgd', learningRate: 0.01, momentum: 0.9, nesterov: false, weightDecay: 0 } as const;
 
 function shareOf({ input, target, labels, ...batch }: PatchBatch, { first, count }: BatchShare): PatchBatch {
   const voxels = UNIVERSAL_SIZE[0] * UNIVERSAL_SIZE[1] * UNIVERSAL_SIZE[2];
@@ -41,7 +42,7 @@ function newLearner(mode: string, seed: number): Learner {
   const learner = Learner.create({
     runtime,
     spec: UNIVERSAL_SPEC,
-    optimizer: ADAM,
+    optimizer: SGD,
     objective: universalChoice({ mode }),
     voxelsPerPass: 1,
   });
@@ -91,12 +92,7 @@ describe('two devices that train a model with heads', () => {
     const [leader, follower] = (await trainOnTwo(mode)) as [WeightSet, WeightSet];
     expect(follower).toEqual(leader);
     const alone = trainAlone(mode);
-    // Adam's steps are as long as the rate wherever a gradient is, so that rounding shows where one is nearly zero.
-    expect(largestDifference(leader, alone)).toBeLessThan(0.01 * STEPS);
-    const differing = leader.flatMap(({ values }, tensor) =>
-      [...values].filter((value, i) => Math.abs(value - (alone[tensor]?.values[i] ?? NaN)) > 1e-5),
-    );
-    const all = leader.reduce((sum, { values }) => sum + values.length, 0);
-    expect(differing.length / all).toBeLessThan(0.01);
+    expect(largestDifference(leader, universalWeights(1))).toBeGreaterThan(1e-3);
+    expect(largestDifference(leader, alone)).toBeLessThan(1e-5);
   });
 });
