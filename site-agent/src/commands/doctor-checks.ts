@@ -15,7 +15,7 @@ const TOO_LITTLE_DISK_BYTES = 5e8;
 const BFLOAT16_WORDS: Readonly<Record<Bfloat16Support, string>> = {
   fast: 'on the processor, faster than 32-bit floats',
   slow: 'on the processor, slower than 32-bit floats',
-  poor: 'not on the processor, which lacks AVX-512: it trains plans of bfloat16 in 32-bit floats',
+  poor: 'not on this processor (no AVX-512, or avx512_bf16 without AMX): it trains plans of bfloat16 in 32-bit floats',
 };
 const LOWEST_NODE = [20, 19] as const;
 

@@ -25,7 +25,8 @@ export function choosePrecision(
 
 function asPlanned(support: Bfloat16Support): ChosenPrecision {
   if (support === 'poor') {
-    const reason = 'the plan says bfloat16, which this processor computes coarsely and slowly (it lacks AVX-512)';
+    const reason =
+      'the plan says bfloat16, which this processor computes coarsely and slowly (no AVX-512, or avx512_bf16 without AMX)';
     return { precision: 'f32', announcement: `precision: 32-bit floats; ${reason}` };
   }
   const cost = support === 'fast' ? '' : '; this device has no fast bfloat16, so 32-bit floats would be quicker';
