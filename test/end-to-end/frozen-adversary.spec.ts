@@ -26,13 +26,24 @@ const CAMPAIGN = {
 };
 const LIMIT_MS = 400_000;
 
-async function begin(rig: FederationRig): Promise<void> {
-  await rig.startCoordinator();
-  await rig.prepareSite('ct-clinic', ['c1', 'c2'], 'CT');
-  await rig.prepareSite('mr-clinic', ['m1'], 'MR');
-  rig.startAgent('ct-clinic');
-  rig.startAgent('mr-clinic');
-  await rig.startCampaign(CAMPAIGN);
+/** The campaign under way at two sites with one modality each. */
+async function inFederation(run: (rig: FederationRig) => Promise<void>): Promise<void> {
+  const rig = new FederationRig();
+  try {
+    await rig.startCoordinator();
+    await rig.prepareSite('ct-clinic', ['c1', 'c2'], 'CT');
+    await rig.prepareSite('mr-clinic', ['m1'], 'MR');
+    rig.startAgent('ct-clinic');
+    rig.startAgent('mr-clinic');
+    await rig.startCampaign(CAMPAIGN);
+    await run(rig);
+  } finally {
+    await rig.remove();
+  }
+}
+
+function finished(rig: FederationRig): Promise<CampaignView> {
+  return rig.waitForCampaign('frozen', ({ state }) => state === 'finished', LIMIT_MS);
 }
 
 describe('frozen-adversary rounds of real processes, one modality per site', () => {
@@ -40,25 +51,18 @@ describe('frozen-adversary rounds of real processes, one modality per site', () 
 
   it(
     'move the representation and the adversary in turn',
-    async () => {
-      const rig = new FederationRig();
-      try {
-        await begin(rig);
-        undisturbed = await rig.waitForCampaign('frozen', ({ state }) => state === 'finished', LIMIT_MS);
+    () =>
+      inFederation(async (rig) => {
+        undisturbed = await finished(rig);
         expect(new Set(digestsOf(undisturbed)).size).toBe(6);
-      } finally {
-        await rig.remove();
-      }
-    },
+      }),
     LIMIT_MS,
   );
 
   it(
     'end with the same versions when trainers, an agent and the coordinator are killed with -9 in either kind of round',
-    async () => {
-      const rig = new FederationRig();
-      try {
-        await begin(rig);
+    () =>
+      inFederation(async (rig) => {
         process.kill(await trainingIn(rig, 'ct-clinic', 1), 'SIGKILL'); // representation
         process.kill(await trainingIn(rig, 'mr-clinic', 2), 'SIGKILL'); // adversary
         await trainingIn(rig, 'ct-clinic', 3);
@@ -67,12 +71,8 @@ describe('frozen-adversary rounds of real processes, one modality per site', () 
         await trainingIn(rig, 'mr-clinic', 5); // adversary
         await rig.killAgent('mr-clinic', 'SIGKILL');
         rig.startAgent('mr-clinic');
-        const disturbed = await rig.waitForCampaign('frozen', ({ state }) => state === 'finished', LIMIT_MS);
-        expect(digestsOf(disturbed)).toEqual(digestsOf(undisturbed));
-      } finally {
-        await rig.remove();
-      }
-    },
+        expect(digestsOf(await finished(rig))).toEqual(digestsOf(undisturbed));
+      }),
     LIMIT_MS,
   );
 });

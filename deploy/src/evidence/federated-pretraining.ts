@@ -13,7 +13,7 @@ export interface FederatedPretraining {
   readonly sites: Readonly<Record<string, readonly Holding[]>>;
   /** The campaign file. */
   readonly settings: Readonly<Record<string, unknown>>;
-  /** Homes, scans and logs; left by a run that was stopped, the campaign goes on from it. */
+  /** Homes, scans and logs; what a stopped run left there is removed. */
   readonly folder: string;
   readonly modelFile: string;
   /** Of each site's agent. */

@@ -41,7 +41,7 @@ export function profileCommand(): Command {
     .option('--patch <x,y,z>', 'voxels of a patch', '64,64,32')
     .option('--batch <patches>', 'patches of a step', '4')
     .addOption(
-      new Option('--precision <type>', 'element type of the activations; processors without AVX-512 take f32 anyway')
+      new Option('--precision <type>', 'element type of the activations; processors that compute bf16 poorly take f32 anyway')
         .choices(['f32', 'bf16'])
         .default('f32'),
     )

@@ -2,9 +2,7 @@
 import { join } from 'node:path';
 import { writeFileWhole } from '@consilium/shared/weights';
 import type { ScanChoice } from '../finetuning/case-scan.js';
-import { makeFolder } from '../finetuning/finetune-folder.js';
 import type { ClassifyOrder, ClassifyResult, TrainerLimits } from '../trainer/trainer-messages.js';
-import { writeRecord } from '../training/round-folder.js';
 import type { Triple } from '../volumes/volume.js';
 import {
   type ClassificationReport,
@@ -16,6 +14,7 @@ import { type ClassificationComparison, compareClassifiers } from './compare-cla
 import type { EvaluatedModel } from './evaluated-model.js';
 import { renderClassificationPage } from './html/classification-page.js';
 import { readRunCourse, type RunCourse } from './training-course.js';
+import { writeBesideScratch } from './write-beside-scratch.js';
 
 /** What an evaluation needs of a classification task. */
 export interface ClassifiedFiles extends ClassifiedTask {
@@ -83,15 +82,8 @@ export async function presentClassification(
   outputFolder: string,
   { report, scratch, courses }: ScoredClassification,
 ): Promise<ClassificationFigures> {
-  await makeFolder(outputFolder);
-  await writeClassificationReport(outputFolder, report);
-  let compared: { report: ClassificationReport; comparison: ClassificationComparison } | undefined;
-  if (scratch !== undefined) {
-    compared = { report: scratch, comparison: compareClassifiers(report, scratch) };
-    await makeFolder(join(outputFolder, 'scratch'));
-    await writeClassificationReport(join(outputFolder, 'scratch'), scratch);
-    await writeRecord(join(outputFolder, 'comparison.json'), compared.comparison);
-  }
+  const kind = { write: writeClassificationReport, compare: compareClassifiers };
+  const compared = await writeBesideScratch(outputFolder, report, scratch, kind);
   const page = renderClassificationPage({ report, courses, scratch: compared });
   await writeFileWhole(join(outputFolder, 'report.html'), [Buffer.from(page)]);
   return { ...report, scratch: scratch ?? null, comparison: compared?.comparison ?? null };

@@ -1,17 +1,16 @@
 /** Scores a segmentation model on its task's test cases, beside a scratch run where there is one, and writes what people read. */
 import { join } from 'node:path';
 import { writeFileWhole } from '@consilium/shared/weights';
-import { makeFolder } from '../finetuning/finetune-folder.js';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 import type { WindowPlan } from '../finetuning/window-plan.js';
 import type { SegmentOrder, SegmentResult, TrainerLimits } from '../trainer/trainer-messages.js';
-import { writeRecord } from '../training/round-folder.js';
 import { compareDice, type PairedComparison } from './compare-runs.js';
 import type { EvaluatedModel } from './evaluated-model.js';
 import { renderSegmentationPage, shownCases } from './html/segmentation-page.js';
 import { nameFiles, readPictures } from './overlay/picture-files.js';
 import { type EvaluationReport, makeReport, writeReport } from './segmentation-report.js';
 import { readRunCourse, type RunCourse } from './training-course.js';
+import { writeBesideScratch } from './write-beside-scratch.js';
 
 export interface SegmentationEvaluation {
   readonly task: SegmentationTask;
@@ -77,15 +76,8 @@ export async function presentSegmentation(
   outputFolder: string,
   { report, scratch, courses, pictureFiles }: ScoredSegmentation,
 ): Promise<SegmentationFigures> {
-  await makeFolder(outputFolder);
-  await writeReport(outputFolder, report);
-  let compared: { report: EvaluationReport; comparison: PairedComparison } | undefined;
-  if (scratch !== undefined) {
-    compared = { report: scratch, comparison: compareDice(report, scratch) };
-    await makeFolder(join(outputFolder, 'scratch'));
-    await writeReport(join(outputFolder, 'scratch'), scratch);
-    await writeRecord(join(outputFolder, 'comparison.json'), compared.comparison);
-  }
+  const kind = { write: writeReport, compare: compareDice };
+  const compared = await writeBesideScratch(outputFolder, report, scratch, kind);
   const pictures = await readPictures(shownCases(report), pictureFiles);
   const page = renderSegmentationPage({ report, courses, scratch: compared, pictures });
   await writeFileWhole(join(outputFolder, 'report.html'), [Buffer.from(page)]);
