@@ -151,9 +151,33 @@ describe('evaluation of all folds of a segmentation', () => {
     expect(scratch).toEqual(read<EvaluationReport>('folds-2/scratch/results.json'));
     expect(comparison).toEqual(read<PairedComparison>('folds-2/comparison.json'));
     expect(readFileSync(within('again/report.html'), 'utf8')).toBe(page);
-    const asModel = await runSiteAgent(folder, 'predict', within('folded/all'), '--model', output, '--output', within('none'));
-    expect(asModel).toMatchObject({ status: 2, stderr: expect.stringMatching(/model for each of its 1 folds/) as string });
   }, 300_000);
+
+  it('predicts with the mean of all folds, and not while one is missing', async () => {
+    const predict = (model: string, ...more: string[]) => [
+      'predict',
+      within('folded/all/ball-0.nii.gz'),
+      '--model',
+      within(model),
+      '--probabilities',
+      ...more,
+    ];
+    const early = await runSiteAgent(folder, ...predict('folds', '--output', within('none')));
+    expect(early).toMatchObject({ status: 2, stderr: expect.stringMatching(/fold 1 of 3 has no model yet/) as string });
+    const answers: Float32Array[] = [];
+    for (const model of ['folds-2/fold-1', 'folds-2/fold-2', 'folds-2/fold-3', 'folds-2']) {
+      const output = within('answers', model);
+      await run(...predict(model, '--output', output, '--json', within('answers.json')));
+      answers.push((await readNiftiVolume(join(output, 'ball-0_probability_ball.nii.gz'))).voxels);
+    }
+    const [one, two, three, together] = answers;
+    const digests = read<FoldsSummary>('folds.json').runs.map(({ summary }) => summary.model.digest);
+    expect(read<{ models: string[] }>('answers.json').models).toEqual(digests);
+    expect(one).not.toEqual(two);
+    const mean = (voxel: number): number => ((one?.[voxel] ?? NaN) + (two?.[voxel] ?? NaN) + (three?.[voxel] ?? NaN)) / 3;
+    const distances = [...(together ?? [])].map((value, voxel) => Math.abs(value - mean(voxel)));
+    expect(Math.max(...distances)).toBeLessThan(1e-6);
+  }, 120_000);
 });
 
 describe('evaluation of a classifier', () => {

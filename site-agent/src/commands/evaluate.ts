@@ -9,8 +9,9 @@ import { trainerLimits } from '../trainer/trainer-limits.js';
 import { describeClassification, describeSegmentation } from './evaluate-text.js';
 import { openEvaluatedTask } from './evaluated-task.js';
 import { MODEL_NAMES, openTaskModel } from './find-model.js';
+import { isFoldsFolder } from './folds-folder.js';
 import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
-import { type EvaluationChoices, isFoldsFolder, type Scored, scoreFolds, scoreTask } from './score-task.js';
+import { type EvaluationChoices, type Scored, scoreFolds, scoreTask } from './score-task.js';
 import { addWindowOptions, type WindowOptions, windowPlan } from './window-options.js';
 
 interface EvaluateOptions extends WindowOptions {

@@ -4,8 +4,10 @@ import { resolve } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { SCRATCH } from '../finetuning/finetune-case.js';
+import { foldFolder } from '../finetuning/finetune-folder.js';
 import { type ModelFile, modelFileAt, readModelFile, requireNoFolds } from '../finetuning/model-file.js';
 import { describeNumbersHere, namedModel } from '../versions/locate-model.js';
+import { isFoldsFolder, openFoldsFolder } from './folds-folder.js';
 import { withSiteJournal } from './site-journal.js';
 
 /** What may be named, as help texts say it. */
@@ -53,6 +55,17 @@ export async function openTaskModel(name: string, home: string): Promise<ModelFi
   throw new FederationError('ARGUMENT_INVALID', `the model ${name} is pretrained only: it has no task and knows no classes`, {
     remedy: `Fine-tune it first: site-agent finetune TASK.yaml --from ${name}`,
   });
+}
+
+/**
+ * The models that answer together: those of all folds where `name` is the folder of a task with folds, else the one of
+ * {@link openTaskModel}. NOT_FOUND while a fold is missing.
+ */
+export async function openAnsweringModels(name: string, home: string): Promise<readonly ModelFile[]> {
+  const folder = resolve(name);
+  if (!(await isFoldsFolder(folder))) return [await openTaskModel(name, home)];
+  const { folds } = await openFoldsFolder(folder);
+  return Promise.all(folds.map((fold) => readModelFile(foldFolder(folder, fold))));
 }
 
 /**

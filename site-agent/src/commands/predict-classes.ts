@@ -1,9 +1,10 @@
 import { basename, dirname, join, resolve } from 'node:path';
-import { FederationError } from '@consilium/shared/kernel';
+import { type Digest, FederationError } from '@consilium/shared/kernel';
 import { writeFileWhole } from '@consilium/shared/weights';
 import { describeScores, formatScores } from '../evaluation/image-scores.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import type { ImageToClassify } from '../finetuning/image-to-classify.js';
+import { ensembleDigest, requireOneTask } from '../finetuning/model-ensemble.js';
 import { type ModelFile, requireClassification } from '../finetuning/model-file.js';
 import { readSplitTable } from '../finetuning/split-table.js';
 import { caseName } from '../finetuning/task-file.js';
@@ -21,19 +22,19 @@ interface ClassPrediction {
 
 /** Writes scores.csv into the output folder: a line for each image. */
 export async function predictClasses(
-  model: ModelFile,
+  models: readonly ModelFile[],
   { images, others }: ClassPrediction,
   { output, json, limits }: { readonly output: string; readonly json?: JsonChoice; readonly limits: TrainerLimits },
 ): Promise<void> {
-  const facts = requireClassification(model);
+  const facts = requireOneTask(models, requireClassification);
   if (facts.input === 'patch' && images.some(({ centre }) => centre === undefined)) {
     throw new FederationError('ARGUMENT_INVALID', 'this model judges patches around given points', {
       remedy: 'Name a table of images and points with --points.',
     });
   }
-  const order = { kind: 'classify', limits, modelPath: resolve(model.path), images } as const;
+  const order = { kind: 'classify', limits, modelPaths: models.map(({ path }) => path), images } as const;
   const answers = images.length === 0 ? [] : (await openTrainerDesk().classify(order, 'classifying')).images;
-  const scores = { model: model.digest, classNames: facts.classes.map(({ name }) => name), images: [...answers, ...others] };
+  const scores = { ...modelsOf(models), classNames: facts.classes.map(({ name }) => name), images: [...answers, ...others] };
   const path = join(resolve(output), 'scores.csv');
   await makeFolder(resolve(output));
   await writeFileWhole(path, [Buffer.from(formatScores(scores))]);
@@ -56,6 +57,11 @@ export function imagesAtPoints(table: string): ImageToClassify[] {
     const path = resolve(dirname(table), image);
     return { name: row.name ?? `${caseName(path)}@${centre.join('-')}`, choice: { path, series, frame }, centre };
   });
+}
+
+/** How figures name what answered. */
+export function modelsOf(models: readonly ModelFile[]): { readonly model: Digest; readonly models: readonly Digest[] } {
+  return { model: ensembleDigest(models), models: models.map(({ digest }) => digest) };
 }
 
 /** Throws VOLUME_UNSUITABLE when nothing came of any image. */

@@ -7,13 +7,14 @@ import { makeFolder } from '../finetuning/finetune-folder.js';
 import type { RefusedImage } from '../finetuning/find-dicom-images.js';
 import { type ImageToSegment, MASK_FORMATS, type MaskFormat } from '../finetuning/image-to-segment.js';
 import { imagesToSegment } from '../finetuning/images-to-segment.js';
+import { requireOneTask } from '../finetuning/model-ensemble.js';
 import { type ModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/model-file.js';
 import { formatTable } from '@consilium/shared/terminal';
 import type { SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
-import { MODEL_NAMES, openTaskModel } from './find-model.js';
+import { MODEL_NAMES, openAnsweringModels } from './find-model.js';
 import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
-import { imagesAtPoints, predictClasses, type RefusedAnswer, requireSomeAnswer } from './predict-classes.js';
+import { imagesAtPoints, modelsOf, predictClasses, type RefusedAnswer, requireSomeAnswer } from './predict-classes.js';
 import { openTrainerDesk } from './trainer-desk.js';
 import { addWindowOptions, type WindowOptions, windowPlan } from './window-options.js';
 
@@ -55,9 +56,11 @@ A mask is called like its image, with "_mask.nii.gz"; that of a DICOM series lik
 the folder holds several. A single DICOM file stands for its whole series. Values are the first label of each class in the task
 file. Images that cannot be read are listed with the reason and passed over. A DICOM segmentation ("_seg.dcm") carries the patient's
 name and number as its series does; only DICOM series can have one. A classifier writes scores.csv instead: a line for each image.
+Of a folder of folds all models answer together: the mean of their probabilities, as many times the work.
 
 Examples:
   site-agent predict --model finetuned/liver --output masks scans/
+  site-agent predict --model finetuned/liver-5-folds --output masks scans/
   site-agent predict --model finetuned/liver --output masks exports/patient-7/ct-abdomen --format dicom-seg`,
     )
     .action(async (images: string[], _options: unknown, command: Command) => {
@@ -66,8 +69,8 @@ Examples:
 }
 
 async function predict(inputs: readonly string[], options: PredictOptions): Promise<void> {
-  const model = await openTaskModel(options.model, options.home ?? defaultHome());
-  if (options.points !== undefined) return predictPoints(inputs, model, options);
+  const models = await openAnsweringModels(options.model, options.home ?? defaultHome());
+  if (options.points !== undefined) return predictPoints(inputs, models, options);
   const { images, refused } = await imagesToSegment(inputs, {
     outputFolder: options.output,
     frame: readFrame(options.frame),
@@ -80,33 +83,34 @@ async function predict(inputs: readonly string[], options: PredictOptions): Prom
     });
   }
   const others = refused.map(asRefused);
-  if (model.classification !== undefined) {
+  if (models.some(({ classification }) => classification !== undefined)) {
     const asked = images.map(({ name, choice, scan }) => ({ name, choice, scan }));
-    return predictClasses(model, { images: asked, others }, { ...options, limits: limitsOf(options) });
+    return predictClasses(models, { images: asked, others }, { ...options, limits: limitsOf(options) });
   }
-  const facts = requireSegmentation(model);
-  const segmented = [...(await segmentImages(model, images, options)), ...others];
-  await showFigures(options.json, { model: model.digest, images: segmented }, () => describeMasks(segmented, facts));
+  const facts = requireOneTask(models, requireSegmentation);
+  const segmented = [...(await segmentImages(models, images, options)), ...others];
+  await showFigures(options.json, { ...modelsOf(models), images: segmented }, () => describeMasks(segmented, facts));
   requireSomeAnswer(segmented);
 }
 
-async function predictPoints(inputs: readonly string[], model: ModelFile, options: PredictOptions): Promise<void> {
+async function predictPoints(inputs: readonly string[], models: readonly ModelFile[], options: PredictOptions): Promise<void> {
   if (inputs.length > 0) {
     throw new FederationError('ARGUMENT_INVALID', 'name images or --points, not both: the table names its images');
   }
   const images = imagesAtPoints(options.points ?? '');
-  return predictClasses(model, { images, others: [] }, { ...options, limits: limitsOf(options) });
+  return predictClasses(models, { images, others: [] }, { ...options, limits: limitsOf(options) });
 }
 
 async function segmentImages(
-  model: ModelFile,
+  models: readonly ModelFile[],
   images: readonly ImageToSegment[],
   options: PredictOptions,
 ): Promise<readonly SegmentedImage[]> {
   if (images.length === 0) return [];
   await makeFolder(resolve(options.output));
   const limits = limitsOf(options);
-  const order = { kind: 'segment', limits, modelPath: resolve(model.path), images, windows: windowPlan(options) } as const;
+  const modelPaths = models.map(({ path }) => path);
+  const order = { kind: 'segment', limits, modelPaths, images, windows: windowPlan(options) } as const;
   return (await openTrainerDesk().segment(order, 'segmenting')).images;
 }
 

@@ -1,18 +1,15 @@
 /** One evaluation: of a model on the test cases of its task, or of all folds of a task. */
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { FederationError } from '@consilium/shared/kernel';
 import { type ClassificationFigures, evaluateClassification } from '../evaluation/evaluate-classification.js';
 import { type FoldRun, presentClassificationFolds, presentSegmentationFolds } from '../evaluation/evaluate-folds.js';
 import { evaluateSegmentation, type SegmentationFigures } from '../evaluation/evaluate-segmentation.js';
 import { nameFiles } from '../evaluation/overlay/picture-files.js';
-import { finetuneFolder, foldFolder, foldsWithin } from '../finetuning/finetune-folder.js';
-import type { FinetuneTask } from '../finetuning/finetune-task.js';
-import { modelFileAt, readModelFile } from '../finetuning/model-file.js';
-import { readFinetuneTask } from '../finetuning/task-file.js';
+import { finetuneFolder, foldFolder } from '../finetuning/finetune-folder.js';
+import { readModelFile } from '../finetuning/model-file.js';
 import type { WindowPlan } from '../finetuning/window-plan.js';
 import type { TrainerLimits } from '../trainer/trainer-messages.js';
 import { type EvaluatedTask, openEvaluatedTask } from './evaluated-task.js';
+import { openFoldsFolder } from './folds-folder.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
 export interface EvaluationChoices {
@@ -44,20 +41,15 @@ export async function scoreTask(
   return { kind: task.kind, outputFolder, figures, pictureFiles: nameFiles(task.cases.test, outputFolder) };
 }
 
-/** True for a folder that holds a model for each fold and none of its own. */
-export async function isFoldsFolder(location: string): Promise<boolean> {
-  return foldsWithin(location).length > 0 && (await modelFileAt(location)) === undefined;
-}
-
 /**
  * Scores each fold in its folder (or below `output`), then writes the report on all of them together. NOT_FOUND while a fold is
- * missing: what is told of the others would pass for the whole.
+ * missing.
  */
 export async function scoreFolds(folder: string, output: string | undefined, choices: EvaluationChoices): Promise<Scored> {
   const outputFolder = resolve(output ?? folder);
-  const task = readFinetuneTask(requireTaskFile(folder), { isStartNeeded: false });
+  const { task, folds } = await openFoldsFolder(folder);
   const scored: (Scored & Omit<FoldRun<unknown>, 'report' | 'scratch'>)[] = [];
-  for (const fold of await requireAllFolds(folder, task)) {
+  for (const fold of folds) {
     const own = foldFolder(folder, fold);
     const opened = await openEvaluatedTask(await readModelFile(own), undefined);
     const { scratchFolder } = finetuneFolder(own);
@@ -77,28 +69,4 @@ function reportsOf<Figures extends { readonly scratch: unknown }>(
   figures: Figures,
 ): { report: Figures; scratch: Figures['scratch'] } {
   return { report: figures, scratch: figures.scratch };
-}
-
-function requireTaskFile(folder: string): string {
-  const { taskFile } = finetuneFolder(folder);
-  if (existsSync(taskFile)) return taskFile;
-  throw noTaskOfFolds(folder);
-}
-
-function noTaskOfFolds(folder: string): FederationError {
-  return new FederationError('NOT_FOUND', `there is no task.yaml with folds above those in ${folder}`, {
-    remedy: 'Give the "finetune" command of these folds again: finished folds are not trained again, and it writes the file.',
-  });
-}
-
-async function requireAllFolds(folder: string, { folds }: FinetuneTask): Promise<number[]> {
-  if (folds === undefined) throw noTaskOfFolds(folder);
-  const all = Array.from({ length: folds.count }, (_, index) => index + 1);
-  for (const fold of all) {
-    if ((await modelFileAt(foldFolder(folder, fold))) !== undefined) continue;
-    throw new FederationError('NOT_FOUND', `fold ${fold} of ${all.length} has no model yet in ${folder}`, {
-      remedy: `Train it: site-agent finetune TASK.yaml --fold ${fold}, with the --output of the others.`,
-    });
-  }
-  return all;
 }

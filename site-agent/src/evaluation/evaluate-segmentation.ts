@@ -57,7 +57,7 @@ async function scoreModel(
     const overlayPath = pictureFiles?.get(name);
     return { name, choice: { path: image, series, frame }, labelPath: label, ...(overlayPath !== undefined && { overlayPath }) };
   });
-  const order = { kind: 'segment', limits, modelPath, images, windows, legacy } as const;
+  const order = { kind: 'segment', limits, modelPaths: [modelPath], images, windows, legacy } as const;
   const label = pictureFiles === undefined ? 'scoring the scratch run' : 'scoring test cases';
   return makeReport(task, digest, (await desk.segment(order, label)).images);
 }

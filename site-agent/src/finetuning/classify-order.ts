@@ -4,40 +4,39 @@ import { FederationError } from '@consilium/shared/kernel';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { ClassifiedImage, ClassifyOrder, ClassifyResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
-import { Learner } from '../training/learner.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
 import { readVolume } from '../volumes/read-volume.js';
 import type { StoredGeometry } from '../volumes/volume.js';
 import { findCaseScan, frameNote, type ScanChoice } from './case-scan.js';
 import { classifierRegion, inputOf } from './classified-image.js';
-import { classify } from './classify-images.js';
+import { type Classifier, classify } from './classify-images.js';
 import type { ImageToClassify } from './image-to-classify.js';
+import { ModelEnsemble, requireOneTask } from './model-ensemble.js';
 import { type ClassificationFacts, readModelFile, requireClassification } from './model-file.js';
 import { type PreparedImage, prepareImage } from './prepare-image.js';
 
 /** Classifies one image after the other. An image that cannot be used is reported with its reason and does not stop the rest. */
 export async function executeClassify(order: ClassifyOrder, context: OrderContext): Promise<ClassifyResult> {
-  const model = await readModelFile(order.modelPath);
-  const facts = requireClassification(model);
-  const learner = Learner.create({ runtime: openTrainerRuntime(order.limits, context), spec: model.spec });
+  const models = await Promise.all(order.modelPaths.map(readModelFile));
+  const facts = requireOneTask(models, requireClassification);
+  const classifier = ModelEnsemble.create(models, openTrainerRuntime(order.limits, context));
   try {
-    learner.loadWeights(model.weights);
     const reader = new ScanReader(facts, context);
     const images: ClassifiedImage[] = [];
     for (const [index, image] of order.images.entries()) {
       obeyStop(context.stop);
-      images.push(await classifyImage(learner, image, facts, reader));
+      images.push(await classifyImage(classifier, image, facts, reader));
       context.report('classifying', index + 1, order.images.length);
       await letEventsIn();
     }
     return { kind: 'classify', images };
   } finally {
-    learner.dispose();
+    classifier.dispose();
   }
 }
 
 async function classifyImage(
-  learner: Learner,
+  classifier: Classifier,
   image: ImageToClassify,
   facts: ClassificationFacts,
   reader: ScanReader,
@@ -45,7 +44,7 @@ async function classifyImage(
   try {
     const { prepared, stored } = await reader.read(image);
     const region = classifierRegion(prepared, stored, image.centre, facts);
-    return { name: image.name, probabilities: classify(learner, inputOf(region, facts.patchSizeVoxels), facts) };
+    return { name: image.name, probabilities: classify(classifier, inputOf(region, facts.patchSizeVoxels), facts) };
   } catch (thrown) {
     const error = FederationError.from(thrown);
     if (error.kind !== 'volume') throw error;

@@ -183,7 +183,7 @@ async function evaluateModel(
     const overlayPath = pictureFiles?.get(name);
     return { name, choice: { path: image, series, frame }, labelPath: label, ...(overlayPath !== undefined && { overlayPath }) };
   });
-  const result = await desk.segment({ kind: 'segment', limits, modelPath, images }, 'scoring test cases');
+  const result = await desk.segment({ kind: 'segment', limits, modelPaths: [modelPath], images }, 'scoring test cases');
   const report = makeReport(task, digest, result.images);
   await makeFolder(outputFolder);
   await writeReport(outputFolder, report);
@@ -203,7 +203,7 @@ async function evaluateClassifier(
     choice: { path: image, series, frame },
     centre,
   }));
-  const result = await desk.classify({ kind: 'classify', limits, modelPath, images }, 'scoring test cases');
+  const result = await desk.classify({ kind: 'classify', limits, modelPaths: [modelPath], images }, 'scoring test cases');
   const report = makeClassificationReport(task, digest, result.images);
   await makeFolder(outputFolder);
   await writeClassificationReport(outputFolder, report);

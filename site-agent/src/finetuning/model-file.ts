@@ -144,7 +144,7 @@ export function requireNoFolds(location: string): void {
     'NOT_FOUND',
     `${location} holds a model for each of its ${others.length + 1} folds, and none of all`,
     {
-      remedy: `Name the folder of one fold, such as ${foldFolder(location, first)}.`,
+      remedy: `Name the folder of one fold, such as ${foldFolder(location, first)}; only "evaluate" and "predict" take all together.`,
     },
   );
 }

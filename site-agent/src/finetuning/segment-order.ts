@@ -7,7 +7,6 @@ import { type CalibrationSums, sumCalibration } from '../evaluation/metrics/voxe
 import type { OrderContext } from '../trainer/order-context.js';
 import type { SegmentedImage, SegmentOrder, SegmentResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
-import { Learner } from '../training/learner.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
 import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
 import { readVolume } from '../volumes/read-volume.js';
@@ -16,38 +15,46 @@ import { findCaseScan, frameNote } from './case-scan.js';
 import type { ImageToSegment } from './image-to-segment.js';
 import { toClassMap } from './labelled-case.js';
 import { matchLabel } from './match-label.js';
-import { type ModelFile, readModelFile, requireSegmentation, type SegmentationFacts } from './model-file.js';
+import { ensembleDigest, ModelEnsemble, requireOneTask } from './model-ensemble.js';
+import { readModelFile, requireSegmentation, type SegmentationFacts } from './model-file.js';
 import { prepareImage } from './prepare-image.js';
 import { segmentVolume } from './segment-volume.js';
 import { USUAL_WINDOWS } from './window-plan.js';
-import { type MaskSource, requireFormat, writeMask, writeOverlay, writeProbabilities } from './write-answers.js';
+import {
+  type AlgorithmNote,
+  type MaskSource,
+  requireFormat,
+  writeMask,
+  writeOverlay,
+  writeProbabilities,
+} from './write-answers.js';
 
 /** What all images of an order share. */
 interface Segmentation {
-  readonly model: ModelFile;
   readonly facts: SegmentationFacts;
-  readonly learner: Learner;
+  readonly algorithm: AlgorithmNote;
+  readonly segmenter: ModelEnsemble;
   readonly order: SegmentOrder;
   readonly context: OrderContext;
 }
 
 /** Segments one image after the other. An image that cannot be used is reported with its reason and does not stop the rest. */
 export async function executeSegment(order: SegmentOrder, context: OrderContext): Promise<SegmentResult> {
-  const model = await readModelFile(order.modelPath);
-  const facts = requireSegmentation(model);
-  const learner = Learner.create({ runtime: openTrainerRuntime(order.limits, context), spec: model.spec });
+  const models = await Promise.all(order.modelPaths.map(readModelFile));
+  const facts = requireOneTask(models, requireSegmentation);
+  const algorithm = { task: facts.task, digest: ensembleDigest(models) };
+  const segmenter = ModelEnsemble.create(models, openTrainerRuntime(order.limits, context));
   try {
-    learner.loadWeights(model.weights);
     const images: SegmentedImage[] = [];
     for (const [index, image] of order.images.entries()) {
       obeyStop(context.stop);
-      images.push(await orRefused(image, () => segmentImage(image, { model, facts, learner, order, context })));
+      images.push(await orRefused(image, () => segmentImage(image, { facts, algorithm, segmenter, order, context })));
       context.report('segmenting', index + 1, order.images.length);
       await letEventsIn();
     }
     return { kind: 'segment', images };
   } finally {
-    learner.dispose();
+    segmenter.dispose();
   }
 }
 
@@ -63,7 +70,7 @@ async function orRefused({ name }: ImageToSegment, act: () => Promise<SegmentedI
 
 async function segmentImage(
   image: ImageToSegment,
-  { model, facts, learner, order, context }: Segmentation,
+  { facts, algorithm, segmenter, order, context }: Segmentation,
 ): Promise<SegmentedImage> {
   const { classes, patchSizeVoxels } = facts;
   const scan = image.scan ?? (await findCaseScan(image.choice));
@@ -75,10 +82,10 @@ async function segmentImage(
   const legacy: LegacyCounts[][] = [];
   const calibration: (CalibrationSums | null)[] = [];
   const probabilityPaths: string[] = [];
-  const source: MaskSource = { image, scan, volume, model, classes };
+  const source: MaskSource = { image, scan, volume, algorithm, classes };
   const plan = { patchSizeVoxels, classes: classes.length, windows: order.windows ?? USUAL_WINDOWS };
   const classMap = await segmentVolume(
-    learner,
+    segmenter,
     prepareImage(volume, scan.modality, facts),
     plan,
     async (index, probabilities) => {

@@ -1,5 +1,6 @@
 /** What a segmentation leaves on disk: masks, probabilities, pictures. All in the image's own geometry. */
 import { dirname } from 'node:path';
+import type { Digest } from '@consilium/shared/kernel';
 import { writeFileWhole } from '@consilium/shared/weights';
 import { AGENT_VERSION } from '../config/agent-version.js';
 import { drawOverlay } from '../evaluation/overlay/draw-overlay.js';
@@ -12,8 +13,13 @@ import type { CaseScan } from './case-scan.js';
 import { makeFolder } from './finetune-folder.js';
 import type { ImageToSegment } from './image-to-segment.js';
 import { toLabelValues } from './labelled-case.js';
-import type { ModelFile } from './model-file.js';
 import type { SegmentationClass } from './segmentation-task.js';
+
+/** What a DICOM segmentation says of the model that drew it. */
+export interface AlgorithmNote {
+  readonly task: string;
+  readonly digest: Digest;
+}
 
 /** An image that was segmented. */
 export interface MaskSource {
@@ -21,7 +27,7 @@ export interface MaskSource {
   readonly scan: CaseScan;
   /** Only its geometry: the voxels have become what the network saw. */
   readonly volume: Volume;
-  readonly model: Pick<ModelFile, 'digest' | 'segmentation'>;
+  readonly algorithm: AlgorithmNote;
   readonly classes: readonly SegmentationClass[];
 }
 
@@ -31,15 +37,15 @@ export function requireFormat({ maskFormat }: ImageToSegment, { source }: CaseSc
   throw unsuitable('a DICOM segmentation refers to a DICOM series, and this image is NIfTI', 'Use --format nifti for it.');
 }
 
-export async function writeMask({ image, scan, volume, model, classes }: MaskSource, classMap: Uint8Array): Promise<void> {
+export async function writeMask({ image, scan, volume, algorithm, classes }: MaskSource, classMap: Uint8Array): Promise<void> {
   if (image.maskPath === undefined) return;
   await makeFolder(dirname(image.maskPath));
   if (image.maskFormat !== 'dicom-seg' || scan.source.kind !== 'dicom') {
     await writeNiftiLike(image.maskPath, volume, toLabelValues(classMap, classes));
     return;
   }
-  const algorithm = `${model.segmentation?.task ?? 'segmentation'} ${model.digest.split(':').at(-1)?.slice(0, 12) ?? ''}`;
-  await writeSegmentation(image.maskPath, scan.source, { classMap, classes, algorithm, version: AGENT_VERSION });
+  const named = `${algorithm.task} ${algorithm.digest.split(':').at(-1)?.slice(0, 12) ?? ''}`;
+  await writeSegmentation(image.maskPath, scan.source, { classMap, classes, algorithm: named, version: AGENT_VERSION });
 }
 
 /** Returns the path of the class's file. */

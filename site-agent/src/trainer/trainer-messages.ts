@@ -133,7 +133,8 @@ export interface LabelledPretrainResult extends PretrainingOutcome, Pick<Pretrai
 export interface SegmentOrder {
   readonly kind: 'segment';
   readonly limits: TrainerLimits;
-  readonly modelPath: string;
+  /** One model, or several of the same task that answer together, as those of all folds. */
+  readonly modelPaths: readonly string[];
   readonly images: readonly ImageToSegment[];
   /** The usual windows when left out. */
   readonly windows?: WindowPlan | undefined;
@@ -168,7 +169,8 @@ export interface SegmentResult {
 export interface ClassifyOrder {
   readonly kind: 'classify';
   readonly limits: TrainerLimits;
-  readonly modelPath: string;
+  /** One model, or several of the same task that answer together, as those of all folds. */
+  readonly modelPaths: readonly string[];
   readonly images: readonly ImageToClassify[];
 }
 
