@@ -150,12 +150,14 @@ describe("the operator's commands", () => {
       const offered = { report: { ...report, monitors: monitorsOf(patches, accuracy) } };
       expect(await site.deliver(assignment, constantUpdate(UNIVERSAL_MODEL, delta), 10, offered)).toMatchObject({ ok: true });
     }
-    for (const site of sites) {
+    for (const [index, site] of sites.entries()) {
       const scoring = await eventually(async () => {
         const next = await site.sync();
         return next?.kind === 'score' ? next : undefined;
       });
-      await site.reportScore(scoring.plan.campaignId, scoring.plan.version.digest);
+      const [, patches, accuracy] = probes[index] ?? [];
+      const { base } = monitorsOf(patches ?? NaN, accuracy ?? NaN);
+      await site.reportScore(scoring.plan.campaignId, scoring.plan.version.digest, index === 3 ? undefined : base);
     }
 
     // (4 · 1 + 12 · 0.5 + 8 · 0.75) / 24; what is not in both has no arrow.
@@ -170,11 +172,19 @@ describe("the operator's commands", () => {
     const shown = (await toCoordinator(campaignCommand(), 'show', 'both')).split('\n');
     expect(shown[1]).toMatch(/^ {2}round 1 +finished/);
     expect(shown[2]).toBe(`    ${told}`);
+    const scored = probes.map(([name], index) => {
+      const figures = index === 3 ? '' : `; scale accuracy ${['1.00', '0.50', '0.75'][index]}, feature rank 2.0`;
+      return `  version 2  ${name} skill 0.500${figures}`;
+    });
+    expect(shown.slice(3)).toEqual(scored);
     const view = campaignViewSchema.parse(JSON.parse(await toCoordinator(campaignCommand(), 'show', 'both', '--json')));
     const [round] = view.roundViews;
     expect(round?.monitors?.trained).toMatchObject({ patches: 24, modalityAccuracy: 1 });
     expect(round?.participations.map(({ siteName, monitors }) => [siteName, monitors])).toEqual(
       probes.map(([name, patches, accuracy]) => [name, monitorsOf(patches, accuracy)]),
+    );
+    expect(view.version.scores.map(({ siteName, monitors }) => [siteName, monitors])).toEqual(
+      probes.map(([name, patches, accuracy], index) => [name, index === 3 ? undefined : monitorsOf(patches, accuracy).base]),
     );
   });
 

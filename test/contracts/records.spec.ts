@@ -166,7 +166,14 @@ describe('records on disk and in memory', () => {
       return [returned === found, await records.findOneBy(Round, { number: 2 }), await records.findOneBy(Site, { id: 's1' })];
     };
     expect(await answer(again)).toMatchObject([true, { state: 'inviting' }, { name: 'renamed', state: 'enrolled' }]);
-    const score = { campaignId: 'c', versionNumber: 1, siteId: 's1', siteName: 'name of s1', score: makeProbeScore() };
+    const score = {
+      campaignId: 'c',
+      versionNumber: 1,
+      siteId: 's1',
+      siteName: 'name of s1',
+      score: makeProbeScore(),
+      monitors: null,
+    };
     for (const reportedAtMs of [1, 2]) await answer((records) => records.save(VersionScore, { ...score, reportedAtMs }));
     expect(await answer((records) => records.find(VersionScore))).toEqual([{ ...score, reportedAtMs: 2 }]);
     const inserted = async (records: EntityManager) => {

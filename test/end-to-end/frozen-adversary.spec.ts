@@ -55,6 +55,13 @@ describe('frozen-adversary rounds of real processes, one modality per site', () 
       inFederation(async (rig) => {
         undisturbed = await finished(rig);
         expect(new Set(digestsOf(undisturbed)).size).toBe(6);
+        const { scores } = undisturbed.version;
+        expect(scores.map(({ siteName, monitors }) => [siteName, monitors?.restoration.map(({ modality }) => modality)])).toEqual(
+          [
+            ['ct-clinic', ['CT']],
+            ['mr-clinic', ['MR']],
+          ],
+        );
       }),
     LIMIT_MS,
   );

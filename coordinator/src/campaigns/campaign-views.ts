@@ -84,7 +84,8 @@ export class CampaignViews {
 /** A version with every score that sites have sent for it. */
 export function versionView({ number, digest, bytes }: ModelVersion, scores: readonly VersionScore[]): CampaignView['version'] {
   const own = scores.filter(({ versionNumber }) => Number(versionNumber) === number);
-  return { number, digest, bytes, scores: own.map(({ siteName, score }) => ({ siteName, score })) };
+  const told = own.map(({ siteName, score, monitors }) => ({ siteName, score, ...(monitors === null ? {} : { monitors }) }));
+  return { number, digest, bytes, scores: told };
 }
 
 function participationView(

@@ -109,8 +109,9 @@ export function describeCampaign(view: CampaignView): string[] {
     const line = `  ${describeRound(round.number, round.place)}${attempt}  ${round.state}${round.code === null ? '' : ` (${round.code})`}${lasted}: ${sites.join(', ')}`;
     return round.monitors === undefined ? [line] : [line, `    ${describeMeans(round.monitors)}`];
   });
-  const scores = view.version.scores.map(
-    ({ siteName, score }) => `  version ${view.version.number}  ${siteName} skill ${describeSkill(score)}`,
-  );
+  const scores = view.version.scores.map(({ siteName, score, monitors }) => {
+    const figures = monitors === undefined ? '' : `; ${describeMonitors(monitors)}`;
+    return `  version ${view.version.number}  ${siteName} skill ${describeSkill(score)}${figures}`;
+  });
   return [head, ...rounds, ...scores];
 }

@@ -1,5 +1,5 @@
 import { type Clock, type Digest, newId, required } from '@consilium/shared/kernel';
-import type { ProbeScore, VersionDelta } from '@consilium/shared/wire';
+import type { Monitors, ProbeScore, VersionDelta } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import { CLOCK } from '../ports.js';
@@ -64,7 +64,7 @@ export class ModelLedger {
     records: EntityManager,
     version: { campaignId: string; number: number },
     site: { id: string; name: string },
-    score: ProbeScore,
+    { score, monitors = null }: { readonly score: ProbeScore; readonly monitors?: Monitors | null | undefined },
   ): Promise<void> {
     await records.save(VersionScore, {
       campaignId: version.campaignId,
@@ -72,6 +72,7 @@ export class ModelLedger {
       siteId: site.id,
       siteName: site.name,
       score,
+      monitors,
       reportedAtMs: this.clock.nowMs(),
     });
   }

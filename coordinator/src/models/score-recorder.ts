@@ -27,7 +27,8 @@ export class ScoreRecorder {
       if (version === undefined || !campaign.sites.some(({ id }) => id === site.id)) {
         throw new FederationError('NOT_FOUND', 'this site takes no part in a campaign with such a version');
       }
-      await this.models.recordScore(records, version, site, report.score);
+      const { score, monitors } = report;
+      await this.models.recordScore(records, version, site, { score, monitors });
       return {
         kind: 'score',
         campaignId: campaign.id,
@@ -35,7 +36,8 @@ export class ScoreRecorder {
         atMs: this.clock.nowMs(),
         siteName: site.name,
         versionNumber: version.number,
-        score: report.score,
+        score,
+        ...(monitors === undefined ? {} : { monitors }),
       };
     });
     this.events.publish([event]);

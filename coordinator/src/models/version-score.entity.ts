@@ -1,6 +1,6 @@
-import type { ProbeScore } from '@consilium/shared/wire';
+import type { Monitors, ProbeScore } from '@consilium/shared/wire';
 import { Entity, PrimaryColumn } from 'typeorm';
-import { JsonColumn, TextColumn, WholeColumn } from '../records/portable-columns.js';
+import { JsonColumn, OptionalJsonColumn, TextColumn, WholeColumn } from '../records/portable-columns.js';
 
 /** How one version does on one site's frozen probe; the latest report counts. */
 @Entity('version_scores')
@@ -19,6 +19,10 @@ export class VersionScore {
 
   @JsonColumn()
   score!: ProbeScore;
+
+  /** Null for a model without heads, and of a site that did not report them. */
+  @OptionalJsonColumn()
+  monitors!: Monitors | null;
 
   @WholeColumn()
   reportedAtMs!: number;

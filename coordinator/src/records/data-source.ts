@@ -9,6 +9,7 @@ import { Site } from '../sites/site.entity.js';
 import { Update } from '../updates/update.entity.js';
 import { UpdateSketch } from '../updates/update-sketch.entity.js';
 import { FederationCore1795860000000 } from './migrations/1795860000000-federation-core.js';
+import { VersionMonitors1795910400000 } from './migrations/1795910400000-version-monitors.js';
 import { FirstTables1763769600000 } from './migrations/1763769600000-first-tables.js';
 
 const require = createRequire(import.meta.url);
@@ -31,7 +32,7 @@ export function dataSourceOptions(databaseFile: string): DataSourceOptions {
       database.pragma('synchronous = FULL');
     },
     entities: [Site, Campaign, Round, Participation, Update, UpdateSketch, ModelVersion, VersionScore],
-    migrations: [FirstTables1763769600000, FederationCore1795860000000],
+    migrations: [FirstTables1763769600000, FederationCore1795860000000, VersionMonitors1795910400000],
     migrationsRun: true,
     synchronize: false,
   };

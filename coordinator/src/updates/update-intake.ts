@@ -188,11 +188,11 @@ export class UpdateIntake {
         await records.save(UpdateSketch, { participationId, sketch: measured.sketch });
         const { campaign, round } = context;
         const base = { campaignId: campaign.id, number: round.baseVersion };
-        if (report.baseScore === undefined) return;
-        await this.models.recordScore(records, base, site, report.baseScore);
-        const names = { campaignId: campaign.id, campaignName: campaign.name, siteName: site.name };
         const { baseScore: score, monitors } = report;
+        if (score === undefined) return;
         const seen = { score, ...(monitors === undefined ? {} : { monitors: monitors.base }) };
+        await this.models.recordScore(records, base, site, seen);
+        const names = { campaignId: campaign.id, campaignName: campaign.name, siteName: site.name };
         events.push({ kind: 'score', ...names, atMs, versionNumber: round.baseVersion, ...seen });
       },
     });

@@ -79,7 +79,7 @@ export const campaignEventSchema = z.discriminatedUnion('kind', [
     siteName: nameField,
     versionNumber: z.int(),
     score: probeScoreSchema,
-    /** Of the same version, where the site reported them with an update. */
+    /** Of the same version, if it is a Universal Model's. */
     monitors: monitorsSchema.optional(),
   }),
 ]);
@@ -112,7 +112,12 @@ export const participationViewSchema = z.object({
   monitors: updateMonitorsSchema.optional(),
 });
 
-export const scoreViewSchema = z.object({ siteName: nameField, score: probeScoreSchema });
+export const scoreViewSchema = z.object({
+  siteName: nameField,
+  score: probeScoreSchema,
+  /** Of a Universal Model. */
+  monitors: monitorsSchema.optional(),
+});
 
 /** A model version with every score that sites have sent for it. */
 export const versionViewSchema = z.object({

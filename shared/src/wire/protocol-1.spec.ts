@@ -73,7 +73,8 @@ describe('protocol 1', () => {
     const explained = { ...score, groups: [{ modality: 'CT' as const, share: 1, ...score }] };
     expect(offerInProtocol1({ ...offer, report: { ...report, baseScore: explained } })).toEqual(offer);
     const told = { campaignId: 'c', versionDigest: blake3, score };
-    expect(scoreReportInProtocol1({ ...told, score: explained })).toEqual(told);
+    const monitors = { patches: 1, restoration: [], featureRank: 1 };
+    expect(scoreReportInProtocol1({ ...told, score: explained, monitors })).toEqual(told);
     expect(Object.keys(report1.shape).every((name) => name in updateReportSchema.shape)).toBe(true);
   });
 });

@@ -100,6 +100,8 @@ export const scoreReportSchema = z.strictObject({
   campaignId: z.string(),
   versionDigest: digestField,
   score: probeScoreSchema,
+  /** Of a Universal Model, on the same probe. Not in protocol 1. */
+  monitors: monitorsSchema.optional(),
 });
 export type ScoreReport = z.infer<typeof scoreReportSchema>;
 

@@ -54,8 +54,13 @@ describe('agent journal', () => {
     const { plan } = makeScoreAssignment(2);
     const journal = AgentJournal.open(file);
     expect(journal.score(plan.campaignId, plan.version.digest)).toBeUndefined();
-    journal.noteScore(plan, makeProbeScore());
-    expect(journal.score(plan.campaignId, plan.version.digest)).toEqual({ plan, score: makeProbeScore(), reported: false });
+    const score = makeProbeScore();
+    journal.noteScore(plan, { score });
+    expect(journal.score(plan.campaignId, plan.version.digest)).toEqual({ plan, score, reported: false });
+    const monitors = { patches: 4, restoration: [], scaleAccuracy: 0.5, featureRank: 2 };
+    journal.noteScore(plan, { score, monitors });
+    expect(journal.score(plan.campaignId, plan.version.digest)).toEqual({ plan, score, monitors, reported: false });
+    expect(journal.scoreOfVersion(plan.version.digest)).toEqual(score);
     journal.noteScoreReported(plan.campaignId, plan.version.digest);
     expect(journal.score(plan.campaignId, plan.version.digest)?.reported).toBe(true);
     journal.noteVersion('tiny', plan.version, 5);

@@ -4,11 +4,14 @@ import { z } from 'zod';
 import { type Digest, FederationError } from '@consilium/shared/kernel';
 import {
   digestField,
+  type Monitors,
+  monitorsSchema,
   type ProbeScore,
   probeScoreSchema,
   type RoundPlan,
   roundPlanSchema,
   type ScorePlan,
+  type ScoreReport,
   scorePlanSchema,
   updateReportSchema,
   type VersionReference,
@@ -41,7 +44,10 @@ export interface ParticipationRecord {
 
 export interface ScoreRecord {
   readonly plan: ScorePlan;
+  /** Undefined until it is measured. */
   readonly score: ProbeScore | undefined;
+  /** Of a Universal Model, measured with the score. */
+  readonly monitors?: Monitors | undefined;
   readonly reported: boolean;
 }
 
@@ -125,6 +131,8 @@ interface ReadRow {
   readonly row: ParticipationRow;
   readonly record: ParticipationRecord;
 }
+/** The column "score": what a version reached, and its monitors where there are any. */
+const measuredText = probeScoreSchema.extend({ monitors: monitorsSchema.optional() });
 const scoreRow = z.object({ plan: z.string(), score: z.string().nullable(), reported: z.int() });
 const versionRow = z.object({
   campaign_name: z.string(),
@@ -237,20 +245,18 @@ export class AgentJournal {
       versionDigest,
     );
     if (row === undefined || row === null) return undefined;
-    const { plan, score, reported } = scoreRow.parse(row);
-    return {
-      plan: scorePlanSchema.parse(JSON.parse(plan)),
-      score: score === null ? undefined : probeScoreSchema.parse(JSON.parse(score)),
-      reported: reported === 1,
-    };
+    const { plan, score: text, reported } = scoreRow.parse(row);
+    const known = { plan: scorePlanSchema.parse(JSON.parse(plan)), reported: reported === 1 };
+    if (text === null) return { ...known, score: undefined };
+    return { ...known, ...readMeasured(text) };
   }
 
-  noteScore(plan: ScorePlan, score: ProbeScore): void {
+  noteScore(plan: ScorePlan, { score, monitors }: Pick<ScoreReport, 'score' | 'monitors'>): void {
     this.statement('INSERT OR REPLACE INTO agent_score (campaign_id, version_digest, plan, score) VALUES (?, ?, ?, ?)').run(
       plan.campaignId,
       plan.version.digest,
       JSON.stringify(plan),
-      JSON.stringify(score),
+      JSON.stringify({ ...score, monitors }),
     );
   }
 
@@ -284,7 +290,7 @@ export class AgentJournal {
   scoreOfVersion(digest: Digest): ProbeScore | undefined {
     const row = this.statement('SELECT * FROM agent_score WHERE version_digest = ? AND score IS NOT NULL').get(digest);
     const text = row === undefined || row === null ? null : scoreRow.parse(row).score;
-    return text === null ? undefined : probeScoreSchema.parse(JSON.parse(text));
+    return text === null ? undefined : readMeasured(text).score;
   }
 
   /** Keeps the version under the name until {@link AgentJournal.unpin}; a name that is taken moves to this version. */
@@ -368,4 +374,9 @@ function toParticipation(stored: ParticipationRow, before: ReadRow | undefined):
 
 function readUpdate(text: string | null): ReadyUpdate | undefined {
   return text === null ? undefined : readyUpdateSchema.parse(JSON.parse(text));
+}
+
+function readMeasured(text: string): Pick<ScoreReport, 'score' | 'monitors'> {
+  const { monitors, ...score } = measuredText.parse(JSON.parse(text));
+  return { score, ...(monitors === undefined ? {} : { monitors }) };
 }

@@ -1,5 +1,13 @@
 import { type AlarmClock, FederationError, formatBytes, formatDuration, invariant, shortDigest } from '@consilium/shared/kernel';
-import { describeRound, describeSkill, partOfRound, type Progress, roundPlaceView, stepsOfRound } from '@consilium/shared/wire';
+import {
+  describeMonitors,
+  describeRound,
+  describeSkill,
+  partOfRound,
+  type Progress,
+  roundPlaceView,
+  stepsOfRound,
+} from '@consilium/shared/wire';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import type { Log } from '@consilium/shared/terminal';
 import type { TrainerLimits, TrainerOrder, TrainerProgress, TrainerResult } from '../trainer/trainer-messages.js';
@@ -171,15 +179,17 @@ export class StepWork {
     const order = { kind: 'score', home: files.home, limits, plan, versionPath } as const;
     const result = await this.compute(order, signal, () => undefined);
     invariant(result.kind === 'score', 'the trainer answered another order');
-    journal.noteScore(plan, result.score);
+    journal.noteScore(plan, result);
   }
 
-  private async reportScore({ record: { plan, score } }: StepOf<'report-score'>): Promise<void> {
+  private async reportScore({ record: { plan, score, monitors } }: StepOf<'report-score'>): Promise<void> {
     const { journal, link, log } = this.parts;
     if (score === undefined) return;
-    await link.reportScore({ campaignId: plan.campaignId, versionDigest: plan.version.digest, score });
+    const seen = { score, ...(monitors === undefined ? {} : { monitors }) };
+    await link.reportScore({ campaignId: plan.campaignId, versionDigest: plan.version.digest, ...seen });
+    const figures = monitors === undefined ? '' : `; ${describeMonitors(monitors)}`;
     journal.noteScoreReported(plan.campaignId, plan.version.digest);
-    log.info(`${plan.campaignName}: version ${plan.version.number} scored, skill ${describeSkill(score)}`);
+    log.info(`${plan.campaignName}: version ${plan.version.number} scored, skill ${describeSkill(score)}${figures}`);
   }
 
   /** Runs the trainer until it ends; an abort stops it first and rejects with TRAINER_STOPPED. */

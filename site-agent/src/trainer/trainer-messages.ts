@@ -1,6 +1,6 @@
 import type { Digest, ErrorCode, ErrorReport } from '@consilium/shared/kernel';
 import type { MedicalnetSpec } from '@consilium/shared/models';
-import type { ProbeScore, RoundPlan, ScorePlan, StepFigures, UpdateReport } from '@consilium/shared/wire';
+import type { Monitors, ProbeScore, RoundPlan, ScorePlan, StepFigures, UpdateReport } from '@consilium/shared/wire';
 import type { StepRecord } from '../engine/profile/operation-record.js';
 import type { StepProfile } from '../engine/profile/step-profile.js';
 import type { NativeKernels } from '../engine/runtime/runtime.js';
@@ -89,6 +89,8 @@ export interface ScoreOrder {
 export interface ScoreResult {
   readonly kind: 'score';
   readonly score: ProbeScore;
+  /** Of a model with heads. */
+  readonly monitors?: Monitors | undefined;
 }
 
 /** Fine-tuning on the site's own labels. Repeating the order resumes from its checkpoint, or returns the finished result. */

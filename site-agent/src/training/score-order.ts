@@ -5,8 +5,8 @@ import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
 import { readVersion, withSiteLocal } from './base-weights.js';
 import { keptParts, readKeptState } from './kept-state.js';
 import { Learner } from './learner.js';
+import { lookAtProbe } from './monitor-probe.js';
 import { openCampaignProbe } from './round-probe.js';
-import { scoreProbe } from './score-version.js';
 import { loadCollection, modalitiesOf } from './site-collection.js';
 
 /** Scores one version on the site's frozen probe: the same patches and distortions for every version of a campaign. */
@@ -22,8 +22,10 @@ export async function executeScore(order: ScoreOrder, context: OrderContext): Pr
   const learner = Learner.create({ runtime: openTrainerRuntime(order.limits, context), spec: plan.model });
   try {
     learner.loadWeights(withSiteLocal(version, kept.state.siteLocal));
-    const score = await scoreProbe(learner, probe, context.stop, (done) => context.report('scoring', done, probe.length));
-    return { kind: 'score', score };
+    const { score, monitors } = await lookAtProbe(learner, plan.objective, probe, context.stop, (done) =>
+      context.report('scoring', done, probe.length),
+    );
+    return { kind: 'score', score, ...(monitors === undefined ? {} : { monitors }) };
   } finally {
     learner.dispose();
   }
