@@ -44,14 +44,17 @@ describe.each(['protocol.yaml', 'smoke.yaml'])('%s', (file) => {
   it('gives all arms of a task the same schedule', () => {
     for (const [task, { task: taskFile }] of Object.entries(protocol.tasks)) {
       const stated = parse(readFileSync(join(folder, taskFile), 'utf8')) as { training: { learningRate: number } };
-      const rates = runs.flatMap((run) =>
-        run.kind === 'finetuning' && run.taskName === task
-          ? [run.settings['training'] as { learningRate: number; steps: number; validateEverySteps: number }]
-          : [],
+      const schedules = runs.flatMap((run) => {
+        if (run.kind !== 'finetuning' || run.taskName !== task) return [];
+        const training = Object.entries(run.settings['training'] as Record<string, unknown>);
+        const schedule = Object.fromEntries(training.filter(([field]) => field !== 'augmentation' && field !== 'seed'));
+        return [{ labels: run.labels, schedule }];
+      });
+      expect(schedules.map(({ schedule }) => schedule['learningRate'])).toEqual(
+        schedules.map(() => stated.training.learningRate),
       );
-      expect(new Set(rates.map(({ learningRate }) => learningRate))).toEqual(new Set([stated.training.learningRate]));
-      expect(new Set(rates.map(({ steps }) => steps)).size).toBe(1);
-      expect(new Set(rates.map(({ validateEverySteps }) => validateEverySteps)).size).toBe(1);
+      const first = new Map([...schedules].reverse().map(({ labels, schedule }) => [labels, schedule]));
+      for (const { labels, schedule } of schedules) expect(schedule).toEqual(first.get(labels));
     }
   });
 
@@ -59,11 +62,24 @@ describe.each(['protocol.yaml', 'smoke.yaml'])('%s', (file) => {
     const kinds = runs.map(({ kind }) => kind);
     expect(kinds.lastIndexOf('pretraining')).toBeLessThan(kinds.indexOf('probe'));
     expect(kinds.lastIndexOf('probe')).toBeLessThan(kinds.indexOf('finetuning'));
-    const counts = runs.flatMap((run) => (run.kind === 'finetuning' && run.taskName === 'hippocampus' ? [run.labels] : []));
-    const perCount = Object.keys(protocol.arms).length * protocol.seeds.length;
-    expect(counts).toEqual(
-      (protocol.tasks['hippocampus']?.labels ?? []).flatMap((count) => Array.from({ length: perCount }, () => count)),
-    );
+    const own = runs.flatMap((run) => (run.kind === 'finetuning' && run.taskName === 'hippocampus' ? [run] : []));
+    const counts = protocol.tasks['hippocampus']?.labels ?? [];
+    expect([...new Set(own.map(({ labels }) => labels))]).toEqual(counts);
+    for (const count of counts) {
+      const arms = Object.keys(protocol.arms).filter(
+        (arm) => protocol.arms[arm]?.on?.includes(`hippocampus-n${count}`) !== false,
+      );
+      const first = own.findIndex(({ labels }) => labels === count);
+      const block = own.slice(first, first + arms.length * protocol.seeds.length);
+      expect(block.map(({ labels, arm }) => [labels, arm])).toEqual(
+        protocol.seeds.flatMap(() => arms.map((arm) => [count, arm])),
+      );
+    }
+  });
+
+  it('names comparisons that there are where an arm takes part in some only', () => {
+    const names = runs.flatMap((run) => (run.kind === 'finetuning' ? [run.id.replace(`-${run.arm}-seed${run.seed}`, '')] : []));
+    for (const { on = [] } of Object.values(protocol.arms)) expect(names).toEqual(expect.arrayContaining([...on]));
   });
 });
 

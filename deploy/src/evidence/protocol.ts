@@ -55,6 +55,8 @@ const armSchema = z.strictObject({
   describe: z.string(),
   /** A pretraining's name; left out for scratch. */
   from: name.optional(),
+  /** Comparisons that the arm takes part in, such as hippocampus-n5 or sts-gtv-all; all when left out. */
+  on: z.array(name).min(1).optional(),
   changes: settingsSchema.optional().describe('laid over each task; only the scratch arms differ here'),
 });
 export type ArmPlan = z.infer<typeof armSchema>;
@@ -66,6 +68,8 @@ const taskSchema = z.strictObject({
   data: z.enum(['hippocampus', 'sts-gtv', 'sts-patch', 'adrenal']),
   /** Numbers of labelled training cases, the first ones to be run first; all there are when left out. */
   labels: z.array(z.int().min(1)).optional(),
+  /** Steps of all arms at label counts that take more than the task file's to the plateau. */
+  longer: z.record(z.string().regex(/^\d+$/), z.int().min(1)).optional(),
   metric: z.enum(['dice', 'auc']),
 });
 export type TaskPlan = z.infer<typeof taskSchema>;

@@ -62,7 +62,8 @@ export function workList(protocol: Protocol, folder: string): EvidenceRun[] {
       const labels = plan.labels?.[round];
       if (round >= (plan.labels?.length ?? 1)) continue;
       for (const seed of protocol.seeds) {
-        for (const [arm, { from, changes }] of Object.entries(protocol.arms)) {
+        for (const [arm, { from, on, changes }] of Object.entries(protocol.arms)) {
+          if (on?.includes(comparisonOf(taskName, labels)) === false) continue;
           const starts = from === undefined ? undefined : required(byName.get(from), 'the pretraining of an arm');
           // With several pretraining seeds each fine-tuning seed takes the next one.
           const start = starts?.[protocol.seeds.indexOf(seed) % starts.length];
@@ -100,17 +101,24 @@ function pretrainingRun(name: string, plan: PretrainingPlan, seed: number, folde
   };
 }
 
+/** All arms at one task and label count. */
+function comparisonOf(taskName: string, labels: number | undefined): string {
+  return `${taskName}-${labels === undefined ? 'all' : `n${labels}`}`;
+}
+
 function finetuningRun(
   given: Omit<FinetuningRun, 'kind' | 'id' | 'inputs' | 'settings'> & { readonly changes: unknown },
   folder: string,
 ): FinetuningRun {
   const { changes, ...choice } = given;
-  const settings = settingsOf(join(folder, choice.plan.task), changes, { training: { seed: choice.seed } });
-  const { data } = choice.plan;
+  const { data, longer = {}, task } = choice.plan;
+  const steps = choice.labels === undefined ? undefined : longer[choice.labels];
+  const training = { ...(steps !== undefined && { steps }), seed: choice.seed };
+  const settings = settingsOf(join(folder, task), changes, { training });
   return {
     ...choice,
     kind: 'finetuning',
-    id: [choice.taskName, choice.labels === undefined ? 'all' : `n${choice.labels}`, choice.arm, `seed${choice.seed}`].join('-'),
+    id: [comparisonOf(choice.taskName, choice.labels), choice.arm, `seed${choice.seed}`].join('-'),
     inputs: digestOfJson({ data, labels: choice.labels ?? null, from: choice.from?.inputs ?? null, settings }),
     settings,
   };
