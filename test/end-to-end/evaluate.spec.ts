@@ -61,7 +61,8 @@ describe('evaluation of a fine-tuned model beside its scratch run', () => {
   }, 240_000);
 
   it('writes the same figures into each of its files', () => {
-    const { scratch, comparison, ...report } = figures;
+    const { scratch, comparison, startedFrom, ...report } = figures;
+    expect(startedFrom).toMatch(/^sha256:/);
     expect(read<EvaluationReport>('out/results.json')).toEqual(report);
     expect(read<EvaluationReport>('out/scratch/results.json')).toEqual(scratch);
     expect(read<PairedComparison>('out/comparison.json')).toEqual(comparison);
@@ -146,7 +147,8 @@ describe('evaluation of all folds of a segmentation', () => {
     expect(page.match(/<img /g)).toHaveLength(6);
     const again = await run('evaluate', within('folds-2'), '--output', within('again'), '--json', within('again.json'));
     expect(again).toMatch(/fold 3: mean Dice/);
-    const { scratch, comparison, ...report } = read<SegmentationFigures>('again.json');
+    const { scratch, comparison, startedFrom, ...report } = read<SegmentationFigures>('again.json');
+    expect(startedFrom).toMatch(/^sha256:/);
     expect(report).toEqual(whole);
     expect(scratch).toEqual(read<EvaluationReport>('folds-2/scratch/results.json'));
     expect(comparison).toEqual(read<PairedComparison>('folds-2/comparison.json'));
@@ -193,7 +195,8 @@ describe('evaluation of a classifier', () => {
   }, 240_000);
 
   it('writes the same figures into each of its files, and compares with the scratch run', () => {
-    const { scratch, comparison, ...report } = figures;
+    const { scratch, comparison, startedFrom, ...report } = figures;
+    expect(startedFrom).toMatch(/^sha256:/);
     expect(read<ClassificationReport>('kind/results.json')).toEqual(report);
     expect(read<ClassificationReport>('kind/scratch/results.json')).toEqual(scratch);
     expect(comparison?.aucDifference).toBeCloseTo((report.auc ?? NaN) - (scratch?.auc ?? NaN), 12);

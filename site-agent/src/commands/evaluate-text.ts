@@ -1,6 +1,7 @@
 import { formatTable } from '@consilium/shared/terminal';
 import type { ClassificationFigures } from '../evaluation/evaluate-classification.js';
 import type { SegmentationFigures } from '../evaluation/evaluate-segmentation.js';
+import { SCRATCH } from '../finetuning/finetune-case.js';
 import type { Interval } from '../evaluation/metrics/bootstrap.js';
 
 /** A segmentation's scores for people: each case and class, then the means and what pretraining gained. */
@@ -27,7 +28,7 @@ export function describeSegmentation(figures: SegmentationFigures, outputFolder:
     ...(figures.folds ?? []).map(({ fold, cases, meanDice }) => `fold ${fold}: mean Dice ${shown(meanDice)} over ${cases} cases`),
     `mean Dice ${shown(figures.meanDice)} over ${figures.cases.length} cases${range}`,
     ...(scratch === null || comparison === null
-      ? []
+      ? missingScratch(figures)
       : [
           `from scratch ${shown(scratch.meanDice)}; difference ${differenceText(comparison.meanDifference, comparison.interval)} ` +
             `over ${comparison.pairs.length} cases, signed-rank p ${comparison.test.p.toPrecision(2)}`,
@@ -56,12 +57,18 @@ export function describeClassification(figures: ClassificationFigures, outputFol
     ...foldLines(figures),
     `AUC ${shown(figures.auc)}${range}, accuracy ${shown(figures.accuracy)}, Brier score ${shown(figures.brier)} over ${figures.cases.length} cases`,
     ...(scratch === null || comparison === null
-      ? []
+      ? missingScratch(figures)
       : [
           `from scratch AUC ${shown(scratch.auc)}; difference ${differenceText(comparison.aucDifference, comparison.aucInterval)}`,
         ]),
     filesText(outputFolder),
   ].join('\n');
+}
+
+/** Of a model that began with pretrained weights. */
+function missingScratch({ startedFrom }: Pick<SegmentationFigures, 'startedFrom'>): string[] {
+  if (startedFrom === null || startedFrom === SCRATCH) return [];
+  return ['no scratch run beside it: what pretraining gained is not known ("finetune" again with --compare-scratch adds one)'];
 }
 
 function foldLines({ folds }: ClassificationFigures): string[] {

@@ -13,7 +13,7 @@ import {
 import { type ClassificationComparison, compareClassifiers } from './compare-classifiers.js';
 import type { EvaluatedModel } from './evaluated-model.js';
 import { renderClassificationPage } from './html/classification-page.js';
-import { readRunCourse, type RunCourse } from './training-course.js';
+import { readRunCourse, type RunCourse, startOf } from './training-course.js';
 import { writeBesideScratch } from './write-beside-scratch.js';
 
 /** What an evaluation needs of a classification task. */
@@ -37,6 +37,8 @@ export interface ClassificationEvaluation {
 /** All figures of an evaluation; what `--json` gives. */
 export interface ClassificationFigures extends ClassificationReport {
   readonly scratch: ClassificationReport | null;
+  /** "scratch" or a model's digest, as the training's history tells; null where none does. */
+  readonly startedFrom: string | null;
   readonly comparison: ClassificationComparison | null;
 }
 
@@ -86,5 +88,5 @@ export async function presentClassification(
   const compared = await writeBesideScratch(outputFolder, report, scratch, kind);
   const page = renderClassificationPage({ report, courses, scratch: compared });
   await writeFileWhole(join(outputFolder, 'report.html'), [Buffer.from(page)]);
-  return { ...report, scratch: scratch ?? null, comparison: compared?.comparison ?? null };
+  return { ...report, startedFrom: startOf(courses), scratch: scratch ?? null, comparison: compared?.comparison ?? null };
 }

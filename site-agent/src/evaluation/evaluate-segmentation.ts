@@ -9,7 +9,7 @@ import type { EvaluatedModel } from './evaluated-model.js';
 import { renderSegmentationPage, shownCases } from './html/segmentation-page.js';
 import { nameFiles, readPictures } from './overlay/picture-files.js';
 import { type EvaluationReport, makeReport, writeReport } from './segmentation-report.js';
-import { readRunCourse, type RunCourse } from './training-course.js';
+import { readRunCourse, type RunCourse, startOf } from './training-course.js';
 import { writeBesideScratch } from './write-beside-scratch.js';
 
 export interface SegmentationEvaluation {
@@ -26,6 +26,8 @@ export interface SegmentationEvaluation {
 /** All figures of an evaluation; what `--json` gives. */
 export interface SegmentationFigures extends EvaluationReport {
   readonly scratch: EvaluationReport | null;
+  /** "scratch" or a model's digest, as the training's history tells; null where none does. */
+  readonly startedFrom: string | null;
   /** Mean Dice of each case, model − scratch. */
   readonly comparison: PairedComparison | null;
 }
@@ -81,5 +83,5 @@ export async function presentSegmentation(
   const pictures = await readPictures(shownCases(report), pictureFiles);
   const page = renderSegmentationPage({ report, courses, scratch: compared, pictures });
   await writeFileWhole(join(outputFolder, 'report.html'), [Buffer.from(page)]);
-  return { ...report, scratch: scratch ?? null, comparison: compared?.comparison ?? null };
+  return { ...report, startedFrom: startOf(courses), scratch: scratch ?? null, comparison: compared?.comparison ?? null };
 }

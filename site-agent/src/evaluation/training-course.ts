@@ -4,6 +4,7 @@ import { readRecord } from '../training/round-folder.js';
 
 /** The part of history.json that reports draw; what else stands there is training's own affair. */
 const courseSchema = z.looseObject({
+  startedFrom: z.string().optional(),
   validations: z.array(
     z.looseObject({
       step: z.number(),
@@ -30,6 +31,12 @@ export interface RunCourse {
 export async function readRunCourse(folder: string, scratchFolder: string | undefined, fold?: number): Promise<RunCourse> {
   const scratch = scratchFolder === undefined ? undefined : await readCourse(scratchFolder);
   return { fold, model: await readCourse(folder), scratch };
+}
+
+/** "scratch", or the digest of the model that all runs started from; null where their histories do not tell one and the same. */
+export function startOf(courses: readonly RunCourse[]): string | null {
+  const [start, ...others] = new Set(courses.map(({ model }) => model?.startedFrom));
+  return others.length === 0 ? (start ?? null) : null;
 }
 
 function readCourse(folder: string): Promise<TrainingCourse | undefined> {

@@ -5,7 +5,7 @@ import type { ReliabilityBin } from '../metrics/calibration.js';
 import type { RocPoint } from '../metrics/roc.js';
 import type { RunCourse } from '../training-course.js';
 import { chartFigure, type ChartLine } from './chart.js';
-import { comparisonSection } from './comparison-section.js';
+import { comparisonSection, missingComparison } from './comparison-section.js';
 import { courseSection } from './course-charts.js';
 import { type DrawnBin, diagonal, reliabilityChart } from './reliability-chart.js';
 import { figureText, FOLDS_NOTE, intervalText, modelLine, refusedSection, renderPage, section, table, tiles } from './page.js';
@@ -38,7 +38,9 @@ ${modelLine(report.model, report.folds?.each)}`;
   const body = [
     qualitySection(report),
     foldSection(report, scratch?.report),
-    scratch === undefined ? '' : areaSection(scratch.comparison) + comparisonSection(scratch.comparison.trueClass, WATCHED),
+    scratch === undefined
+      ? missingComparison(courses)
+      : areaSection(scratch.comparison) + comparisonSection(scratch.comparison.trueClass, WATCHED),
     rocSection(report.classes, scratch?.report.classes),
     calibrationSection(report, scratch?.report),
     confusionSection(report),

@@ -1,6 +1,19 @@
 import type { PairedComparison } from '../compare-runs.js';
+import { SCRATCH } from '../../finetuning/finetune-case.js';
+import { type RunCourse, startOf } from '../training-course.js';
 import { chartFigure } from './chart.js';
 import { figureText, intervalText, section, table } from './page.js';
+
+/** In place of a comparison that could be made: of a model that began with pretrained weights. Nothing for other models. */
+export function missingComparison(courses: readonly RunCourse[]): string {
+  const start = startOf(courses);
+  if (start === null || start === SCRATCH) return '';
+  return section(
+    'Beside a scratch run',
+    `<p>No model was trained from scratch beside this one, so this page does not tell what pretraining gained. Give the “finetune”
+command again with <code>--compare-scratch</code>: what is trained already is not trained again.</p>`,
+  );
+}
 
 /** What fine-tuning gained over the same schedule from scratch, case by case. */
 export function comparisonSection(comparison: PairedComparison, figure: string): string {

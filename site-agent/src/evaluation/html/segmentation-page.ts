@@ -5,7 +5,7 @@ import { OVERLAY_LEGEND } from '../overlay/draw-overlay.js';
 import type { CaseScore, ClassFigure, ClassSummary, EvaluationReport } from '../segmentation-report.js';
 import type { RunCourse } from '../training-course.js';
 import { chartFigure } from './chart.js';
-import { comparisonSection } from './comparison-section.js';
+import { comparisonSection, missingComparison } from './comparison-section.js';
 import { courseSection } from './course-charts.js';
 import { type DrawnBin, reliabilityChart } from './reliability-chart.js';
 import { figureText, FOLDS_NOTE, intervalText, modelLine, refusedSection, renderPage, section, table, tiles } from './page.js';
@@ -43,7 +43,7 @@ ${modelLine(report.model, report.folds)}`;
   const body = [
     classSection(report),
     foldSection(report, scratch?.report),
-    scratch === undefined ? '' : comparisonSection(scratch.comparison, 'mean Dice'),
+    scratch === undefined ? missingComparison(courses) : comparisonSection(scratch.comparison, 'mean Dice'),
     distributionSection(report, scratch?.report),
     calibrationSection(report, scratch?.report),
     caseSection(report),
