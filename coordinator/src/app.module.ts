@@ -65,7 +65,7 @@ export class AppModule {
   static on({ config, home, operatorToken, log, clock, blobs }: Foundation): DynamicModule {
     return {
       module: AppModule,
-      imports: [TypeOrmModule.forRoot({ ...dataSourceOptions(home.databaseFile), retryAttempts: 0 })],
+      imports: [TypeOrmModule.forRoot({ ...dataSourceOptions(config.database ?? home.databaseFile), retryAttempts: 0 })],
       controllers: [
         HealthController,
         SitesController,

@@ -13,6 +13,7 @@ import { ensureOperatorToken, homeFolder, type HomeFolder, prepareHomeFolder } f
 import { lockHome } from './home/home-lock.js';
 import { SocketAdapter } from './live/socket-adapter.js';
 import { frameworkLogger, Log } from './log.js';
+import { unusableDatabase } from './records/unit-of-work.js';
 import { UploadSpool } from './transfer/upload-spool.js';
 
 export interface RunningCoordinator {
@@ -43,7 +44,9 @@ export async function openCoordinator(config: CoordinatorConfig, options: OpenOp
     const store = new FilesystemBlobStore(home.blobs);
     await store.sweepPartials();
     const foundation = { config, home, operatorToken, log, clock: options.clock ?? systemClock };
-    const app = await createApp({ ...foundation, blobs: options.blobs?.(store) ?? store });
+    const app = await createApp({ ...foundation, blobs: options.blobs?.(store) ?? store }).catch((cause: unknown) => {
+      throw config.database === undefined ? cause : unusableDatabase(cause);
+    });
     await listen(app, config);
     const { port } = app.getHttpServer().address() as { port: number };
     const url = config.publicUrl ?? `http://${config.host}:${port}`;

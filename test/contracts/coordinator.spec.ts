@@ -5,9 +5,10 @@ import { type CampaignEvent, OPERATOR_NAMESPACE, scoreViewSchema } from '@consil
 import { io } from 'socket.io-client';
 import { MODEL, blobPath, enrolSites, moved, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
+import { describeOnEachDatabase } from '../fixtures/start-postgres.js';
 import { askOperator, campaignView, constantUpdate, eventually, idOf, offerOf, type RawSite } from '../fixtures/raw-site.js';
 
-describe('the coordinator, driven over its wire', () => {
+describeOnEachDatabase('the coordinator, driven over its wire', (newDatabase) => {
   let coordinator: TestCoordinator;
   const sites: RawSite[] = [];
 
@@ -18,7 +19,7 @@ describe('the coordinator, driven over its wire', () => {
   };
 
   beforeEach(async () => {
-    coordinator = await TestCoordinator.open();
+    coordinator = await TestCoordinator.open({ database: await newDatabase() });
   });
 
   afterEach(async () => {

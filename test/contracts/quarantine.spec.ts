@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { BlobStore } from '../../coordinator/src/blobs/blob-store.js';
 import { blobPath, enrolSites, MODEL, moved, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
+import { describeOnEachDatabase } from '../fixtures/start-postgres.js';
 import {
   askOperator,
   campaignView,
@@ -71,12 +72,12 @@ const BAD_UPDATES: Record<string, BadUpdate> = {
   },
 };
 
-describe('an update that is held back', () => {
+describeOnEachDatabase('an update that is held back', (newDatabase) => {
   let coordinator: TestCoordinator;
   const sites: RawSite[] = [];
 
   beforeEach(async () => {
-    coordinator = await TestCoordinator.open();
+    coordinator = await TestCoordinator.open({ database: await newDatabase() });
   });
 
   afterEach(async () => {

@@ -9,16 +9,26 @@ import { Round } from '../../coordinator/src/rounds/round.entity.js';
 import { Site } from '../../coordinator/src/sites/site.entity.js';
 import { plan } from '../fixtures/made-campaign.js';
 import { makeProbeScore } from '../fixtures/make-assignment.js';
+import { hasPostgres, TestPostgres } from '../fixtures/start-postgres.js';
 import { MemoryDatabase, UNIQUE_KEYS } from '../simulation/records/memory-database.js';
 
 let sqlite: DataSource;
+let others: DataSource[];
 let forms: UnitOfWork[];
+let server: TestPostgres | undefined;
+
+beforeAll(async () => {
+  if (hasPostgres()) server = await TestPostgres.start();
+  else process.stderr.write('records: PostgreSQL is passed over, it is not installed\n');
+}, 60_000);
+afterAll(() => server?.remove());
 
 beforeEach(async () => {
   sqlite = await new DataSource({ ...dataSourceOptions(':memory:') }).initialize();
-  forms = [new UnitOfWork(sqlite), new UnitOfWork(new MemoryDatabase().connect())];
+  others = server === undefined ? [] : [await new DataSource(dataSourceOptions(await server.createDatabase())).initialize()];
+  forms = [sqlite, ...others, new MemoryDatabase().connect()].map((source) => new UnitOfWork(source));
 });
-afterEach(() => sqlite.destroy());
+afterEach(() => Promise.all([sqlite, ...others].map((source) => source.destroy())));
 
 const site = (id: string, more: object = {}) => ({
   id,
@@ -65,12 +75,12 @@ async function answer(work: (records: EntityManager) => Promise<unknown>): Promi
     );
     answers.push(settled);
   }
-  expect(answers[1]).toEqual(answers[0]);
+  for (const other of answers.slice(1)) expect(other).toEqual(answers[0]);
   const [first] = answers as [{ value?: unknown; refused?: string }];
   return first.refused ?? first.value;
 }
 
-describe('records on disk and in memory', () => {
+describe('records in SQLite, in PostgreSQL and in memory', () => {
   beforeEach(async () => {
     for (const form of forms) await form.transact(fill);
   });
@@ -94,7 +104,17 @@ describe('records on disk and in memory', () => {
       (await records.find(Round, { where: { campaignId: 'c' }, order })).map(({ number }) => number);
     expect(await answer((records) => numbers(records, { number: 'DESC', attempt: 'DESC' }))).toEqual([3, 2, 1]);
     expect(await answer((records) => numbers(records, { finishedAtMs: 'ASC', number: 'ASC' }))).toEqual([1, 2, 3]);
-    expect(await answer((records) => numbers(records, { code: 'ASC', number: 'DESC' }))).toEqual([2, 1, 3]);
+    const names = ['b', 'B', 'a-c', 'ab', 'é'];
+    await answer((records) =>
+      records
+        .insert(
+          Site,
+          names.map((name) => site(`id-${name}`, { name })),
+        )
+        .then(() => null),
+    );
+    const sites = (records: EntityManager) => records.find(Site, { where: { name: In(names) }, order: { name: 'ASC' } });
+    expect(await answer(async (records) => (await sites(records)).map(({ name }) => name))).toEqual(['B', 'a-c', 'ab', 'b', 'é']);
     expect(await answer((records) => records.findOne(Round, { where: {}, order: { number: 'DESC' } }))).toEqual(
       round(3, { code: 'QUORUM_MISSED' }),
     );

@@ -3,9 +3,10 @@ import { readSafetensors } from '@consilium/shared/weights';
 import type { CampaignView } from '@consilium/shared/wire';
 import { blobPath, enrolSites, MODEL, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
+import { describeOnEachDatabase } from '../fixtures/start-postgres.js';
 import { askOperator, campaignView, constantUpdate, eventually, type RawSite } from '../fixtures/raw-site.js';
 
-describe('the round machine, over the wire', () => {
+describeOnEachDatabase('the round machine, over the wire', (newDatabase) => {
   let coordinator: TestCoordinator;
   const connected: RawSite[] = [];
 
@@ -23,7 +24,7 @@ describe('the round machine, over the wire', () => {
     });
 
   beforeEach(async () => {
-    coordinator = await TestCoordinator.open();
+    coordinator = await TestCoordinator.open({ database: await newDatabase() });
   });
 
   afterEach(async () => {

@@ -83,7 +83,7 @@ export class CampaignViews {
 
 /** A version with every score that sites have sent for it. */
 export function versionView({ number, digest, bytes }: ModelVersion, scores: readonly VersionScore[]): CampaignView['version'] {
-  const own = scores.filter(({ versionNumber }) => Number(versionNumber) === number);
+  const own = scores.filter(({ versionNumber }) => versionNumber === number);
   const told = own.map(({ siteName, score, monitors }) => ({ siteName, score, ...(monitors === null ? {} : { monitors }) }));
   return { number, digest, bytes, scores: told };
 }

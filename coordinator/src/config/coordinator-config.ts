@@ -5,11 +5,17 @@ import { FederationError, parseDurationMs } from '@consilium/shared/kernel';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.js';
+import { isPostgresUrl, withoutPassword } from '../records/postgres.js';
 
 const settingsSchema = z.strictObject({
   home: z.string().min(1).default('coordinator-home'),
   host: z.string().min(1).default('127.0.0.1'),
   port: z.coerce.number().int().min(0).max(65_535).default(7340),
+  database: z
+    .string()
+    .refine(isPostgresUrl, 'it must look like postgres://user@host:5432/name')
+    .optional()
+    .describe('PostgreSQL database in place of a file in the home folder'),
   publicUrl: z.url().optional().describe('address that sites use, when it differs from host and port'),
   logLevel: z.enum(LOG_LEVELS).default('info'),
   tokenLifetime: durationField.default('24h').describe('how long an enrolment token is valid'),
@@ -38,6 +44,8 @@ export interface CoordinatorConfig {
   readonly home: string;
   readonly host: string;
   readonly port: number;
+  /** Undefined for a SQLite file in the home folder. */
+  readonly database: string | undefined;
   readonly publicUrl: string | undefined;
   readonly logLevel: Settings['logLevel'];
   readonly tokenLifetimeMs: number;
@@ -77,10 +85,15 @@ export function loadCoordinatorConfig(sources: ConfigSources = {}): { config: Co
     name in flags ? 'flag' : name in environment ? 'environment' : name in file ? 'file' : 'default';
   const explained = Object.keys(settingsSchema.shape).map((name) => ({
     name,
-    value: String(settings[name as SettingName] ?? ''),
+    value: shownValue(settings, name as SettingName),
     origin: originOf(name),
   }));
   return { config: compile(settings), explained };
+}
+
+function shownValue(settings: Settings, name: SettingName): string {
+  const value = String(settings[name] ?? '');
+  return name === 'database' && value !== '' ? withoutPassword(value) : value;
 }
 
 /** "tokenLifetime" → "CONSILIUM_COORDINATOR_TOKEN_LIFETIME". */
@@ -93,6 +106,7 @@ function compile(settings: Settings): CoordinatorConfig {
     home: settings.home,
     host: settings.host,
     port: settings.port,
+    database: settings.database,
     publicUrl: settings.publicUrl,
     logLevel: settings.logLevel,
     tokenLifetimeMs: parseDurationMs(settings.tokenLifetime),

@@ -70,11 +70,11 @@ export class ModelPassports {
 }
 
 function meanScores(scores: readonly VersionScore[], newest: number): FederatedPassport['scores'] {
-  const numbers = [...new Set(scores.map(({ versionNumber }) => Number(versionNumber)))].filter((number) => number <= newest);
+  const numbers = [...new Set(scores.map(({ versionNumber }) => versionNumber))].filter((number) => number <= newest);
   return numbers
     .sort((a, b) => a - b)
     .map((number) => {
-      const own = scores.filter(({ versionNumber }) => Number(versionNumber) === number).map(({ score }) => score);
+      const own = scores.filter(({ versionNumber }) => versionNumber === number).map(({ score }) => score);
       const mean = (read: (score: VersionScore['score']) => number): number =>
         own.reduce((sum, score) => sum + read(score), 0) / own.length;
       const meanSkill = mean(({ skill }) => skill);

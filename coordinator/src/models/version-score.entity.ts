@@ -1,6 +1,6 @@
 import type { Monitors, ProbeScore } from '@consilium/shared/wire';
 import { Entity, PrimaryColumn } from 'typeorm';
-import { JsonColumn, OptionalJsonColumn, TextColumn, WholeColumn } from '../records/portable-columns.js';
+import { JsonColumn, OptionalJsonColumn, TextColumn, WholeColumn, WholeKeyColumn } from '../records/portable-columns.js';
 
 /** How one version does on one site's frozen probe; the latest report counts. */
 @Entity('version_scores')
@@ -8,7 +8,7 @@ export class VersionScore {
   @PrimaryColumn({ type: 'text' })
   campaignId!: string;
 
-  @PrimaryColumn({ type: 'bigint' })
+  @WholeKeyColumn()
   versionNumber!: number;
 
   @PrimaryColumn({ type: 'text' })

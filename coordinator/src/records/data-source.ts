@@ -11,6 +11,7 @@ import { UpdateSketch } from '../updates/update-sketch.entity.js';
 import { FederationCore1795860000000 } from './migrations/1795860000000-federation-core.js';
 import { VersionMonitors1795910400000 } from './migrations/1795910400000-version-monitors.js';
 import { FirstTables1763769600000 } from './migrations/1763769600000-first-tables.js';
+import { isPostgresUrl, postgresOptions } from './postgres.js';
 
 const require = createRequire(import.meta.url);
 
@@ -18,22 +19,31 @@ interface Pragmas {
   pragma(text: string): unknown;
 }
 
-/**
- * SQLite in one file, write-ahead log, synchronous FULL: a fact that was acknowledged survives a power cut.
- * The schema comes from migrations only.
- */
-export function dataSourceOptions(databaseFile: string): DataSourceOptions {
+/** From the first to the newest: their order is the history of the schema. */
+export const MIGRATIONS = [FirstTables1763769600000, FederationCore1795860000000, VersionMonitors1795910400000] as const;
+
+/** The schema comes from migrations only, which run at the start. */
+const SCHEMA = {
+  entities: [Site, Campaign, Round, Participation, Update, UpdateSketch, ModelVersion, VersionScore],
+  migrations: [...MIGRATIONS],
+  migrationsRun: true,
+  synchronize: false,
+};
+
+/** Records in a SQLite file, or in a PostgreSQL database where the place is its URL. What was committed survives a power cut. */
+export function dataSourceOptions(place: string): DataSourceOptions {
+  return isPostgresUrl(place) ? { ...SCHEMA, ...postgresOptions(place) } : { ...SCHEMA, ...sqliteOptions(place) };
+}
+
+/** One file, write-ahead log, synchronous FULL. */
+function sqliteOptions(databaseFile: string) {
   return {
-    type: 'better-sqlite3',
+    type: 'better-sqlite3' as const,
     driver: require('libsql') as unknown,
     database: databaseFile,
     enableWAL: true,
     prepareDatabase: (database: Pragmas) => {
       database.pragma('synchronous = FULL');
     },
-    entities: [Site, Campaign, Round, Participation, Update, UpdateSketch, ModelVersion, VersionScore],
-    migrations: [FirstTables1763769600000, FederationCore1795860000000, VersionMonitors1795910400000],
-    migrationsRun: true,
-    synchronize: false,
   };
 }

@@ -1,5 +1,5 @@
 /** Column kinds that mean the same in SQLite and in PostgreSQL. */
-import { Column } from 'typeorm';
+import { Column, PrimaryColumn } from 'typeorm';
 
 const toNumber = {
   to: (value: number | null | undefined): number | null | undefined => value,
@@ -10,6 +10,11 @@ const toNumber = {
 /** Milliseconds since the epoch, byte counts, patch counts: a whole number below 2^53. */
 export function WholeColumn(): PropertyDecorator {
   return Column({ type: 'bigint', transformer: toNumber });
+}
+
+/** A {@link WholeColumn} that is part of the key. */
+export function WholeKeyColumn(): PropertyDecorator {
+  return PrimaryColumn({ type: 'bigint', transformer: toNumber });
 }
 
 export function OptionalWholeColumn(): PropertyDecorator {

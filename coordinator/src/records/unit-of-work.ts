@@ -1,12 +1,19 @@
 import { errnoOf, FederationError } from '@consilium/shared/kernel';
 import { Injectable } from '@nestjs/common';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource, type EntityManager, QueryRunnerAlreadyReleasedError } from 'typeorm';
 
 /** Work that is waiting when a transaction begins shares it, up to so many pieces: an answer should not wait for too many others. */
 const WORKS_PER_COMMIT = 16;
 
+/** What a piece of work threw, as distinct from what failed around it: beginning, committing, the connection. */
+class WorkFailure extends Error {
+  constructor(readonly thrown: unknown) {
+    super('a piece of work failed');
+  }
+}
+
 interface Waiting {
-  /** Settles the caller's promise once what the work wrote is on disk, or at once with its own error. */
+  /** Settles the caller's promise once what the work wrote is on disk; throws WorkFailure. */
   readonly run: (records: EntityManager) => Promise<() => void>;
   readonly fail: (cause: unknown) => void;
 }
@@ -14,8 +21,8 @@ interface Waiting {
 /**
  * The one way to the database: transactions, strictly one after the other.
  *
- * SQLite has a single connection, so two interleaved transactions would mix; queueing them also makes "read facts, decide,
- * write" atomic. Works that wait together are committed together, each behind a savepoint of its own: one flush of the disk serves
+ * There is a single connection, so two interleaved transactions would mix; queueing them also makes "read facts, decide, write"
+ * atomic. Works that wait together are committed together, each behind a savepoint of its own: one flush of the disk serves
  * all of them, and one that fails takes only its own writes back. Work must not call `transact` again from inside (it would wait for
  * itself) and must not wait for the network or for large files.
  */
@@ -30,8 +37,12 @@ export class UnitOfWork {
     return new Promise<T>((resolve, reject) => {
       const fail = (cause: unknown): void => reject(asStorageError(cause));
       const run = async (records: EntityManager): Promise<() => void> => {
-        const value = await work(records);
-        return () => resolve(value);
+        try {
+          const value = await work(records);
+          return () => resolve(value);
+        } catch (thrown) {
+          throw new WorkFailure(thrown);
+        }
       };
       this.waiting.push({ run, fail });
       if (!this.isBusy) void this.commitAll();
@@ -71,15 +82,15 @@ async function behindSavepoint(records: EntityManager, work: Waiting): Promise<(
   try {
     return await records.transaction((inner) => work.run(inner));
   } catch (cause) {
-    // A full or failing disk may have ended the whole transaction: then nobody's writes are there.
-    if (isDatabaseError(cause) && !isRefusedRow(cause)) throw cause;
+    // A full or failing disk or a lost connection may have ended the whole transaction: then nobody's writes are there.
+    if (!(cause instanceof WorkFailure) || (isDatabaseError(cause.thrown) && !isRefusedRow(cause.thrown))) throw cause;
     return () => work.fail(cause);
   }
 }
 
-/** A row that breaks a rule of its table: an error of this work alone. */
+/** A row that breaks a rule of its table: an error of this work alone. In PostgreSQL class 23 of the SQLSTATE codes. */
 function isRefusedRow(cause: unknown): boolean {
-  return causeCode(cause)?.startsWith('SQLITE_CONSTRAINT') === true;
+  return /^(SQLITE_CONSTRAINT|23\d{3}$)/.test(causeCode(cause) ?? '');
 }
 
 function causeCode(cause: unknown): string | undefined {
@@ -87,9 +98,24 @@ function causeCode(cause: unknown): string | undefined {
 }
 
 function asStorageError(cause: unknown): FederationError {
-  return FederationError.from(cause, isDatabaseError(cause) ? 'STORAGE_FAILED' : 'INVARIANT');
+  if (!(cause instanceof WorkFailure)) return unusableDatabase(cause);
+  return FederationError.from(cause.thrown, isDatabaseError(cause.thrown) ? 'STORAGE_FAILED' : 'INVARIANT');
+}
+
+/** What failed outside of the work: the database could not be reached or would not commit. */
+export function unusableDatabase(cause: unknown): FederationError {
+  const { code, message } = FederationError.from(cause, 'STORAGE_FAILED');
+  if (cause instanceof FederationError || code !== 'STORAGE_FAILED') return FederationError.from(cause);
+  // Node's errors of several addresses tried in vain have no message.
+  const reason = message === '' ? (errnoOf(cause) ?? 'no reason given') : message;
+  return new FederationError('STORAGE_FAILED', `the database cannot be used: ${reason}`, {
+    cause,
+    remedy: 'See that it runs, can be reached and knows the account. What was not acknowledged is sent again.',
+  });
 }
 
 function isDatabaseError(cause: unknown): boolean {
+  // A connection that breaks in the midst of a work is taken from it: its next question finds none.
+  if (cause instanceof QueryRunnerAlreadyReleasedError) return true;
   return (cause instanceof Error && 'driverError' in cause) || errnoOf(cause)?.startsWith('SQLITE') === true;
 }

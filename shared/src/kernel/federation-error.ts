@@ -70,7 +70,8 @@ export class FederationError extends Error {
     const shape = typeof thrown === 'object' && thrown !== null ? thrown : {};
     const message = 'message' in shape ? String(shape.message) : String(thrown);
     const errno = 'code' in shape ? shape.code : undefined;
-    if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'SQLITE_FULL') {
+    // 53100: PostgreSQL's disk_full.
+    if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'SQLITE_FULL' || errno === '53100') {
       return new FederationError('DISK_FULL', 'the disk is full', {
         cause: thrown,
         remedy: 'Free some space; work resumes by itself.',

@@ -47,6 +47,7 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   home: HOME_FOLDER.path,
   host: '127.0.0.1',
   port: 0,
+  database: undefined,
   publicUrl: undefined,
   logLevel: 'silent',
   tokenLifetimeMs: 86_400_000,

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { runStatements } from './run-statements.js';
 
 const TABLES = [
   `CREATE TABLE "sites" (
@@ -40,7 +41,7 @@ export class FirstTables1763769600000 implements MigrationInterface {
   readonly name = 'FirstTables1763769600000';
 
   async up(records: QueryRunner): Promise<void> {
-    for (const table of TABLES) await records.query(table);
+    await runStatements(records, TABLES);
   }
 
   async down(records: QueryRunner): Promise<void> {

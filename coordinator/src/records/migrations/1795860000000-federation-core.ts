@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { runStatements } from './run-statements.js';
 
 const ADDED = [
   `ALTER TABLE "sites" ADD COLUMN "protocolVersion" bigint`,
@@ -51,7 +52,7 @@ export class FederationCore1795860000000 implements MigrationInterface {
   readonly name = 'FederationCore1795860000000';
 
   async up(records: QueryRunner): Promise<void> {
-    for (const statement of [...ADDED, ...UPDATES]) await records.query(statement);
+    await runStatements(records, [...ADDED, ...UPDATES]);
     await completePlans(records);
   }
 
