@@ -5,6 +5,8 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { OperatorAccounts } from './access/operator-accounts.js';
 import { RequireOperator } from './access/require-operator.js';
 import { RequireSite } from './access/require-site.js';
+import { BackupController } from './backup/backup.controller.js';
+import { RecordDump } from './backup/record-dump.js';
 import type { BlobStore } from './blobs/blob-store.js';
 import { CampaignCommands } from './campaigns/campaign-commands.js';
 import { CampaignRegister } from './campaigns/campaign-register.js';
@@ -75,6 +77,7 @@ export class AppModule {
         SiteModelsController,
         UpdatesController,
         BlobsController,
+        BackupController,
       ],
       providers: [
         { provide: CONFIG, useValue: config },
@@ -90,6 +93,7 @@ export class AppModule {
         ...[ParticipationRecorder, Assignments],
         ...[ModelLedger, ModelPassports, ScoreRecorder, UploadSpool],
         ...[UpdateLedger, MeasureThreads, UpdateIntake, UpdateScreening, UpdateViews, QuarantineDesk],
+        RecordDump,
         ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
       ],
     };

@@ -1,6 +1,7 @@
 import { describeError, FederationError } from '@consilium/shared/kernel';
 import { onOutputClosed } from '@consilium/shared/terminal';
 import { Command, CommanderError } from 'commander';
+import { backupCommand, restoreCommand } from './commands/backup.js';
 import { campaignCommand } from './commands/campaign.js';
 import { configCommand } from './commands/config.js';
 import { modelCommand } from './commands/model.js';
@@ -25,7 +26,10 @@ First steps:
   coordinator campaign start campaign.yaml --follow`,
   );
 
-for (const command of [startCommand(), siteCommand(), campaignCommand(), updateCommand(), modelCommand(), configCommand()])
+for (const command of [
+  ...[startCommand(), siteCommand(), campaignCommand(), updateCommand(), modelCommand()],
+  ...[backupCommand(), restoreCommand(), configCommand()],
+])
   program.addCommand(command);
 leaveExitToUs(program);
 

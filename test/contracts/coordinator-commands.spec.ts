@@ -1,7 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { digestOfBytes } from '@consilium/shared/kernel';
 import { modelSpecSchema } from '@consilium/shared/models';
 import { campaignViewSchema, type UpdateMonitors, updateViewSchema, versionViewSchema } from '@consilium/shared/wire';
@@ -14,6 +13,7 @@ import { siteCommand } from '../../coordinator/src/commands/site.js';
 import { updateCommand } from '../../coordinator/src/commands/update.js';
 import { MODEL } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
+import { runCommand } from '../fixtures/run-command.js';
 import { constantUpdate, eventually, offerOf, RawSite } from '../fixtures/raw-site.js';
 
 const CAMPAIGN = `name: lungs
@@ -67,20 +67,8 @@ describe("the operator's commands", () => {
     await rm(folder, { recursive: true });
   });
 
-  /** Runs a command as the terminal would and returns what it printed. */
-  async function say(command: Command, ...words: string[]): Promise<string> {
-    const lines: string[] = [];
-    const print = jest.spyOn(console, 'log').mockImplementation((line: unknown) => void lines.push(String(line)));
-    try {
-      await command.exitOverride().parseAsync(words, { from: 'user' });
-    } finally {
-      print.mockRestore();
-    }
-    return lines.join('\n');
-  }
-
   const toCoordinator = (command: Command, ...words: string[]): Promise<string> =>
-    say(command, ...words, '--home', coordinator.home);
+    runCommand(command, [...words, '--home', coordinator.home]);
 
   it('enrol a site with the line to run there, list it and revoke it', async () => {
     expect(await toCoordinator(siteCommand(), 'list')).toContain('No sites yet');
@@ -229,9 +217,9 @@ describe("the operator's commands", () => {
   });
 
   it('check a file without a coordinator, and name what is wrong with it', async () => {
-    expect(await say(campaignCommand(), 'check', file)).toContain('is valid: campaign lungs, 1 rounds of 2 steps');
+    expect(await runCommand(campaignCommand(), ['check', file])).toContain('is valid: campaign lungs, 1 rounds of 2 steps');
     await writeFile(file, CAMPAIGN.replace('rounds: 1', 'rounds: none'));
-    await expect(say(campaignCommand(), 'check', file)).rejects.toThrow('rounds');
+    await expect(runCommand(campaignCommand(), ['check', file])).rejects.toThrow('rounds');
   });
 
   it('say when no coordinator answers, and explain the configuration', async () => {

@@ -41,14 +41,19 @@ export class OperatorLink {
     return schema.parse(await (await this.request('POST', path, body)).json());
   }
 
+  /** What the coordinator answers, as it comes. */
+  async stream(path: string): Promise<Readable> {
+    const { body } = await this.request('GET', path);
+    if (body === null) throw new FederationError('TRANSFER_BROKEN', 'the coordinator sent no content');
+    return Readable.fromWeb(body);
+  }
+
   /** Downloads to a file that appears only when it is whole and has the digest. */
   async download(path: string, digest: Digest, output: string): Promise<void> {
-    const response = await this.request('GET', path);
+    const source = await this.stream(path);
     const temporary = `${output}.${process.pid}.partial`;
     const running = openDigest(algorithmOf(digest));
     try {
-      if (response.body === null) throw new FederationError('TRANSFER_BROKEN', 'the coordinator sent no content');
-      const source = Readable.fromWeb(response.body);
       await pipeline(source, tee(running), createWriteStream(temporary));
       if (running.finish() !== digest) throw new FederationError('DIGEST_MISMATCH', 'the download is damaged; try again');
       await rename(temporary, output);

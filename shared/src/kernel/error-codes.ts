@@ -66,6 +66,7 @@ export const ERROR_CODES = {
   UPDATE_NORM_FAR: 'integrity',
   UPDATE_DIRECTION_FAR: 'integrity',
   CHECKPOINT_UNREADABLE: 'integrity',
+  BACKUP_DAMAGED: 'integrity',
   // Transfer and storage: back off and resume.
   COORDINATOR_UNREACHABLE: 'transfer',
   COORDINATOR_BUSY: 'transfer',

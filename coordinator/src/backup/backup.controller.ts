@@ -1,0 +1,35 @@
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { digestField, parseWith } from '@consilium/shared/wire';
+import { Controller, Get, Inject, Param, Res, UseGuards } from '@nestjs/common';
+import type { Response } from 'express';
+import { RequireOperator } from '../access/require-operator.js';
+import type { BlobStore } from '../blobs/blob-store.js';
+import { BLOB_STORE } from '../ports.js';
+import { sendBlob } from '../transfer/send-blob.js';
+import { RecordDump } from './record-dump.js';
+
+/** What "coordinator backup" reads: records of one moment, and the files that they name. */
+@Controller('api/backup')
+@UseGuards(RequireOperator)
+export class BackupController {
+  constructor(
+    private readonly dump: RecordDump,
+    @Inject(BLOB_STORE) private readonly blobs: BlobStore,
+  ) {}
+
+  /** Lines of JSON, see backup-format. A receiver that goes away is its own business. */
+  @Get('records')
+  async records(@Res() response: Response): Promise<void> {
+    await this.dump.with(async (path) => {
+      response.set({ 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' });
+      await pipeline(createReadStream(path), response).catch(() => response.destroy());
+    });
+  }
+
+  @Get('blobs/:digest')
+  async blob(@Param('digest') text: string, @Res() response: Response): Promise<void> {
+    const digest = parseWith(digestField, text, 'MESSAGE_REFUSED', 'the digest');
+    await sendBlob(response, await this.blobs.localPath(digest), digest);
+  }
+}
