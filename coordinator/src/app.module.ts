@@ -21,6 +21,9 @@ import { OperatorGateway } from './live/operator.gateway.js';
 import { Presence } from './live/presence.js';
 import { SiteGateway } from './live/site.gateway.js';
 import { Log } from './log.js';
+import { Metrics } from './metrics/metrics.js';
+import { MetricsController } from './metrics/metrics.controller.js';
+import { TransferCounters } from './metrics/transfer-counters.js';
 import { ModelLedger } from './models/model-ledger.js';
 import { ModelPassports } from './models/model-passports.js';
 import { ModelsController } from './models/models.controller.js';
@@ -78,6 +81,7 @@ export class AppModule {
         UpdatesController,
         BlobsController,
         BackupController,
+        MetricsController,
       ],
       providers: [
         { provide: CONFIG, useValue: config },
@@ -93,7 +97,7 @@ export class AppModule {
         ...[ParticipationRecorder, Assignments],
         ...[ModelLedger, ModelPassports, ScoreRecorder, UploadSpool],
         ...[UpdateLedger, MeasureThreads, UpdateIntake, UpdateScreening, UpdateViews, QuarantineDesk],
-        RecordDump,
+        ...[RecordDump, TransferCounters, Metrics],
         ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
       ],
     };

@@ -6,6 +6,7 @@ import { RequireOperator } from '../access/require-operator.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import { versionView } from '../campaigns/campaign-views.js';
+import { TransferCounters } from '../metrics/transfer-counters.js';
 import { BLOB_STORE } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { sendBlob } from '../transfer/send-blob.js';
@@ -21,6 +22,7 @@ export class ModelsController {
     private readonly register: CampaignRegister,
     private readonly models: ModelLedger,
     private readonly passports: ModelPassports,
+    private readonly transfers: TransferCounters,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
   ) {}
 
@@ -57,6 +59,6 @@ export class ModelsController {
         remedy: `List them with "coordinator model list ${idOrName}".`,
       });
     }
-    await sendBlob(response, await this.blobs.localPath(version.digest), version.digest);
+    this.transfers.sentBytes += await sendBlob(response, await this.blobs.localPath(version.digest), version.digest);
   }
 }

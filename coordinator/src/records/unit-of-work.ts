@@ -33,6 +33,11 @@ export class UnitOfWork {
 
   constructor(private readonly dataSource: DataSource) {}
 
+  /** Pieces of work whose transaction has not begun. */
+  get waitingWorks(): number {
+    return this.waiting.length;
+  }
+
   transact<T>(work: (records: EntityManager) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const fail = (cause: unknown): void => reject(asStorageError(cause));

@@ -85,6 +85,11 @@ export class RoundLedger {
     });
   }
 
+  /** Of all sites, those that have not ended. */
+  async open(records: EntityManager): Promise<Participation[]> {
+    return records.findBy(Participation, { state: In([...OPEN_PARTICIPATION_STATES]) });
+  }
+
   /** Writes the round and an invitation for each site of the cohort. */
   async plan(records: EntityManager, campaign: Campaign, plan: RoundToPlan): Promise<{ event: CampaignEvent; roundId: string }> {
     const nowMs = this.clock.nowMs();

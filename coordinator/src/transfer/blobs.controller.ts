@@ -5,6 +5,7 @@ import type { Request, Response } from 'express';
 import { callingSite, RequireSite } from '../access/require-site.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
+import { TransferCounters } from '../metrics/transfer-counters.js';
 import { ModelLedger } from '../models/model-ledger.js';
 import { BLOB_STORE } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
@@ -18,6 +19,7 @@ export class BlobsController {
     private readonly unitOfWork: UnitOfWork,
     private readonly models: ModelLedger,
     private readonly register: CampaignRegister,
+    private readonly transfers: TransferCounters,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
   ) {}
 
@@ -32,6 +34,6 @@ export class BlobsController {
       return false;
     });
     if (!isTheirs) throw new FederationError('NOT_FOUND', 'no campaign of this site has a file with this digest');
-    await sendBlob(response, await this.blobs.localPath(digest), digest);
+    this.transfers.sentBytes += await sendBlob(response, await this.blobs.localPath(digest), digest);
   }
 }

@@ -6,6 +6,7 @@ import { bearerToken } from '../access/site-credentials.js';
 import type { CoordinatorConfig } from '../config/coordinator-config.js';
 import type { HomeFolder } from '../home/home-folder.js';
 import { Log } from '../log.js';
+import { TransferCounters } from '../metrics/transfer-counters.js';
 import { ModelLedger } from '../models/model-ledger.js';
 import { CLOCK, CONFIG, HOME } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
@@ -48,6 +49,7 @@ export class UploadSpool implements OnApplicationBootstrap, OnApplicationShutdow
     private readonly models: ModelLedger,
     private readonly unitOfWork: UnitOfWork,
     private readonly log: Log,
+    private readonly transfers: TransferCounters,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
     @Inject(HOME) home: HomeFolder,
     @Inject(CLOCK) private readonly clock: Clock,
@@ -63,6 +65,11 @@ export class UploadSpool implements OnApplicationBootstrap, OnApplicationShutdow
 
   onApplicationShutdown(): void {
     clearInterval(this.timer);
+  }
+
+  /** Uploads that are being received, and those that wait for their turn. */
+  get receiving(): { readonly active: number; readonly waiting: number } {
+    return this.turns.counts;
   }
 
   /** Serves one request below the upload path; never rejects. */
@@ -189,6 +196,7 @@ export class UploadSpool implements OnApplicationBootstrap, OnApplicationShutdow
       const endTurn = await this.turns.take(id, signal);
       try {
         const now = await upload.receive(request, offset, signal);
+        this.transfers.receivedBytes += now - offset;
         if (now === bytes) await this.requireAnnouncedDigest(upload);
         return now;
       } finally {

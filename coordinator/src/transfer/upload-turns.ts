@@ -22,6 +22,11 @@ export class UploadTurns {
     private readonly patienceMs: number,
   ) {}
 
+  /** Uploads at this moment. */
+  get counts(): { readonly active: number; readonly waiting: number } {
+    return { active: this.active, waiting: this.waiting.length };
+  }
+
   /**
    * Resolves when it is the upload's turn, with what ends the turn. Throws COORDINATOR_BUSY after the patience, and what aborted
    * the signal.

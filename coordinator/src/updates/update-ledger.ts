@@ -1,3 +1,4 @@
+import type { UpdateState } from '@consilium/shared/wire';
 import { Injectable } from '@nestjs/common';
 import { type EntityManager, In } from 'typeorm';
 import { Update } from './update.entity.js';
@@ -15,6 +16,10 @@ export class UpdateLedger {
   /** The updates that count in a round, whichever round they were made for. */
   async countedIn(records: EntityManager, roundId: string): Promise<Update[]> {
     return records.findBy(Update, { foldRoundId: roundId, state: In([...COUNTING]) });
+  }
+
+  async countInState(records: EntityManager, state: UpdateState): Promise<number> {
+    return records.countBy(Update, { state });
   }
 
   /** All updates that were made for the given rounds or count in them. */
