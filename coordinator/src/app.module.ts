@@ -5,6 +5,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { OperatorAccounts } from './access/operator-accounts.js';
 import { RequireOperator } from './access/require-operator.js';
 import { RequireSite } from './access/require-site.js';
+import { ApiDocumentController } from './api-document/api-document.controller.js';
 import { BackupController } from './backup/backup.controller.js';
 import { RecordDump } from './backup/record-dump.js';
 import type { BlobStore } from './blobs/blob-store.js';
@@ -82,6 +83,7 @@ export class AppModule {
         BlobsController,
         BackupController,
         MetricsController,
+        ApiDocumentController,
       ],
       providers: [
         { provide: CONFIG, useValue: config },

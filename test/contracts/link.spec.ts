@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FederationError, systemClock } from '@consilium/shared/kernel';
+import { modelSpecSchema } from '@consilium/shared/models';
 import { type CampaignView, campaignPlanSchema } from '@consilium/shared/wire';
 import { Agent } from '../../site-agent/src/agent/agent.js';
 import { AgentJournal } from '../../site-agent/src/agent/agent-journal.js';
@@ -167,7 +168,7 @@ describe('the site agent’s link and the coordinator', () => {
     expect(outcomes(await waitForEnd())).toEqual(outcomes(sound));
     expect(cutUp.trainer.orders.filter(({ kind }) => kind === 'pretrain')).toHaveLength(2);
     // One update is about 1.2 MB, and there were two: what was sent twice is less than what a cut can swallow.
-    const update = constantUpdate(campaignPlanSchema.shape.model.parse({ architecture: 'genesis-unet3d', width: 4 }), 0).length;
+    const update = constantUpdate(modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 4 }), 0).length;
     expect(cutUp.proxy.bytesUp).toBeLessThan(2 * update + 300_000);
   }, 60_000);
 

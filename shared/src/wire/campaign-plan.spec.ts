@@ -144,3 +144,18 @@ describe('the way down', () => {
     expect(plan(updates, recipe).error?.issues.map(({ path }) => path)).toEqual([['updates', 'download']]);
   });
 });
+
+describe('a plan with a field that is wrong by itself', () => {
+  it('is refused for that field, before anything is made of it', () => {
+    // A network of such a spec has no parameters that later checks could look at.
+    const wrong = { architecture: 'genesis-unet3d', norm: 'group', groups: 65 };
+    const result = campaignPlanSchema.safeParse({
+      name: 'lungs',
+      model: wrong,
+      siteLocal: ['norms'],
+      training: { steps: 1 },
+      rounds: 1,
+    });
+    expect(result.error?.issues.map(({ path }) => path)).toEqual([['model', 'groups']]);
+  });
+});

@@ -9,38 +9,38 @@ import { objectiveSchema, representationRounds } from './objective-plan.js';
 import { localTrainingSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
 import { cohortPlanSchema, screeningPlanSchema, siteLocalSchema, updatePlanSchema } from './update-plan.js';
 
-/**
- * A campaign file: one recipe and one model spec run for many rounds. Plain data: versioned, reviewable, replayable.
- */
-export const campaignPlanSchema = z
-  .strictObject({
-    name: nameField,
-    model: modelSpecSchema,
-    objective: objectiveSchema.prefault({ kind: 'models-genesis' }),
-    patch: patchPlanSchema.prefault({}),
-    training: localTrainingSchema,
-    probe: probePlanSchema.prefault({}),
-    recipe: recipeSchema.prefault({ name: 'fedavg' }),
-    updates: updatePlanSchema.optional().describe('number format of the updates; 32-bit floats when left out'),
-    screening: screeningPlanSchema.prefault({}).describe('which updates are held back for an operator to look at'),
-    siteLocal: siteLocalSchema.optional().describe('parameters that each site keeps for itself, "norms" for FedBN'),
-    rounds: positiveInteger.max(100_000),
-    seed: z.int().min(0).default(1),
-    sites: z.array(nameField).min(1).optional().describe('names of the sites to invite; all enrolled sites when left out'),
-    requiredSites: z.array(nameField).min(1).optional().describe('sites without whose update no round ends well'),
-    cohort: cohortPlanSchema.optional().describe('invites some of the sites to each round; all when left out'),
-    quorum: positiveInteger.default(1).describe('delivered updates that a round needs'),
-    grace: durationField.default('30s').describe('how long a round waits for the others once the quorum is reached'),
-    deadline: durationField.default('2h').describe('how long a round may take at most'),
-    attempts: positiveInteger
-      .max(100)
-      .default(1)
-      .describe('times that a round which missed its quorum is tried before the campaign stops'),
-    digest: z
-      .enum(DIGEST_ALGORITHMS)
-      .optional()
-      .describe('what names the weight files; blake3 when left out, sha256 where a site speaks protocol 1'),
-  })
+const campaignFields = z.strictObject({
+  name: nameField,
+  model: modelSpecSchema,
+  objective: objectiveSchema.prefault({ kind: 'models-genesis' }),
+  patch: patchPlanSchema.prefault({}),
+  training: localTrainingSchema,
+  probe: probePlanSchema.prefault({}),
+  recipe: recipeSchema.prefault({ name: 'fedavg' }),
+  updates: updatePlanSchema.optional().describe('number format of the updates; 32-bit floats when left out'),
+  screening: screeningPlanSchema.prefault({}).describe('which updates are held back for an operator to look at'),
+  siteLocal: siteLocalSchema.optional().describe('parameters that each site keeps for itself, "norms" for FedBN'),
+  rounds: positiveInteger.max(100_000),
+  seed: z.int().min(0).default(1),
+  sites: z.array(nameField).min(1).optional().describe('names of the sites to invite; all enrolled sites when left out'),
+  requiredSites: z.array(nameField).min(1).optional().describe('sites without whose update no round ends well'),
+  cohort: cohortPlanSchema.optional().describe('invites some of the sites to each round; all when left out'),
+  quorum: positiveInteger.default(1).describe('delivered updates that a round needs'),
+  grace: durationField.default('30s').describe('how long a round waits for the others once the quorum is reached'),
+  deadline: durationField.default('2h').describe('how long a round may take at most'),
+  attempts: positiveInteger
+    .max(100)
+    .default(1)
+    .describe('times that a round which missed its quorum is tried before the campaign stops'),
+  digest: z
+    .enum(DIGEST_ALGORITHMS)
+    .optional()
+    .describe('what names the weight files; blake3 when left out, sha256 where a site speaks protocol 1'),
+});
+
+/** What joins several fields; asked only of a plan whose fields are sound, each by itself: a network of a wrong size has no parameters. */
+const soundPlan = z
+  .custom<z.infer<typeof campaignFields>>()
   .refine((plan) => plan.sites === undefined || plan.quorum <= plan.sites.length, {
     path: ['quorum'],
     message: 'a quorum larger than the number of named sites can never be reached',
@@ -114,7 +114,11 @@ export const campaignPlanSchema = z
     message: 'scaffold carries control variates that sites read, and has no place for what the format takes; use "whole"',
   });
 
-export type CampaignPlan = z.infer<typeof campaignPlanSchema>;
+/**
+ * A campaign file: one recipe and one model spec run for many rounds. Plain data: versioned, reviewable, replayable.
+ */
+export const campaignPlanSchema = campaignFields.pipe(soundPlan);
+export type CampaignPlan = z.infer<typeof campaignFields>;
 
 /**
  * True when each version is defined by its difference from the one before, in the number format of the updates. SCAFFOLD's never

@@ -43,7 +43,7 @@ const lineageLinkSchema = z.strictObject({
 });
 export type LineageLink = z.infer<typeof lineageLinkSchema>;
 
-const federatedPassportSchema = z.strictObject({
+export const federatedPassportSchema = z.strictObject({
   format: z.literal(PASSPORT_FORMAT),
   kind: z.literal('federated'),
   model: modelSchema,

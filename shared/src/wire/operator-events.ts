@@ -199,7 +199,7 @@ export const updateDecisionSchema = z.strictObject({
   reason: z
     .string()
     .trim()
-    .regex(/^\P{Cc}{1,500}$/u, 'expected up to 500 characters on one line')
+    .regex(/^[^\x00-\x1f\x7f-\x9f]{1,500}$/u, 'expected up to 500 characters on one line')
     .optional(),
 });
 export type UpdateDecision = z.infer<typeof updateDecisionSchema>;
