@@ -1,4 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs';
+import type { Server as SecureServer } from 'node:https';
 import 'reflect-metadata';
 import { DATA_PATHS } from '@consilium/shared/wire';
 import { type AlarmClock, errnoOf, FederationError, systemClock } from '@consilium/shared/kernel';
@@ -11,6 +12,7 @@ import { FilesystemBlobStore } from './blobs/filesystem-blob-store.js';
 import type { CoordinatorConfig } from './config/coordinator-config.js';
 import { ensureOperatorToken, homeFolder, type HomeFolder, prepareHomeFolder } from './home/home-folder.js';
 import { lockHome } from './home/home-lock.js';
+import { type Certificate, followCertificate, readCertificate } from './live/certificate.js';
 import { SocketAdapter } from './live/socket-adapter.js';
 import { frameworkLogger, Log } from './log.js';
 import { unusableDatabase } from './records/unit-of-work.js';
@@ -33,8 +35,9 @@ export interface OpenOptions {
   readonly log?: Log;
 }
 
-/** Starts a coordinator on its home folder. Throws COORDINATOR_ALREADY_RUNNING, PORT_BUSY, FOLDER_MISSING, DISK_FULL. */
+/** Starts a coordinator on its home folder. Throws COORDINATOR_ALREADY_RUNNING, PORT_BUSY, FOLDER_MISSING, DISK_FULL, CONFIG_INVALID. */
 export async function openCoordinator(config: CoordinatorConfig, options: OpenOptions = {}): Promise<RunningCoordinator> {
+  requireEncryptedLine(config);
   const home = homeFolder(config.home);
   prepareHomeFolder(home);
   const unlock = lockHome(home.lockFile);
@@ -43,16 +46,19 @@ export async function openCoordinator(config: CoordinatorConfig, options: OpenOp
     const log = options.log ?? new Log(config.logLevel);
     const store = new FilesystemBlobStore(home.blobs);
     await store.sweepPartials();
+    const certificate = config.tls && readCertificate(config.tls, Date.now());
     const foundation = { config, home, operatorToken, log, clock: options.clock ?? systemClock };
-    const app = await createApp({ ...foundation, blobs: options.blobs?.(store) ?? store }).catch((cause: unknown) => {
+    const app = await createApp({ ...foundation, blobs: options.blobs?.(store) ?? store }, certificate).catch((cause: unknown) => {
       throw config.database === undefined ? cause : unusableDatabase(cause);
     });
     await listen(app, config);
     const { port } = app.getHttpServer().address() as { port: number };
-    const url = config.publicUrl ?? `http://${config.host}:${port}`;
+    const url = config.publicUrl ?? ownUrl(config, port, certificate);
+    const unfollow = config.tls && followCertificate(app.getHttpServer() as SecureServer, config.tls, log);
     writeFileSync(home.stateFile, JSON.stringify({ url, pid: process.pid, port, startedAtMs: Date.now() }));
     const stop = async (): Promise<void> => {
       rmSync(home.stateFile, { force: true });
+      unfollow?.();
       await app.close();
       unlock();
     };
@@ -63,11 +69,28 @@ export async function openCoordinator(config: CoordinatorConfig, options: OpenOp
   }
 }
 
-async function createApp(foundation: Parameters<typeof AppModule.on>[0]): Promise<NestExpressApplication> {
+/** What sites and operators are told to use: a name that the certificate is made out to. */
+function ownUrl({ host }: CoordinatorConfig, port: number, certificate: Certificate | undefined): string {
+  return certificate === undefined ? `http://${host}:${port}` : `https://${certificate.name ?? host}:${port}`;
+}
+
+/** Credentials and weights must not travel in the open. */
+function requireEncryptedLine({ host, tls, plainHttp }: CoordinatorConfig): void {
+  if (tls !== undefined || plainHttp || /^(localhost|::1|127(\.\d+){3})$/.test(host)) return;
+  throw new FederationError('CONFIG_INVALID', `others can reach ${host}, and the line would not be encrypted`, {
+    remedy: 'Name tlsCertificate and tlsKey; or say "plainHttp: true" where a proxy in front of it ends TLS.',
+  });
+}
+
+async function createApp(
+  foundation: Parameters<typeof AppModule.on>[0],
+  certificate: Certificate | undefined,
+): Promise<NestExpressApplication> {
   const app = await NestFactory.create<NestExpressApplication>(AppModule.on(foundation), {
     logger: frameworkLogger(foundation.log),
     abortOnError: false,
     forceCloseConnections: true,
+    ...(certificate && { httpsOptions: { cert: certificate.cert, key: certificate.key } }),
   });
   app.disable('x-powered-by');
   app.useWebSocketAdapter(new SocketAdapter(app, foundation.config));

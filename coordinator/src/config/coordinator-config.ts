@@ -16,6 +16,12 @@ const settingsSchema = z.strictObject({
     .refine(isPostgresUrl, 'it must look like postgres://user@host:5432/name')
     .optional()
     .describe('PostgreSQL database in place of a file in the home folder'),
+  tlsCertificate: z.string().min(1).optional().describe('PEM file with the certificate and its chain: TLS without a proxy'),
+  tlsKey: z.string().min(1).optional().describe('PEM file with its key'),
+  plainHttp: z
+    .union([z.boolean(), z.stringbool()])
+    .default(false)
+    .describe('listen without TLS where others can reach it: only behind a proxy that ends TLS'),
   publicUrl: z.url().optional().describe('address that sites use, when it differs from host and port'),
   logLevel: z.enum(LOG_LEVELS).default('info'),
   tokenLifetime: durationField.default('24h').describe('how long an enrolment token is valid'),
@@ -39,6 +45,12 @@ type Settings = z.infer<typeof settingsSchema>;
 type SettingName = keyof Settings;
 export type SettingOrigin = 'default' | 'file' | 'environment' | 'flag';
 
+export interface CertificateFiles {
+  /** PEM: the certificate, and the chain that leads to the authority. */
+  readonly certificate: string;
+  readonly key: string;
+}
+
 /** Everything the coordinator can be told, compiled: absolute folder, durations in milliseconds. Frozen. */
 export interface CoordinatorConfig {
   readonly home: string;
@@ -46,6 +58,9 @@ export interface CoordinatorConfig {
   readonly port: number;
   /** Undefined for a SQLite file in the home folder. */
   readonly database: string | undefined;
+  /** Undefined for plain HTTP. */
+  readonly tls: CertificateFiles | undefined;
+  readonly plainHttp: boolean;
   readonly publicUrl: string | undefined;
   readonly logLevel: Settings['logLevel'];
   readonly tokenLifetimeMs: number;
@@ -91,6 +106,16 @@ export function loadCoordinatorConfig(sources: ConfigSources = {}): { config: Co
   return { config: compile(settings), explained };
 }
 
+/** Paths are relative to the home folder. */
+function certificateOf({ home, tlsCertificate, tlsKey }: Settings): CertificateFiles | undefined {
+  if (tlsCertificate === undefined && tlsKey === undefined) return undefined;
+  if (tlsCertificate !== undefined && tlsKey !== undefined) {
+    return { certificate: resolve(home, tlsCertificate), key: resolve(home, tlsKey) };
+  }
+  const [given, missing] = tlsKey === undefined ? ['tlsCertificate', 'tlsKey'] : ['tlsKey', 'tlsCertificate'];
+  throw new FederationError('CONFIG_INVALID', `${given} is of no use without ${missing}`, { remedy: `Name ${missing} as well.` });
+}
+
 function shownValue(settings: Settings, name: SettingName): string {
   const value = String(settings[name] ?? '');
   return name === 'database' && value !== '' ? withoutPassword(value) : value;
@@ -107,6 +132,8 @@ function compile(settings: Settings): CoordinatorConfig {
     host: settings.host,
     port: settings.port,
     database: settings.database,
+    tls: certificateOf(settings),
+    plainHttp: settings.plainHttp,
     publicUrl: settings.publicUrl,
     logLevel: settings.logLevel,
     tokenLifetimeMs: parseDurationMs(settings.tokenLifetime),

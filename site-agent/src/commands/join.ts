@@ -11,6 +11,7 @@ interface JoinOptions {
   readonly coordinator?: string;
   readonly token: string;
   readonly force?: boolean;
+  readonly plainHttp?: boolean;
 }
 
 /** `site-agent join`: a one-time token becomes this folder's identity. */
@@ -20,17 +21,19 @@ export function joinCommand(): Command {
     .option('--coordinator <url>', 'address of the coordinator, such as https://coordinator.example')
     .requiredOption('--token <token>', 'the one-time token')
     .option('--force', 'replace the identity that this folder has')
+    .option('--plain-http', 'join over a line that is not encrypted: anybody on the way can read and change everything')
     .addHelpText('after', '\nExample:\n  site-agent --home my-site join --coordinator http://127.0.0.1:7700 --token TOKEN')
     .action(async (_options: unknown, command: Command) => join(command.optsWithGlobals<JoinOptions>()));
 }
 
-async function join({ home, coordinator, token, force }: JoinOptions): Promise<void> {
+async function join({ home, coordinator, token, force, plainHttp }: JoinOptions): Promise<void> {
   const { folder, coordinatorUrl } = loadAgentConfig({ home, flags: { coordinator } });
   if (coordinatorUrl === undefined) {
     throw new FederationError('ARGUMENT_INVALID', 'the address of the coordinator is missing', {
       remedy: 'Add --coordinator URL, or "coordinator: URL" to site.yaml.',
     });
   }
+  if (plainHttp !== true) requireEncryptedLine(coordinatorUrl);
   if (force !== true) refuseSecondIdentity(folder);
   const { siteId, siteName, credential } = await enrol(coordinatorUrl, token, AGENT_VERSION);
   const identity: SiteIdentity = { siteId, siteName, coordinatorUrl, credential };
@@ -40,6 +43,15 @@ async function join({ home, coordinator, token, force }: JoinOptions): Promise<v
   console.log('\nNext:');
   console.log(`  site-agent --home ${home} index FOLDER     find the scans to train on`);
   console.log(`  site-agent --home ${home} start            take part`);
+}
+
+/** The credential, weights and figures travel on this line. */
+function requireEncryptedLine(coordinatorUrl: string): void {
+  const { protocol, hostname } = new URL(coordinatorUrl);
+  if (protocol === 'https:' || /^(localhost|\[::1\]|127(\.\d+){3})$/.test(hostname)) return;
+  throw new FederationError('ARGUMENT_INVALID', `the line to ${coordinatorUrl} would not be encrypted`, {
+    remedy: 'Use its https address; ask its operator for it. On a closed network of your own: --plain-http.',
+  });
 }
 
 function refuseSecondIdentity(folder: SiteFolder): void {

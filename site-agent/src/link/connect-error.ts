@@ -8,7 +8,21 @@ const WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'there is no network',
   ETIMEDOUT: 'it does not answer',
   ECONNRESET: 'the connection was cut',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is made out to another name',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
 };
+
+/** Of OpenSSL, for a certificate whose authority this computer does not know. */
+const UNKNOWN_AUTHORITY = /^(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER))/;
+
+/** What to do about a certificate that is not trusted; undefined for any other reason. */
+export function certificateRemedy(reason: string): string | undefined {
+  if (UNKNOWN_AUTHORITY.test(reason)) {
+    return 'Its certificate is of an authority that this computer does not know. Start with NODE_EXTRA_CA_CERTS=/path/to/authority.pem.';
+  }
+  const words = /CERT/.test(reason) ? WORDS[reason] : undefined;
+  return words && `Tell the coordinator’s operator: ${words}.`;
+}
 
 /** Why socket.io could not connect, in words and with the system's code; socket.io hides the cause differently in each transport. */
 export function reasonOfConnectError(error: Error): string {
@@ -18,7 +32,7 @@ export function reasonOfConnectError(error: Error): string {
     error,
   ];
   const reason = reasonOf(candidates.find((candidate) => typeof memberOf(candidate, 'code') === 'string') ?? error);
-  const words = WORDS[reason];
+  const words = UNKNOWN_AUTHORITY.test(reason) ? 'its certificate is of an unknown authority' : WORDS[reason];
   return words === undefined ? reason : `${words}, ${reason}`;
 }
 

@@ -10,6 +10,7 @@ import {
   PROTOCOL_VERSION,
   protocolToTry,
 } from '@consilium/shared/wire';
+import { certificateRemedy } from './connect-error.js';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
 
 /**
@@ -51,9 +52,12 @@ async function post(url: string, request: EnrolmentRequest): Promise<{ ok: boole
     });
     return { ok: response.ok, status: response.status, body: await response.text() };
   } catch (cause) {
-    throw new FederationError('COORDINATOR_UNREACHABLE', `nothing answers at ${new URL(url).origin} (${reasonOf(cause)})`, {
+    const reason = reasonOf(cause);
+    const untrusted = certificateRemedy(reason);
+    const what = untrusted === undefined ? 'nothing answers at' : 'no trusted coordinator answers at';
+    throw new FederationError('COORDINATOR_UNREACHABLE', `${what} ${new URL(url).origin} (${reason})`, {
       cause,
-      remedy: 'Check the address, that the coordinator runs, and that this computer may reach it.',
+      remedy: untrusted ?? 'Check the address, that the coordinator runs, and that this computer may reach it.',
     });
   }
 }
@@ -64,7 +68,7 @@ function explain(error: FederationError): FederationError {
     return new FederationError(error.code, error.message, { details: error.details, remedy });
   }
   if (error.code !== 'NOT_FOUND') return error;
-  const remedy = 'Check the address: it should be the coordinator’s, such as http://coordinator.example:7700';
+  const remedy = 'Check the address: it should be the coordinator’s, such as https://coordinator.example:7340';
   return new FederationError('COORDINATOR_UNREACHABLE', 'something else than a coordinator answers at this address', { remedy });
 }
 

@@ -48,6 +48,8 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   host: '127.0.0.1',
   port: 0,
   database: undefined,
+  tls: undefined,
+  plainHttp: false,
   publicUrl: undefined,
   logLevel: 'silent',
   tokenLifetimeMs: 86_400_000,
