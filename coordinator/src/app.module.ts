@@ -6,6 +6,8 @@ import { OperatorAccounts } from './access/operator-accounts.js';
 import { RequireOperator } from './access/require-operator.js';
 import { RequireSite } from './access/require-site.js';
 import { ApiDocumentController } from './api-document/api-document.controller.js';
+import { AuditController } from './audit/audit.controller.js';
+import { AuditLog } from './audit/audit-log.js';
 import { BackupController } from './backup/backup.controller.js';
 import { RecordDump } from './backup/record-dump.js';
 import type { BlobStore } from './blobs/blob-store.js';
@@ -84,6 +86,7 @@ export class AppModule {
         BackupController,
         MetricsController,
         ApiDocumentController,
+        AuditController,
       ],
       providers: [
         { provide: CONFIG, useValue: config },
@@ -93,7 +96,7 @@ export class AppModule {
         { provide: Log, useValue: log },
         { provide: OperatorAccounts, useValue: new OperatorAccounts(operatorToken) },
         { provide: APP_FILTER, useClass: HttpErrorFilter },
-        ...[UnitOfWork, RequireOperator, RequireSite],
+        ...[UnitOfWork, AuditLog, RequireOperator, RequireSite],
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
         ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundFold, RoundConductor],
         ...[ParticipationRecorder, Assignments],

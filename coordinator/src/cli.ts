@@ -1,6 +1,7 @@
 import { describeError, FederationError } from '@consilium/shared/kernel';
 import { onOutputClosed } from '@consilium/shared/terminal';
 import { Command, CommanderError } from 'commander';
+import { auditCommand } from './commands/audit.js';
 import { backupCommand, restoreCommand } from './commands/backup.js';
 import { campaignCommand } from './commands/campaign.js';
 import { configCommand } from './commands/config.js';
@@ -28,7 +29,7 @@ First steps:
 
 for (const command of [
   ...[startCommand(), siteCommand(), campaignCommand(), updateCommand(), modelCommand()],
-  ...[backupCommand(), restoreCommand(), configCommand()],
+  ...[auditCommand(), backupCommand(), restoreCommand(), configCommand()],
 ])
   program.addCommand(command);
 leaveExitToUs(program);

@@ -1,5 +1,6 @@
 /** Every HTTP route of the coordinator, as other people's programs may use it. A test holds this table and the controllers together. */
 import {
+  auditPageSchema,
   campaignPlanSchema,
   campaignViewSchema,
   DATA_PATHS,
@@ -152,6 +153,14 @@ export const ROUTES: readonly ApiRoute[] = [
     path: `${UPDATES}/{participationId}/discard`,
     summary: 'Let an update that was held back count never',
     body: updateDecisionSchema,
+  },
+  {
+    method: 'get',
+    path: '/api/audit',
+    access: 'operator',
+    summary: 'The audit log in order, up to 1,000 entries after the named one',
+    query: { after: z.int().min(0).max(Number.MAX_SAFE_INTEGER) },
+    answer: auditPageSchema,
   },
   {
     method: 'get',

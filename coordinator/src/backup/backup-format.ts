@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type Digest, algorithmOf, digitsOf } from '@consilium/shared/kernel';
 import { digestField } from '@consilium/shared/wire';
 import { z } from 'zod';
+import { AuditRecord } from '../audit/audit-record.entity.js';
 import { Campaign } from '../campaigns/campaign.entity.js';
 import { ModelVersion } from '../models/model-version.entity.js';
 import { VersionScore } from '../models/version-score.entity.js';
@@ -16,7 +17,17 @@ import { Update } from '../updates/update.entity.js';
 import { UpdateSketch } from '../updates/update-sketch.entity.js';
 
 /** In an order in which rows name only rows before them. */
-export const BACKED_UP = [Site, Campaign, Round, Participation, Update, UpdateSketch, ModelVersion, VersionScore] as const;
+export const BACKED_UP = [
+  Site,
+  Campaign,
+  Round,
+  Participation,
+  Update,
+  UpdateSketch,
+  ModelVersion,
+  VersionScore,
+  AuditRecord,
+] as const;
 
 /** Raised when an older program would misread the folder. */
 const FORMAT = 1;

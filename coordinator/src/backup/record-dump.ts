@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { type EntityManager, type EntityMetadata, IsNull } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
 import { COORDINATOR_VERSION } from '../config/coordinator-version.js';
 import type { HomeFolder } from '../home/home-folder.js';
 import { ModelVersion } from '../models/model-version.entity.js';
@@ -26,6 +27,7 @@ export class RecordDump {
 
   constructor(
     private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditLog,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(HOME) private readonly home: HomeFolder,
   ) {}
@@ -67,6 +69,7 @@ export class RecordDump {
     const write = async (line: BackupLine): Promise<void> => {
       if (!file.write(`${JSON.stringify(line)}\n`)) await once(file, 'drain');
     };
+    await this.audit.append(records, { kind: 'backup-taken', actor: 'operator', subject: {} });
     const migrations = MIGRATIONS.map(({ name }) => name);
     await write(backupHead({ softwareVersion: COORDINATOR_VERSION, migrations, takenAtMs: this.clock.nowMs() }));
     let rows = 0;

@@ -1,7 +1,8 @@
-import { type Clock, type DigestAlgorithm, FederationError, newId, required } from '@consilium/shared/kernel';
+import { type Clock, type DigestAlgorithm, digestOfJson, FederationError, newId, required } from '@consilium/shared/kernel';
 import type { CampaignEvent, CampaignPlan } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignEvents } from '../live/campaign-events.js';
 import { Presence } from '../live/presence.js';
@@ -34,6 +35,7 @@ export class CampaignCommands {
     private readonly events: CampaignEvents,
     private readonly presence: Presence,
     private readonly log: Log,
+    private readonly audit: AuditLog,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -56,6 +58,9 @@ export class CampaignCommands {
       const times = { createdAtMs: this.clock.nowMs(), scoringSinceMs: null, finishedAtMs: null };
       const saved = await records.save(Campaign, { ...started, ...times });
       await this.models.append(records, { campaignId: saved.id, number: 1, roundId: null, ...blob });
+      const names = sites.map((site) => site.name);
+      const subject = { campaign: plan.name, plan: digestOfJson(saved.plan), version: 1, digest: blob.digest, sites: names };
+      await this.audit.append(records, { kind: 'campaign-started', actor: 'operator', subject });
       return saved;
     });
     const { id, name, state } = campaign;

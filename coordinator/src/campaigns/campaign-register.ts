@@ -2,14 +2,21 @@ import { type Clock, FederationError } from '@consilium/shared/kernel';
 import type { CampaignEvent, CampaignState } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager, In } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
 import { CLOCK } from '../ports.js';
 import { Campaign } from './campaign.entity.js';
 import { MOVING_STATES, requireCampaignMove } from './campaign-states.js';
 
+/** States to which an operator's command alone leads. */
+const BY_OPERATORS: readonly CampaignState[] = ['active', 'paused', 'cancelled'];
+
 /** The campaigns and their states. Methods run inside the caller's transaction. */
 @Injectable()
 export class CampaignRegister {
-  constructor(@Inject(CLOCK) private readonly clock: Clock) {}
+  constructor(
+    private readonly audit: AuditLog,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
 
   async get(records: EntityManager, idOrName: string): Promise<Campaign> {
     const campaign = await records.findOne(Campaign, { where: [{ id: idOrName }, { name: idOrName }] });
@@ -39,6 +46,8 @@ export class CampaignRegister {
     if (to === 'finished' || to === 'failed' || to === 'cancelled') campaign.finishedAtMs = nowMs;
     const { state, scoringSinceMs, finishedAtMs } = campaign;
     await records.update(Campaign, { id: campaign.id }, { state, code, scoringSinceMs, finishedAtMs });
+    const actor = BY_OPERATORS.includes(to) ? 'operator' : 'coordinator';
+    await this.audit.append(records, { kind: `campaign-${to}`, actor, subject: { campaign: campaign.name, code } });
     return { kind: 'campaign', campaignId: campaign.id, campaignName: campaign.name, atMs: nowMs, state: to };
   }
 }

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { DataSourceOptions } from 'typeorm';
+import { AuditRecord } from '../audit/audit-record.entity.js';
 import { Campaign } from '../campaigns/campaign.entity.js';
 import { ModelVersion } from '../models/model-version.entity.js';
 import { VersionScore } from '../models/version-score.entity.js';
@@ -11,6 +12,7 @@ import { UpdateSketch } from '../updates/update-sketch.entity.js';
 import { FederationCore1795860000000 } from './migrations/1795860000000-federation-core.js';
 import { VersionMonitors1795910400000 } from './migrations/1795910400000-version-monitors.js';
 import { FirstTables1763769600000 } from './migrations/1763769600000-first-tables.js';
+import { AuditLog1795914000000 } from './migrations/1795914000000-audit-log.js';
 import { isPostgresUrl, postgresOptions } from './postgres.js';
 
 const require = createRequire(import.meta.url);
@@ -20,11 +22,16 @@ interface Pragmas {
 }
 
 /** From the first to the newest: their order is the history of the schema. */
-export const MIGRATIONS = [FirstTables1763769600000, FederationCore1795860000000, VersionMonitors1795910400000] as const;
+export const MIGRATIONS = [
+  FirstTables1763769600000,
+  FederationCore1795860000000,
+  VersionMonitors1795910400000,
+  AuditLog1795914000000,
+] as const;
 
 /** The schema comes from migrations only, which run at the start. */
 const SCHEMA = {
-  entities: [Site, Campaign, Round, Participation, Update, UpdateSketch, ModelVersion, VersionScore],
+  entities: [Site, Campaign, Round, Participation, Update, UpdateSketch, ModelVersion, VersionScore, AuditRecord],
   migrations: [...MIGRATIONS],
   migrationsRun: true,
   synchronize: false,

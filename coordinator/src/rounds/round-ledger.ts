@@ -1,5 +1,6 @@
 import { type Clock, type Digest, newId } from '@consilium/shared/kernel';
 import {
+  type AuditSubject,
   type CampaignEvent,
   type ParticipationState,
   roundPlaceView,
@@ -9,10 +10,11 @@ import {
 import type { Campaign } from '../campaigns/campaign.entity.js';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager, In } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
 import { CLOCK } from '../ports.js';
 import { Participation } from './participation.entity.js';
 import { Round } from './round.entity.js';
-import { isParticipationOpen, OPEN_PARTICIPATION_STATES, requireRoundMove } from './round-states.js';
+import { isParticipationOpen, isRoundOpen, OPEN_PARTICIPATION_STATES, requireRoundMove } from './round-states.js';
 
 interface CampaignName {
   readonly id: string;
@@ -39,7 +41,10 @@ export interface RoundToPlan {
 /** Rounds and participations with their legal moves. Methods run inside the caller's transaction and return events to publish. */
 @Injectable()
 export class RoundLedger {
-  constructor(@Inject(CLOCK) private readonly clock: Clock) {}
+  constructor(
+    private readonly audit: AuditLog,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
 
   async latest(records: EntityManager, campaignId: string): Promise<Round | null> {
     return records.findOne(Round, { where: { campaignId }, order: { number: 'DESC', attempt: 'DESC' } });
@@ -118,6 +123,8 @@ export class RoundLedger {
       deliveredAtMs: null,
     }));
     await records.insert(Participation, invitations);
+    const sites = plan.cohort.map(({ name }) => name);
+    await this.note(records, 'round-planned', campaign, round, { attempt, baseVersion: plan.baseVersion, sites });
     return { event: this.roundEvent(campaign, round), roundId: round.id };
   }
 
@@ -134,6 +141,9 @@ export class RoundLedger {
     if (to === 'finished' || to === 'failed' || to === 'cancelled') round.finishedAtMs = this.clock.nowMs();
     const { state, code, finishedAtMs } = round;
     await records.update(Round, { id: round.id }, { state, code, finishedAtMs });
+    const { attempt } = round;
+    if (!isRoundOpen(to))
+      await this.note(records, `round-${to}`, campaign, round, { attempt, code, version: result.versionDigest ?? null });
     return this.roundEvent(campaign, round, result);
   }
 
@@ -166,6 +176,8 @@ export class RoundLedger {
     if (to === 'delivered') participation.deliveredAtMs = this.clock.nowMs();
     const { state, deliveredAtMs } = participation;
     await records.update(Participation, { id: participation.id }, { state, code: participation.code, deliveredAtMs });
+    if (!isParticipationOpen(to))
+      await this.note(records, `part-${to}`, campaign, round, { site: participation.siteName, code: participation.code });
     return {
       kind: 'participation',
       ...this.reference(campaign),
@@ -174,6 +186,16 @@ export class RoundLedger {
       state: to,
       ...(code === undefined ? {} : { code }),
     };
+  }
+
+  private async note(
+    records: EntityManager,
+    kind: string,
+    { name }: CampaignName,
+    { number }: Round,
+    subject: AuditSubject,
+  ): Promise<void> {
+    await this.audit.append(records, { kind, actor: 'coordinator', subject: { campaign: name, round: number, ...subject } });
   }
 
   private roundEvent(campaign: Campaign, round: Round, result: RoundResult = {}): CampaignEvent {

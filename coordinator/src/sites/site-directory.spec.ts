@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
 import { loadCoordinatorConfig } from '../config/coordinator-config.js';
 import { dataSourceOptions } from '../records/data-source.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
@@ -17,7 +18,7 @@ describe('SiteDirectory', () => {
     home = mkdtempSync(join(tmpdir(), 'sites-'));
     database = await new DataSource(dataSourceOptions(join(home, 'coordinator.sqlite'))).initialize();
     const { config } = loadCoordinatorConfig({ flags: { home }, environment: {} });
-    sites = new SiteDirectory(new UnitOfWork(database), config, clock);
+    sites = new SiteDirectory(new UnitOfWork(database), new AuditLog(clock), config, clock);
   });
 
   afterEach(async () => {

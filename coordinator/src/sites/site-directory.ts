@@ -2,6 +2,7 @@ import { type Clock, FederationError, newId, required } from '@consilium/shared/
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import { issueEnrolmentToken, issueSiteCredential, secretDigest } from '../access/site-credentials.js';
+import { AuditLog } from '../audit/audit-log.js';
 import type { CoordinatorConfig } from '../config/coordinator-config.js';
 import { CLOCK, CONFIG } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
@@ -23,6 +24,7 @@ export class SiteDirectory {
 
   constructor(
     private readonly unitOfWork: UnitOfWork,
+    private readonly audit: AuditLog,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -41,6 +43,7 @@ export class SiteDirectory {
       }
       const fresh = { id: newId('site'), name, createdAtMs: nowMs, agentVersion: null, enrolledAtMs: null, lastSeenAtMs: null };
       const invited = { state: 'invited' as const, tokenDigest: digest, tokenExpiresAtMs: expiresAtMs, credentialDigest: null };
+      await this.audit.append(records, { kind: 'site-invited', actor: 'operator', subject: { site: name } });
       return records.save(Site, { ...(known ?? fresh), ...invited });
     });
     return { site, token: secret, expiresAtMs };
@@ -59,6 +62,7 @@ export class SiteDirectory {
         throw new FederationError('TOKEN_REFUSED', 'the enrolment token has expired', { remedy: ENROL_AGAIN });
       }
       const enrolled = { state: 'enrolled' as const, tokenDigest: null, tokenExpiresAtMs: null, credentialDigest: digest };
+      await this.audit.append(records, { kind: 'site-enrolled', actor: `site:${invited.name}`, subject: { agentVersion } });
       return records.save(Site, { ...invited, ...enrolled, agentVersion, protocolVersion, enrolledAtMs: nowMs });
     });
     return { site, credential: secret };
@@ -97,6 +101,7 @@ export class SiteDirectory {
           remedy: 'List the sites with "coordinator site list".',
         });
       }
+      await this.audit.append(records, { kind: 'site-revoked', actor: 'operator', subject: { site: name } });
       return records.save(Site, { ...site, state: 'revoked' as const, tokenDigest: null, tokenExpiresAtMs: null });
     });
   }

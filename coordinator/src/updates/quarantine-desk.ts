@@ -2,6 +2,7 @@ import { type Clock, FederationError, required } from '@consilium/shared/kernel'
 import { type CampaignEvent, partOfRound, type RoundPart, type UpdateDecision } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
 import type { Campaign } from '../campaigns/campaign.entity.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import { CampaignEvents } from '../live/campaign-events.js';
@@ -37,6 +38,7 @@ export class QuarantineDesk {
     private readonly conductor: RoundConductor,
     private readonly events: CampaignEvents,
     private readonly log: Log,
+    private readonly audit: AuditLog,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -104,6 +106,8 @@ export class QuarantineDesk {
   ): Promise<void> {
     const decision = { decidedBy: operator, decidedWhy: reason ?? null, decidedAtMs: this.clock.nowMs() };
     await records.update(Update, { participationId }, { state, foldRoundId, ...decision });
+    const subject = { participation: participationId, reason: reason ?? null };
+    await this.audit.append(records, { kind: `update-${state}`, actor: `operator:${operator}`, subject });
   }
 }
 

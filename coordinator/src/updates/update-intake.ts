@@ -9,6 +9,7 @@ import {
 } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignEvents } from '../live/campaign-events.js';
 import { Log } from '../log.js';
@@ -68,6 +69,7 @@ export class UpdateIntake {
     private readonly threads: MeasureThreads,
     private readonly events: CampaignEvents,
     private readonly log: Log,
+    private readonly audit: AuditLog,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -184,6 +186,14 @@ export class UpdateIntake {
         const undecided = { decidedBy: null, decidedWhy: null, decidedAtMs: null };
         const named = { participationId, roundId: madeForRoundId, foldRoundId, digest };
         await records.save(Update, { ...named, ...verdict, ...figures, ...undecided });
+        const subject = {
+          participation: participationId,
+          digest,
+          bytes: upload.bytes,
+          patches: figures.patches,
+          code: verdict.code,
+        };
+        await this.audit.append(records, { kind: `update-${verdict.state}`, actor: `site:${site.name}`, subject });
         if (fault !== null || report === null || measured === null) return;
         await records.save(UpdateSketch, { participationId, sketch: measured.sketch });
         const { campaign, round } = context;

@@ -67,6 +67,7 @@ export const ERROR_CODES = {
   UPDATE_DIRECTION_FAR: 'integrity',
   CHECKPOINT_UNREADABLE: 'integrity',
   BACKUP_DAMAGED: 'integrity',
+  AUDIT_BROKEN: 'integrity',
   // Transfer and storage: back off and resume.
   COORDINATOR_UNREACHABLE: 'transfer',
   COORDINATOR_BUSY: 'transfer',

@@ -1,4 +1,5 @@
 export * from './adversary-checks.js';
+export * from './audit.js';
 export * from './campaign-plan.js';
 export * from './fields.js';
 export * from './genesis-transforms.js';

@@ -15,6 +15,7 @@ import { oneVersionPerRound } from './one-version-per-round.js';
 import { partsInTurn } from './parts-in-turn.js';
 import { quorumAndRequiredSites } from './quorum-and-required-sites.js';
 import { roundsCloseInTime } from './rounds-close-in-time.js';
+import { unbrokenAudit } from './unbroken-audit.js';
 import { unbrokenLineage } from './unbroken-lineage.js';
 
 /** What holds in every world; adding a promise = one file + one line. */
@@ -23,6 +24,7 @@ export const CHECKERS: readonly Checker[] = [
   countedOnce,
   exactSums,
   unbrokenLineage,
+  unbrokenAudit,
   partsInTurn,
   blobsExist,
   historyStands,

@@ -1,4 +1,5 @@
 import type { DataSource, EntityManager } from 'typeorm';
+import { AuditRecord } from '../../../coordinator/src/audit/audit-record.entity.js';
 import { Campaign } from '../../../coordinator/src/campaigns/campaign.entity.js';
 import { ModelVersion } from '../../../coordinator/src/models/model-version.entity.js';
 import { VersionScore } from '../../../coordinator/src/models/version-score.entity.js';
@@ -20,6 +21,7 @@ export const UNIQUE_KEYS: ReadonlyMap<Entity, readonly (readonly string[])[]> = 
   [UpdateSketch, []],
   [ModelVersion, [['roundId'], ['campaignId', 'number']]],
   [VersionScore, []],
+  [AuditRecord, [['previous'], ['digest']]],
 ]);
 
 /** A row that a transaction wrote: what was there before it, and what is there now. */
