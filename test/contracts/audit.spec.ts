@@ -79,7 +79,9 @@ describeOnEachDatabase('the audit log', (newDatabase) => {
     await audit('export', '--format', 'csv', '--output', join(folder, 'audit.csv'));
     const table = (await readFile(join(folder, 'audit.csv'), 'utf8')).trim().split('\n');
     expect(table).toHaveLength(15);
-    expect(table[13]).toMatch(/^13,20\d\d-.*,operator:ada,update-discarded,participation part_\w+; reason a NaN,sha256:\w{64}$/);
+    expect(table[13]).toMatch(
+      /^13,20\d\d-.*,operator:ada,update-discarded,campaign lungs; round 1; site b; digest sha256:\w{64}; reason a NaN,sha256:\w{64}$/,
+    );
     const lines = (await readFile(file, 'utf8')).trim().split('\n');
     await writeFile(file, `${lines.with(8, (lines[8] ?? '').replace('site:a', 'site:b')).join('\n')}\n`);
     await expect(runCommand(auditCommand(), ['verify', file])).rejects.toMatchObject({

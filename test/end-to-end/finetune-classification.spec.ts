@@ -119,7 +119,7 @@ describe('folds', () => {
     expect(readFileSync(join(output, 'report.html'), 'utf8')).toContain('mean of the folds’ areas');
     for (const name of ['results.json', 'results.csv', 'report.html']) await rm(join(output, name));
     const evaluated = await figures<ClassificationFigures>('evaluate', output);
-    expect(evaluated).toEqual({ ...whole, scratch: null, comparison: null });
+    expect(evaluated).toEqual({ ...whole, startedFrom: 'scratch', scratch: null, comparison: null });
     expect(JSON.parse(readFileSync(join(output, 'results.json'), 'utf8'))).toEqual(whole);
     const single = await figures<FoldsSummary>('finetune', task, '--output', output, '--fold', '2');
     expect(digests(single)).toEqual(digests(calm).slice(1, 2));

@@ -23,6 +23,7 @@ interface Held {
   readonly participation: Participation;
   /** Of the round for which it was asked. */
   readonly part: RoundPart;
+  readonly roundNumber: number;
   /** The campaign's latest round. */
   readonly latest: Round;
   readonly campaign: Campaign;
@@ -52,9 +53,9 @@ export class QuarantineDesk {
       const held = await this.find(records, participationId);
       if (held.update.state === 'released') return null;
       requireReleasable(held);
-      const { update, participation, latest, campaign } = held;
+      const { participation, latest, campaign } = held;
       const isOpen = isRoundReceiving(latest.state) && partOfRound(campaign.plan.objective, latest.number) === held.part;
-      await this.note(records, update, 'released', decision, isOpen ? latest.id : null);
+      await this.note(records, held, 'released', decision, isOpen ? latest.id : null);
       // In its own round the site's part is delivered after all; in a later one that round's own participations stand.
       if (!isOpen || participation.roundId !== latest.id) return [];
       return [await this.rounds.moveParticipation(records, campaign, latest, participation, 'delivered')];
@@ -68,10 +69,11 @@ export class QuarantineDesk {
   /** The operator's last word: the update never counts. Its bytes stay. Discarding again changes nothing. */
   async discard(participationId: string, decision: UpdateDecision): Promise<void> {
     const isNews = await this.unitOfWork.transact(async (records) => {
-      const { update } = await this.find(records, participationId);
+      const held = await this.find(records, participationId);
+      const { update } = held;
       if (update.state === 'discarded') return false;
       if (update.state !== 'quarantined') throw notReleasable(update, `it is ${update.state}, not held back`);
-      await this.note(records, update, 'discarded', decision, null);
+      await this.note(records, held, 'discarded', decision, null);
       return true;
     });
     if (isNews) this.log.info(`update ${participationId} discarded by ${decision.operator}`);
@@ -94,19 +96,20 @@ export class QuarantineDesk {
     );
     const latest = required(await this.rounds.latest(records, campaignId), 'the latest round of a campaign with an update');
     const campaign = await this.register.get(records, campaignId);
-    return { update, participation, part: partOfRound(campaign.plan.objective, number), latest, campaign };
+    return { update, participation, part: partOfRound(campaign.plan.objective, number), roundNumber: number, latest, campaign };
   }
 
   private async note(
     records: EntityManager,
-    { participationId }: Update,
+    { update: { participationId, digest }, participation, roundNumber, campaign }: Held,
     state: 'released' | 'discarded',
     { operator, reason }: UpdateDecision,
     foldRoundId: string | null,
   ): Promise<void> {
     const decision = { decidedBy: operator, decidedWhy: reason ?? null, decidedAtMs: this.clock.nowMs() };
     await records.update(Update, { participationId }, { state, foldRoundId, ...decision });
-    const subject = { participation: participationId, reason: reason ?? null };
+    const of = { campaign: campaign.name, round: roundNumber, site: participation.siteName };
+    const subject = { ...of, digest, reason: reason ?? null };
     await this.audit.append(records, { kind: `update-${state}`, actor: `operator:${operator}`, subject });
   }
 }

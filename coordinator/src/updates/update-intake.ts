@@ -187,7 +187,8 @@ export class UpdateIntake {
         const named = { participationId, roundId: madeForRoundId, foldRoundId, digest };
         await records.save(Update, { ...named, ...verdict, ...figures, ...undecided });
         const subject = {
-          participation: participationId,
+          campaign: context.campaign.name,
+          round: context.round.number,
           digest,
           bytes: upload.bytes,
           patches: figures.patches,
