@@ -20,6 +20,10 @@ export class MemoryRecords {
     for (const name in options) if (!KNOWN_OPTIONS.has(name)) throw new Error(`the option ${name} is not known here`);
     const { where, order, take } = options;
     const rows = this.database.table(entity).matching(where);
+    if (order !== undefined && take === 1 && rows.length > 0) {
+      const first = rows.reduce((best, row) => (compare(row, best, order) < 0 ? row : best));
+      return [instance(entity, first)];
+    }
     if (order !== undefined) rows.sort((a, b) => compare(a, b, order));
     return (take === undefined ? rows : rows.slice(0, take)).map((row) => instance(entity, row));
   }
