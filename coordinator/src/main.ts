@@ -48,9 +48,11 @@ export async function openCoordinator(config: CoordinatorConfig, options: OpenOp
     await store.sweepPartials();
     const certificate = config.tls && readCertificate(config.tls, Date.now());
     const foundation = { config, home, operatorToken, log, clock: options.clock ?? systemClock };
-    const app = await createApp({ ...foundation, blobs: options.blobs?.(store) ?? store }, certificate).catch((cause: unknown) => {
-      throw config.database === undefined ? cause : unusableDatabase(cause);
-    });
+    const app = await createApp({ ...foundation, blobs: options.blobs?.(store) ?? store }, certificate).catch(
+      (cause: unknown) => {
+        throw config.database === undefined ? cause : unusableDatabase(cause);
+      },
+    );
     await listen(app, config);
     const { port } = app.getHttpServer().address() as { port: number };
     const url = config.publicUrl ?? ownUrl(config, port, certificate);

@@ -68,7 +68,10 @@ async function scoreClassifier(
     choice: { path: image, series, frame },
     centre,
   }));
-  const { images: answers } = await desk.classify({ kind: 'classify', limits, modelPaths: [modelPath], images }, 'scoring test cases');
+  const { images: answers } = await desk.classify(
+    { kind: 'classify', limits, modelPaths: [modelPath], images },
+    'scoring test cases',
+  );
   return makeClassificationReport(task, digest, answers, threshold);
 }
 

@@ -61,6 +61,8 @@ describe('models that answer together', () => {
   it('may differ in their step and in nothing that decides on their input or answer', () => {
     expect(requireOneTask([model(1, { step: 10 }), model(2, { step: 20 })], requireClassification)).toMatchObject(FACTS);
     const other = model(2, { fit: 'resize' as 'pad' });
-    expect(() => requireOneTask([model(1), other], requireClassification)).toThrow(/fold-1.* and fold-2.* not trained on the same/);
+    expect(() => requireOneTask([model(1), other], requireClassification)).toThrow(
+      /fold-1.* and fold-2.* not trained on the same/,
+    );
   });
 });
