@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import type { Server as SecureServer } from 'node:https';
 import 'reflect-metadata';
 import { DATA_PATHS } from '@consilium/shared/wire';
-import { type AlarmClock, errnoOf, FederationError, systemClock } from '@consilium/shared/kernel';
+import { type AlarmClock, errnoOf, FederationError, isLoopbackHost, systemClock } from '@consilium/shared/kernel';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Request, Response } from 'express';
@@ -78,7 +78,7 @@ function ownUrl({ host }: CoordinatorConfig, port: number, certificate: Certific
 
 /** Credentials and weights must not travel in the open. */
 function requireEncryptedLine({ host, tls, plainHttp }: CoordinatorConfig): void {
-  if (tls !== undefined || plainHttp || /^(localhost|::1|127(\.\d+){3})$/.test(host)) return;
+  if (tls !== undefined || plainHttp || isLoopbackHost(host)) return;
   throw new FederationError('CONFIG_INVALID', `others can reach ${host}, and the line would not be encrypted`, {
     remedy: 'Name tlsCertificate and tlsKey; or say "plainHttp: true" where a proxy in front of it ends TLS.',
   });

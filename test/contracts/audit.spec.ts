@@ -36,7 +36,8 @@ describeOnEachDatabase('the audit log', (newDatabase) => {
     const [forA, forB] = [await a.trainAssignment(1), await b.trainAssignment(1)];
     await b.deliver(forB, constantUpdate(MODEL, Number.NaN), 10);
     await a.deliver(forA, constantUpdate(MODEL, 0.5), 10);
-    await eventually(async () => (await campaignView(coordinator, 'lungs')).roundViews[0]?.version ?? undefined);
+    // The last version waits for its scores: nothing moves by itself from here on.
+    await eventually(async () => ((await campaignView(coordinator, 'lungs')).state === 'scoring' ? true : undefined));
     await askOperator(coordinator, 'POST', `/api/updates/${forB.participationId}/discard`, { operator: 'ada', reason: 'a NaN' });
     await askOperator(coordinator, 'POST', '/api/sites/b/revoke');
     for (const site of [a, b]) site.disconnect();

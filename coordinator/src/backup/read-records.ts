@@ -54,6 +54,6 @@ function parseLine(text: string) {
 export function damaged(how: string, cause?: unknown): FederationError {
   return new FederationError('BACKUP_DAMAGED', `the records of the backup cannot be used: ${how}`, {
     cause,
-    remedy: 'Take the backup again, or restore another one.',
+    remedy: 'Take the backup again into another folder, or restore another one.',
   });
 }

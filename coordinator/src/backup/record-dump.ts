@@ -41,7 +41,8 @@ export class RecordDump {
       throw new FederationError('COORDINATOR_BUSY', 'another backup is being taken', { remedy: 'Try again when it is done.' });
     }
     this.isBusy = true;
-    const path = join(this.home.path, `${newId('backup')}.partial`);
+    // Where the next start sweeps away what a crash has left.
+    const path = join(this.home.blobs, `${newId('backup')}.partial`);
     try {
       await this.writeTo(path);
       return await use(path);

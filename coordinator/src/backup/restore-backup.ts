@@ -92,7 +92,7 @@ function requireKnown({ migrations, softwareVersion }: BackupHead): readonly (ty
 async function requireEmpty(target: DataSource, { migrations }: BackupHead): Promise<void> {
   const done: { name: string }[] = await target.query(`SELECT "name" FROM "migrations" ORDER BY "id"`);
   let rows = 0;
-  for (const { tableName } of BACKED_UP.map((entity) => target.getMetadata(entity))) {
+  for (const tableName of await tablesOf(target)) {
     const counted: { count: string | number }[] = await target.query(`SELECT count(*) AS "count" FROM "${tableName}"`);
     rows += Number(counted[0]?.count);
   }
@@ -100,6 +100,19 @@ async function requireEmpty(target: DataSource, { migrations }: BackupHead): Pro
   throw new FederationError('NAME_TAKEN', 'the place to restore to holds records already', {
     remedy: 'Name an empty folder with --home, and an empty database.',
   });
+}
+
+/** Those that the migrations so far have made: an older backup lacks the youngest ones. */
+async function tablesOf(target: DataSource): Promise<string[]> {
+  const runner = target.createQueryRunner();
+  try {
+    const names: string[] = [];
+    for (const { tableName } of BACKED_UP.map((entity) => target.getMetadata(entity)))
+      if (await runner.hasTable(tableName)) names.push(tableName);
+    return names;
+  } finally {
+    await runner.release();
+  }
 }
 
 async function restoreBlobs(

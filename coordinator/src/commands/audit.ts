@@ -36,15 +36,7 @@ function showCommand(): Command {
         if (entries.length > Number(last)) entries.shift();
       }
       if (json === true) printJson(entries);
-      else
-        console.log(
-          entries.length === 0
-            ? 'Nothing yet.'
-            : formatTable(
-                HEADERS,
-                entries.map((entry) => rowOf(entry)),
-              ),
-        );
+      else console.log(entries.length === 0 ? 'Nothing yet.' : formatTable(HEADERS, entries.map(shortRow)));
     });
 }
 
@@ -83,12 +75,12 @@ function exportCommand(): Command {
       const lines: string[] = format === 'csv' ? [HEADERS.join(',')] : [];
       const kept = async function* (): AsyncGenerator<AuditEntry> {
         for await (const entry of entriesOf(operatorLink(flags))) {
-          lines.push(format === 'csv' ? rowOf(entry, isoTime).map(quoted).join(',') : JSON.stringify(entry));
+          lines.push(format === 'csv' ? wholeRow(entry).map(quoted).join(',') : JSON.stringify(entry));
           yield entry;
         }
       };
       const { seq, digest } = await follow(kept(), undefined);
-      await writeFileWhole(output, [Buffer.from(`${lines.join('\n')}\n`)]);
+      await writeFileWhole(output, [Buffer.from(lines.map((line) => `${line}\n`).join(''))]);
       console.log(`${seq} entries (head ${digest}) are in ${output}`);
     });
 }
@@ -141,17 +133,15 @@ async function* entriesIn(file: string): AsyncGenerator<AuditEntry> {
 
 const HEADERS = ['entry', 'time', 'who', 'what', 'of', 'digest'];
 
-function rowOf({ seq, atMs, actor, kind, subject, digest }: AuditEntry, timeOf: (ms: number) => string = shortTime): string[] {
+function wholeRow({ seq, atMs, actor, kind, subject, digest }: AuditEntry): string[] {
   const of = Object.entries(subject).flatMap(([name, value]) => (value === null ? [] : [`${name} ${String(value)}`]));
-  return [String(seq), timeOf(atMs), actor, kind, of.join('; '), timeOf === isoTime ? digest : shortDigest(digest)];
+  return [String(seq), new Date(atMs).toISOString(), actor, kind, of.join('; '), digest];
 }
 
-function shortTime(ms: number): string {
-  return isoTime(ms).slice(0, 19).replace('T', ' ');
-}
-
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
+/** The same for a terminal. */
+function shortRow(entry: AuditEntry): string[] {
+  const [seq = '', time = '', actor = '', kind = '', of = ''] = wholeRow(entry);
+  return [seq, time.slice(0, 19).replace('T', ' '), actor, kind, of, shortDigest(entry.digest)];
 }
 
 function quoted(text: string): string {

@@ -6,5 +6,6 @@ export * from './federation-error.js';
 export * from './file-range.js';
 export * from './growing-file.js';
 export * from './ids.js';
+export * from './loopback.js';
 export * from './random.js';
 export * from './units.js';

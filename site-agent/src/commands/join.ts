@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { FederationError } from '@consilium/shared/kernel';
+import { FederationError, isLoopbackHost } from '@consilium/shared/kernel';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { AGENT_VERSION } from '../config/agent-version.js';
 import { readIdentity, saveIdentity, type SiteIdentity } from '../config/site-identity.js';
@@ -48,7 +48,7 @@ async function join({ home, coordinator, token, force, plainHttp }: JoinOptions)
 /** The credential, weights and figures travel on this line. */
 function requireEncryptedLine(coordinatorUrl: string): void {
   const { protocol, hostname } = new URL(coordinatorUrl);
-  if (protocol === 'https:' || /^(localhost|\[::1\]|127(\.\d+){3})$/.test(hostname)) return;
+  if (protocol === 'https:' || isLoopbackHost(hostname)) return;
   throw new FederationError('ARGUMENT_INVALID', `the line to ${coordinatorUrl} would not be encrypted`, {
     remedy: 'Use its https address; ask its operator for it. On a closed network of your own: --plain-http.',
   });
