@@ -3,6 +3,9 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { OperatorAccounts } from './access/operator-accounts.js';
+import { OperatorSessionController, SignInController } from './access/operator-session.controller.js';
+import { OperatorTokens } from './access/operator-tokens.js';
+import { OperatorsController } from './access/operators.controller.js';
 import { RequireOperator } from './access/require-operator.js';
 import { RequireSite } from './access/require-site.js';
 import { ApiDocumentController } from './api-document/api-document.controller.js';
@@ -32,7 +35,7 @@ import { ModelPassports } from './models/model-passports.js';
 import { ModelsController } from './models/models.controller.js';
 import { ScoreRecorder } from './models/score-recorder.js';
 import { SiteModelsController } from './models/site-models.controller.js';
-import { BLOB_STORE, CLOCK, CONFIG, HOME } from './ports.js';
+import { BLOB_STORE, CLOCK, CONFIG, HOME, OPERATOR_TOKEN } from './ports.js';
 import { dataSourceOptions } from './records/data-source.js';
 import { UnitOfWork } from './records/unit-of-work.js';
 import { Assignments } from './rounds/assignments.js';
@@ -87,6 +90,9 @@ export class AppModule {
         MetricsController,
         ApiDocumentController,
         AuditController,
+        SignInController,
+        OperatorSessionController,
+        OperatorsController,
       ],
       providers: [
         { provide: CONFIG, useValue: config },
@@ -94,9 +100,9 @@ export class AppModule {
         { provide: CLOCK, useValue: clock },
         { provide: BLOB_STORE, useValue: blobs },
         { provide: Log, useValue: log },
-        { provide: OperatorAccounts, useValue: new OperatorAccounts(operatorToken) },
+        { provide: OPERATOR_TOKEN, useValue: operatorToken },
         { provide: APP_FILTER, useClass: HttpErrorFilter },
-        ...[UnitOfWork, AuditLog, RequireOperator, RequireSite],
+        ...[UnitOfWork, AuditLog, OperatorTokens, OperatorAccounts, RequireOperator, RequireSite],
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
         ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundFold, RoundConductor],
         ...[ParticipationRecorder, Assignments],

@@ -6,6 +6,8 @@ import { backupCommand, restoreCommand } from './commands/backup.js';
 import { campaignCommand } from './commands/campaign.js';
 import { configCommand } from './commands/config.js';
 import { modelCommand } from './commands/model.js';
+import { operatorCommand } from './commands/operator.js';
+import { signInCommand, signOutCommand, whoAmICommand } from './commands/sign-in.js';
 import { siteCommand } from './commands/site.js';
 import { startCommand } from './commands/start.js';
 import { updateCommand } from './commands/update.js';
@@ -29,6 +31,7 @@ First steps:
 
 for (const command of [
   ...[startCommand(), siteCommand(), campaignCommand(), updateCommand(), modelCommand()],
+  ...[operatorCommand(), signInCommand(), signOutCommand(), whoAmICommand()],
   ...[auditCommand(), backupCommand(), restoreCommand(), configCommand()],
 ])
   program.addCommand(command);

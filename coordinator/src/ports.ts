@@ -2,4 +2,6 @@
 export const CONFIG = Symbol('CoordinatorConfig');
 export const HOME = Symbol('HomeFolder');
 export const CLOCK = Symbol('Clock');
+/** Of the home folder. */
+export const OPERATOR_TOKEN = Symbol('OperatorToken');
 export const BLOB_STORE = Symbol('BlobStore');

@@ -1,6 +1,9 @@
 import 'reflect-metadata';
-import { METHOD_METADATA, MODULE_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
+import { GUARDS_METADATA, METHOD_METADATA, MODULE_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { RequestMethod } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { NeedsRole } from '../../coordinator/src/access/needs-role.js';
+import { RequireOperator } from '../../coordinator/src/access/require-operator.js';
 import { AppModule, type Foundation } from '../../coordinator/src/app.module.js';
 import { loadCoordinatorConfig } from '../../coordinator/src/config/coordinator-config.js';
 import { describeApi } from '../../coordinator/src/api-document/api-document.js';
@@ -11,8 +14,15 @@ import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import { askOperator, constantUpdate, RawSite } from '../fixtures/raw-site.js';
 import { describeWithSchemathesis } from '../fixtures/run-schemathesis.js';
 
-/** What the controllers answer to, in the words of the document. */
-function registeredRoutes(): string[] {
+interface Registered {
+  readonly controller: object;
+  readonly handler: object;
+  /** In the words of the document. */
+  readonly route: string;
+}
+
+/** What the controllers answer to. */
+function registered(): Registered[] {
   const { config } = loadCoordinatorConfig({ flags: { home: 'nowhere' }, environment: {} });
   const { controllers = [] } = AppModule.on({ config, home: homeFolder('nowhere'), operatorToken: '' } as Foundation);
   expect(MODULE_METADATA.CONTROLLERS).toBe('controllers');
@@ -26,15 +36,38 @@ function registeredRoutes(): string[] {
       const paths = [Reflect.getMetadata(PATH_METADATA, handler) as string | string[]].flat();
       return paths.map((path) => {
         const parts = [base, path].flatMap((part) => part.split('/')).filter((part) => part !== '');
-        return `${RequestMethod[verb].toLowerCase()} /${parts.map((part) => part.replace(/^:(.*)/, '{$1}')).join('/')}`;
+        const inBraces = parts.map((part) => part.replace(/^:(.*)/, '{$1}')).join('/');
+        return { controller, handler, route: `${RequestMethod[verb].toLowerCase()} /${inBraces}` };
       });
     });
   });
 }
 
+/** Routes that only operators may take, each with the role that its controller wants. */
+function guardedRoutes(): string[] {
+  const reflector = new Reflector();
+  return registered().flatMap(({ controller, handler, route }) => {
+    const guards = (Reflect.getMetadata(GUARDS_METADATA, controller) ?? []) as unknown[];
+    if (!guards.includes(RequireOperator)) return [];
+    const targets = [handler, controller] as Parameters<Reflector['getAllAndOverride']>[1];
+    return [`${route} ${reflector.getAllAndOverride(NeedsRole, targets)}`];
+  });
+}
+
 describe('the description of the HTTP interface', () => {
   it('names every route that there is, and no other', () => {
-    expect(ROUTES.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(registeredRoutes().sort());
+    expect(ROUTES.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(
+      registered()
+        .map(({ route }) => route)
+        .sort(),
+    );
+  });
+
+  it('wants of an operator what the controllers want', () => {
+    const roles = ROUTES.flatMap(({ method, path, access }) =>
+      access === 'site' || access === 'anybody' ? [] : [`${method} ${path} ${access}`],
+    );
+    expect(roles.sort()).toEqual(guardedRoutes().sort());
   });
 
   it('names every parameter of a path, and only schemas that stand by themselves', () => {

@@ -63,7 +63,7 @@ describeOnEachDatabase('the audit log', (newDatabase) => {
       'coordinator part-delivered',
       'coordinator round-finished',
       'coordinator campaign-scoring',
-      'operator:ada update-discarded',
+      'operator update-discarded',
       'operator site-revoked',
     ]);
     const view = await campaignView(coordinator, 'lungs');
@@ -81,7 +81,7 @@ describeOnEachDatabase('the audit log', (newDatabase) => {
     const table = (await readFile(join(folder, 'audit.csv'), 'utf8')).trim().split('\n');
     expect(table).toHaveLength(15);
     expect(table[13]).toMatch(
-      /^13,20\d\d-.*,operator:ada,update-discarded,campaign lungs; round 1; site b; digest sha256:\w{64}; reason a NaN,sha256:\w{64}$/,
+      /^13,20\d\d-.*,operator,update-discarded,campaign lungs; round 1; site b; digest sha256:\w{64}; decidedBy ada; reason a NaN,sha256:\w{64}$/,
     );
     const lines = (await readFile(file, 'utf8')).trim().split('\n');
     await writeFile(file, `${lines.with(8, (lines[8] ?? '').replace('site:a', 'site:b')).join('\n')}\n`);

@@ -17,15 +17,15 @@ const refusalSchema = z.object({
 
 const DESCRIPTION = `Research software, not a medical device.
 
-Operators send the token of the coordinator's folder (operator.token), site agents the credential that they got when they joined, both
-as bearer tokens. Uploads of updates speak tus 1.0.0 below ${DATA_PATHS.uploads}, events socket.io: docs/reference/protocol.md
+Operators send a token of their account, or that of the coordinator's folder (operator.token), site agents the credential that they got
+when they joined, as bearer tokens. Each route says which role an operator needs: read, operate or administer. Uploads of updates speak tus 1.0.0 below ${DATA_PATHS.uploads}, events socket.io: docs/reference/protocol.md
 describes both.`;
 
-const SECURITY: Readonly<Record<RouteAccess, readonly JsonObject[]>> = {
-  operator: [{ operator: [] }],
-  site: [{ site: [] }],
-  anybody: [],
-};
+/** OpenAPI 3.1 lets a bearer scheme name the roles that it must have. */
+function securityOf(access: RouteAccess): readonly JsonObject[] {
+  if (access === 'anybody') return [];
+  return access === 'site' ? [{ site: [] }] : [{ operator: [access] }];
+}
 
 /** As JSON, OpenAPI 3.1. */
 export function describeApi(): JsonObject {
@@ -42,7 +42,7 @@ export function describeApi(): JsonObject {
     },
     paths,
     components: {
-      securitySchemes: { operator: bearer("the operator's token"), site: bearer("a site's credential") },
+      securitySchemes: { operator: bearer("an operator's token"), site: bearer("a site's credential") },
       schemas: { Refusal: schemaOf(refusalSchema, 'output') },
       responses: {
         Refusal: {
@@ -72,7 +72,7 @@ function describeRoute({
   return {
     operationId: `${method} ${path}`,
     summary,
-    security: SECURITY[access],
+    security: securityOf(access),
     parameters: [
       ...Object.entries(parameters).map(([name, schema]) => describeParameter(name, 'path', schema)),
       ...Object.entries(query).map(([name, schema]) => describeParameter(name, 'query', schema)),

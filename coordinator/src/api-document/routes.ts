@@ -1,6 +1,7 @@
 /** Every HTTP route of the coordinator, as other people's programs may use it. A test holds this table and the controllers together. */
 import {
   auditPageSchema,
+  callerViewSchema,
   campaignPlanSchema,
   campaignViewSchema,
   DATA_PATHS,
@@ -8,7 +9,17 @@ import {
   enrolmentAnswerSchema,
   enrolmentRequestSchema,
   federatedPassportSchema,
+  invitedOperatorSchema,
+  issuedTokenSchema,
   nameField,
+  newOperatorSchema,
+  newTokenSchema,
+  operatorAccountViewSchema,
+  type OperatorRole,
+  operatorTokenViewSchema,
+  roleChangeSchema,
+  signedInSchema,
+  signInSchema,
   siteCampaignSchema,
   siteViewSchema,
   UPDATE_STATES,
@@ -18,8 +29,8 @@ import {
 } from '@consilium/shared/wire';
 import { z } from 'zod';
 
-/** Whose token a route wants. */
-export type RouteAccess = 'operator' | 'site' | 'anybody';
+/** Whose token a route wants: a site's, or that of an operator of at least this role. */
+export type RouteAccess = OperatorRole | 'site' | 'anybody';
 
 export interface ApiRoute {
   readonly method: 'get' | 'post';
@@ -45,13 +56,18 @@ const invitationSchema = z.strictObject({ name: nameField });
 const invitationAnswerSchema = z.object({ name: nameField, token: z.string(), expiresAtMs: z.number() });
 const WEIGHTS = { contentType: 'application/octet-stream' } as const;
 
+const operatorName = nameField.describe('name of the operator');
+
 const CAMPAIGNS = '/api/campaigns';
 const CAMPAIGN = `${CAMPAIGNS}/{idOrName}`;
 const UPDATES = '/api/updates';
+const SESSION = '/api/operator';
+const OPERATORS = '/api/operators';
 
-const forCampaign = { access: 'operator', parameters: { idOrName }, answer: campaignViewSchema } as const;
-const forUpdate = { access: 'operator', parameters: { participationId }, answer: updateViewSchema } as const;
-const forVersion = { access: 'operator', parameters: { idOrName, number } } as const;
+const forCampaign = { access: 'operate', parameters: { idOrName }, answer: campaignViewSchema } as const;
+const forUpdate = { access: 'operate', parameters: { participationId }, answer: updateViewSchema } as const;
+const forOperator = { access: 'administer', parameters: { name: operatorName } } as const;
+const forVersion = { access: 'read', parameters: { idOrName, number } } as const;
 
 export const ROUTES: readonly ApiRoute[] = [
   { method: 'get', path: '/healthz', access: 'anybody', summary: 'The process answers', answer: healthSchema },
@@ -67,15 +83,87 @@ export const ROUTES: readonly ApiRoute[] = [
   {
     method: 'get',
     path: '/metrics',
-    access: 'operator',
+    access: 'read',
     summary: 'Figures for Prometheus',
     answer: { contentType: 'text/plain' },
   },
-  { method: 'get', path: '/api/sites', access: 'operator', summary: 'All sites', answer: z.array(siteViewSchema) },
+  {
+    method: 'post',
+    path: `${SESSION}/sign-in`,
+    access: 'anybody',
+    summary: 'A token for a name and its password; the first password has to be replaced in the same request',
+    body: signInSchema,
+    answer: signedInSchema,
+  },
+  { method: 'get', path: SESSION, access: 'read', summary: 'Who asks, and what that one may do', answer: callerViewSchema },
+  { method: 'post', path: `${SESSION}/sign-out`, access: 'read', summary: 'End the caller’s sign-in', answer: callerViewSchema },
+  {
+    method: 'get',
+    path: `${SESSION}/tokens`,
+    access: 'read',
+    summary: 'The caller’s tokens for programs; those of everybody for administrators',
+    answer: z.array(operatorTokenViewSchema),
+  },
+  {
+    method: 'post',
+    path: `${SESSION}/tokens`,
+    access: 'read',
+    summary: 'A token for a program; the answer is the only time that it is shown',
+    body: newTokenSchema,
+    status: 201,
+    answer: issuedTokenSchema,
+  },
+  {
+    method: 'post',
+    path: `${SESSION}/tokens/{id}/revoke`,
+    access: 'read',
+    summary: 'End a token at once',
+    parameters: { id: z.string().min(1).describe('id of the token') },
+    answer: callerViewSchema,
+  },
+  {
+    method: 'get',
+    path: OPERATORS,
+    access: 'administer',
+    summary: 'All accounts',
+    answer: z.array(operatorAccountViewSchema),
+  },
+  {
+    method: 'post',
+    path: OPERATORS,
+    access: 'administer',
+    summary: 'A new account; the answer is the only time that its first password is shown',
+    body: newOperatorSchema,
+    status: 201,
+    answer: invitedOperatorSchema,
+  },
+  {
+    ...forOperator,
+    method: 'post',
+    path: `${OPERATORS}/{name}/role`,
+    summary: 'Another role, at once',
+    body: roleChangeSchema,
+    answer: operatorAccountViewSchema,
+  },
+  {
+    ...forOperator,
+    method: 'post',
+    path: `${OPERATORS}/{name}/disable`,
+    summary: 'End an account and everything that it has opened',
+    answer: operatorAccountViewSchema,
+  },
+  {
+    ...forOperator,
+    method: 'post',
+    path: `${OPERATORS}/{name}/reset`,
+    summary: 'A new first password; what the account has opened is closed',
+    answer: invitedOperatorSchema,
+  },
+  { method: 'get', path: '/api/sites', access: 'read', summary: 'All sites', answer: z.array(siteViewSchema) },
   {
     method: 'post',
     path: '/api/sites',
-    access: 'operator',
+    access: 'operate',
     summary: 'Invite a site, or give an invited one another token; the answer is the only time that the token is shown',
     body: invitationSchema,
     status: 201,
@@ -84,7 +172,7 @@ export const ROUTES: readonly ApiRoute[] = [
   {
     method: 'post',
     path: '/api/sites/{name}/revoke',
-    access: 'operator',
+    access: 'operate',
     summary: 'End a site’s access at once',
     parameters: { name: siteName },
     answer: siteViewSchema,
@@ -92,27 +180,27 @@ export const ROUTES: readonly ApiRoute[] = [
   {
     method: 'get',
     path: CAMPAIGNS,
-    access: 'operator',
+    access: 'read',
     summary: 'All campaigns, newest first',
     answer: z.array(campaignViewSchema),
   },
   {
     method: 'post',
     path: CAMPAIGNS,
-    access: 'operator',
+    access: 'operate',
     summary: 'Start a campaign: the content of a campaign file',
     body: campaignPlanSchema,
     status: 201,
     answer: campaignViewSchema,
   },
-  { ...forCampaign, method: 'get', path: CAMPAIGN, summary: 'A campaign with its rounds and versions' },
+  { ...forCampaign, access: 'read', method: 'get', path: CAMPAIGN, summary: 'A campaign with its rounds and versions' },
   { ...forCampaign, method: 'post', path: `${CAMPAIGN}/pause`, summary: 'Plan no further round' },
   { ...forCampaign, method: 'post', path: `${CAMPAIGN}/resume`, summary: 'Go on after a pause' },
   { ...forCampaign, method: 'post', path: `${CAMPAIGN}/cancel`, summary: 'End a campaign for good; its versions stay' },
   {
     method: 'get',
     path: `${CAMPAIGN}/versions`,
-    access: 'operator',
+    access: 'read',
     summary: 'The model versions of a campaign',
     parameters: { idOrName },
     answer: z.array(versionViewSchema),
@@ -134,12 +222,12 @@ export const ROUTES: readonly ApiRoute[] = [
   {
     method: 'get',
     path: UPDATES,
-    access: 'operator',
+    access: 'read',
     summary: 'Delivered updates, newest first',
     query: { campaign: z.string().min(1), state: z.enum(UPDATE_STATES) },
     answer: z.array(updateViewSchema),
   },
-  { ...forUpdate, method: 'get', path: `${UPDATES}/{participationId}`, summary: 'One delivered update' },
+  { ...forUpdate, access: 'read', method: 'get', path: `${UPDATES}/{participationId}`, summary: 'One delivered update' },
   {
     ...forUpdate,
     method: 'post',
@@ -157,7 +245,7 @@ export const ROUTES: readonly ApiRoute[] = [
   {
     method: 'get',
     path: '/api/audit',
-    access: 'operator',
+    access: 'read',
     summary: 'The audit log in order, up to 1,000 entries after the named one',
     query: { after: z.int().min(0).max(Number.MAX_SAFE_INTEGER) },
     answer: auditPageSchema,
@@ -165,14 +253,14 @@ export const ROUTES: readonly ApiRoute[] = [
   {
     method: 'get',
     path: '/api/backup/records',
-    access: 'operator',
+    access: 'administer',
     summary: 'All records of one moment, as lines of JSON',
     answer: { contentType: 'application/x-ndjson' },
   },
   {
     method: 'get',
     path: '/api/backup/blobs/{digest}',
-    access: 'operator',
+    access: 'administer',
     summary: 'A file that the records name',
     parameters: { digest: digestField },
     answer: WEIGHTS,

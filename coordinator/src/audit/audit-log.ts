@@ -11,7 +11,7 @@ export interface AuditFact {
   readonly subject: AuditSubject;
 }
 
-/** Who did it: an operator by the name that was typed, a site by its own, or the coordinator by its rules. */
+/** Who did it: a signed-in operator, whoever holds the home folder's token, a site, or the coordinator by its rules. */
 export type AuditActor = 'operator' | 'coordinator' | `operator:${string}` | `site:${string}`;
 
 /** The append-only log of who did what. Methods run inside the caller's transaction: a fact without its entry cannot be. */

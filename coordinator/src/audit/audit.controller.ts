@@ -1,6 +1,7 @@
 import { type AuditEntry, parseWith } from '@consilium/shared/wire';
 import { Controller, Get, Query, UseGuards } from '@nestjs/common';
 import { z } from 'zod';
+import { NeedsRole } from '../access/needs-role.js';
 import { RequireOperator } from '../access/require-operator.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { AuditLog } from './audit-log.js';
@@ -12,6 +13,7 @@ const pageSchema = z.strictObject({ after: z.coerce.number().int().min(0).max(Nu
 /** The audit log in pages; whoever reads it follows the chain for himself. */
 @Controller('api/audit')
 @UseGuards(RequireOperator)
+@NeedsRole('read')
 export class AuditController {
   constructor(
     private readonly unitOfWork: UnitOfWork,

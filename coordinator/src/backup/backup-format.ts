@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { type Digest, algorithmOf, digitsOf } from '@consilium/shared/kernel';
 import { digestField } from '@consilium/shared/wire';
 import { z } from 'zod';
+import { OperatorAccount } from '../access/operator-account.entity.js';
+import { OperatorToken } from '../access/operator-token.entity.js';
 import { AuditRecord } from '../audit/audit-record.entity.js';
 import { Campaign } from '../campaigns/campaign.entity.js';
 import { ModelVersion } from '../models/model-version.entity.js';
@@ -27,6 +29,8 @@ export const BACKED_UP = [
   ModelVersion,
   VersionScore,
   AuditRecord,
+  OperatorAccount,
+  OperatorToken,
 ] as const;
 
 /** Raised when an older program would misread the folder. */

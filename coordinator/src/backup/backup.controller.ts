@@ -3,7 +3,9 @@ import { pipeline } from 'node:stream/promises';
 import { digestField, parseWith } from '@consilium/shared/wire';
 import { Controller, Get, Inject, Param, Res, UseGuards } from '@nestjs/common';
 import type { Response } from 'express';
-import { RequireOperator } from '../access/require-operator.js';
+import { NeedsRole } from '../access/needs-role.js';
+import type { OperatorCaller } from '../access/operator-caller.js';
+import { Caller, RequireOperator } from '../access/require-operator.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { BLOB_STORE } from '../ports.js';
 import { sendBlob } from '../transfer/send-blob.js';
@@ -12,6 +14,7 @@ import { RecordDump } from './record-dump.js';
 /** What "coordinator backup" reads: records of one moment, and the files that they name. */
 @Controller('api/backup')
 @UseGuards(RequireOperator)
+@NeedsRole('administer')
 export class BackupController {
   constructor(
     private readonly dump: RecordDump,
@@ -20,8 +23,8 @@ export class BackupController {
 
   /** Lines of JSON, see backup-format. A receiver that goes away is its own business. */
   @Get('records')
-  async records(@Res() response: Response): Promise<void> {
-    await this.dump.with(async (path) => {
+  async records(@Caller() caller: OperatorCaller, @Res() response: Response): Promise<void> {
+    await this.dump.with(caller.actor, async (path) => {
       response.set({ 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' });
       await pipeline(createReadStream(path), response).catch(() => response.destroy());
     });

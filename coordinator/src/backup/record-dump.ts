@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { type EntityManager, type EntityMetadata, IsNull } from 'typeorm';
-import { AuditLog } from '../audit/audit-log.js';
+import { type AuditActor, AuditLog } from '../audit/audit-log.js';
 import { COORDINATOR_VERSION } from '../config/coordinator-version.js';
 import type { HomeFolder } from '../home/home-folder.js';
 import { ModelVersion } from '../models/model-version.entity.js';
@@ -36,7 +36,7 @@ export class RecordDump {
    * Hands the path of the file to `use` and removes it afterwards. All rows are of one transaction; other work waits for it. Throws
    * COORDINATOR_BUSY while another backup is being taken.
    */
-  async with<T>(use: (path: string) => Promise<T>): Promise<T> {
+  async with<T>(by: AuditActor, use: (path: string) => Promise<T>): Promise<T> {
     if (this.isBusy) {
       throw new FederationError('COORDINATOR_BUSY', 'another backup is being taken', { remedy: 'Try again when it is done.' });
     }
@@ -44,7 +44,7 @@ export class RecordDump {
     // Where the next start sweeps away what a crash has left.
     const path = join(this.home.blobs, `${newId('backup')}.partial`);
     try {
-      await this.writeTo(path);
+      await this.writeTo(path, by);
       return await use(path);
     } finally {
       this.isBusy = false;
@@ -52,12 +52,12 @@ export class RecordDump {
     }
   }
 
-  private async writeTo(path: string): Promise<void> {
+  private async writeTo(path: string, by: AuditActor): Promise<void> {
     const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
     const done = finished(file);
     done.catch(() => undefined); // told by the write that meets it
     try {
-      await this.unitOfWork.transact((records) => this.dump(records, file));
+      await this.unitOfWork.transact((records) => this.dump(records, file, by));
       file.end();
       await done;
     } catch (cause) {
@@ -66,11 +66,11 @@ export class RecordDump {
     }
   }
 
-  private async dump(records: EntityManager, file: WriteStream): Promise<void> {
+  private async dump(records: EntityManager, file: WriteStream, by: AuditActor): Promise<void> {
     const write = async (line: BackupLine): Promise<void> => {
       if (!file.write(`${JSON.stringify(line)}\n`)) await once(file, 'drain');
     };
-    await this.audit.append(records, { kind: 'backup-taken', actor: 'operator', subject: {} });
+    await this.audit.append(records, { kind: 'backup-taken', actor: by, subject: {} });
     const migrations = MIGRATIONS.map(({ name }) => name);
     await write(backupHead({ softwareVersion: COORDINATOR_VERSION, migrations, takenAtMs: this.clock.nowMs() }));
     let rows = 0;

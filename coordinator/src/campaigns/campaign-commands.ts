@@ -2,7 +2,7 @@ import { type Clock, type DigestAlgorithm, digestOfJson, FederationError, newId,
 import type { CampaignEvent, CampaignPlan } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
-import { AuditLog } from '../audit/audit-log.js';
+import { type AuditActor, AuditLog } from '../audit/audit-log.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignEvents } from '../live/campaign-events.js';
 import { Presence } from '../live/presence.js';
@@ -41,7 +41,7 @@ export class CampaignCommands {
   ) {}
 
   /** Writes version 1 and the campaign; CAMPAIGN_INVALID names the field that does not fit the enrolled sites. */
-  async start(plan: CampaignPlan): Promise<string> {
+  async start(plan: CampaignPlan, by: AuditActor): Promise<string> {
     await this.unitOfWork.transact((records) => this.requireStartable(records, plan));
     const digest = plan.digest ?? (await this.unitOfWork.transact((records) => this.commonDigest(records, plan)));
     const blob = await this.blobs.write(initialVersion(plan.model, plan.seed), digest);
@@ -60,7 +60,7 @@ export class CampaignCommands {
       await this.models.append(records, { campaignId: saved.id, number: 1, roundId: null, ...blob });
       const names = sites.map((site) => site.name);
       const subject = { campaign: plan.name, plan: digestOfJson(saved.plan), version: 1, digest: blob.digest, sites: names };
-      await this.audit.append(records, { kind: 'campaign-started', actor: 'operator', subject });
+      await this.audit.append(records, { kind: 'campaign-started', actor: by, subject });
       return saved;
     });
     const { id, name, state } = campaign;
@@ -69,15 +69,15 @@ export class CampaignCommands {
   }
 
   /** No new round starts; one that is under way ends. */
-  async pause(idOrName: string): Promise<void> {
-    await this.apply(idOrName, async (records, campaign) => [await this.register.move(records, campaign, 'paused')]);
+  async pause(idOrName: string, by: AuditActor): Promise<void> {
+    await this.apply(idOrName, async (records, campaign) => [await this.register.move(records, campaign, 'paused', { by })]);
   }
 
   /** Goes on after a pause; after a failure, tries the failed round once more. */
-  async resume(idOrName: string): Promise<void> {
+  async resume(idOrName: string, by: AuditActor): Promise<void> {
     await this.apply(idOrName, async (records, campaign) => {
       const wasFailed = campaign.state === 'failed';
-      const moved = await this.register.move(records, campaign, 'active');
+      const moved = await this.register.move(records, campaign, 'active', { by });
       if (!wasFailed) return [moved];
       const failed = required(await this.ledger.latest(records, campaign.id), 'the failed round');
       return [moved, await this.planner.plan(records, campaign, failed.number)];
@@ -85,9 +85,9 @@ export class CampaignCommands {
   }
 
   /** Ends the campaign and its open round; versions made so far stay. */
-  async cancel(idOrName: string): Promise<void> {
+  async cancel(idOrName: string, by: AuditActor): Promise<void> {
     await this.apply(idOrName, async (records, campaign) => {
-      const events = [await this.register.move(records, campaign, 'cancelled')];
+      const events = [await this.register.move(records, campaign, 'cancelled', { by })];
       const round = await this.ledger.latest(records, campaign.id);
       if (round === null || !isRoundOpen(round.state)) return events;
       const { participations } = await this.parts.of(records, campaign, round);

@@ -2,13 +2,10 @@ import { type Clock, FederationError } from '@consilium/shared/kernel';
 import type { CampaignEvent, CampaignState } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager, In } from 'typeorm';
-import { AuditLog } from '../audit/audit-log.js';
+import { type AuditActor, AuditLog } from '../audit/audit-log.js';
 import { CLOCK } from '../ports.js';
 import { Campaign } from './campaign.entity.js';
 import { MOVING_STATES, requireCampaignMove } from './campaign-states.js';
-
-/** States to which an operator's command alone leads. */
-const BY_OPERATORS: readonly CampaignState[] = ['active', 'paused', 'cancelled'];
 
 /** The campaigns and their states. Methods run inside the caller's transaction. */
 @Injectable()
@@ -37,7 +34,12 @@ export class CampaignRegister {
   }
 
   /** Moves the campaign and returns the event to publish after the commit; CAMPAIGN_TRANSITION when the move is not legal. */
-  async move(records: EntityManager, campaign: Campaign, to: CampaignState, code: string | null = null): Promise<CampaignEvent> {
+  async move(
+    records: EntityManager,
+    campaign: Campaign,
+    to: CampaignState,
+    { by, code = null }: { readonly by: AuditActor; readonly code?: string | null },
+  ): Promise<CampaignEvent> {
     requireCampaignMove(campaign.name, campaign.state, to);
     const nowMs = this.clock.nowMs();
     campaign.state = to;
@@ -46,8 +48,7 @@ export class CampaignRegister {
     if (to === 'finished' || to === 'failed' || to === 'cancelled') campaign.finishedAtMs = nowMs;
     const { state, scoringSinceMs, finishedAtMs } = campaign;
     await records.update(Campaign, { id: campaign.id }, { state, code, scoringSinceMs, finishedAtMs });
-    const actor = BY_OPERATORS.includes(to) ? 'operator' : 'coordinator';
-    await this.audit.append(records, { kind: `campaign-${to}`, actor, subject: { campaign: campaign.name, code } });
+    await this.audit.append(records, { kind: `campaign-${to}`, actor: by, subject: { campaign: campaign.name, code } });
     return { kind: 'campaign', campaignId: campaign.id, campaignName: campaign.name, atMs: nowMs, state: to };
   }
 }

@@ -1,11 +1,6 @@
 import type { Command } from 'commander';
-import { loadOperatorAccess } from '../config/operator-access.js';
+import { type AccessFlags, loadOperatorAccess } from '../config/operator-access.js';
 import { OperatorLink } from './operator-link.js';
-
-interface AccessFlags {
-  readonly home?: string;
-  readonly url?: string;
-}
 
 /** Adds the options that say which coordinator a command speaks to. */
 export function withAccess(command: Command): Command {

@@ -19,6 +19,7 @@ const refusalSchema = z.object({
   message: z.string(),
   remedy: z.string().optional(),
   retryable: z.boolean().optional(),
+  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
 });
 
 /** The operator's commands speak REST to the running coordinator. */
@@ -65,7 +66,7 @@ export class OperatorLink {
   }
 
   private async request(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response> {
-    const headers: Record<string, string> = { authorization: `Bearer ${this.access.token}` };
+    const headers: Record<string, string> = this.access.token === '' ? {} : { authorization: `Bearer ${this.access.token}` };
     if (body !== undefined) headers['content-type'] = 'application/json';
     const response = await fetch(`${this.access.url}${path}`, {
       method,
@@ -99,8 +100,8 @@ function tee(running: RunningDigest) {
 async function refusalOf(response: Response): Promise<FederationError> {
   const parsed = refusalSchema.safeParse(await response.json().catch(() => undefined));
   if (!parsed.success) return new FederationError('MESSAGE_REFUSED', `the coordinator answered with status ${response.status}`);
-  const { code, message, remedy, retryable } = parsed.data;
-  return new FederationError(isErrorCode(code) ? code : 'MESSAGE_REFUSED', message, { remedy, retryable });
+  const { code, message, remedy, retryable, details } = parsed.data;
+  return new FederationError(isErrorCode(code) ? code : 'MESSAGE_REFUSED', message, { remedy, retryable, details });
 }
 
 function asDownloadError(cause: unknown, output: string): FederationError {

@@ -17,7 +17,7 @@ interface ListFlags extends Flags {
 }
 
 interface DecisionFlags extends Flags {
-  readonly as: string;
+  readonly as?: string;
   readonly reason?: string;
 }
 
@@ -62,12 +62,12 @@ function decisionCommand(verb: 'release' | 'discard', description: string): Comm
   return withAccess(new Command(verb))
     .description(description)
     .argument('<id>', 'id of the update, as the list shows it')
-    .requiredOption('--as <name>', 'who decides: kept with the update')
+    .option('--as <name>', 'who decides, where you are not signed in: kept with the update')
     .option('--reason <text>', 'why: kept with the update')
     .option('--json', 'print the update as JSON')
     .addHelpText('after', `\nExample:\n  coordinator update ${verb} part_4f0c --as dr-weber --reason "looked at its curves"`)
     .action(async (id: string, flags: DecisionFlags) => {
-      const decision = { operator: flags.as, ...(flags.reason === undefined ? {} : { reason: flags.reason }) };
+      const decision = { operator: flags.as, reason: flags.reason };
       const view = await operatorLink(flags).post(`${updatePath(id)}/${verb}`, updateViewSchema, decision);
       if (flags.json === true) printJson(view);
       else console.log(`The update of ${view.siteName} for round ${view.roundNumber} is ${view.state}${whereItCounts(view)}.`);

@@ -25,6 +25,7 @@ const settingsSchema = z.strictObject({
   publicUrl: z.url().optional().describe('address that sites use, when it differs from host and port'),
   logLevel: z.enum(LOG_LEVELS).default('info'),
   tokenLifetime: durationField.default('24h').describe('how long an enrolment token is valid'),
+  signInLifetime: durationField.default('12h').describe('how long an operator stays signed in'),
   uploadLifetime: durationField.default('24h').describe('when an upload that was never offered is removed'),
   uploadsAtOnce: z.coerce
     .number()
@@ -64,6 +65,7 @@ export interface CoordinatorConfig {
   readonly publicUrl: string | undefined;
   readonly logLevel: Settings['logLevel'];
   readonly tokenLifetimeMs: number;
+  readonly signInLifetimeMs: number;
   readonly uploadLifetimeMs: number;
   readonly uploadsAtOnce: number;
   readonly uploadStallMs: number;
@@ -137,6 +139,7 @@ function compile(settings: Settings): CoordinatorConfig {
     publicUrl: settings.publicUrl,
     logLevel: settings.logLevel,
     tokenLifetimeMs: parseDurationMs(settings.tokenLifetime),
+    signInLifetimeMs: parseDurationMs(settings.signInLifetime),
     uploadLifetimeMs: parseDurationMs(settings.uploadLifetime),
     uploadsAtOnce: settings.uploadsAtOnce,
     uploadStallMs: parseDurationMs(settings.uploadStall),

@@ -2,6 +2,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import type { CampaignView, FederatedPassport } from '@consilium/shared/wire';
 import { Controller, Get, Inject, Param, ParseIntPipe, Res, UseGuards } from '@nestjs/common';
 import type { Response } from 'express';
+import { NeedsRole } from '../access/needs-role.js';
 import { RequireOperator } from '../access/require-operator.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
@@ -16,6 +17,7 @@ import { ModelPassports } from './model-passports.js';
 /** The operator's view of a campaign's model versions. */
 @Controller('api/campaigns/:idOrName/versions')
 @UseGuards(RequireOperator)
+@NeedsRole('read')
 export class ModelsController {
   constructor(
     private readonly unitOfWork: UnitOfWork,

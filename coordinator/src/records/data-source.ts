@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
 import type { DataSourceOptions } from 'typeorm';
+import { OperatorAccount } from '../access/operator-account.entity.js';
+import { OperatorToken } from '../access/operator-token.entity.js';
 import { AuditRecord } from '../audit/audit-record.entity.js';
 import { Campaign } from '../campaigns/campaign.entity.js';
 import { ModelVersion } from '../models/model-version.entity.js';
@@ -13,6 +15,7 @@ import { FederationCore1795860000000 } from './migrations/1795860000000-federati
 import { VersionMonitors1795910400000 } from './migrations/1795910400000-version-monitors.js';
 import { FirstTables1763769600000 } from './migrations/1763769600000-first-tables.js';
 import { AuditLog1795914000000 } from './migrations/1795914000000-audit-log.js';
+import { OperatorAccounts1795921200000 } from './migrations/1795921200000-operator-accounts.js';
 import { isPostgresUrl, postgresOptions } from './postgres.js';
 
 const require = createRequire(import.meta.url);
@@ -27,11 +30,24 @@ export const MIGRATIONS = [
   FederationCore1795860000000,
   VersionMonitors1795910400000,
   AuditLog1795914000000,
+  OperatorAccounts1795921200000,
 ] as const;
 
 /** The schema comes from migrations only, which run at the start. */
 const SCHEMA = {
-  entities: [Site, Campaign, Round, Participation, Update, UpdateSketch, ModelVersion, VersionScore, AuditRecord],
+  entities: [
+    Site,
+    Campaign,
+    Round,
+    Participation,
+    Update,
+    UpdateSketch,
+    ModelVersion,
+    VersionScore,
+    AuditRecord,
+    OperatorAccount,
+    OperatorToken,
+  ],
   migrations: [...MIGRATIONS],
   migrationsRun: true,
   synchronize: false,

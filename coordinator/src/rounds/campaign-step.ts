@@ -69,7 +69,10 @@ export class CampaignStep {
         return { hasMoved: true, events: [await this.planner.plan(records, campaign, decision.number)], nudges: [] };
       case 'move': {
         const closed = await this.closeCarriedOver(records, campaign, latest);
-        const event = await this.register.move(records, campaign, decision.to, 'code' in decision ? decision.code : null);
+        const event = await this.register.move(records, campaign, decision.to, {
+          by: 'coordinator',
+          code: 'code' in decision ? decision.code : null,
+        });
         return { hasMoved: true, events: [...closed, event], nudges: campaign.sites.map(({ id }) => id) };
       }
       case 'none':

@@ -27,34 +27,34 @@ describe('SiteDirectory', () => {
   });
 
   it('turns a token into a credential, once', async () => {
-    const { token } = await sites.invite('hospital-a');
+    const { token } = await sites.invite('hospital-a', 'operator');
     const { site, credential } = await sites.enrol(token, '0.1.0', 2);
     expect(await sites.authenticate(credential)).toMatchObject({ id: site.id, name: 'hospital-a', state: 'enrolled' });
     await expect(sites.enrol(token, '0.1.0', 2)).rejects.toMatchObject({ code: 'TOKEN_REFUSED' });
-    await expect(sites.invite('hospital-a')).rejects.toMatchObject({ code: 'NAME_TAKEN' });
+    await expect(sites.invite('hospital-a', 'operator')).rejects.toMatchObject({ code: 'NAME_TAKEN' });
   });
 
   it('lets a token expire after a day, and replaces it on request', async () => {
-    const { token } = await sites.invite('hospital-a');
+    const { token } = await sites.invite('hospital-a', 'operator');
     clock.timeMs += 86_400_000;
     await expect(sites.enrol(token, '0.1.0', 2)).rejects.toThrow('expired');
-    const renewed = await sites.invite('hospital-a');
+    const renewed = await sites.invite('hospital-a', 'operator');
     await expect(sites.enrol(token, '0.1.0', 2)).rejects.toMatchObject({ code: 'TOKEN_REFUSED' });
     expect((await sites.enrol(renewed.token, '0.1.0', 2)).site.name).toBe('hospital-a');
   });
 
   it('refuses a revoked credential, and lets the site enrol anew under its old identity', async () => {
-    const { site, credential } = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0', 2);
-    await sites.revoke('hospital-a');
+    const { site, credential } = await sites.enrol((await sites.invite('hospital-a', 'operator')).token, '0.1.0', 2);
+    await sites.revoke('hospital-a', 'operator');
     await expect(sites.authenticate(credential)).rejects.toThrow('revoked');
-    const again = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0', 2);
+    const again = await sites.enrol((await sites.invite('hospital-a', 'operator')).token, '0.1.0', 2);
     expect(again.site.id).toBe(site.id);
     await expect(sites.authenticate(credential)).rejects.toMatchObject({ code: 'CREDENTIAL_REFUSED' });
-    await expect(sites.revoke('nobody')).rejects.toMatchObject({ code: 'SITE_UNKNOWN' });
+    await expect(sites.revoke('nobody', 'operator')).rejects.toMatchObject({ code: 'SITE_UNKNOWN' });
   });
 
   it('notes the protocol spoken, and until when a site rests, once', async () => {
-    const { site } = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0', 1);
+    const { site } = await sites.enrol((await sites.invite('hospital-a', 'operator')).token, '0.1.0', 1);
     await sites.noteSeen(site.id, '0.2.0', 2);
     await sites.noteSeen(site.id);
     expect(await sites.noteRest(site.id, undefined)).toBe(false);
@@ -68,8 +68,8 @@ describe('SiteDirectory', () => {
   });
 
   it('keeps no secret in its files', async () => {
-    const { token } = await sites.invite('hospital-a');
-    const { credential } = await sites.enrol((await sites.invite('hospital-a')).token, '0.1.0', 2);
+    const { token } = await sites.invite('hospital-a', 'operator');
+    const { credential } = await sites.enrol((await sites.invite('hospital-a', 'operator')).token, '0.1.0', 2);
     for (const name of ['coordinator.sqlite', 'coordinator.sqlite-wal']) {
       const bytes = readFileSync(join(home, name));
       expect([bytes.includes(token), bytes.includes(credential)]).toEqual([false, false]);

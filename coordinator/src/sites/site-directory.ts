@@ -2,7 +2,7 @@ import { type Clock, FederationError, newId, required } from '@consilium/shared/
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import { issueEnrolmentToken, issueSiteCredential, secretDigest } from '../access/site-credentials.js';
-import { AuditLog } from '../audit/audit-log.js';
+import { type AuditActor, AuditLog } from '../audit/audit-log.js';
 import type { CoordinatorConfig } from '../config/coordinator-config.js';
 import { CLOCK, CONFIG } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
@@ -30,7 +30,7 @@ export class SiteDirectory {
   ) {}
 
   /** A one-time token for a new site, or a fresh one for a site that has not enrolled yet or was revoked; else NAME_TAKEN. */
-  async invite(name: string): Promise<{ site: Site; token: string; expiresAtMs: number }> {
+  async invite(name: string, by: AuditActor): Promise<{ site: Site; token: string; expiresAtMs: number }> {
     const { secret, digest } = issueEnrolmentToken();
     const nowMs = this.clock.nowMs();
     const expiresAtMs = nowMs + this.config.tokenLifetimeMs;
@@ -43,7 +43,7 @@ export class SiteDirectory {
       }
       const fresh = { id: newId('site'), name, createdAtMs: nowMs, agentVersion: null, enrolledAtMs: null, lastSeenAtMs: null };
       const invited = { state: 'invited' as const, tokenDigest: digest, tokenExpiresAtMs: expiresAtMs, credentialDigest: null };
-      await this.audit.append(records, { kind: 'site-invited', actor: 'operator', subject: { site: name } });
+      await this.audit.append(records, { kind: 'site-invited', actor: by, subject: { site: name } });
       return records.save(Site, { ...(known ?? fresh), ...invited });
     });
     return { site, token: secret, expiresAtMs };
@@ -86,14 +86,14 @@ export class SiteDirectory {
   }
 
   /** The credential keeps its row, so that a revoked site is told the reason. */
-  async revoke(name: string): Promise<Site> {
-    const revoked = await this.writeRevoked(name);
+  async revoke(name: string, by: AuditActor): Promise<Site> {
+    const revoked = await this.writeRevoked(name, by);
     this.changes++;
     this.authenticated.clear();
     return revoked;
   }
 
-  private writeRevoked(name: string): Promise<Site> {
+  private writeRevoked(name: string, by: AuditActor): Promise<Site> {
     return this.unitOfWork.transact(async (records) => {
       const site = await records.findOneBy(Site, { name });
       if (site === null) {
@@ -101,7 +101,7 @@ export class SiteDirectory {
           remedy: 'List the sites with "coordinator site list".',
         });
       }
-      await this.audit.append(records, { kind: 'site-revoked', actor: 'operator', subject: { site: name } });
+      await this.audit.append(records, { kind: 'site-revoked', actor: by, subject: { site: name } });
       return records.save(Site, { ...site, state: 'revoked' as const, tokenDigest: null, tokenExpiresAtMs: null });
     });
   }

@@ -2,7 +2,9 @@ import { FederationError } from '@consilium/shared/kernel';
 import { nameField, parseWith, type SiteView } from '@consilium/shared/wire';
 import { Body, Controller, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { z } from 'zod';
-import { RequireOperator } from '../access/require-operator.js';
+import { NeedsRole } from '../access/needs-role.js';
+import type { OperatorCaller } from '../access/operator-caller.js';
+import { Caller, RequireOperator } from '../access/require-operator.js';
 import { Presence } from '../live/presence.js';
 import { Log } from '../log.js';
 import { ParticipationRecorder } from '../rounds/participation-recorder.js';
@@ -14,6 +16,7 @@ const invitationSchema = z.strictObject({ name: nameField });
 /** The operator's view of the sites. */
 @Controller('api/sites')
 @UseGuards(RequireOperator)
+@NeedsRole('operate')
 export class SitesController {
   constructor(
     private readonly sites: SiteDirectory,
@@ -23,15 +26,19 @@ export class SitesController {
   ) {}
 
   @Get()
+  @NeedsRole('read')
   async list(): Promise<SiteView[]> {
     return (await this.sites.list()).map((site) => this.view(site));
   }
 
   /** The only time that the token is shown. */
   @Post()
-  async invite(@Body() body: unknown): Promise<{ name: string; token: string; expiresAtMs: number }> {
+  async invite(
+    @Body() body: unknown,
+    @Caller() caller: OperatorCaller,
+  ): Promise<{ name: string; token: string; expiresAtMs: number }> {
     const { name } = parseWith(invitationSchema, body, 'ARGUMENT_INVALID', 'the site');
-    const { token, expiresAtMs } = await this.sites.invite(name);
+    const { token, expiresAtMs } = await this.sites.invite(name, caller.actor);
     this.log.info(`site ${name} invited`);
     return { name, token, expiresAtMs };
   }
@@ -39,8 +46,8 @@ export class SitesController {
   /** Ends the site's access at once: its connection is closed and its open part in a round counts as failed. */
   @Post(':name/revoke')
   @HttpCode(200)
-  async revoke(@Param('name') name: string): Promise<SiteView> {
-    const site = await this.sites.revoke(name);
+  async revoke(@Param('name') name: string, @Caller() caller: OperatorCaller): Promise<SiteView> {
+    const site = await this.sites.revoke(name, caller.actor);
     this.log.info(`site ${name} revoked`);
     this.presence.refuse(site.id, new FederationError('CREDENTIAL_REFUSED', 'this site was revoked'));
     await this.participations.failAllOf(site.id, 'CREDENTIAL_REFUSED');

@@ -1,8 +1,8 @@
 import { type Clock, FederationError, required } from '@consilium/shared/kernel';
-import { type CampaignEvent, partOfRound, type RoundPart, type UpdateDecision } from '@consilium/shared/wire';
+import { type CampaignEvent, partOfRound, type RoundPart } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
-import { AuditLog } from '../audit/audit-log.js';
+import { type AuditActor, AuditLog } from '../audit/audit-log.js';
 import type { Campaign } from '../campaigns/campaign.entity.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import { CampaignEvents } from '../live/campaign-events.js';
@@ -29,6 +29,14 @@ interface Held {
   readonly campaign: Campaign;
 }
 
+/** An operator's word on an update. */
+export interface Decision {
+  /** The name of who decides: proved where the actor is an account, typed where it is the folder's token. */
+  readonly decidedBy: string;
+  readonly reason: string | undefined;
+  readonly actor: AuditActor;
+}
+
 /** Where a named operator decides about updates that were held back. */
 @Injectable()
 export class QuarantineDesk {
@@ -48,7 +56,7 @@ export class QuarantineDesk {
    * others, or that start from an earlier version of their campaign, can be released (UPDATE_NOT_RELEASABLE says why another
    * cannot), and only while the campaign has rounds to come. Releasing again changes nothing.
    */
-  async release(participationId: string, decision: UpdateDecision): Promise<void> {
+  async release(participationId: string, decision: Decision): Promise<void> {
     const events = await this.unitOfWork.transact(async (records): Promise<CampaignEvent[] | null> => {
       const held = await this.find(records, participationId);
       if (held.update.state === 'released') return null;
@@ -61,13 +69,13 @@ export class QuarantineDesk {
       return [await this.rounds.moveParticipation(records, campaign, latest, participation, 'delivered')];
     });
     if (events === null) return;
-    this.log.info(`update ${participationId} released by ${decision.operator}`);
+    this.log.info(`update ${participationId} released by ${decision.decidedBy}`);
     this.events.publish(events);
     this.conductor.wake();
   }
 
   /** The operator's last word: the update never counts. Its bytes stay. Discarding again changes nothing. */
-  async discard(participationId: string, decision: UpdateDecision): Promise<void> {
+  async discard(participationId: string, decision: Decision): Promise<void> {
     const isNews = await this.unitOfWork.transact(async (records) => {
       const held = await this.find(records, participationId);
       const { update } = held;
@@ -76,7 +84,7 @@ export class QuarantineDesk {
       await this.note(records, held, 'discarded', decision, null);
       return true;
     });
-    if (isNews) this.log.info(`update ${participationId} discarded by ${decision.operator}`);
+    if (isNews) this.log.info(`update ${participationId} discarded by ${decision.decidedBy}`);
   }
 
   private async find(records: EntityManager, participationId: string): Promise<Held> {
@@ -103,14 +111,14 @@ export class QuarantineDesk {
     records: EntityManager,
     { update: { participationId, digest }, participation, roundNumber, campaign }: Held,
     state: 'released' | 'discarded',
-    { operator, reason }: UpdateDecision,
+    { decidedBy, reason, actor }: Decision,
     foldRoundId: string | null,
   ): Promise<void> {
-    const decision = { decidedBy: operator, decidedWhy: reason ?? null, decidedAtMs: this.clock.nowMs() };
+    const decision = { decidedBy, decidedWhy: reason ?? null, decidedAtMs: this.clock.nowMs() };
     await records.update(Update, { participationId }, { state, foldRoundId, ...decision });
     const of = { campaign: campaign.name, round: roundNumber, site: participation.siteName };
-    const subject = { ...of, digest, reason: reason ?? null };
-    await this.audit.append(records, { kind: `update-${state}`, actor: `operator:${operator}`, subject });
+    const subject = { ...of, digest, decidedBy, reason: reason ?? null };
+    await this.audit.append(records, { kind: `update-${state}`, actor, subject });
   }
 }
 

@@ -38,6 +38,7 @@ export const ERROR_CODES = {
   CREDENTIAL_REFUSED: 'access',
   TOKEN_REFUSED: 'access',
   OPERATOR_REFUSED: 'access',
+  ROLE_REFUSED: 'access',
   NOT_JOINED: 'access',
   ARCHIVE_REFUSED: 'access',
   // Protocol: one side must be upgraded.

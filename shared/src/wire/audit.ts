@@ -13,7 +13,7 @@ export const auditEntrySchema = z.object({
   atMs: z.number(),
   /** What happened, such as "site-revoked". */
   kind: z.string(),
-  /** "operator", "operator:NAME" as it was typed, "site:NAME" or "coordinator". */
+  /** "operator:NAME" of a signed-in operator, "operator" of the home folder's token, "site:NAME" or "coordinator". */
   actor: z.string(),
   subject: subjectSchema,
   previous: digestField,

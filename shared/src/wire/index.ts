@@ -6,6 +6,7 @@ export * from './genesis-transforms.js';
 export * from './model-passport.js';
 export * from './monitor-words.js';
 export * from './objective-plan.js';
+export * from './operator-accounts.js';
 export * from './operator-events.js';
 export * from './parse.js';
 export * from './preparation-plan.js';

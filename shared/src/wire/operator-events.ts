@@ -195,7 +195,7 @@ export type UpdateView = z.infer<typeof updateViewSchema>;
 
 /** POST /api/updates/:participationId/release and …/discard: an operator's word on an update that was held back. */
 export const updateDecisionSchema = z.strictObject({
-  operator: nameField.describe('who decides'),
+  operator: nameField.optional().describe('who decides; left out by a signed-in operator'),
   reason: z
     .string()
     .trim()

@@ -53,6 +53,7 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   publicUrl: undefined,
   logLevel: 'silent',
   tokenLifetimeMs: 86_400_000,
+  signInLifetimeMs: 43_200_000,
   uploadLifetimeMs: 86_400_000,
   scoringLimitMs: 300_000,
   scoringPresenceMs: 15_000,

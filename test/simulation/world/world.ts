@@ -1,3 +1,4 @@
+import { HOME_OPERATOR } from '../../../coordinator/src/access/operator-caller.js';
 import { type ErrorCode, FederationError, Random } from '@consilium/shared/kernel';
 import { type CampaignPlan, PROTOCOL_VERSION } from '@consilium/shared/wire';
 import { Campaign } from '../../../coordinator/src/campaigns/campaign.entity.js';
@@ -230,16 +231,16 @@ export class World {
     switch (act.kind) {
       case 'start':
         // A required site may not be connected yet.
-        return this.operate((at) => at.campaigns.start(act.campaign), done, {
+        return this.operate((at) => at.campaigns.start(act.campaign, HOME_OPERATOR.actor), done, {
           code: 'CAMPAIGN_INVALID',
           tries: 12,
         });
       case 'pause':
       case 'resume':
       case 'cancel':
-        return this.operate((at) => at.campaigns[act.kind](act.campaignName), done);
+        return this.operate((at) => at.campaigns[act.kind](act.campaignName, HOME_OPERATOR.actor), done);
       case 'revoke':
-        return this.operate((at) => at.sites.revoke(act.siteName), done);
+        return this.operate((at) => at.sites.revoke(act.siteName, HOME_OPERATOR), done);
       case 'rejoin': {
         const site = this.site(act.siteName);
         return this.operate(
@@ -286,9 +287,9 @@ export class World {
   private async enrol({ sites, enrolment }: SimulatedCoordinator, site: SimulatedSite): Promise<void> {
     const { name } = site.plan;
     // The answer of an earlier try may have been lost, and the credential with it.
-    const { token } = await sites.invite({ name }).catch(async () => {
-      await sites.revoke(name);
-      return sites.invite({ name });
+    const { token } = await sites.invite({ name }, HOME_OPERATOR).catch(async () => {
+      await sites.revoke(name, HOME_OPERATOR);
+      return sites.invite({ name }, HOME_OPERATOR);
     });
     const request = { protocolVersion: PROTOCOL_VERSION, token, agentVersion: '0.1.0' };
     const { siteId, siteName, credential } = await enrolment.enrol(request);
@@ -300,7 +301,7 @@ export class World {
       for (const campaign of this.campaigns().filter(({ state }) => state === 'failed')) {
         if (this.hasEnded(campaign)) continue;
         this.operate(
-          (at) => at.campaigns.resume(campaign.name),
+          (at) => at.campaigns.resume(campaign.name, HOME_OPERATOR.actor),
           () => {
             this.resumed.set(campaign.id, (this.resumed.get(campaign.id) ?? 0) + 1);
             this.allEnded = undefined;
