@@ -8,7 +8,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Request, Response } from 'express';
 import { AppModule } from './app.module.js';
 import type { BlobStore } from './blobs/blob-store.js';
-import { FilesystemBlobStore } from './blobs/filesystem-blob-store.js';
+import { openBlobStore } from './blobs/open-blob-store.js';
 import type { CoordinatorConfig } from './config/coordinator-config.js';
 import { ensureOperatorToken, homeFolder, type HomeFolder, prepareHomeFolder } from './home/home-folder.js';
 import { lockHome } from './home/home-lock.js';
@@ -44,8 +44,7 @@ export async function openCoordinator(config: CoordinatorConfig, options: OpenOp
   try {
     const operatorToken = ensureOperatorToken(home);
     const log = options.log ?? new Log(config.logLevel);
-    const store = new FilesystemBlobStore(home.blobs);
-    await store.sweepPartials();
+    const { store, close } = await openBlobStore(config.blobs, home, (line) => log.info(line));
     const certificate = config.tls && readCertificate(config.tls, Date.now());
     const foundation = { config, home, operatorToken, log, clock: options.clock ?? systemClock };
     const app = await createApp({ ...foundation, blobs: options.blobs?.(store) ?? store }, certificate).catch(
@@ -62,6 +61,7 @@ export async function openCoordinator(config: CoordinatorConfig, options: OpenOp
       rmSync(home.stateFile, { force: true });
       unfollow?.();
       await app.close();
+      close();
       unlock();
     };
     return { url, port, home, operatorToken, stop };

@@ -1,20 +1,20 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DIGEST_ALGORITHMS, digestOfBytes } from '../../shared/src/kernel/index.js';
 import type { BlobStore } from '../../coordinator/src/blobs/blob-store.js';
 import { FilesystemBlobStore } from '../../coordinator/src/blobs/filesystem-blob-store.js';
-
-/** What any form of the port promises. `open` gives the same store again for the same folder, as after a restart. */
-const FORMS: [string, (folder: string) => Promise<BlobStore>][] = [
-  ['FilesystemBlobStore', (folder) => Promise.resolve(new FilesystemBlobStore(folder))],
-];
+import { S3BlobStore } from '../../coordinator/src/blobs/s3-blob-store.js';
+import { S3Bucket } from '../../coordinator/src/blobs/s3-bucket.js';
+import { CuttingProxy } from '../fixtures/cutting-proxy.js';
+import { describeWithObjectStore } from '../fixtures/start-object-store.js';
 
 async function* parts(...texts: string[]): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield Buffer.from(text);
 }
 
-describe.each(FORMS)('%s', (_name, open) => {
+/** What any form of the port promises. `open` gives the same store again for the same folder, as after a restart. */
+function keepsItsPromises(open: (folder: string) => Promise<BlobStore>): void {
   let folder: string;
   let outside: string;
   let blobs: BlobStore;
@@ -95,5 +95,104 @@ describe.each(FORMS)('%s', (_name, open) => {
     await blobs.place(await file('three'), digestOfBytes('three'));
     const names = await readdir(folder, { recursive: true });
     expect(names.filter((name) => name.endsWith('.partial'))).toEqual([]);
+  });
+}
+
+describe('FilesystemBlobStore', () => {
+  keepsItsPromises((folder) => Promise.resolve(new FilesystemBlobStore(folder)));
+
+  it('lists what it holds, of both kinds of digest', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'blobs-'));
+    const blobs = new FilesystemBlobStore(folder);
+    for (const algorithm of DIGEST_ALGORITHMS) await blobs.write(parts('listed'), algorithm);
+    await writeFile(join(folder, 'left.partial'), 'not a blob');
+    const listed = (await blobs.list()).map(({ digest, bytes }) => [digest, bytes]);
+    expect(listed.sort()).toEqual(DIGEST_ALGORITHMS.map((algorithm) => [digestOfBytes('listed', algorithm), 6]).sort());
+    await rm(folder, { recursive: true });
+  });
+});
+
+describeWithObjectStore('S3BlobStore', (objects) => {
+  const stores: S3BlobStore[] = [];
+  let bucket: string;
+  const openIn = async (folder: string, changes: { endpoint?: string; cacheBytes?: number } = {}): Promise<S3BlobStore> => {
+    const place = { bucket, prefix: 'federation/', endpoint: changes.endpoint ?? objects().endpoint, region: 'us-east-1' };
+    const store = new S3BlobStore(new S3Bucket(place), folder, changes.cacheBytes ?? 1e9);
+    stores.push(store);
+    await store.open();
+    return store;
+  };
+  beforeEach(async () => {
+    bucket = await objects().createBucket();
+  });
+  afterEach(() => {
+    for (const store of stores.splice(0)) store.close();
+  });
+
+  keepsItsPromises((folder) => openIn(folder));
+
+  describe('beyond them', () => {
+    let folder: string;
+    beforeEach(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'cache-'));
+    });
+    afterEach(() => rm(folder, { recursive: true }));
+
+    it('keeps everything in the bucket: another machine has it', async () => {
+      const { digest } = await (await openIn(folder)).write(parts('weights'));
+      const elsewhere = await mkdtemp(join(tmpdir(), 'cache-'));
+      const other = await openIn(elsewhere);
+      expect(await other.has(digest)).toBe(true);
+      // Asked twice at once, it is fetched once.
+      const [one, two] = await Promise.all([other.localPath(digest), other.localPath(digest)]);
+      expect([one === two, await readFile(one, 'utf8')]).toEqual([true, 'weights']);
+      expect(await objects().keysIn(bucket)).toEqual([`federation/sha256/${digest.slice(7, 9)}/${digest.slice(7)}`]);
+      await other.remove(digest);
+      expect(await objects().keysIn(bucket)).toEqual([]);
+      await rm(elsewhere, { recursive: true });
+    });
+
+    it('refuses what is not what the digest names', async () => {
+      const { digest } = await (await openIn(folder)).write(parts('weights'));
+      await objects().overwrite(bucket, (await objects().keysIn(bucket))[0] ?? '', 'forged');
+      const elsewhere = await mkdtemp(join(tmpdir(), 'cache-'));
+      await expect((await openIn(elsewhere)).localPath(digest)).rejects.toThrow('other bytes than the digest names');
+      expect(await readdir(elsewhere)).toEqual([]);
+      await rm(elsewhere, { recursive: true });
+    });
+
+    it('gives disk space back when files were not used for a while, and fetches them again', async () => {
+      const store = await openIn(folder);
+      const written = async (text: string) => (await store.write(parts(text.repeat(1000)))).digest;
+      const [first, second, third] = [await written('one'), await written('two'), await written('three')];
+      const onDisk = async () => (await new FilesystemBlobStore(folder).list()).map(({ digest }) => digest);
+      // All of them were used just now.
+      await (await openIn(folder, { cacheBytes: 4000 })).has(digestOfBytes('nothing'));
+      expect(await onDisk()).toHaveLength(3);
+      const long = new Date(Date.now() - 2 * 3_600_000);
+      for (const digest of [first, second]) await utimes(await store.localPath(digest), long, long);
+      const thinned = await openIn(folder, { cacheBytes: 5000 });
+      expect(await onDisk()).toEqual([third]);
+      expect(await readFile(await thinned.localPath(first), 'utf8')).toBe('one'.repeat(1000));
+    });
+
+    it('outlasts a store that is away for a moment, and says when it stays away', async () => {
+      const proxy = await CuttingProxy.open(objects().port);
+      const store = await openIn(folder, { endpoint: proxy.url });
+      proxy.goDown();
+      setTimeout(() => proxy.restore(), 400);
+      const { digest } = await store.write(parts('late'));
+      expect((await objects().keysIn(bucket)).join()).toContain(digest.slice(7));
+      proxy.goDown();
+      await expect(store.write(parts('never'))).rejects.toMatchObject({ code: 'STORAGE_FAILED', retryable: true });
+      expect(await store.has(digestOfBytes('never')).catch((error: Error) => error.message)).toContain('object store');
+      await proxy.close();
+    });
+
+    it('is not opened without its bucket', async () => {
+      bucket = 'nobodys-bucket';
+      await expect(openIn(folder)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+      await expect(openIn(folder)).rejects.toThrow('there is no such bucket');
+    });
   });
 });

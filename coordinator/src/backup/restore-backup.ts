@@ -3,7 +3,9 @@ import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { algorithmOf, digestOfFile, FederationError } from '@consilium/shared/kernel';
 import { DataSource, type EntityManager } from 'typeorm';
-import { FilesystemBlobStore } from '../blobs/filesystem-blob-store.js';
+import type { BlobStore } from '../blobs/blob-store.js';
+import { openBlobStore } from '../blobs/open-blob-store.js';
+import type { BlobSettings } from '../config/blob-settings.js';
 import { type HomeFolder, prepareHomeFolder } from '../home/home-folder.js';
 import { lockHome } from '../home/home-lock.js';
 import { dataSourceOptions, MIGRATIONS } from '../records/data-source.js';
@@ -23,6 +25,7 @@ export interface RestoreTarget {
   readonly home: HomeFolder;
   /** Address of a PostgreSQL database; SQLite in the home folder when undefined. */
   readonly database: string | undefined;
+  readonly blobs: BlobSettings;
   readonly onProgress: (done: number, files: number) => void;
 }
 
@@ -31,7 +34,10 @@ export interface RestoreTarget {
  * interrupted is given again. Throws NOT_FOUND without a backup, BACKUP_DAMAGED, NAME_TAKEN when the place holds records, and
  * COORDINATOR_ALREADY_RUNNING.
  */
-export async function restoreBackup(folder: BackupFolder, { home, database, onProgress }: RestoreTarget): Promise<BackupList> {
+export async function restoreBackup(
+  folder: BackupFolder,
+  { home, database, blobs: where, onProgress }: RestoreTarget,
+): Promise<BackupList> {
   const list = readList(folder);
   const records = join(folder.path, list.records.file);
   if ((await digestOfFile(records).catch(() => undefined)) !== list.records.digest)
@@ -50,7 +56,7 @@ export async function restoreBackup(folder: BackupFolder, { home, database, onPr
     const target = await new DataSource({ ...options, migrations: [...migrations] }).initialize();
     try {
       await requireEmpty(target, head);
-      await restoreBlobs(folder, blobs, new FilesystemBlobStore(home.blobs), onProgress);
+      await restoreInto(where, home, (store) => restoreBlobs(folder, blobs, store, onProgress));
       await target.transaction((manager) => restoreRows(records, manager));
     } finally {
       await target.destroy();
@@ -60,6 +66,15 @@ export async function restoreBackup(folder: BackupFolder, { home, database, onPr
     return list;
   } finally {
     unlock();
+  }
+}
+
+async function restoreInto(where: BlobSettings, home: HomeFolder, restore: (store: BlobStore) => Promise<void>): Promise<void> {
+  const { store, close } = await openBlobStore(where, home, () => undefined);
+  try {
+    await restore(store);
+  } finally {
+    close();
   }
 }
 
@@ -118,7 +133,7 @@ async function tablesOf(target: DataSource): Promise<string[]> {
 async function restoreBlobs(
   folder: BackupFolder,
   blobs: readonly BackupBlob[],
-  store: FilesystemBlobStore,
+  store: BlobStore,
   onProgress: RestoreTarget['onProgress'],
 ): Promise<void> {
   for (const [index, { digest, use }] of blobs.entries()) {

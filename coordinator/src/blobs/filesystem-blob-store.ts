@@ -1,19 +1,27 @@
 import { constants } from 'node:fs';
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import {
   algorithmOf,
+  DIGEST_ALGORITHMS,
   type Digest,
   type DigestAlgorithm,
   digitsOf,
   errnoOf,
   FederationError,
+  isDigest,
   newId,
 } from '@consilium/shared/kernel';
 import { writeFileWhole } from '@consilium/shared/weights';
 import type { BlobStore } from './blob-store.js';
 
 const PARTIAL = '.partial';
+
+export interface StoredFile {
+  readonly digest: Digest;
+  readonly bytes: number;
+  readonly usedAtMs: number;
+}
 
 /** Blobs as files: `<folder>/<first 2 digits>/<64 digits>` for SHA-256, the same below `<folder>/blake3` for BLAKE3. */
 export class FilesystemBlobStore implements BlobStore {
@@ -85,6 +93,21 @@ export class FilesystemBlobStore implements BlobStore {
     throw new FederationError('NOT_FOUND', 'there is no weight file with this digest', { details: { digest } });
   }
 
+  /** What is here, the longest unused first. */
+  async list(): Promise<StoredFile[]> {
+    const files: StoredFile[] = [];
+    for (const algorithm of DIGEST_ALGORITHMS) {
+      const folder = this.folderOf(algorithm);
+      for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
+        const digest = `${algorithm}:${basename(name)}`;
+        if (!isDigest(digest) || name !== join(digitsOf(digest).slice(0, 2), digitsOf(digest))) continue;
+        const { size, atimeMs, mtimeMs } = await stat(join(folder, name));
+        files.push({ digest, bytes: size, usedAtMs: Math.max(atimeMs, mtimeMs) });
+      }
+    }
+    return files.sort((a, b) => a.usedAtMs - b.usedAtMs);
+  }
+
   private async moveIn(temporary: string, digest: Digest): Promise<void> {
     const path = this.pathOf(digest);
     await mkdir(dirname(path), { recursive: true });
@@ -94,8 +117,11 @@ export class FilesystemBlobStore implements BlobStore {
 
   private pathOf(digest: Digest): string {
     const name = digitsOf(digest);
-    const folder = algorithmOf(digest) === 'sha256' ? this.folder : join(this.folder, algorithmOf(digest));
-    return join(folder, name.slice(0, 2), name);
+    return join(this.folderOf(algorithmOf(digest)), name.slice(0, 2), name);
+  }
+
+  private folderOf(algorithm: DigestAlgorithm): string {
+    return algorithm === 'sha256' ? this.folder : join(this.folder, algorithm);
   }
 }
 

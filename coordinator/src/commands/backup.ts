@@ -44,7 +44,10 @@ export function restoreCommand(): Command {
   return new Command('restore')
     .description('bring a backup back into an empty folder and database')
     .argument('<folder>', 'what "coordinator backup" wrote')
-    .requiredOption('--home <folder>', "the new coordinator's folder; its coordinator.yaml may name a PostgreSQL database")
+    .requiredOption(
+      '--home <folder>',
+      "the new coordinator's folder; its coordinator.yaml may name a PostgreSQL database and an object store",
+    )
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',
@@ -60,6 +63,7 @@ Example:
       const list = await restoreBackup(backupFolder(resolve(folder)), {
         home: homeFolder(config.home),
         database: config.database,
+        blobs: config.blobs,
         onProgress: json === true ? () => undefined : progressOf('restored'),
       });
       if (json === true) printJson(list);

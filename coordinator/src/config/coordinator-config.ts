@@ -5,6 +5,7 @@ import { FederationError, parseDurationMs } from '@consilium/shared/kernel';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.js';
+import { type BlobSettings, blobSettingFields, compileBlobSettings } from './blob-settings.js';
 import { isPostgresUrl, withoutPassword } from '../records/postgres.js';
 
 const settingsSchema = z.strictObject({
@@ -16,6 +17,7 @@ const settingsSchema = z.strictObject({
     .refine(isPostgresUrl, 'it must look like postgres://user@host:5432/name')
     .optional()
     .describe('PostgreSQL database in place of a file in the home folder'),
+  ...blobSettingFields,
   tlsCertificate: z.string().min(1).optional().describe('PEM file with the certificate and its chain: TLS without a proxy'),
   tlsKey: z.string().min(1).optional().describe('PEM file with its key'),
   plainHttp: z
@@ -59,6 +61,7 @@ export interface CoordinatorConfig {
   readonly port: number;
   /** Undefined for a SQLite file in the home folder. */
   readonly database: string | undefined;
+  readonly blobs: BlobSettings;
   /** Undefined for plain HTTP. */
   readonly tls: CertificateFiles | undefined;
   readonly plainHttp: boolean;
@@ -134,6 +137,7 @@ function compile(settings: Settings): CoordinatorConfig {
     host: settings.host,
     port: settings.port,
     database: settings.database,
+    blobs: Object.freeze(compileBlobSettings(settings)),
     tls: certificateOf(settings),
     plainHttp: settings.plainHttp,
     publicUrl: settings.publicUrl,

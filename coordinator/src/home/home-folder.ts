@@ -8,6 +8,8 @@ export interface HomeFolder {
   readonly databaseFile: string;
   /** Weight files by digest. */
   readonly blobs: string;
+  /** Weight files of an object store that were used last. */
+  readonly blobCache: string;
   /** Uploads on their way in. */
   readonly uploads: string;
   readonly operatorTokenFile: string;
@@ -21,6 +23,7 @@ export function homeFolder(path: string): HomeFolder {
     path,
     databaseFile: join(path, 'coordinator.sqlite'),
     blobs: join(path, 'blobs'),
+    blobCache: join(path, 'blob-cache'),
     uploads: join(path, 'uploads'),
     operatorTokenFile: join(path, 'operator.token'),
     stateFile: join(path, 'coordinator.json'),
@@ -31,7 +34,8 @@ export function homeFolder(path: string): HomeFolder {
 /** Creates the folders; FOLDER_MISSING when the place cannot be written. */
 export function prepareHomeFolder(home: HomeFolder): void {
   try {
-    for (const folder of [home.path, home.blobs, home.uploads]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [home.path, home.blobs, home.blobCache, home.uploads])
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (cause) {
     const full = FederationError.from(cause, 'FOLDER_MISSING');
     if (full.code === 'DISK_FULL') throw full;

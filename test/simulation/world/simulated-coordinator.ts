@@ -48,6 +48,7 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   host: '127.0.0.1',
   port: 0,
   database: undefined,
+  blobs: { bucket: undefined, cacheBytes: 0 },
   tls: undefined,
   plainHttp: false,
   publicUrl: undefined,
