@@ -4,7 +4,9 @@ import { Command, CommanderError } from 'commander';
 import { auditCommand } from './commands/audit.js';
 import { backupCommand, restoreCommand } from './commands/backup.js';
 import { campaignCommand } from './commands/campaign.js';
+import { completionCommand } from './commands/completion.js';
 import { configCommand } from './commands/config.js';
+import { doctorCommand } from './commands/doctor.js';
 import { modelCommand } from './commands/model.js';
 import { operatorCommand } from './commands/operator.js';
 import { signInCommand, signOutCommand, whoAmICommand } from './commands/sign-in.js';
@@ -32,15 +34,16 @@ First steps:
 for (const command of [
   ...[startCommand(), siteCommand(), campaignCommand(), updateCommand(), modelCommand()],
   ...[operatorCommand(), signInCommand(), signOutCommand(), whoAmICommand()],
-  ...[auditCommand(), backupCommand(), restoreCommand(), configCommand()],
+  ...[auditCommand(), backupCommand(), restoreCommand(), doctorCommand(), configCommand()],
 ])
   program.addCommand(command);
+program.addCommand(completionCommand(program));
 leaveExitToUs(program);
 
 onOutputClosed(() => undefined); // work goes on unread
 try {
   await program.parseAsync();
-  process.exit(0);
+  process.exit(process.exitCode ?? 0);
 } catch (thrown) {
   process.exit(report(thrown));
 }

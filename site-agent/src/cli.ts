@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { describeError, FederationError } from '@consilium/shared/kernel';
 import { onOutputClosed } from '@consilium/shared/terminal';
+import { completionCommand } from './commands/completion.js';
 import { defaultHome } from './config/default-home.js';
 import { AGENT_VERSION } from './config/agent-version.js';
 
@@ -48,6 +49,7 @@ First steps:
   );
 
 for (const command of await commandsFor(process.argv.slice(2))) program.addCommand(command);
+program.addCommand(completionCommand(program));
 leaveExitToUs(program);
 
 onOutputClosed(() => undefined); // work goes on unread

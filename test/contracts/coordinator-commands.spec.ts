@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOfBytes } from '@consilium/shared/kernel';
 import { modelSpecSchema } from '@consilium/shared/models';
+import { readSafetensors } from '@consilium/shared/weights';
 import { campaignViewSchema, type UpdateMonitors, updateViewSchema, versionViewSchema } from '@consilium/shared/wire';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -11,6 +12,7 @@ import { configCommand } from '../../coordinator/src/commands/config.js';
 import { modelCommand } from '../../coordinator/src/commands/model.js';
 import { siteCommand } from '../../coordinator/src/commands/site.js';
 import { updateCommand } from '../../coordinator/src/commands/update.js';
+import { importCheckpoint } from '../../site-agent/src/checkpoints/import-checkpoint.js';
 import { MODEL } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import { runCommand } from '../fixtures/run-command.js';
@@ -110,10 +112,35 @@ describe("the operator's commands", () => {
     expect(digestOfBytes(await readFile(output), 'blake3')).toBe(view.version.digest);
     await toCoordinator(modelCommand(), 'pull', 'lungs', '--version', '1', '--output', output);
     expect(digestOfBytes(await readFile(output), 'blake3')).toBe(view.initialVersion.digest);
+    const shown = await toCoordinator(modelCommand(), 'show', 'lungs');
+    expect(shown).toContain(`parent   ${view.initialVersion.digest}`);
+    expect(shown).toMatch(/made of {2}1 updates, \d+ patches/);
     const missing = toCoordinator(modelCommand(), 'pull', 'lungs', '--version', '9', '--output', output);
     await expect(missing).rejects.toMatchObject({ code: 'NOT_FOUND' });
     const nowhere = toCoordinator(modelCommand(), 'pull', 'lungs', '--output', join(folder, 'no', 'such', 'file'));
     await expect(nowhere).rejects.toMatchObject({ code: 'FOLDER_MISSING' });
+  });
+
+  it('check a version and its passport without a coordinator, and write it for PyTorch', async () => {
+    sites.push(await RawSite.enrol(coordinator, 'hospital-a'));
+    await toCoordinator(campaignCommand(), 'start', file);
+    const output = join(folder, 'model.safetensors');
+    await toCoordinator(modelCommand(), 'pull', 'lungs', '--output', output);
+    const verify = (): Promise<string> => runCommand(modelCommand(), ['verify', output]);
+    await expect(verify()).rejects.toMatchObject({ code: 'PASSPORT_INVALID' });
+    await toCoordinator(modelCommand(), 'passport', 'lungs', '--output', `${output}.passport.json`);
+    expect(await verify()).toContain('The file and its passport agree, 1 versions back to the first.');
+
+    const checkpoint = join(folder, 'model.pt');
+    const written = await toCoordinator(modelCommand(), 'export', 'lungs', '--output', checkpoint, '--json');
+    expect(JSON.parse(written)).toMatchObject({ number: 1, digest: digestOfBytes(await readFile(checkpoint)) });
+    expect((await importCheckpoint(checkpoint)).weights).toEqual((await readSafetensors(output)).weights);
+    await expect(toCoordinator(modelCommand(), 'export', 'lungs', '--output', output)).rejects.toThrow('.pt or .pth');
+
+    const bytes = await readFile(output);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    await writeFile(output, bytes);
+    await expect(verify()).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
   });
 
   it('tell the monitors of a universal model: each site’s own, and of a round the mean of what counts', async () => {

@@ -3,11 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOfFile } from '@consilium/shared/kernel';
-import { DATA_PATHS, type FederatedPassport, siteCampaignSchema, verifyPassport } from '@consilium/shared/wire';
+import { DATA_PATHS, type FederatedPassport, siteCampaignSchema, verifyModelFile, verifyPassport } from '@consilium/shared/wire';
 import { z } from 'zod';
 import { AgentJournal } from '../../site-agent/src/agent/agent-journal.js';
 import { modelFile, siteFolder, type SiteFolder } from '../../site-agent/src/config/site-folder.js';
-import { verifyModel } from '../../site-agent/src/versions/passport-file.js';
 import { pullVersion } from '../../site-agent/src/versions/pull-version.js';
 import { parseVersionName } from '../../site-agent/src/versions/version-name.js';
 import { enrolSites, MODEL, plan } from '../fixtures/made-campaign.js';
@@ -102,7 +101,7 @@ describe('model versions as a site sees them', () => {
     const pulled = await pull(a, 'lungs');
     expect(pulled).toMatchObject({ number: 2, fetched: true, path: modelFile(folder, pulled.digest) });
     expect(await digestOfFile(pulled.path, 'blake3')).toBe(pulled.digest);
-    expect((await verifyModel(pulled.path)).passport.model.digest).toBe(pulled.digest);
+    expect((await verifyModelFile(pulled.path)).passport.model.digest).toBe(pulled.digest);
     expect(journal.versions()).toMatchObject([{ campaignName: 'lungs', number: 2, digest: pulled.digest }]);
     expect(await pull(a, 'lungs@2')).toMatchObject({ fetched: false });
 
@@ -117,9 +116,9 @@ describe('model versions as a site sees them', () => {
     const damaged = Buffer.from(whole);
     damaged[damaged.length - 1] = 0xff ^ (damaged.at(-1) as number);
     writeFileSync(first.path, damaged);
-    await expect(verifyModel(first.path)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
+    await expect(verifyModelFile(first.path)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
     expect(await pull(a, 'lungs@1')).toMatchObject({ fetched: true });
-    expect((await verifyModel(first.path)).digest).toBe(first.digest);
+    expect((await verifyModelFile(first.path)).digest).toBe(first.digest);
     expect(statSync(first.path).size).toBe(first.bytes);
   });
 

@@ -102,18 +102,21 @@ function followCommand(): Command {
   return withAccess(new Command('follow'))
     .description('print what happens in a campaign until it ends')
     .argument('<name>', 'name or id of the campaign')
+    .option('--json', 'print nothing but the campaign as JSON at its end')
     .addHelpText('after', '\nExample:\n  coordinator campaign follow chest-pretraining')
-    .action(async (name: string, flags: Flags) => follow(operatorLink(flags), name, false));
+    .action(async (name: string, flags: Flags) => follow(operatorLink(flags), name, flags.json === true));
 }
 
 function steerCommand(verb: 'pause' | 'resume' | 'cancel', description: string): Command {
   return withAccess(new Command(verb))
     .description(description)
     .argument('<name>', 'name or id of the campaign')
+    .option('--json', 'print the campaign as JSON')
     .addHelpText('after', `\nExample:\n  coordinator campaign ${verb} chest-pretraining`)
     .action(async (name: string, flags: Flags) => {
       const view = await operatorLink(flags).post(`/api/campaigns/${encodeURIComponent(name)}/${verb}`, campaignViewSchema);
-      console.log(`Campaign ${view.name} is ${view.state}.`);
+      if (flags.json === true) printJson(view);
+      else console.log(`Campaign ${view.name} is ${view.state}.`);
     });
 }
 

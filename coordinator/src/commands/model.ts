@@ -1,8 +1,18 @@
+import { rm } from 'node:fs/promises';
 import { FederationError, formatBytes, shortDigest } from '@consilium/shared/kernel';
-import { learningOf, NOT_LEARNED, type VersionView, versionViewSchema, verifyPassport } from '@consilium/shared/wire';
-import { writeFileWhole } from '@consilium/shared/weights';
+import { exportCheckpoint, MODEL_METADATA_KEYS, modelSpecSchema } from '@consilium/shared/models';
+import { readSafetensors, writeFileWhole } from '@consilium/shared/weights';
+import {
+  learningOf,
+  type ModelPassport,
+  NOT_LEARNED,
+  type VersionView,
+  versionViewSchema,
+  verifyModelFile,
+  verifyPassport,
+} from '@consilium/shared/wire';
 import { formatTable } from '@consilium/shared/terminal';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { operatorLink, printJson, withAccess } from './command-options.js';
 import type { OperatorLink } from './operator-link.js';
@@ -13,6 +23,13 @@ interface Flags {
   readonly json?: boolean;
 }
 
+interface ExportFlags extends Flags {
+  readonly version?: string;
+  readonly output: string;
+  readonly published?: boolean;
+  readonly dtype: 'F32' | 'F16' | 'BF16';
+}
+
 interface PullFlags extends Flags {
   readonly version?: string;
   readonly output: string;
@@ -21,8 +38,11 @@ interface PullFlags extends Flags {
 export function modelCommand(): Command {
   const command = new Command('model').description("list and fetch a campaign's model versions");
   command.addCommand(listCommand());
+  command.addCommand(showCommand());
   command.addCommand(pullCommand());
+  command.addCommand(exportCommand());
   command.addCommand(passportCommand());
+  command.addCommand(verifyCommand());
   return command;
 }
 
@@ -53,18 +73,90 @@ function listCommand(): Command {
     });
 }
 
+function showCommand(): Command {
+  return withAccess(new Command('show'))
+    .description('show a version: what it is, what it was made of, and what the sites say of it')
+    .argument('<campaign>', 'name or id of the campaign')
+    .option('--version <number>', 'number of the version (default: the newest)')
+    .option('--json', 'print as JSON, with the passport')
+    .addHelpText('after', '\nExample:\n  coordinator model show chest-pretraining --version 12')
+    .action(async (campaign: string, flags: Flags & { version?: string }) => {
+      const link = operatorLink(flags);
+      const version = await chooseVersion(link, campaign, flags.version);
+      const passport = await passportOf(link, campaign, version.number);
+      if (flags.json === true) printJson({ ...version, passport });
+      else for (const line of describeVersion(version, passport)) console.log(line);
+    });
+}
+
 function pullCommand(): Command {
   return withAccess(new Command('pull'))
     .description('fetch a version as a safetensors file')
     .argument('<campaign>', 'name or id of the campaign')
     .option('--version <number>', 'number of the version (default: the newest)')
     .requiredOption('--output <file>', 'file to write')
+    .option('--json', 'print what was written as JSON')
     .addHelpText('after', '\nExample:\n  coordinator model pull chest-pretraining --output model.safetensors')
     .action(async (campaign: string, flags: PullFlags) => {
       const link = operatorLink(flags);
       const wanted = await chooseVersion(link, campaign, flags.version);
       await link.download(`${versionsPath(campaign)}/${wanted.number}/content`, wanted.digest, flags.output);
-      console.log(`Version ${wanted.number} (${formatBytes(wanted.bytes)}, ${wanted.digest}) is in ${flags.output}`);
+      const { number, digest, bytes } = wanted;
+      if (flags.json === true) printJson({ number, digest, bytes, path: flags.output });
+      else console.log(`Version ${number} (${formatBytes(bytes)}, ${digest}) is in ${flags.output}`);
+    });
+}
+
+function exportCommand(): Command {
+  return withAccess(new Command('export'))
+    .description('write a version as a PyTorch checkpoint, under the names of the published network')
+    .argument('<campaign>', 'name or id of the campaign')
+    .option('--version <number>', 'number of the version (default: the newest)')
+    .requiredOption('--output <file>', 'file to write, ending in .pt or .pth')
+    .option('--published', 'as the published modules’ own code loads it (module. names, epoch, buffers)')
+    .addOption(new Option('--dtype <dtype>', 'number format of the weights').choices(['F32', 'F16', 'BF16']).default('F32'))
+    .option('--json', 'print what was written as JSON')
+    .addHelpText('after', '\nExample:\n  coordinator model export chest-pretraining --output chest.pt')
+    .action(async (campaign: string, { published = false, dtype, output, ...flags }: ExportFlags) => {
+      if (!/\.pth?$/.test(output)) {
+        throw new FederationError('ARGUMENT_INVALID', `--output ${output} does not end in .pt or .pth`, {
+          remedy: 'Name a PyTorch file; for safetensors use "coordinator model pull".',
+        });
+      }
+      const link = operatorLink(flags);
+      const { number, digest: source } = await chooseVersion(link, campaign, flags.version);
+      const weightsFile = `${output}.${process.pid}.safetensors`;
+      try {
+        await link.download(`${versionsPath(campaign)}/${number}/content`, source, weightsFile);
+        const { weights, metadata } = await readSafetensors(weightsFile);
+        const spec = modelSpecSchema.parse(JSON.parse(metadata[MODEL_METADATA_KEYS.modelSpec] ?? 'null'));
+        const { digest, bytes } = await exportCheckpoint(output, { spec, weights }, { dtype, published });
+        if (flags.json === true) printJson({ number, source, path: output, digest, bytes });
+        else
+          console.log(
+            `Version ${number} is in ${output} (${formatBytes(bytes)}): torch.load(FILE, weights_only=True)["state_dict"]`,
+          );
+      } finally {
+        await rm(weightsFile, { force: true });
+      }
+    });
+}
+
+function verifyCommand(): Command {
+  return new Command('verify')
+    .description(
+      'check, without a coordinator, that a file is the model that its passport speaks of, and the passport’s whole history',
+    )
+    .argument('<file>', 'weights with their passport beside them (FILE.passport.json)')
+    .option('--json', 'print as JSON')
+    .addHelpText('after', '\nExample:\n  coordinator model verify chest.safetensors')
+    .action(async (file: string, { json }: Flags) => {
+      const { passport, digest } = await verifyModelFile(file);
+      if (json === true) printJson({ path: file, digest, passport });
+      else {
+        const history = passport.kind === 'federated' ? `, ${passport.lineage.length} versions back to the first` : '';
+        console.log(`The file and its passport agree${history}.\ndigest  ${digest}\nseal    ${passport.seal}`);
+      }
     });
 }
 
@@ -78,7 +170,7 @@ function passportCommand(): Command {
     .action(async (campaign: string, { version, output, ...flags }: Flags & { version?: string; output?: string }) => {
       const link = operatorLink(flags);
       const { number } = await chooseVersion(link, campaign, version);
-      const passport = verifyPassport(await link.get(`${versionsPath(campaign)}/${number}/passport`, z.unknown()));
+      const passport = await passportOf(link, campaign, number);
       const text = `${JSON.stringify(passport, null, 2)}\n`;
       if (output === undefined) process.stdout.write(text);
       else {
@@ -86,6 +178,24 @@ function passportCommand(): Command {
         console.log(`The passport of version ${number} (seal ${passport.seal}) is in ${output}`);
       }
     });
+}
+
+async function passportOf(link: OperatorLink, campaign: string, number: number): Promise<ModelPassport> {
+  return verifyPassport(await link.get(`${versionsPath(campaign)}/${number}/passport`, z.unknown()));
+}
+
+function describeVersion({ number, digest, bytes, scores }: VersionView, passport: ModelPassport): string[] {
+  const link = passport.kind === 'federated' ? passport.lineage.at(-1) : undefined;
+  const round = link?.round ?? null;
+  const made = round === null ? 'the seeded start' : `${round.updates.length} updates, ${round.patches} patches`;
+  return [
+    `version  ${number} (${formatBytes(bytes)})`,
+    `digest   ${digest}`,
+    `parent   ${link?.parent ?? 'none'}`,
+    `made of  ${made}`,
+    ...scores.map(({ siteName, score }) => `skill    ${score.skill.toFixed(3)} at ${siteName}, on ${score.patches} patches`),
+    ...(scores.length === 0 ? ['skill    no site has scored it'] : []),
+  ];
 }
 
 async function chooseVersion(link: OperatorLink, campaign: string, version: string | undefined): Promise<VersionView> {

@@ -70,9 +70,11 @@ function revokeCommand(): Command {
   return withAccess(new Command('revoke'))
     .description("end a site's access at once")
     .argument('<name>', 'name of the site')
+    .option('--json', 'print the site as JSON')
     .addHelpText('after', '\nExample:\n  coordinator site revoke hospital-a')
     .action(async (name: string, flags: Flags) => {
-      await operatorLink(flags).post(`/api/sites/${encodeURIComponent(name)}/revoke`, siteViewSchema);
-      console.log(`Site ${name} is revoked; its connection is closed. To let it back: coordinator site enrol ${name}`);
+      const view = await operatorLink(flags).post(`/api/sites/${encodeURIComponent(name)}/revoke`, siteViewSchema);
+      if (flags.json === true) printJson(view);
+      else console.log(`Site ${name} is revoked; its connection is closed. To let it back: coordinator site enrol ${name}`);
     });
 }

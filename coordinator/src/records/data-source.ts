@@ -58,6 +58,13 @@ export function dataSourceOptions(place: string): DataSourceOptions {
   return isPostgresUrl(place) ? { ...SCHEMA, ...postgresOptions(place) } : { ...SCHEMA, ...sqliteOptions(place) };
 }
 
+/** For a look beside a coordinator that may be running: nothing is brought up to date, and its lock stays its own. */
+export function visitorOptions(place: string): DataSourceOptions {
+  const schema = { ...SCHEMA, migrationsRun: false };
+  if (isPostgresUrl(place)) return { ...schema, ...postgresOptions(place, { takesLock: false }) };
+  return { ...schema, ...sqliteOptions(place) };
+}
+
 /** One file, write-ahead log, synchronous FULL. */
 function sqliteOptions(databaseFile: string) {
   return {

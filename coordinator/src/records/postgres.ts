@@ -32,7 +32,7 @@ export function withoutPassword(url: string): string {
  * A pool of one connection that is never given up: transactions are queued anyway ({@link UnitOfWork}), and the lock belongs to the
  * session that writes. So a coordinator that has lost its connection can write again only after it has got the lock again.
  */
-export function postgresOptions(url: string) {
+export function postgresOptions(url: string, { takesLock = true } = {}) {
   return {
     type: 'postgres' as const,
     driver: pg,
@@ -42,7 +42,13 @@ export function postgresOptions(url: string) {
     installExtensions: false,
     // A connection that breaks while idle: the next transaction opens another one, and tells what is wrong if it cannot.
     poolErrorHandler: () => undefined,
-    extra: { ...accessOf(url), idleTimeoutMillis: 0, keepAlive: true, options: KEEPALIVE, onConnect: takeLock },
+    extra: {
+      ...accessOf(url),
+      idleTimeoutMillis: 0,
+      keepAlive: true,
+      options: KEEPALIVE,
+      ...(takesLock && { onConnect: takeLock }),
+    },
   };
 }
 

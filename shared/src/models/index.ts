@@ -1,3 +1,4 @@
+export * from './export-checkpoint.js';
 export * from './initial-weights.js';
 export { cube, type Sides } from './layer-parameters.js';
 export * from './manifest-of.js';

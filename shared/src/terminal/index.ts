@@ -1,4 +1,6 @@
+export * from './checks.js';
 export * from './closed-output.js';
+export * from './completion.js';
 export * from './live-block.js';
 export * from './log.js';
 export * from './progress-bar.js';

@@ -9,6 +9,7 @@ export * from './objective-plan.js';
 export * from './operator-accounts.js';
 export * from './operator-events.js';
 export * from './parse.js';
+export * from './passport-file.js';
 export * from './preparation-plan.js';
 export * from './protocol-1.js';
 export * from './protocol-version.js';

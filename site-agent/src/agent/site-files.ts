@@ -3,9 +3,9 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '@consilium/shared/kernel';
 import { rebuildVersion } from '@consilium/shared/weights';
-import type { VersionDelta } from '@consilium/shared/wire';
+import { passportBeside, type VersionDelta } from '@consilium/shared/wire';
 import { keepCampaignState } from './campaign-state.js';
-import { modelFile, passportBeside, type SiteFolder } from '../config/site-folder.js';
+import { modelFile, type SiteFolder } from '../config/site-folder.js';
 
 /** What the agent itself does on the site's disk; a port, so that the agent's logic also runs where there is none. */
 export interface SiteFiles {

@@ -2,12 +2,11 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
+import { exportCheckpoint, initialWeights, modelSpecSchema } from '@consilium/shared/models';
 import { PytorchFile, savedState } from '@consilium/shared/weights';
 import { madeWeights } from '../../../test/fixtures/made-network-values.js';
 import { PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
 import { readModelFile } from '../finetuning/model-file.js';
-import { exportCheckpoint } from './export-checkpoint.js';
 import { importCheckpoint } from './import-checkpoint.js';
 
 const golden = (name: string): string => join(PROJECT_ROOT, 'test/fixtures/pytorch-checkpoints', name);

@@ -1,9 +1,8 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { FederationError, formatBytes } from '@consilium/shared/kernel';
-import type { ModelSpec } from '@consilium/shared/models';
+import { exportCheckpoint, type ModelSpec } from '@consilium/shared/models';
 import { writeFileWhole } from '@consilium/shared/weights';
-import { exportCheckpoint } from '../checkpoints/export-checkpoint.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import { writeModelFile } from '../finetuning/model-file.js';
 import { PYTORCH_MODULE, PYTORCH_MODULE_FILE } from '../finetuning/pytorch-module.js';

@@ -1,10 +1,9 @@
 import { Command } from 'commander';
 import { formatBytes } from '@consilium/shared/kernel';
 import { trainedParameterCount } from '@consilium/shared/models';
-import type { ModelPassport } from '@consilium/shared/wire';
+import { type ModelPassport, readPassport, verifyModelFile } from '@consilium/shared/wire';
 import type { ModelFile } from '../finetuning/model-file.js';
 import { digestInJournal } from '../versions/known-score.js';
-import { readPassport, verifyModel } from '../versions/passport-file.js';
 import { findModel, MODEL_NAMES, openModel } from './find-model.js';
 import { withSiteJournal } from './site-journal.js';
 
@@ -55,7 +54,7 @@ export function verifyCommand(): Command {
     .action(async (name: string, _options: unknown, command: Command) => {
       const { home, json } = command.optsWithGlobals<ShowOptions>();
       const path = await findModel(name, home);
-      const { passport, digest } = await verifyModel(path);
+      const { passport, digest } = await verifyModelFile(path);
       if (json === true) console.log(JSON.stringify({ path, digest, passport }, null, 2));
       else console.log(['The file and its passport agree.', `digest        ${digest}`, ...describePassport(passport)].join('\n'));
     });

@@ -51,11 +51,6 @@ export function modelFile(folder: SiteFolder, digest: Digest): string {
   return join(folder.modelsFolder, `${digitsOf(digest)}.safetensors`);
 }
 
-/** Where the passport of a model lies, whoever made it: beside the file, under its whole name, as formats share names. */
-export function passportBeside(modelPath: string): string {
-  return `${modelPath}.passport.json`;
-}
-
 /** What the site keeps of a campaign between its rounds; MESSAGE_REFUSED when the identifier could name anything else. */
 export function campaignStateFile(folder: SiteFolder, campaignId: string): string {
   return join(folder.campaignsFolder, requirePlainIdentifier(campaignId, 'campaign'), 'state.safetensors');

@@ -1,9 +1,9 @@
 /** Passports that a site writes itself, of models that it imported, fine-tuned or exported. Numbers and names of the task; nothing of a patient. */
 import { algorithmOf, type Digest, isDigest } from '@consilium/shared/kernel';
 import type { ModelSpec } from '@consilium/shared/models';
-import { type FinetuningPart, type ModelPassport, PASSPORT_FORMAT, sealed } from '@consilium/shared/wire';
+import { type FinetuningPart, type ModelPassport, PASSPORT_FORMAT, sealed, verifyModelFile } from '@consilium/shared/wire';
 import { AGENT_VERSION } from '../config/agent-version.js';
-import { verifyModel, writePassport } from './passport-file.js';
+import { writePassport } from './passport-file.js';
 
 /** A model file that was just written. */
 export interface WrittenModel {
@@ -78,7 +78,7 @@ export async function writeExportedPassport(
 
 /** A start model without a sound passport is no obstacle: the fine-tuned one then says only its digest. */
 async function passportOfStart(path: string): Promise<ModelPassport | null> {
-  return verifyModel(path).then(
+  return verifyModelFile(path).then(
     ({ passport }) => passport,
     () => null,
   );

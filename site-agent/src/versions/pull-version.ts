@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { algorithmOf, digestOfFile, FederationError } from '@consilium/shared/kernel';
-import type { SiteCampaign } from '@consilium/shared/wire';
+import { passportBeside, type SiteCampaign } from '@consilium/shared/wire';
 import type { AgentJournal } from '../agent/agent-journal.js';
-import { modelFile, passportBeside, type SiteFolder } from '../config/site-folder.js';
+import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import { downloadBlob } from '../link/resumable-download.js';
 import type { RetryOptions } from '../link/retrying.js';
 import { type CatalogueAccess, fetchCatalogue, fetchPassport } from '../link/site-catalogue.js';

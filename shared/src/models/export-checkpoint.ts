@@ -1,6 +1,8 @@
 import { canonicalJson, type Digest } from '@consilium/shared/kernel';
-import { MODEL_METADATA_KEYS, type ModelSpec, toBareNames, toPublishedModule } from '@consilium/shared/models';
 import { type SavedDict, type WeightSet, writePytorchCheckpoint } from '@consilium/shared/weights';
+import type { ModelSpec } from './model-spec.js';
+import { toBareNames, toPublishedModule } from './published-form.js';
+import { MODEL_METADATA_KEYS } from './weight-metadata.js';
 
 export interface CheckpointChoice {
   readonly dtype: 'F32' | 'F16' | 'BF16';
