@@ -2,6 +2,7 @@ import { type Cancel, type ErrorCode, FederationError, type Random } from '@cons
 import {
   type Acknowledgement,
   type Assignment,
+  type OfferAnswer,
   OUR_PROTOCOLS,
   type Progress,
   PROTOCOL_VERSION,
@@ -83,8 +84,8 @@ export class SimulatedLink implements CoordinatorLink {
     await this.request('participation:progress', progress);
   }
 
-  async offer(offer: UpdateOffer): Promise<'accepted' | 'already-accepted'> {
-    return ((await this.request('update:offer', offer)) as { outcome: 'accepted' | 'already-accepted' }).outcome;
+  async offer(offer: UpdateOffer): Promise<OfferAnswer> {
+    return (await this.request('update:offer', offer)) as OfferAnswer;
   }
 
   async reportScore(report: ScoreReport): Promise<void> {
