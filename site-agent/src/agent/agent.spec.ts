@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { FederationError, systemClock } from '@consilium/shared/kernel';
-import type { Assignment, UpdateOffer } from '@consilium/shared/wire';
+import type { Assignment, AuditHead, OfferAnswer, UpdateOffer } from '@consilium/shared/wire';
 import { bytesNamed, makeScoreAssignment, makeTrainAssignment } from '../../../test/fixtures/make-assignment.js';
+import { openRules } from '../../../test/fixtures/open-rules.js';
 import { type Script, ScriptedTrainer } from '../../../test/fixtures/scripted-trainer.js';
 import { campaignStateFile, modelFile, siteFolder } from '../config/site-folder.js';
 import type { Hours } from '../config/site-hours.js';
@@ -25,6 +26,7 @@ class MemoryLink implements CoordinatorLink {
   readonly rests: (number | undefined)[] = [];
   offers: UpdateOffer[] = [];
   refusals: Record<string, FederationError[]> = {};
+  auditHead: AuditHead | undefined;
   /** Offers that arrive although their answers do not. */
   lostAnswers = 0;
   private stateListeners: ((state: LinkState) => void)[] = [];
@@ -68,12 +70,12 @@ class MemoryLink implements CoordinatorLink {
   async progress(): Promise<void> {
     return;
   }
-  async offer(offer: UpdateOffer): Promise<'accepted'> {
+  async offer(offer: UpdateOffer): Promise<OfferAnswer> {
     this.note('offer', offer.participationId);
     this.offers.push(offer);
     this.assignment = null;
     if (this.lostAnswers-- > 0) throw new FederationError('COORDINATOR_UNREACHABLE', 'no answer');
-    return 'accepted';
+    return { outcome: 'accepted', auditHead: this.auditHead };
   }
   async reportScore({ versionDigest }: { versionDigest: string }): Promise<void> {
     this.note('score', versionDigest);
@@ -128,6 +130,7 @@ function startAgent(
     initialStatus({ siteName: 'aare', coordinatorUrl: 'http://x', startedAtMs: 0, volumes: 2, versions }),
   );
   const files = filesOf(siteFolder(home));
+  const rules = openRules(siteFolder(home));
   const parts = {
     link,
     transfer,
@@ -135,6 +138,7 @@ function startAgent(
     clock: systemClock,
     journal,
     files,
+    ...rules,
     limits: { threads: 1 },
     board,
     log: silentLog,
@@ -147,6 +151,7 @@ function startAgent(
   const stop = async (): Promise<void> => {
     stopping.abort();
     await finished.catch(() => undefined);
+    rules.close();
     journal.close();
   };
   world = { home, link, trainer, journal, uploads, board, finished, stop };

@@ -126,6 +126,8 @@ export class SimulatedLink implements CoordinatorLink {
     };
     life.clock.after(DIAL_TIMEOUT_MS, () => decide(() => this.wait('no answer')));
     line.bring(() => {
+      // Whoever died while the first packet was on its way opens no connection.
+      if (life.isOver) return;
       const open = door();
       if (open === undefined) return line.bring(() => decide(() => this.wait('ECONNREFUSED')));
       const auth = { ...VERSIONS, credential, agentVersion: '0.1.0' };
