@@ -28,10 +28,10 @@ export function smaller(first: number | undefined, second: number | undefined): 
 }
 
 /**
- * The limits of the site's settings, narrowed by its policy. Of a device that is not allowed nothing is left to narrow to: the rule
- * has refused the plan before.
+ * The limits of the site's settings, narrowed by its policy. Where the settings ask for a device that is not allowed, the rule has
+ * refused the plan before; whatever asks all the same gets one that is.
  */
 export function narrowLimits(limits: TrainerLimits, { threads, devices }: SitePolicy): TrainerLimits {
-  const device = devices === undefined ? limits.device : narrowDevice(limits.device ?? 'auto', devices);
+  const device = devices === undefined ? limits.device : (narrowDevice(limits.device ?? 'auto', devices) ?? devices[0]);
   return { ...limits, threads: smaller(limits.threads, threads), device };
 }

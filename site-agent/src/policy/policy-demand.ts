@@ -7,6 +7,7 @@ import {
   type ScorePlan,
   stepsOfRound,
 } from '@consilium/shared/wire';
+import { smaller } from './narrow-limits.js';
 import { updateBytes } from '../egress/update-contents.js';
 
 /** What a plan asks of a site, whatever kind of plan it is: what the policy is held against. */
@@ -55,7 +56,7 @@ export function demandOfCampaign(plan: CampaignPlan): Demand {
     campaignName: name,
     objective: objective.kind,
     asksFor: 'training',
-    cohortSites: Math.min(cohort?.sites ?? Infinity, sites?.length ?? Infinity) || undefined,
+    cohortSites: smaller(cohort?.sites, sites?.length),
     steps: Math.max(training.steps, gradientSteps),
     minutes: training.minutes,
     updateBytes: Math.max(...sizes),
