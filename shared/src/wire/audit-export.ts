@@ -33,7 +33,10 @@ export interface AuditDemands {
  * Follows a log to its end and returns its newest entry (seq 0 for an empty log). AUDIT_BROKEN names the first entry that is not
  * what it was, or the first head that was noted elsewhere and that this log does not contain.
  */
-export async function followAudit(entries: AsyncIterable<AuditEntry>, { head, noted = [] }: AuditDemands = {}): Promise<AuditHead> {
+export async function followAudit(
+  entries: AsyncIterable<AuditEntry>,
+  { head, noted = [] }: AuditDemands = {},
+): Promise<AuditHead> {
   const chain = new AuditChain();
   const check = new HeadCheck(noted);
   let isHeadThere = head === undefined;

@@ -10,7 +10,14 @@ import { headNotedIn, noteOfHead } from './audit-heads.js';
 function logOf(subjects: readonly AuditSubject[], actor = 'site'): AuditEntry[] {
   const entries: AuditEntry[] = [];
   for (const subject of subjects) {
-    const entry = { seq: entries.length + 1, atMs: 1, kind: 'k', actor, subject, previous: entries.at(-1)?.digest ?? AUDIT_BEGINNING };
+    const entry = {
+      seq: entries.length + 1,
+      atMs: 1,
+      kind: 'k',
+      actor,
+      subject,
+      previous: entries.at(-1)?.digest ?? AUDIT_BEGINNING,
+    };
     entries.push({ ...entry, digest: auditDigest(entry) });
   }
   return entries;
@@ -36,9 +43,7 @@ describe('two logs that note each other’s heads', () => {
 
   it('agree when each has what the other noted, and tell the first head that is missing', async () => {
     const second = required(own[1], 'made above');
-    const theirs = [
-      ...logOf([{ round: 1 }, { round: 2, ...noteOfHead('site', second) }], 'site:a'),
-    ];
+    const theirs = [...logOf([{ round: 1 }, { round: 2, ...noteOfHead('site', second) }], 'site:a')];
     const noted = await headsNotedIn(write(theirs), 'site', 'site:a');
     expect(noted).toEqual([{ seq: 2, digest: second.digest, notedIn: 2 }]);
     expect(await followAudit(each(own), { noted })).toEqual({ seq: 3, digest: own[2]?.digest });
@@ -61,7 +66,9 @@ describe('two logs that note each other’s heads', () => {
 
   it('are of no use when the other log is itself not what it was', async () => {
     const [first, second] = logOf([{ round: 1 }, { round: 2 }]) as [AuditEntry, AuditEntry];
-    await expect(headsNotedIn(write([first, { ...second, actor: 'eve' }]), 'site')).rejects.toMatchObject({ code: 'AUDIT_BROKEN' });
+    await expect(headsNotedIn(write([first, { ...second, actor: 'eve' }]), 'site')).rejects.toMatchObject({
+      code: 'AUDIT_BROKEN',
+    });
     const file = join(folder, 'words');
     writeFileSync(file, 'hello\n');
     await expect(auditEntriesIn(file).next()).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
@@ -70,7 +77,11 @@ describe('two logs that note each other’s heads', () => {
 
   it('are read from entries that hold both parts of one', () => {
     const digest = AUDIT_BEGINNING;
-    expect(headNotedIn({ seq: 5, subject: noteOfHead('coordinator', { seq: 2, digest }) }, 'coordinator')).toEqual({ seq: 2, digest, notedIn: 5 });
+    expect(headNotedIn({ seq: 5, subject: noteOfHead('coordinator', { seq: 2, digest }) }, 'coordinator')).toEqual({
+      seq: 2,
+      digest,
+      notedIn: 5,
+    });
     expect(headNotedIn({ seq: 5, subject: { siteSeq: 2 } }, 'site')).toBeUndefined();
     expect(headNotedIn({ seq: 5, subject: { siteSeq: 2, siteHead: 'sha256:short' } }, 'site')).toBeUndefined();
   });

@@ -30,7 +30,10 @@ export interface NotedHead extends AuditHead {
 }
 
 /** The head of the owner's log that an entry of the other log notes; undefined where it notes none. */
-export function headNotedIn({ seq: notedIn, subject }: Pick<AuditEntry, 'seq' | 'subject'>, owner: HeadOwner): NotedHead | undefined {
+export function headNotedIn(
+  { seq: notedIn, subject }: Pick<AuditEntry, 'seq' | 'subject'>,
+  owner: HeadOwner,
+): NotedHead | undefined {
   const [seq, digest] = [subject[FIELDS[owner].seq], subject[FIELDS[owner].digest]];
   return typeof seq === 'number' && isDigest(digest) ? { seq, digest, notedIn } : undefined;
 }

@@ -82,7 +82,11 @@ export class Agent {
     this.work = new StepWork(parts);
     this.failures = new FailureDesk(parts, this.work, options.trainerRestarts);
     this.retryPause = new RetryPause(options.retry ?? RETRY, parts.clock, options.uniform ?? Math.random, () => this.reconcile());
-    this.hours = new HoursWatch(() => parts.policy.hours(options.hours), parts.clock, () => this.hoursChanged());
+    this.hours = new HoursWatch(
+      () => parts.policy.hours(options.hours),
+      parts.clock,
+      () => this.hoursChanged(),
+    );
   }
 
   /**

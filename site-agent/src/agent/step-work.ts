@@ -1,4 +1,13 @@
-import { type AlarmClock, type Digest, digestOfJson, FederationError, formatBytes, formatDuration, invariant, shortDigest } from '@consilium/shared/kernel';
+import {
+  type AlarmClock,
+  type Digest,
+  digestOfJson,
+  FederationError,
+  formatBytes,
+  formatDuration,
+  invariant,
+  shortDigest,
+} from '@consilium/shared/kernel';
 import {
   describeMonitors,
   describeRound,
@@ -288,6 +297,6 @@ function phaseOf(trainerPhase: string): AgentPhase {
 }
 
 /** Names what is asked for, without the identifiers that the coordinator draws: the same request has the same name everywhere. */
-function digestOfContent({ campaignId: _campaign, roundId: _round, ...content }: RoundPlan): Digest {
-  return digestOfJson(content);
+function digestOfContent(plan: RoundPlan): Digest {
+  return digestOfJson({ ...plan, campaignId: undefined, roundId: undefined });
 }

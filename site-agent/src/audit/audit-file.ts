@@ -10,7 +10,7 @@ export interface OpenAudit {
   readonly audit: SiteAudit;
   /** Bytes of a last line that a killed writer had not finished, and that was cut off; 0 as a rule. */
   readonly repairedBytes: number;
-  close(): void;
+  readonly close: () => void;
 }
 
 /**

@@ -64,7 +64,9 @@ Examples:
   site-agent audit verify copy-of-audit.jsonl
   site-agent --home my-site audit verify --against coordinator-audit.jsonl`,
     )
-    .action(async (file: string | undefined, _options: unknown, command: Command) => verify(file, command.optsWithGlobals<VerifyOptions>()));
+    .action(async (file: string | undefined, _options: unknown, command: Command) =>
+      verify(file, command.optsWithGlobals<VerifyOptions>()),
+    );
 }
 
 interface VerifyOptions extends AuditOptions {
@@ -105,7 +107,9 @@ function exportCommand(): Command {
       const { home, csv, json } = command.optsWithGlobals<{ home: string; csv?: string; json?: string }>();
       const output = csv ?? json;
       if (output === undefined || (csv !== undefined && json !== undefined)) {
-        throw new FederationError('ARGUMENT_INVALID', 'which file to write is not said', { remedy: 'Give --csv FILE or --json FILE.' });
+        throw new FederationError('ARGUMENT_INVALID', 'which file to write is not said', {
+          remedy: 'Give --csv FILE or --json FILE.',
+        });
       }
       const lines: string[] = csv === undefined ? [] : [csvLine(AUDIT_COLUMNS)];
       const kept = async function* (): AsyncGenerator<AuditEntry> {

@@ -7,7 +7,14 @@ import { readIdentity } from '../config/site-identity.js';
 import { formatTable } from '@consilium/shared/terminal';
 import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import type { DoctorCheck } from './doctor-check.js';
-import { checkCoordinator, checkFreeDisk, checkNodejsVersion, checkPolicy, checkRuntime, checkSiteFolder } from './doctor-checks.js';
+import {
+  checkCoordinator,
+  checkFreeDisk,
+  checkNodejsVersion,
+  checkPolicy,
+  checkRuntime,
+  checkSiteFolder,
+} from './doctor-checks.js';
 import { checkDevice } from './doctor-gpu.js';
 import { probeRuntime } from './runtime-probe.js';
 

@@ -48,7 +48,9 @@ function showCommand(): Command {
 
 function checkCommand(): Command {
   return new Command('check')
-    .description('tell, rule by rule, what this site would say to a plan; ends with 0 when it is allowed and 3 when it is refused')
+    .description(
+      'tell, rule by rule, what this site would say to a plan; ends with 0 when it is allowed and 3 when it is refused',
+    )
     .argument('<plan>', 'a campaign file as the coordinator takes it, or a round plan as JSON')
     .option('--json', 'print it as JSON')
     .action((plan: string, _options: unknown, command: Command) => check(plan, command.optsWithGlobals<PolicyOptions>()));
@@ -57,13 +59,22 @@ function checkCommand(): Command {
 function show({ home, json }: PolicyOptions): void {
   const config = loadAgentConfig({ home });
   const state = requireReadable(config);
-  const desk = new PolicyDesk({ source: { read: () => state }, facts: () => ({ device: config.device, protocol: PROTOCOL_VERSION }) });
+  const desk = new PolicyDesk({
+    source: { read: () => state },
+    facts: () => ({ device: config.device, protocol: PROTOCOL_VERSION }),
+  });
   const everTrains = desk.everTrains(config.hours, systemClock.nowMs());
   const policy = state.kind === 'in-force' ? state.policy : {};
-  if (json === true) return console.log(JSON.stringify({ ...policyView(state), file: config.policyFile, policy, everTrains }, null, 2));
+  if (json === true)
+    return console.log(JSON.stringify({ ...policyView(state), file: config.policyFile, policy, everTrains }, null, 2));
   console.log(`policy ${describePolicy(policyView(state))}`);
-  if (state.kind === 'none') return console.log(`It would be read from ${config.policyFile}; "site-agent policy --example" prints one.`);
-  const rows = rulesOf(policy).map((rule) => [rule, JSON.stringify(policy[rule]), sitePolicySchema.shape[rule].description ?? '']);
+  if (state.kind === 'none')
+    return console.log(`It would be read from ${config.policyFile}; "site-agent policy --example" prints one.`);
+  const rows = rulesOf(policy).map((rule) => [
+    rule,
+    JSON.stringify(policy[rule]),
+    sitePolicySchema.shape[rule].description ?? '',
+  ]);
   console.log(formatTable(['rule', 'value', 'meaning'], rows));
   if (!everTrains) console.log('! These hours and those of site.yaml never meet: this site never trains.');
 }

@@ -132,8 +132,7 @@ function createAgent(made: Made): Agent {
       agentVersion: AGENT_VERSION,
       onProtocol: (protocol) => {
         board.update({ versions: { ...board.current.versions, protocol } });
-        if (protocol < PROTOCOL_VERSION)
-          log.info(`the coordinator is older and speaks protocol ${protocol}: so does this agent`);
+        if (protocol < PROTOCOL_VERSION) log.info(`the coordinator is older and speaks protocol ${protocol}: so does this agent`);
       },
     },
     transfer: { uploadBytesPerSecond: () => policy.uploadBytesPerSecond(config.uploadBytesPerSecond) },
@@ -156,7 +155,13 @@ function createAgent(made: Made): Agent {
 }
 
 /** The site's policy, which is told in the log, on the status page and in the audit log whenever it changes. */
-function openPolicy({ config, audit, board, log, index }: Pick<Made, 'config' | 'audit' | 'board' | 'log' | 'index'>): PolicyDesk {
+function openPolicy({
+  config,
+  audit,
+  board,
+  log,
+  index,
+}: Pick<Made, 'config' | 'audit' | 'board' | 'log' | 'index'>): PolicyDesk {
   const tell = (state: PolicyState): void => {
     const view = policyView(state);
     notePolicy(audit, view);

@@ -52,7 +52,8 @@ export function requireMessage<Kind extends MessageKind>(kind: Kind, message: Se
   const [issue] = result.error.issues;
   const path = issue?.path ?? [];
   const field = path.every((part) => typeof part === 'number' || /^[A-Za-z]{1,32}$/.test(String(part))) ? path.join('.') : '';
-  const what = issue?.code === 'unrecognized_keys' ? 'it has a field that no such message has' : `"${field}" is not what it may be`;
+  const what =
+    issue?.code === 'unrecognized_keys' ? 'it has a field that no such message has' : `"${field}" is not what it may be`;
   throw new FederationError('EGRESS_REFUSED', `${kind} does not leave this site: ${what}`, {
     details: { field },
     remedy: 'This is a bug of the agent, or somebody has changed its software.',

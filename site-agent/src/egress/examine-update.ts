@@ -49,7 +49,10 @@ export interface UpdateToExamine {
  * the last one to see the bytes. The file is read in pieces with the event loop free in between; memory stays flat. STORAGE_FAILED
  * when it is gone.
  */
-export async function examineUpdate({ path, digest, contents, metadata }: UpdateToExamine, signal?: AbortSignal): Promise<ExaminedUpdate> {
+export async function examineUpdate(
+  { path, digest, contents, metadata }: UpdateToExamine,
+  signal?: AbortSignal,
+): Promise<ExaminedUpdate> {
   const file = await openFile(path);
   try {
     const { size } = await file.stat();

@@ -18,7 +18,8 @@ beforeEach(async () => {
   sent = [];
   // Remembers every call, and answers all of them.
   const through = new Proxy({} as CoordinatorLink, {
-    get: (_, name: string) =>
+    get:
+      (_, name: string) =>
       async (...words: unknown[]) => {
         sent.push([name, ...words]);
         return { outcome: 'accepted' };
@@ -65,7 +66,13 @@ describe('a message on its way out', () => {
     ['what looks like a code and is none', () => gate.fail('part_1', 'MUELLER_ANNA')],
     ['a name for an identifier', () => gate.accept(`../${PATIENT}`)],
     ['a part in no known round', () => gate.accept('part_2')],
-    ['an array that is too long', () => gate.offer(offer({ report: { ...makeUpdateReport(), baseScore: { ...makeProbeScore(), groups: Array(65).fill(GROUP) } } }))],
+    [
+      'an array that is too long',
+      () =>
+        gate.offer(
+          offer({ report: { ...makeUpdateReport(), baseScore: { ...makeProbeScore(), groups: Array(65).fill(GROUP) } } }),
+        ),
+    ],
     ['a field that no report has', () => gate.offer(offer({ report: { ...makeUpdateReport(), [PATIENT]: 1 } }))],
     ['a list of numbers for one', () => gate.offer(offer({ report: { ...makeUpdateReport(), meanLoss: Array(1e5).fill(0.1) } }))],
     ['a number that is none', () => gate.offer(offer({ report: { ...makeUpdateReport(), meanLoss: Number.NaN } }))],

@@ -88,7 +88,10 @@ export class GatedLink implements CoordinatorLink {
       const { plan, update } = requireReady(this.parts, offer.participationId);
       requireMessage('an offer', offer);
       if (offer.digest !== update.digest || offer.baseDigest !== plan.base.digest)
-        throw new FederationError('EGRESS_REFUSED', 'an offer does not leave this site: it names other weights than were trained');
+        throw new FederationError(
+          'EGRESS_REFUSED',
+          'an offer does not leave this site: it names other weights than were trained',
+        );
       if (!wasOffered(audit, plan, update)) {
         requirePolicy(this.parts, plan);
         await this.requireExamined(offer.participationId);

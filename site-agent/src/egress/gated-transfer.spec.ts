@@ -86,7 +86,13 @@ async function entries(): Promise<{ kind: string; subject: Record<string, unknow
 
 describe('an update on its way out', () => {
   const universal = {
-    model: modelSpecSchema.parse({ architecture: 'universal-model', width: 1, norm: 'instance', scales: 0, adversaryChannels: 1 }),
+    model: modelSpecSchema.parse({
+      architecture: 'universal-model',
+      width: 1,
+      norm: 'instance',
+      scales: 0,
+      adversaryChannels: 1,
+    }),
     objective: objectiveSchema.parse({ kind: 'universal-model', adversary: { mode: 'reversal' } }),
   };
 
@@ -96,12 +102,19 @@ describe('an update on its way out', () => {
     ['upper halves of floats', { updates: { format: 'bf16', errorFeedback: true } }],
     ['integers with their scales', { updates: { format: 'int8', errorFeedback: true } }],
     ['parameters that are not kept here', { siteLocal: ['norms'] }],
-    ['control variates', { localRule: { kind: 'control-variates', control: null }, updates: { format: 'int8', errorFeedback: true } }],
+    [
+      'control variates',
+      { localRule: { kind: 'control-variates', control: null }, updates: { format: 'int8', errorFeedback: true } },
+    ],
     ['an adversary that is trained here', universal],
     ['none of an adversary that cannot be', universal, (name) => !name.startsWith('adversary.')],
     [
       'the gradient of an adversary alone',
-      { ...universal, objective: objectiveSchema.parse({ kind: 'universal-model', adversary: { mode: 'frozen', subRounds: 1 } }), roundNumber: 2 },
+      {
+        ...universal,
+        objective: objectiveSchema.parse({ kind: 'universal-model', adversary: { mode: 'frozen', subRounds: 1 } }),
+        roundNumber: 2,
+      },
     ],
   ])('leaves as its plan names it: %s', async (_what, changes, isHeld = () => true) => {
     const gate = await open(changes);
@@ -115,7 +128,12 @@ describe('an update on its way out', () => {
     expect((await stat(file)).mode & 0o077).toBe(0);
     const text = await readFile(file, 'utf8');
     const manifest = egressManifestSchema.parse(JSON.parse(text));
-    expect(manifest).toMatchObject({ campaign: 'tiny', round: site.plan.roundNumber, bytes: bytes.length, metadata: metadataOf(site.plan) });
+    expect(manifest).toMatchObject({
+      campaign: 'tiny',
+      round: site.plan.roundNumber,
+      bytes: bytes.length,
+      metadata: metadataOf(site.plan),
+    });
     expect(manifest.tensors.map(({ name, dtype, shape }) => [name, dtype, shape])).toEqual(
       tensors.map(({ name, dtype, shape }) => [name, dtype, shape]),
     );
@@ -165,13 +183,17 @@ describe('an update on its way out', () => {
     [
       'metadata that are no text',
       (plan) =>
-        withHeader(fileOf(soundTensors(plan), metadataOf(plan)), (header) => header.replace('"format":"pt"', `"format":["${PATIENT}"]`)),
+        withHeader(fileOf(soundTensors(plan), metadataOf(plan)), (header) =>
+          header.replace('"format":"pt"', `"format":["${PATIENT}"]`),
+        ),
       /more than names, shapes and formats/,
     ],
     [
       'words beside a tensor',
       (plan) =>
-        withHeader(fileOf(soundTensors(plan), metadataOf(plan)), (header) => header.replace('"dtype"', `"note":"${PATIENT}","dtype"`)),
+        withHeader(fileOf(soundTensors(plan), metadataOf(plan)), (header) =>
+          header.replace('"dtype"', `"note":"${PATIENT}","dtype"`),
+        ),
       /more than names, shapes and formats/,
     ],
     [
@@ -180,9 +202,17 @@ describe('an update on its way out', () => {
       /header far longer/,
     ],
     ['a file that is none of ours', () => Buffer.from(`${PATIENT} ${'x'.repeat(100)}`), /header far longer|malformed/],
-    ['bytes behind the last tensor', (plan) => Buffer.concat([fileOf(soundTensors(plan), metadataOf(plan)), Buffer.from(PATIENT)]), /malformed/],
+    [
+      'bytes behind the last tensor',
+      (plan) => Buffer.concat([fileOf(soundTensors(plan), metadataOf(plan)), Buffer.from(PATIENT)]),
+      /malformed/,
+    ],
     ['another round’s update', (plan) => fileOf(soundTensors(plan), { ...metadataOf(plan), round: '2' }), /"round"/],
-    ['another weight than is reported', (plan) => fileOf(soundTensors(plan), { ...metadataOf(plan), patches: '2000' }), /"patches"/],
+    [
+      'another weight than is reported',
+      (plan) => fileOf(soundTensors(plan), { ...metadataOf(plan), patches: '2000' }),
+      /"patches"/,
+    ],
   ])('is refused with %s: nothing is sent, and the log says why', async (_what, make, words) => {
     const gate = await open();
     await site.hasTrained(make(site.plan));

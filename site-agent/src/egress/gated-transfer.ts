@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { FederationError } from '@consilium/shared/kernel';
+import type { FederationError } from '@consilium/shared/kernel';
 import type { TransferHooks, UpdateParcel, WeightTransfer } from '../agent/weight-transfer.js';
 import { EgressFolder, manifestOfUpdate } from './egress-manifest.js';
 import { examineUpdate } from './examine-update.js';

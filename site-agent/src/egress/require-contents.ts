@@ -41,7 +41,8 @@ function requireTensors(stored: readonly StoredTensor[], { tensors, mayLack }: U
     }
     if (names.has(tensor.name)) throw refused(`it holds ${tensor.name} twice`);
     names.add(tensor.name);
-    if (inWords(known) !== inWords(tensor)) throw refused(`it holds ${tensor.name} as ${inWords(tensor)}, not as ${inWords(known)}`);
+    if (inWords(known) !== inWords(tensor))
+      throw refused(`it holds ${tensor.name} as ${inWords(tensor)}, not as ${inWords(known)}`);
   });
   const lacksOptional = ![...mayLack].some((name) => names.has(name));
   const missing = tensors.find(({ name }) => !names.has(name) && !(lacksOptional && mayLack.has(name)));
@@ -55,6 +56,7 @@ function inWords({ dtype, shape }: Pick<NamedTensor, 'dtype' | 'shape'>): string
 /** Something was not let out of the site; the message is for the site's own log. */
 export function refused(why: string): FederationError {
   return new FederationError('EGRESS_REFUSED', `the update does not leave this site: ${why}`, {
-    remedy: 'Something at this site changes what training writes: look at who can write to the site’s folder, and at the software.',
+    remedy:
+      'Something at this site changes what training writes: look at who can write to the site’s folder, and at the software.',
   });
 }

@@ -1,7 +1,16 @@
 import { formatBytes } from '@consilium/shared/kernel';
 import { narrowDevice } from './narrow-limits.js';
 import type { Demand } from './policy-demand.js';
-import { bytesOf, fitsCampaign, foldersFor, mayLeave, type Metric, type PolicyRule, rulesOf, type SitePolicy } from './site-policy.js';
+import {
+  bytesOf,
+  fitsCampaign,
+  foldersFor,
+  mayLeave,
+  type Metric,
+  type PolicyRule,
+  rulesOf,
+  type SitePolicy,
+} from './site-policy.js';
 
 /** What one rule says of a plan. */
 export interface Finding {
@@ -27,7 +36,10 @@ const yes = (why: string): Omit<Finding, 'rule'> => ({ allowed: true, why });
 const no = (why: string): Omit<Finding, 'rule'> => ({ allowed: false, why });
 
 /** A rule that is a limit on the site's own work and refuses no plan. */
-const limit = (words: (policy: SitePolicy) => string): Judge => (policy) => yes(words(policy));
+const limit =
+  (words: (policy: SitePolicy) => string): Judge =>
+  (policy) =>
+    yes(words(policy));
 
 /** What a coordinator of protocol 1 cannot do without. */
 const NEEDED_IN_PROTOCOL_1: readonly Metric[] = ['loss', 'time', 'volumes', 'score'];
@@ -83,7 +95,9 @@ const JUDGES: Readonly<Record<PolicyRule, Judge>> = {
     const lacking = protocol >= 2 ? [] : NEEDED_IN_PROTOCOL_1.filter((metric) => !mayLeave(policy, metric));
     if (lacking.length > 0) return no(`the coordinator is too old to do without ${lacking.join(', ')}, which may not leave`);
     const { metrics = [] } = policy;
-    return yes(metrics.length === 0 ? 'no figure leaves but steps and patches' : `leaving beside the update: ${metrics.join(', ')}`);
+    return yes(
+      metrics.length === 0 ? 'no figure leaves but steps and patches' : `leaving beside the update: ${metrics.join(', ')}`,
+    );
   },
 
   devices: ({ devices = [] }, _demand, { device }) => {

@@ -80,6 +80,11 @@ describe('a policy file', () => {
     expect([desk.uploadBytesPerSecond(undefined), desk.uploadBytesPerSecond(5e5), desk.uploadBytesPerSecond(5e6)]).toEqual([
       1e6, 5e5, 1e6,
     ]);
-    expect(desk.limitsFor('tiny', { cacheBytes: 5 })).toEqual({ cacheBytes: 5, threads: undefined, device: undefined, folders: ['/a'] });
+    expect(desk.limitsFor('tiny', { cacheBytes: 5 })).toEqual({
+      cacheBytes: 5,
+      threads: undefined,
+      device: undefined,
+      folders: ['/a'],
+    });
   });
 });

@@ -57,10 +57,14 @@ export class PolicyFile implements PolicySource {
     } catch (cause) {
       const isMissing = errnoOf(cause) === 'ENOENT';
       if (isMissing && !this.mustExist) return NO_POLICY;
-      const error = new FederationError('CONFIG_INVALID', isMissing ? 'the policy file is not there' : 'the policy file cannot be read', {
-        cause,
-        remedy: `Put it back at ${this.path}, or take the setting "policy" out of site.yaml.`,
-      });
+      const error = new FederationError(
+        'CONFIG_INVALID',
+        isMissing ? 'the policy file is not there' : 'the policy file cannot be read',
+        {
+          cause,
+          remedy: `Put it back at ${this.path}, or take the setting "policy" out of site.yaml.`,
+        },
+      );
       return { kind: 'broken', error, digest: undefined };
     }
     const digest = digestOfBytes(text);

@@ -13,7 +13,8 @@ export const headsAgree: Checker = {
       if (fault !== undefined) return `${name}: ${fault.what}`;
       const ofSite = theirs.filter(({ actor }) => actor === `site:${name}`);
       const wrong =
-        missingHead(own, ofSite, 'site', `the log of ${name}`) ?? missingHead(theirs, own, 'coordinator', 'the coordinator’s log');
+        missingHead(own, ofSite, 'site', `the log of ${name}`) ??
+        missingHead(theirs, own, 'coordinator', 'the coordinator’s log');
       if (wrong !== undefined) return wrong;
       const accepted = ofSite.filter(({ kind }) => kind === 'update-accepted');
       const lacking = accepted.find((entry) => headNotedIn(entry, 'site') === undefined);
@@ -23,7 +24,12 @@ export const headsAgree: Checker = {
   },
 };
 
-function missingHead(log: readonly AuditEntry[], other: readonly AuditEntry[], owner: HeadOwner, name: string): string | undefined {
+function missingHead(
+  log: readonly AuditEntry[],
+  other: readonly AuditEntry[],
+  owner: HeadOwner,
+  name: string,
+): string | undefined {
   const check = new HeadCheck(other.flatMap((entry) => headNotedIn(entry, owner) ?? []));
   for (const entry of log) check.see(entry);
   const missing = check.missing();

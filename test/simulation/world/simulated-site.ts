@@ -51,7 +51,14 @@ export async function runAgent(parts: SiteParts, signal: AbortSignal): Promise<v
   const audit = simulatedAudit(disk, life);
   const facts = { device: 'auto', protocol: PROTOCOL_VERSION };
   const policy = new PolicyDesk({ source: noPolicy, facts: () => facts });
-  const link = new SimulatedLink({ life, line, random: random.fork('link'), credential, door: () => coordinator()?.door, onAnswered });
+  const link = new SimulatedLink({
+    life,
+    line,
+    random: random.fork('link'),
+    credential,
+    door: () => coordinator()?.door,
+    onAnswered,
+  });
   const agent = new Agent(
     {
       // Simulated updates are no weight files: the gate's half for messages alone.
