@@ -103,15 +103,15 @@ export class Agent {
         if (signal.aborted) return resolve();
         signal.addEventListener('abort', () => resolve());
         link.onState((state) => {
-          if (state.kind === 'refused') {
-            this.parts.audit.note('credential-refused', { code: state.error.code });
-            reject(state.error);
-          }
+          if (state.kind === 'refused') reject(state.error);
           this.linkChanged(state);
         });
         link.open();
         this.reconcile();
       });
+    } catch (refusal) {
+      this.parts.audit.note('credential-refused', { code: FederationError.from(refusal).code });
+      throw refusal;
     } finally {
       endAsking();
       await this.shutDown();

@@ -110,9 +110,9 @@ function workOn(record: ParticipationRecord, situation: Situation): Step {
  * cannot be read, what was begun rests; while the coordinator is away, it rests until that can be told.
  */
 function byPolicy({ participationId, phase, plan }: ParticipationRecord, situation: Situation): Step | undefined {
-  const isOver = phase === 'failing' || phase === 'declining' || phase === 'closed';
+  if (phase === 'failing' || phase === 'declining' || phase === 'closed') return undefined;
   // An update that was offered may count already: only the answer to the same offer tells.
-  if (isOver || situation.wasOffered === true) return undefined;
+  if (phase === 'uploaded' && situation.wasOffered === true) return undefined;
   const verdict = situation.judge?.(plan) ?? 'allowed';
   if (verdict === 'allowed') return undefined;
   const code = 'POLICY_REFUSED';

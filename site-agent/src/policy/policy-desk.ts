@@ -3,7 +3,7 @@ import { type Hours, hoursEverCome, hoursInBoth, parseSiteHours } from '../confi
 import type { TrainerLimits } from '../trainer/trainer-messages.js';
 import { type Finding, judgePlan, type SiteFacts } from './judge-plan.js';
 import { narrowLimits, smaller } from './narrow-limits.js';
-import { demandOfRound, demandOfScore } from './policy-demand.js';
+import { type Demand, demandOfRound, demandOfScore } from './policy-demand.js';
 import type { PolicySource, PolicyState } from './policy-file.js';
 import { bytesOf, foldersFor, type SitePolicy } from './site-policy.js';
 
@@ -30,6 +30,7 @@ export interface PolicyDeskParts {
  */
 export class PolicyDesk {
   private known: PolicyState | undefined;
+  private readonly demands = new WeakMap<object, Demand>();
   private compiled: { readonly of: PolicyState; readonly hours: Hours | undefined } | undefined;
 
   constructor(private readonly parts: PolicyDeskParts) {}
@@ -47,9 +48,15 @@ export class PolicyDesk {
     const state = this.state();
     if (state.kind === 'none') return ALLOWED;
     if (state.kind === 'broken') return { kind: 'unreadable', why: state.error.message };
-    const demand = 'training' in plan ? demandOfRound(plan) : demandOfScore(plan);
-    const findings = judgePlan(state.policy, demand, this.parts.facts());
+    const findings = judgePlan(state.policy, this.demandOf(plan), this.parts.facts());
     return findings.every(({ allowed }) => allowed) ? ALLOWED : { kind: 'refused', findings };
+  }
+
+  /** The agent asks of the same plan again and again. */
+  private demandOf(plan: RoundPlan | ScorePlan): Demand {
+    const known = this.demands.get(plan) ?? ('training' in plan ? demandOfRound(plan) : demandOfScore(plan));
+    this.demands.set(plan, known);
+    return known;
   }
 
   /** The rules in force; none where there is no policy, and none that could be read where it is broken. */
