@@ -106,10 +106,15 @@ describe('the site’s audit log', () => {
     noteIdentity(audit, identity);
     noteIdentity(audit, identity);
     noteIdentity(audit, { ...identity, credential: 'secret-2' });
+    for (let start = 0; start < 2; start++) {
+      noteIdentity(audit, { ...identity, credential: 'secret-2' });
+      audit.note('credential-refused', { code: 'CREDENTIAL_REFUSED' });
+    }
     close();
-    expect(entries().map(({ subject }) => [subject['site'], subject['coordinator']])).toEqual(
-      Array(2).fill(['aare', 'https://c.example']),
-    );
+    const kinds = entries().map(({ kind, subject }) => [kind, subject['site'], subject['coordinator']]);
+    const told = ['identity', 'aare', 'https://c.example'];
+    const refused = ['credential-refused', undefined, undefined];
+    expect(kinds).toEqual([told, told, refused, told, refused]);
     expect(readFileSync(folder.auditFile, 'utf8')).not.toContain('secret');
   });
 

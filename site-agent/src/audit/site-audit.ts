@@ -33,7 +33,8 @@ export interface AuditStorage {
  * comes under the same topic, with a new invitation before everything else.
  */
 function topicOf(kind: string, { campaign, round, version }: AuditSubject): string {
-  if (campaign === undefined) return kind;
+  // After a refusal the site is told anew as whom it takes part, and a second refusal is another one.
+  if (campaign === undefined) return kind === 'credential-refused' ? 'identity' : kind;
   return typeof round === 'number' ? `${String(campaign)} round ${round}` : `${String(campaign)} version ${String(version)}`;
 }
 
