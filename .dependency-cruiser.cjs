@@ -93,6 +93,13 @@ module.exports = {
       to: { path: '^node_modules/@tensorflow' },
     },
     {
+      name: 'only-the-gate-opens-ways',
+      comment: 'whatever leaves a site goes through the gate (test/architecture/egress has the rest of it)',
+      severity: 'error',
+      from: { path: '^site-agent/src', pathNot: '^site-agent/src/egress/open-gate' },
+      to: { path: '^site-agent/src/(link/socket-link|agent/weight-transfer)', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'the-agent-never-computes',
       severity: 'error',
       from: { path: '^site-agent/src/(agent|link|config)' },

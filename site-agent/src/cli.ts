@@ -27,6 +27,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   convert: async () => (await import('./commands/convert.js')).convertCommand(),
   doctor: async () => (await import('./commands/doctor.js')).doctorCommand(),
   profile: async () => (await import('./commands/profile.js')).profileCommand(),
+  policy: async () => (await import('./commands/policy.js')).policyCommand(),
+  audit: async () => (await import('./commands/audit.js')).auditCommand(),
   config: async () => (await import('./commands/config.js')).configCommand(),
 };
 

@@ -45,7 +45,7 @@ describeOnEachDatabase('the coordinator, driven over its wire', (newDatabase) =>
       const forA = await a.trainAssignment(index + 1);
       const forB = await b.trainAssignment(index + 1);
       // The second site by name delivers first: order of arrival must not matter.
-      expect(await b.deliver(forB, constantUpdate(MODEL, round.b.delta), round.b.patches)).toEqual({
+      expect(await b.deliver(forB, constantUpdate(MODEL, round.b.delta), round.b.patches)).toMatchObject({
         ok: true,
         value: { outcome: 'accepted' },
       });

@@ -16,6 +16,7 @@ import { silentLog } from '@consilium/shared/terminal';
 import { CuttingProxy } from '../fixtures/cutting-proxy.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import { askOperator, campaignView, constantUpdate } from '../fixtures/raw-site.js';
+import { openRules } from '../fixtures/open-rules.js';
 import { type Script, ScriptedTrainer } from '../fixtures/scripted-trainer.js';
 
 const BACKOFF = { firstMs: 20, capMs: 100, floorMs: 5 };
@@ -73,7 +74,8 @@ describe('the site agent’s link and the coordinator', () => {
     );
     const transfer = httpWeightTransfer(proxy.url, credential, { backoff: BACKOFF });
     const site = { clock: systemClock, journal, files: filesOf(home), limits: { threads: 1 } };
-    const parts = { link, transfer, trainer, ...site, board, log: silentLog };
+    const rules = openRules(home);
+    const parts = { link, transfer, trainer, ...site, ...rules, board, log: silentLog };
     const agent = new Agent(parts, { syncEveryMs: 500, trainerRestarts: 1, countVolumes: () => 1, retry: BACKOFF });
     const stopping = new AbortController();
     const finished = agent.run(stopping.signal);
@@ -83,6 +85,7 @@ describe('the site agent’s link and the coordinator', () => {
       stopped ??= (async () => {
         stopping.abort();
         await finished.catch(() => undefined);
+        rules.close();
         journal.close();
         await proxy.close();
       })();

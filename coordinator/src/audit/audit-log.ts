@@ -1,5 +1,5 @@
 import type { Clock } from '@consilium/shared/kernel';
-import { AUDIT_BEGINNING, auditDigest, type AuditEntry, type AuditSubject } from '@consilium/shared/wire';
+import { AUDIT_BEGINNING, auditDigest, type AuditEntry, type AuditHead, type AuditSubject } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager, MoreThan } from 'typeorm';
 import { CLOCK } from '../ports.js';
@@ -20,10 +20,16 @@ export class AuditLog {
   constructor(@Inject(CLOCK) private readonly clock: Clock) {}
 
   async append(records: EntityManager, { kind, actor, subject }: AuditFact): Promise<void> {
-    const last = await records.findOne(AuditRecord, { where: {}, order: { seq: 'DESC' } });
+    const last = await this.head(records);
     const previous = last?.digest ?? AUDIT_BEGINNING;
     const entry = { seq: (last?.seq ?? 0) + 1, atMs: this.clock.nowMs(), kind, actor, subject, previous };
     await records.insert(AuditRecord, { ...entry, digest: auditDigest(entry) });
+  }
+
+  /** The newest entry; undefined before the first one. */
+  async head(records: EntityManager): Promise<AuditHead | undefined> {
+    const last = await records.findOne(AuditRecord, { where: {}, order: { seq: 'DESC' } });
+    return last === null ? undefined : { seq: last.seq, digest: last.digest };
   }
 
   /** In order. */

@@ -1,8 +1,15 @@
-import { createReadStream, existsSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { FederationError, shortDigest } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
-import { AuditChain, type AuditEntry, auditEntrySchema, auditPageSchema, parseWith } from '@consilium/shared/wire';
+import {
+  AUDIT_COLUMNS,
+  auditEntriesIn,
+  type AuditEntry,
+  auditPageSchema,
+  auditRow,
+  csvLine,
+  followAudit,
+  headsNotedIn,
+} from '@consilium/shared/wire';
 import { writeFileWhole } from '@consilium/shared/weights';
 import { Command } from 'commander';
 import { operatorLink, printJson, withAccess } from './command-options.js';
@@ -36,7 +43,7 @@ function showCommand(): Command {
         if (entries.length > Number(last)) entries.shift();
       }
       if (json === true) printJson(entries);
-      else console.log(entries.length === 0 ? 'Nothing yet.' : formatTable(HEADERS, entries.map(shortRow)));
+      else console.log(entries.length === 0 ? 'Nothing yet.' : formatTable(AUDIT_COLUMNS, entries.map(shortRow)));
     });
 }
 
@@ -45,21 +52,29 @@ function verifyCommand(): Command {
     .description('follow the log from its first entry on; an altered, added or missing entry is named')
     .argument('[file]', 'an export (JSON lines) to check instead of the running coordinator; needs no coordinator')
     .option('--head <digest>', 'digest of an entry that was noted earlier: it must still be in the log')
+    .option('--against <file>', 'export of a site’s audit log: what it noted of this log must still be in it')
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',
       `
 Each entry names the one before it by digest. Write down the head that this command prints, or send it to somebody: with --head it
-proves later that nothing up to that entry was changed and that no end was cut off.
+proves later that nothing up to that entry was changed and that no end was cut off. Sites note the head with each update that they
+deliver: --against holds the log against what one of them noted.
 
-Example:
-  coordinator audit verify --head sha256:0123…`,
+Examples:
+  coordinator audit verify --head sha256:0123…
+  coordinator audit verify --against site-audit.jsonl`,
     )
-    .action(async (file: string | undefined, { head, json, ...flags }: Flags & { head?: string }) => {
-      const entries = file === undefined ? entriesOf(operatorLink(flags)) : entriesIn(file);
-      const { seq, digest } = await follow(entries, head);
-      if (json === true) printJson({ entries: seq, head: digest });
-      else console.log(`${seq} entries, each as it was written\nhead  ${digest}`);
+    .action(async (file: string | undefined, { head, against, json, ...flags }: Flags & { head?: string; against?: string }) => {
+      const noted = against === undefined ? undefined : await headsNotedIn(against, 'coordinator');
+      const entries = file === undefined ? entriesOf(operatorLink(flags)) : auditEntriesIn(file);
+      const { seq, digest } = await followAudit(entries, { head, noted });
+      const heads = noted === undefined ? {} : { notedHeads: noted.length };
+      if (json === true) printJson({ entries: seq, head: digest, ...heads });
+      else {
+        console.log(`${seq} entries, each as it was written\nhead  ${digest}`);
+        if (noted !== undefined) console.log(`all ${noted.length} heads that the other log notes are in this one`);
+      }
     });
 }
 
@@ -72,38 +87,17 @@ function exportCommand(): Command {
     .action(async ({ output, format, ...flags }: Flags & { output: string; format: string }) => {
       if (format !== 'json' && format !== 'csv')
         throw new FederationError('ARGUMENT_INVALID', `--format ${format} is neither json nor csv`);
-      const lines: string[] = format === 'csv' ? [HEADERS.join(',')] : [];
+      const lines: string[] = format === 'csv' ? [csvLine(AUDIT_COLUMNS)] : [];
       const kept = async function* (): AsyncGenerator<AuditEntry> {
         for await (const entry of entriesOf(operatorLink(flags))) {
-          lines.push(format === 'csv' ? wholeRow(entry).map(quoted).join(',') : JSON.stringify(entry));
+          lines.push(format === 'csv' ? csvLine(auditRow(entry)) : JSON.stringify(entry));
           yield entry;
         }
       };
-      const { seq, digest } = await follow(kept(), undefined);
+      const { seq, digest } = await followAudit(kept());
       await writeFileWhole(output, [Buffer.from(lines.map((line) => `${line}\n`).join(''))]);
       console.log(`${seq} entries (head ${digest}) are in ${output}`);
     });
-}
-
-/** Throws AUDIT_BROKEN naming the first entry that is not what it was. */
-async function follow(entries: AsyncIterable<AuditEntry>, head: string | undefined): Promise<Pick<AuditEntry, 'seq' | 'digest'>> {
-  const chain = new AuditChain();
-  let isHeadThere = head === undefined;
-  for await (const entry of entries) {
-    const fault = chain.follow(entry);
-    if (fault !== undefined) throw broken(fault.what, fault.seq);
-    isHeadThere ||= entry.digest === head;
-  }
-  if (!isHeadThere)
-    throw broken(`no entry has the digest ${head}: the log is not the one that it was noted from`, chain.ended.seq);
-  return chain.ended;
-}
-
-function broken(what: string, seq: number): FederationError {
-  return new FederationError('AUDIT_BROKEN', what, {
-    details: { seq },
-    remedy: 'Compare with an earlier export or backup, and find out who could write to the records.',
-  });
 }
 
 async function* entriesOf(link: OperatorLink): AsyncGenerator<AuditEntry> {
@@ -116,34 +110,8 @@ async function* entriesOf(link: OperatorLink): AsyncGenerator<AuditEntry> {
   }
 }
 
-async function* entriesIn(file: string): AsyncGenerator<AuditEntry> {
-  if (!existsSync(file)) throw new FederationError('NOT_FOUND', `there is no file ${file}`);
-  for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      throw new FederationError('ARGUMENT_INVALID', `${file} holds a line that is no JSON`, {
-        remedy: 'Name what "coordinator audit export" wrote as json.',
-      });
-    }
-    yield parseWith(auditEntrySchema, value, 'ARGUMENT_INVALID', file);
-  }
-}
-
-const HEADERS = ['entry', 'time', 'who', 'what', 'of', 'digest'];
-
-function wholeRow({ seq, atMs, actor, kind, subject, digest }: AuditEntry): string[] {
-  const of = Object.entries(subject).flatMap(([name, value]) => (value === null ? [] : [`${name} ${String(value)}`]));
-  return [String(seq), new Date(atMs).toISOString(), actor, kind, of.join('; '), digest];
-}
-
-/** The same for a terminal. */
+/** The row for a terminal. */
 function shortRow(entry: AuditEntry): string[] {
-  const [seq = '', time = '', actor = '', kind = '', of = ''] = wholeRow(entry);
+  const [seq = '', time = '', actor = '', kind = '', of = ''] = auditRow(entry);
   return [seq, time.slice(0, 19).replace('T', ' '), actor, kind, of, shortDigest(entry.digest)];
-}
-
-function quoted(text: string): string {
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -124,7 +124,10 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
     on('participation:progress', progressSchema, (progress) =>
       this.participations.recordProgress(site, progress).then(() => null),
     );
-    on('update:offer', receivedOfferSchema, async (offer) => ({ outcome: await this.intake.offer(site, offer) }));
+    on('update:offer', receivedOfferSchema, async (offer) => {
+      const { outcome, auditHead } = await this.intake.offer(site, offer);
+      return protocol >= 2 && auditHead !== undefined ? { outcome, auditHead } : { outcome };
+    });
     on('score:report', scoreReportSchema, async (report) => {
       await this.scores.record(site, report);
       this.conductor.wake();

@@ -39,17 +39,19 @@ export class Assignments {
    */
   async current(siteId: string, protocol: number): Promise<Assignment | null> {
     return this.unitOfWork.transact(
-      async (records) => (await this.toTrain(records, siteId)) ?? (await this.toScore(records, siteId, protocol)),
+      async (records) => (await this.toTrain(records, siteId, protocol)) ?? (await this.toScore(records, siteId, protocol)),
     );
   }
 
-  private async toTrain(records: EntityManager, siteId: string): Promise<Assignment | null> {
+  private async toTrain(records: EntityManager, siteId: string, protocol: number): Promise<Assignment | null> {
     for (const { id, roundId } of await this.ledger.openOf(records, siteId)) {
       const round = required(await this.ledger.get(records, roundId), 'the round of a participation');
       const campaign = await this.register.get(records, round.campaignId);
       if (!isRoundReceiving(round.state) && !isBuffered(campaign.plan.recipe)) continue;
       const base = required(await this.models.version(records, campaign.id, round.baseVersion), 'the base version');
-      const plan = roundPlan(campaign, round, base, await this.models.deltaOf(records, base));
+      // A site of protocol 1 could not read a plan that tells the size of the cohort, and does without.
+      const cohort = protocol >= 2 ? { cohortSites: await this.ledger.countInvited(records, roundId) } : {};
+      const plan = { ...roundPlan(campaign, round, base, await this.models.deltaOf(records, base)), ...cohort };
       const remainingMs = Math.max(0, round.deadlineAtMs - this.clock.nowMs());
       return { kind: 'train', participationId: id, plan, planDigest: digestOfJson(plan), remainingMs };
     }

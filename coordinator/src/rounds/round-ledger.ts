@@ -64,6 +64,11 @@ export class RoundLedger {
     return records.find(Participation, { where: { roundId: In([...roundIds]) }, order: { siteName: 'ASC' } });
   }
 
+  /** Sites that were invited to the round. */
+  async countInvited(records: EntityManager, roundId: string): Promise<number> {
+    return records.countBy(Participation, { roundId });
+  }
+
   /** Participations of a campaign's earlier rounds whose sites are still at work, in site-name order: buffered rounds only. */
   async carriedOver(records: EntityManager, campaignId: string, exceptRoundId?: string): Promise<Participation[]> {
     const rounds = await records.find(Round, { where: { campaignId } });

@@ -1,11 +1,11 @@
-import type { Monitors, UpdateMonitors, UpdateReport } from '@consilium/shared/wire';
+import type { Monitors, ToldReport, UpdateMonitors } from '@consilium/shared/wire';
 
 /**
  * The monitors of several sites' updates in one, before and after training; undefined when no report has any. Each figure is the
  * mean over the sites' frozen probes weighted by the patches that it was measured on. So errors and accuracies are those of all probes
  * together; the constant error is of each site's own best constant, and a rank of each site's own features.
  */
-export function meanMonitors(reports: readonly (UpdateReport | null)[]): UpdateMonitors | undefined {
+export function meanMonitors(reports: readonly (ToldReport | null)[]): UpdateMonitors | undefined {
   const known = reports.flatMap((report) => report?.monitors ?? []);
   if (known.length === 0) return undefined;
   return { base: meanOf(known.map(({ base }) => base)), trained: meanOf(known.map(({ trained }) => trained)) };

@@ -3,9 +3,10 @@ import { federatedPart, type Manifest } from '@consilium/shared/weights';
 import {
   type CampaignEvent,
   type CampaignPlan,
-  partOfRound,
+  noteOfHead,
+  type OfferAnswer,
   type ReceivedOffer,
-  type UpdateReport,
+  type ToldReport,
 } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
@@ -29,7 +30,7 @@ import type { UpdateShape } from './update-tensors.js';
 import { Update } from './update.entity.js';
 import { UpdateSketch } from './update-sketch.entity.js';
 
-type Outcome = 'accepted' | 'already-accepted';
+type Outcome = OfferAnswer['outcome'];
 
 interface Caller {
   readonly id: string;
@@ -46,7 +47,7 @@ interface Offered {
 
 interface Examined {
   readonly measured: MeasuredUpdate | null;
-  readonly report: UpdateReport | null;
+  readonly report: ToldReport | null;
   /** Why it is held back, if it is. */
   readonly fault: FederationError | null;
 }
@@ -77,14 +78,17 @@ export class UpdateIntake {
   /**
    * Offering the same update again gives the same answer: "already-accepted", or the refusal once more. A bad update ends the
    * site's part in the round as quarantined with the code thrown here, and is kept. An upload that is incomplete or not what its
-   * digest names (DIGEST_MISMATCH: it is dropped, and may be sent anew) and a full disk leave everything open.
+   * digest names (DIGEST_MISMATCH: it is dropped, and may be sent anew) and a full disk leave everything open. The answer tells the
+   * head of the audit log as it stands then.
    */
-  async offer(site: Caller, offer: ReceivedOffer): Promise<Outcome> {
+  async offer(site: Caller, offer: ReceivedOffer): Promise<OfferAnswer> {
     const before = this.underWay.get(offer.participationId) ?? Promise.resolve();
     const outcome = before.catch(() => undefined).then(() => this.take(site, offer));
     this.underWay.set(offer.participationId, outcome);
     try {
-      return await outcome;
+      const taken = await outcome;
+      const auditHead = await this.unitOfWork.transact((records) => this.audit.head(records));
+      return { outcome: taken, ...(auditHead === undefined ? {} : { auditHead }) };
     } finally {
       if (this.underWay.get(offer.participationId) === outcome) this.underWay.delete(offer.participationId);
     }
@@ -146,10 +150,10 @@ export class UpdateIntake {
   private async examine(offer: ReceivedOffer, upload: SpooledUpload, offered: Offered): Promise<Examined> {
     const { campaign, round } = offered.context;
     let measured: MeasuredUpdate | null = null;
-    let report: UpdateReport | null = null;
+    let report: ToldReport | null = null;
     try {
       measured = await this.threads.measure({ path: upload.path, expected: updateShapeOf(campaign.plan, round) });
-      report = readUpdateReport(offer.report, partOfRound(campaign.plan.objective, round.number));
+      report = readUpdateReport(offer.report);
       if (!offered.isBaseStale) return { measured, report, fault: null };
       throw new FederationError('UPDATE_BASE_STALE', 'the update starts from another version than this round', {
         details: { round: round.number, baseVersion: round.baseVersion },
@@ -193,6 +197,7 @@ export class UpdateIntake {
           bytes: upload.bytes,
           patches: figures.patches,
           code: verdict.code,
+          ...(offer.auditHead === undefined ? {} : noteOfHead('site', offer.auditHead)),
         };
         await this.audit.append(records, { kind: `update-${verdict.state}`, actor: `site:${site.name}`, subject });
         if (fault !== null || report === null || measured === null) return;

@@ -6,14 +6,13 @@ const REPORT = { steps: 2, patches: 8, meanLoss: 0.1, lastLoss: 0.09, trainingMs
 
 describe('what a site reports of its update', () => {
   it('is taken when it is sound', () => {
-    expect(readUpdateReport(REPORT, 'all')).toEqual(REPORT);
+    expect(readUpdateReport(REPORT)).toEqual(REPORT);
   });
 
-  it('needs no score of the base in an adversary round, and in no other', () => {
-    const { baseScore, ...gradient } = REPORT;
-    expect(readUpdateReport(gradient, 'adversary')).toEqual(gradient);
-    expect(refusalOf(() => readUpdateReport(gradient, 'representation'))).toMatchObject({ details: { field: 'baseScore' } });
-    expect(baseScore).toBeDefined();
+  it('may keep everything but what the average is weighted with', () => {
+    const { steps, patches } = REPORT;
+    expect(readUpdateReport({ steps, patches })).toEqual({ steps, patches });
+    expect(refusalOf(() => readUpdateReport({ steps }))).toMatchObject({ details: { field: 'patches' } });
   });
 
   it.each<[string, unknown, string]>([
@@ -26,7 +25,7 @@ describe('what a site reports of its update', () => {
     ['a field too many', { ...REPORT, patientName: 'X' }, ''],
     ['nothing', undefined, ''],
   ])('is refused with %s, naming the field', (_what, report, field) => {
-    const error = refusalOf(() => readUpdateReport(report, 'all'));
+    const error = refusalOf(() => readUpdateReport(report));
     expect(error).toMatchObject({ code: 'UPDATE_REPORT_INVALID', details: { field } });
     expect(error.message).not.toContain('patientName');
   });

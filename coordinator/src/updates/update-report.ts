@@ -1,16 +1,13 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { type RoundPart, type UpdateReport, updateReportSchema } from '@consilium/shared/wire';
-
-/** Only adversary rounds do without a score of the base. */
-const scoredReportSchema = updateReportSchema.required({ baseScore: true });
+import { type ToldReport, toldReportSchema } from '@consilium/shared/wire';
 
 /**
- * What a site says of its update for a round of this part, if it is sound. UPDATE_REPORT_INVALID names the fields that are not (JSON
- * has no NaN: a site whose loss is one sends null); only names that the schema knows are repeated, for a stranger may have put
- * anything into others.
+ * What a site says of its update, if it is sound. UPDATE_REPORT_INVALID names the fields that are not (JSON has no NaN: a site
+ * whose loss is one sends null); only names that the schema knows are repeated, for a stranger may have put anything into others.
+ * Figures that a site keeps to itself are no fault.
  */
-export function readUpdateReport(report: unknown, part: RoundPart): UpdateReport {
-  const result = (part === 'adversary' ? updateReportSchema : scoredReportSchema).safeParse(report);
+export function readUpdateReport(report: unknown): ToldReport {
+  const result = toldReportSchema.safeParse(report);
   if (result.success) return result.data;
   const fields = [...new Set(result.error.issues.map(({ path }) => path.join('.')))].filter((field) => field !== '');
   const finding = fields.length === 0 ? 'has not the fields that it should have' : `has no sound number as ${fields.join(', ')}`;

@@ -1,5 +1,5 @@
 import type { Digest, ErrorCode } from '@consilium/shared/kernel';
-import type { UpdateReport, UpdateState } from '@consilium/shared/wire';
+import type { ToldReport, UpdateState } from '@consilium/shared/wire';
 import { Entity, PrimaryColumn } from 'typeorm';
 import {
   OptionalJsonColumn,
@@ -52,7 +52,7 @@ export class Update {
 
   /** Null when the site's own figures were refused. */
   @OptionalJsonColumn()
-  report!: UpdateReport | null;
+  report!: ToldReport | null;
 
   /** What was measured of the bytes on arrival; null when they could not be read as an update. */
   @OptionalJsonColumn()

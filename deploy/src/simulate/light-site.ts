@@ -8,11 +8,15 @@ import { initialStatus, StatusBoard } from '@consilium/site-agent/dist/agent/age
 import { openStatusPage } from '@consilium/site-agent/dist/agent/status-page.js';
 import { filesOf } from '@consilium/site-agent/dist/agent/site-files.js';
 import { sweepFolders } from '@consilium/site-agent/dist/agent/sweep-folders.js';
-import { httpWeightTransfer, type WeightTransfer } from '@consilium/site-agent/dist/agent/weight-transfer.js';
+import type { WeightTransfer } from '@consilium/site-agent/dist/agent/weight-transfer.js';
+import { openAudit } from '@consilium/site-agent/dist/audit/audit-file.js';
+import type { SiteAudit } from '@consilium/site-agent/dist/audit/site-audit.js';
 import { AGENT_VERSION } from '@consilium/site-agent/dist/config/agent-version.js';
 import { siteFolder } from '@consilium/site-agent/dist/config/site-folder.js';
 import { requireIdentity } from '@consilium/site-agent/dist/config/site-identity.js';
-import { SocketLink } from '@consilium/site-agent/dist/link/socket-link.js';
+import { openGate } from '@consilium/site-agent/dist/egress/open-gate.js';
+import { PolicyDesk } from '@consilium/site-agent/dist/policy/policy-desk.js';
+import { PolicyFile } from '@consilium/site-agent/dist/policy/policy-file.js';
 import { LIGHT_VOLUMES, LightTrainer, type LightTraining } from './light-trainer.js';
 
 export interface LightSiteOptions {
@@ -42,10 +46,12 @@ export async function runLightSite(options: LightSiteOptions, signal: AbortSigna
   const release = lockHome(folder);
   try {
     const journal = AgentJournal.open(folder.databaseFile);
+    const { audit, close } = openAudit(folder, systemClock);
     try {
       await sweepFolders(filesOf(folder), journal);
-      await runAgent(options, journal, signal);
+      await runAgent(options, journal, audit, signal);
     } finally {
+      close();
       journal.close();
     }
   } finally {
@@ -53,7 +59,7 @@ export async function runLightSite(options: LightSiteOptions, signal: AbortSigna
   }
 }
 
-async function runAgent(options: LightSiteOptions, journal: AgentJournal, signal: AbortSignal): Promise<void> {
+async function runAgent(options: LightSiteOptions, journal: AgentJournal, audit: SiteAudit, signal: AbortSignal): Promise<void> {
   const folder = siteFolder(options.home);
   const { siteName, coordinatorUrl, credential } = requireIdentity(folder);
   const versions = { agent: AGENT_VERSION, protocol: PROTOCOL_VERSION, node: process.versions.node };
@@ -61,18 +67,28 @@ async function runAgent(options: LightSiteOptions, journal: AgentJournal, signal
   const board = new StatusBoard(initialStatus({ siteName, coordinatorUrl, startedAtMs, volumes: LIGHT_VOLUMES, versions }));
   options.onBoard?.(board);
   const page = options.hasStatusPage ? await openStatusPage(folder, 0, () => board.current) : undefined;
-  const transfer = httpWeightTransfer(coordinatorUrl, credential);
+  const { log } = options;
+  const policy = new PolicyDesk({
+    source: new PolicyFile(folder.policyFile, false),
+    facts: () => ({ device: 'cpu', protocol: board.current.versions.protocol }),
+  });
+  const gate = openGate({
+    ...{ journal, audit, policy, log, egressFolder: folder.egressFolder },
+    link: { coordinatorUrl, credential, agentVersion: AGENT_VERSION },
+  });
   const agent = new Agent(
     {
-      link: new SocketLink({ coordinatorUrl, credential, agentVersion: AGENT_VERSION }),
-      transfer: options.watchTransfer?.(transfer) ?? transfer,
+      link: gate.link,
+      transfer: options.watchTransfer?.(gate.transfer) ?? gate.transfer,
       trainer: new LightTrainer({ warn: (text) => options.log.warn(text), ...options.training }),
       clock: systemClock,
       files: filesOf(folder),
       limits: {},
       journal,
+      audit,
+      policy,
       board,
-      log: options.log,
+      log,
     },
     {
       syncEveryMs: options.syncEveryMs ?? SYNC_EVERY_MS,

@@ -41,6 +41,9 @@ export const ERROR_CODES = {
   ROLE_REFUSED: 'access',
   NOT_JOINED: 'access',
   ARCHIVE_REFUSED: 'access',
+  // The site's own rules: its owner decides.
+  POLICY_REFUSED: 'access',
+  EGRESS_REFUSED: 'access',
   // Protocol: one side must be upgraded.
   PROTOCOL_VERSION: 'protocol',
   MESSAGE_REFUSED: 'protocol',

@@ -8,7 +8,13 @@ export { savedState, type SavedState } from './pytorch/saved-state.js';
 export * from './pytorch/write-checkpoint.js';
 export * from './rebuild-version.js';
 export * from './safetensors-file.js';
-export { encodeHeader, HEADER_BYTES_LIMIT, type SafetensorsHeader, type StoredTensor } from './safetensors-header.js';
+export {
+  decodeHeader,
+  encodeHeader,
+  HEADER_BYTES_LIMIT,
+  type SafetensorsHeader,
+  type StoredTensor,
+} from './safetensors-header.js';
 export * from './update-codec.js';
 export * from './version-delta.js';
 export * from './weight-set.js';

@@ -1,5 +1,7 @@
 export * from './adversary-checks.js';
 export * from './audit.js';
+export * from './audit-export.js';
+export * from './audit-heads.js';
 export * from './campaign-plan.js';
 export * from './fields.js';
 export * from './genesis-transforms.js';

@@ -31,6 +31,7 @@ describe('protocol 1', () => {
     ['site-local parameters', { siteLocal: ['norms'] }],
     ['a budget in minutes', { training: { ...plan.training, minutes: 5 } }],
     ['a version defined by a delta', { baseDelta: { parent: plan.base.digest, digest: plan.base.digest, bytes: 1 } }],
+    ['the size of the cohort', { cohortSites: 3 }],
     ['a curriculum', { objective: { ...plan.objective, curriculum: [{ until: 0.5, nonlinearProbability: 0 }] } }],
     ['another share of inverted maps', { objective: genesis({ invertedShare: 0.1 }) }],
     ['maps by modality', { objective: genesis({ byModality: { CT: { nonlinearProbability: 0 } } }) }],
@@ -58,7 +59,13 @@ describe('protocol 1', () => {
 
   // A field added to a plan belongs into protocolOfPlan, one added to a report must be left out by offerInProtocol1.
   it('lacks these fields, and no others', () => {
-    expect(added(roundPlanSchema.shape, roundPlan1.shape)).toEqual(['localRule', 'updates', 'siteLocal', 'baseDelta']);
+    expect(added(roundPlanSchema.shape, roundPlan1.shape)).toEqual([
+      'localRule',
+      'updates',
+      'siteLocal',
+      'baseDelta',
+      'cohortSites',
+    ]);
     expect(added(localTrainingSchema.shape, training1.shape)).toEqual(['minutes']);
     expect(added(scorePlanSchema.shape, scorePlan1.shape)).toEqual(['siteLocal', 'baseDelta']);
   });
@@ -66,7 +73,7 @@ describe('protocol 1', () => {
   it('is sent the report that it knows, whatever else there is', () => {
     const report = { ...makeUpdateReport(), waitedMs: 3 };
     const offer = { participationId: 'p', uploadId: 'u', digest: blake3, baseDigest: blake3, report };
-    const younger = { ...offer, anything: 1, report: { ...report, anything: 1 } };
+    const younger = { ...offer, anything: 1, auditHead: { seq: 3, digest: blake3 }, report: { ...report, anything: 1 } };
     expect(offerInProtocol1(younger)).toEqual(offer);
     expect(report1.safeParse(offerInProtocol1(offer).report).success).toBe(true);
     const score = required(report.baseScore, 'the score of the base');

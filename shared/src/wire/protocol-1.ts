@@ -1,5 +1,5 @@
 import { algorithmOf } from '@consilium/shared/kernel';
-import type { ProbeScore, ScoreReport, UpdateOffer, UpdateReport } from './reports.js';
+import type { ProbeScore, ScoreReport, ToldReport, UpdateOffer } from './reports.js';
 import type { RoundPlan, ScorePlan } from './round-plan.js';
 
 /**
@@ -13,7 +13,7 @@ export function protocolOfPlan(plan: RoundPlan | ScorePlan): 1 | 2 {
   if (plan.model.architecture === 'medicalnet-resnet') return 2; // its heads that answer for every voxel came with 2
   if (plan.objective.kind !== 'models-genesis') return 2;
   const { siteLocal, baseDelta, objective } = plan;
-  const trained = 'training' in plan ? [plan.localRule, plan.updates, plan.training.minutes] : [];
+  const trained = 'training' in plan ? [plan.localRule, plan.updates, plan.training.minutes, plan.cohortSites] : [];
   const distorted = [objective.curriculum, objective.transforms.invertedShare, objective.transforms.byModality];
   return [siteLocal, baseDelta, ...trained, ...distorted].every((field) => field === undefined) ? 1 : 2;
 }
@@ -23,7 +23,7 @@ export function offerInProtocol1({ participationId, uploadId, digest, baseDigest
   return { participationId, uploadId, digest, baseDigest, report: reportInProtocol1(report) };
 }
 
-function reportInProtocol1(report: UpdateReport): UpdateReport {
+function reportInProtocol1(report: ToldReport): ToldReport {
   const { steps, patches, meanLoss, lastLoss, trainingMs, waitedMs, volumes, baseScore } = report;
   const known = { steps, patches, meanLoss, lastLoss, trainingMs, waitedMs, volumes };
   return baseScore === undefined ? known : { ...known, baseScore: scoreInProtocol1(baseScore) };

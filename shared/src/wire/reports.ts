@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { auditHeadSchema } from './audit-heads.js';
 import { digestField, fraction, positiveInteger } from './fields.js';
 
 /** `skill` = 1 − restorationError / constantError, where constantError is the error of the best constant (the targets' variance). */
@@ -59,7 +60,7 @@ export const stepFiguresSchema = z.strictObject({
 });
 export type StepFigures = z.infer<typeof stepFiguresSchema>;
 
-/** What a site reports with its update. */
+/** What a site knows of its update, and reports unless its own policy keeps some of it: {@link toldReportSchema}. */
 export const updateReportSchema = z.strictObject({
   steps: positiveInteger,
   /** Patches trained, or behind the gradient of an adversary round: the site's weight in the average. */
@@ -82,19 +83,36 @@ export const updateReportSchema = z.strictObject({
 });
 export type UpdateReport = z.infer<typeof updateReportSchema>;
 
+/**
+ * What a site reports with its update. Nothing is folded by the figures that may be left out: since protocol 2 a site may keep
+ * them. Steps and patches stay, because the average is weighted with them.
+ */
+export const toldReportSchema = updateReportSchema.partial({ meanLoss: true, lastLoss: true, trainingMs: true, volumes: true });
+export type ToldReport = z.infer<typeof toldReportSchema>;
+
 /** The offer of a finished upload. Offering the same update twice is harmless. */
 export const updateOfferSchema = z.strictObject({
   participationId: z.string(),
   uploadId: z.string(),
   digest: digestField,
   baseDigest: digestField,
-  report: updateReportSchema,
+  report: toldReportSchema,
+  /** The newest entry of the site's own audit log; the coordinator notes it in its log. Not in protocol 1. */
+  auditHead: auditHeadSchema.optional(),
 });
 export type UpdateOffer = z.infer<typeof updateOfferSchema>;
 
 /** An offer as it arrives: a report that makes no sense is a finding about the update, not a message to refuse. */
 export const receivedOfferSchema = updateOfferSchema.extend({ report: z.unknown() });
 export type ReceivedOffer = z.infer<typeof receivedOfferSchema>;
+
+/** The answer to an offer that was taken. */
+export const offerAnswerSchema = z.object({
+  outcome: z.enum(['accepted', 'already-accepted']),
+  /** The newest entry of the coordinator's audit log when it answered; the site notes it in its own. Not in protocol 1. */
+  auditHead: auditHeadSchema.optional(),
+});
+export type OfferAnswer = z.infer<typeof offerAnswerSchema>;
 
 export const scoreReportSchema = z.strictObject({
   campaignId: z.string(),

@@ -27,6 +27,8 @@ export const roundPlanSchema = z.strictObject({
   siteLocal: siteLocalSchema.optional(),
   /** Another way to the base for a site that has its parent. */
   baseDelta: versionDeltaSchema.optional(),
+  /** Sites invited to this round, this one among them: some sites take part in company only. Always told since protocol 2. */
+  cohortSites: positiveInteger.optional(),
 });
 export type RoundPlan = z.infer<typeof roundPlanSchema>;
 

@@ -3,7 +3,7 @@ import type { ErrorReport } from '@consilium/shared/kernel';
 import { nameField } from './fields.js';
 import { exactly, type ProtocolRange } from './protocol-version.js';
 import type { Assignment } from './round-plan.js';
-import type { Progress, ScoreReport, UpdateOffer } from './reports.js';
+import type { OfferAnswer, Progress, ScoreReport, UpdateOffer } from './reports.js';
 
 /** Socket.io namespace of the sites' control plane. */
 export const SITE_NAMESPACE = '/site';
@@ -58,7 +58,7 @@ export interface SiteToCoordinatorEvents {
   'participation:decline': (fact: { participationId: string; code: string }, acknowledge: Acknowledge<null>) => void;
   'participation:fail': (fact: { participationId: string; code: string }, acknowledge: Acknowledge<null>) => void;
   'participation:progress': (fact: Progress, acknowledge: Acknowledge<null>) => void;
-  'update:offer': (offer: UpdateOffer, acknowledge: Acknowledge<{ outcome: 'accepted' | 'already-accepted' }>) => void;
+  'update:offer': (offer: UpdateOffer, acknowledge: Acknowledge<OfferAnswer>) => void;
   'score:report': (report: ScoreReport, acknowledge: Acknowledge<null>) => void;
 }
 

@@ -1,4 +1,6 @@
 import type { LinkState } from '../link/coordinator-link.js';
+import { NO_POLICY } from '../policy/policy-file.js';
+import { type PolicyView, policyView } from '../policy/policy-view.js';
 
 export const AGENT_PHASES = [
   'starting',
@@ -43,6 +45,8 @@ export interface AgentStatus {
   /** Updates that the coordinator has accepted since the agent started. */
   readonly deliveredUpdates: number;
   readonly volumes: number;
+  /** The site's own rules, as they are now. */
+  readonly policy: PolicyView;
   readonly lastError: { readonly code: string; readonly message: string; readonly atMs: number } | null;
   readonly versions: { readonly agent: string; readonly protocol: number; readonly node: string };
 }
@@ -99,6 +103,7 @@ export function initialStatus(
     dataWait: null,
     trainerPid: null,
     deliveredUpdates: 0,
+    policy: policyView(NO_POLICY),
     lastError: null,
   };
 }

@@ -2,160 +2,20 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { FederationError, systemClock } from '@consilium/shared/kernel';
-import type { Assignment, UpdateOffer } from '@consilium/shared/wire';
-import { bytesNamed, makeScoreAssignment, makeTrainAssignment } from '../../../test/fixtures/make-assignment.js';
-import { type Script, ScriptedTrainer } from '../../../test/fixtures/scripted-trainer.js';
+import { FederationError } from '@consilium/shared/kernel';
+import { type LoneAgent, type MemoryLink, startLoneAgent, until } from '../../../test/fixtures/lone-agent.js';
+import { makeScoreAssignment, makeTrainAssignment } from '../../../test/fixtures/make-assignment.js';
+import type { Script } from '../../../test/fixtures/scripted-trainer.js';
 import { campaignStateFile, modelFile, siteFolder } from '../config/site-folder.js';
 import type { Hours } from '../config/site-hours.js';
-import type { CoordinatorLink, LinkState } from '../link/coordinator-link.js';
-import { silentLog } from '@consilium/shared/terminal';
 import { roundFolder } from '../training/round-folder.js';
-import { Agent } from './agent.js';
-import { AgentJournal } from './agent-journal.js';
-import { initialStatus, StatusBoard } from './agent-status.js';
-import { filesOf } from './site-files.js';
-import type { WeightTransfer } from './weight-transfer.js';
-
-/** A coordinator in memory: facts in, one assignment out. */
-class MemoryLink implements CoordinatorLink {
-  state: LinkState = { kind: 'closed' };
-  assignment: Assignment | null = null;
-  readonly facts: string[] = [];
-  readonly rests: (number | undefined)[] = [];
-  offers: UpdateOffer[] = [];
-  refusals: Record<string, FederationError[]> = {};
-  /** Offers that arrive although their answers do not. */
-  lostAnswers = 0;
-  private stateListeners: ((state: LinkState) => void)[] = [];
-  private nudgeListeners: (() => void)[] = [];
-
-  open(): void {
-    this.become({ kind: 'connected' });
-  }
-  close(): void {
-    this.become({ kind: 'closed' });
-  }
-  become(state: LinkState): void {
-    this.state = state;
-    this.stateListeners.forEach((listener) => listener(state));
-  }
-  assign(assignment: Assignment | null): void {
-    this.assignment = assignment;
-    this.nudgeListeners.forEach((listener) => listener());
-  }
-  onState(listener: (state: LinkState) => void): void {
-    this.stateListeners.push(listener);
-  }
-  onNudge(listener: () => void): void {
-    this.nudgeListeners.push(listener);
-  }
-  async sync(restsForMs?: number): Promise<Assignment | null> {
-    this.rests.push(restsForMs);
-    return this.assignment;
-  }
-  async accept(participationId: string): Promise<void> {
-    this.note('accept', participationId);
-  }
-  async decline(participationId: string, code: string): Promise<void> {
-    this.note('decline', participationId, code);
-    this.assignment = null;
-  }
-  async fail(participationId: string, code: string): Promise<void> {
-    this.note('fail', participationId, code);
-    this.assignment = null;
-  }
-  async progress(): Promise<void> {
-    return;
-  }
-  async offer(offer: UpdateOffer): Promise<'accepted'> {
-    this.note('offer', offer.participationId);
-    this.offers.push(offer);
-    this.assignment = null;
-    if (this.lostAnswers-- > 0) throw new FederationError('COORDINATOR_UNREACHABLE', 'no answer');
-    return 'accepted';
-  }
-  async reportScore({ versionDigest }: { versionDigest: string }): Promise<void> {
-    this.note('score', versionDigest);
-    this.assignment = null;
-  }
-  private note(...words: string[]): void {
-    if (this.state.kind !== 'connected') throw new FederationError('COORDINATOR_UNREACHABLE', 'away');
-    const refusal = this.refusals[words[0] ?? '']?.shift();
-    if (refusal !== undefined) throw refusal;
-    this.facts.push(words.join(' '));
-  }
-}
-
-interface World {
-  readonly home: string;
-  readonly link: MemoryLink;
-  readonly trainer: ScriptedTrainer;
-  readonly journal: AgentJournal;
-  readonly uploads: string[];
-  readonly board: StatusBoard;
-  readonly finished: Promise<void>;
-  stop(): Promise<void>;
-}
 
 let home: string;
-let world: World;
+let world: LoneAgent;
 
-function startAgent(
-  scripts: readonly Script[] = [],
-  prepare: (link: MemoryLink) => void = () => undefined,
-  hours?: Hours,
-): World {
-  const link = new MemoryLink();
-  prepare(link);
-  const trainer = new ScriptedTrainer(scripts);
-  const journal = AgentJournal.open(siteFolder(home).databaseFile);
-  const uploads: string[] = [];
-  const transfer: WeightTransfer = {
-    fetchVersion: async ({ digest }, path) => {
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, bytesNamed(digest));
-    },
-    sendUpdate: async ({ participationId, path, onCreated }) => {
-      if (!existsSync(path)) throw new FederationError('STORAGE_FAILED', 'gone', { retryable: false });
-      onCreated(`upload_${participationId}`);
-      uploads.push(participationId);
-      return `upload_${participationId}`;
-    },
-  };
-  const versions = { agent: '0.1.0', protocol: 1, node: '20' };
-  const board = new StatusBoard(
-    initialStatus({ siteName: 'aare', coordinatorUrl: 'http://x', startedAtMs: 0, volumes: 2, versions }),
-  );
-  const files = filesOf(siteFolder(home));
-  const parts = {
-    link,
-    transfer,
-    trainer,
-    clock: systemClock,
-    journal,
-    files,
-    limits: { threads: 1 },
-    board,
-    log: silentLog,
-  };
-  const retry = { firstMs: 5, capMs: 20, floorMs: 1 };
-  const agent = new Agent(parts, { syncEveryMs: 10_000, trainerRestarts: 2, countVolumes: () => 2, retry, hours });
-  const stopping = new AbortController();
-  const finished = agent.run(stopping.signal);
-  finished.catch(() => undefined);
-  const stop = async (): Promise<void> => {
-    stopping.abort();
-    await finished.catch(() => undefined);
-    journal.close();
-  };
-  world = { home, link, trainer, journal, uploads, board, finished, stop };
+function startAgent(scripts: readonly Script[] = [], prepare?: (link: MemoryLink) => void, hours?: Hours): LoneAgent {
+  world = startLoneAgent(home, { scripts, prepare, hours });
   return world;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
-  expect(condition()).toBe(true);
 }
 
 const died = () => new FederationError('TRAINER_DIED', 'killed', { retryable: true });

@@ -3,10 +3,12 @@ import type { Assignment } from '@consilium/shared/wire';
 import type { Hours } from '../config/site-hours.js';
 import { type BackoffPlan, pause } from '../link/backoff.js';
 import type { LinkState } from '../link/coordinator-link.js';
+import { wasOffered } from '../egress/gate-rules.js';
 import type { AgentPhase } from './agent-status.js';
 import { FailureDesk } from './failure-desk.js';
 import { HoursWatch } from './hours-watch.js';
 import { nextStep, type Situation, type Step, stepKey } from './next-step.js';
+import { linesOfRefusal } from './refusal-words.js';
 import { RetryPause } from './retry-pause.js';
 import { type AgentParts, StepWork } from './step-work.js';
 
@@ -14,8 +16,8 @@ export interface AgentOptions {
   /** How often to ask for work when nobody nudges. */
   readonly syncEveryMs: number;
   readonly trainerRestarts: number;
-  /** Usable volumes in the index, now. */
-  readonly countVolumes: () => number;
+  /** Usable volumes in the index, now; only those in the folders when some are named. */
+  readonly countVolumes: (folders?: readonly string[]) => number;
   /** When this site trains; always when left out. */
   readonly hours?: Hours | undefined;
   /** Pauses before a failed step is tried again. */
@@ -70,6 +72,7 @@ export class Agent {
   private syncing = false;
   private syncAgain = false;
   private awayLineMs: number | undefined;
+  private saidUnscored: string | undefined;
   private stopping = false;
 
   constructor(
@@ -79,7 +82,11 @@ export class Agent {
     this.work = new StepWork(parts);
     this.failures = new FailureDesk(parts, this.work, options.trainerRestarts);
     this.retryPause = new RetryPause(options.retry ?? RETRY, parts.clock, options.uniform ?? Math.random, () => this.reconcile());
-    this.hours = new HoursWatch(options.hours, parts.clock, () => this.hoursChanged());
+    this.hours = new HoursWatch(
+      () => parts.policy.hours(options.hours),
+      parts.clock,
+      () => this.hoursChanged(),
+    );
   }
 
   /**
@@ -102,6 +109,9 @@ export class Agent {
         link.open();
         this.reconcile();
       });
+    } catch (refusal) {
+      this.parts.audit.note('credential-refused', { code: FederationError.from(refusal).code });
+      throw refusal;
     } finally {
       endAsking();
       await this.shutDown();
@@ -173,10 +183,22 @@ export class Agent {
     } finally {
       this.syncing = false;
     }
+    this.sayUnscored();
     this.reconcile();
     if (!this.syncAgain) return;
     this.syncAgain = false;
     await this.sync();
+  }
+
+  /** Once for each version that the policy keeps from being scored: nothing else would tell why the site stays idle. */
+  private sayUnscored(): void {
+    const { log, policy } = this.parts;
+    if (this.assignment?.kind !== 'score') return;
+    const { plan } = this.assignment;
+    const lines = linesOfRefusal(plan, policy.judge(plan));
+    const key = lines.length === 0 ? undefined : `${plan.version.digest} ${lines.join()}`;
+    if (key !== undefined && key !== this.saidUnscored) for (const line of lines) log.warn(line);
+    this.saidUnscored = key;
   }
 
   /** Looks at the facts and sees to it that the step that follows from them, and no other, is under way. */
@@ -184,7 +206,7 @@ export class Agent {
     if (this.stopping) return;
     try {
       const step = nextStep(this.situation());
-      const key = stepKey(step);
+      const key = this.keyOf(step);
       if (this.underway !== undefined) {
         if (step.kind !== 'wait' && key !== this.underway.key) this.underway.stop.abort();
         return;
@@ -199,21 +221,32 @@ export class Agent {
     }
   }
 
+  /** Computing under other limits is other work: it stops, and goes on under the present ones. */
+  private keyOf(step: Step): string {
+    const key = stepKey(step);
+    if (step.kind !== 'train' && step.kind !== 'score') return key;
+    const { campaignName } = step.kind === 'train' ? step.record.plan : step.plan;
+    return `${key} ${JSON.stringify(this.parts.policy.limitsFor(campaignName, this.parts.limits))}`;
+  }
+
   private situation(): Situation {
-    const { files, journal, link } = this.parts;
+    const { audit, files, journal, link, policy } = this.parts;
     const { assignment } = this;
     const score = assignment?.kind === 'score' ? assignment.plan : undefined;
     const assigned = assignment?.kind === 'train' ? journal.participation(assignment.participationId) : undefined;
+    const open = journal.openParticipation();
     return {
       connected: link.state.kind === 'connected',
       rests: this.hours.restsForMs() !== undefined,
       assignment,
-      open: journal.openParticipation(),
+      open,
       assignedIsClosed: assigned?.phase === 'closed',
       score: score === undefined ? undefined : journal.score(score.campaignId, score.version.digest),
       scoreGivenUp: score !== undefined && this.failures.hasGivenUp(score.version.digest),
       hasVersion: (digest) => files.hasVersion(digest),
-      countVolumes: this.options.countVolumes,
+      countVolumes: (campaignName) => this.options.countVolumes(policy.foldersFor(campaignName)),
+      judge: (plan) => policy.judge(plan).kind,
+      wasOffered: open?.update !== undefined && wasOffered(audit, open.plan, open.update),
     };
   }
 

@@ -46,6 +46,8 @@ const MAXIMUM_LOST_UPLOADS = 3;
 
 /** A pure table, so that every mixture of step and error has one known answer. */
 export function consequenceOf(step: Step['kind'], error: FederationError, counts: FailureCounts): Consequence {
+  // The policy was changed a moment ago: what follows from it, the next look tells.
+  if (error.code === 'POLICY_REFUSED') return 'try-again';
   switch (step) {
     case 'train':
       return ofTraining(error, counts);

@@ -9,20 +9,20 @@ export class HoursWatch {
   private cancel: Cancel = () => undefined;
 
   constructor(
-    private readonly hours: Hours | undefined,
+    /** As they are now; undefined where the site trains at any time. */
+    private readonly hours: () => Hours | undefined,
     private readonly clock: AlarmClock,
     private readonly changed: () => void,
   ) {}
 
   /** Time until the site trains again; undefined while it does. */
   restsForMs(): number | undefined {
-    const restsForMs = this.hours?.restsForMs(this.clock.nowMs()) ?? 0;
+    const restsForMs = this.hours()?.restsForMs(this.clock.nowMs()) ?? 0;
     return restsForMs > 0 ? restsForMs : undefined;
   }
 
   begin(): void {
-    if (this.hours === undefined) return;
-    const waitMs = Math.min(LONGEST_WAIT_MS, this.hours.changesInMs(this.clock.nowMs()));
+    const waitMs = Math.min(LONGEST_WAIT_MS, this.hours()?.changesInMs(this.clock.nowMs()) ?? LONGEST_WAIT_MS);
     const rested = this.restsForMs() !== undefined;
     this.cancel = this.clock.after(waitMs, () => {
       this.begin();

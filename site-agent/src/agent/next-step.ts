@@ -1,5 +1,6 @@
 import type { Digest } from '@consilium/shared/kernel';
 import type { Assignment, RoundPlan, ScorePlan, VersionDelta, VersionReference } from '@consilium/shared/wire';
+import type { Verdict } from '../policy/policy-desk.js';
 import type { ParticipationRecord, ReadyUpdate, ScoreRecord } from './agent-journal.js';
 
 /** Everything the decision rests on. */
@@ -18,8 +19,12 @@ export interface Situation {
   /** The assigned score failed here too often to be tried again. */
   readonly scoreGivenUp: boolean;
   readonly hasVersion: (digest: Digest) => boolean;
-  /** Usable volumes in the index. */
-  readonly countVolumes: () => number;
+  /** Usable volumes that the campaign may train on. */
+  readonly countVolumes: (campaignName: string) => number;
+  /** What the site's policy says now; everything is allowed when left out. */
+  readonly judge?: ((plan: RoundPlan | ScorePlan) => Verdict['kind']) | undefined;
+  /** True when the open update was offered before. */
+  readonly wasOffered?: boolean;
 }
 
 export type Step =
@@ -73,11 +78,13 @@ export function nextStep(situation: Situation): Step {
 }
 
 function workOn(record: ParticipationRecord, situation: Situation): Step {
-  const { participationId, phase, update, uploadId } = record;
+  const { participationId, phase, plan, update, uploadId } = record;
   const code = record.code ?? 'INVARIANT';
+  const refusal = byPolicy(record, situation);
+  if (refusal !== undefined) return refusal;
   switch (phase) {
     case 'invited':
-      if (situation.countVolumes() === 0)
+      if (situation.countVolumes(plan.campaignName) === 0)
         return online(situation, { kind: 'decline', participationId, code: 'COLLECTION_EMPTY' });
       return online(situation, { kind: 'accept', participationId });
     case 'accepted':
@@ -96,6 +103,21 @@ function workOn(record: ParticipationRecord, situation: Situation): Step {
     case 'closed':
       return IDLE;
   }
+}
+
+/**
+ * What the site's policy makes of a part in a round that it does not allow (any more); undefined where it allows it. While the policy
+ * cannot be read, what was begun rests; while the coordinator is away, it rests until that can be told.
+ */
+function byPolicy({ participationId, phase, plan }: ParticipationRecord, situation: Situation): Step | undefined {
+  if (phase === 'failing' || phase === 'declining' || phase === 'closed') return undefined;
+  // An update that was offered may count already: only the answer to the same offer tells.
+  if (phase === 'uploaded' && situation.wasOffered === true) return undefined;
+  const verdict = situation.judge?.(plan) ?? 'allowed';
+  if (verdict === 'allowed') return undefined;
+  const code = 'POLICY_REFUSED';
+  if (phase === 'invited') return online(situation, { kind: 'decline', participationId, code });
+  return verdict === 'refused' && situation.connected ? { kind: 'fail', participationId, code } : REST;
 }
 
 function trainStep(record: ParticipationRecord, situation: Situation): Step {
@@ -122,7 +144,8 @@ export function controlOf({ localRule, base }: RoundPlan): VersionReference | un
 
 function scoreStep(plan: ScorePlan, situation: Situation): Step {
   const { score } = situation;
-  if (score?.reported === true || situation.scoreGivenUp || situation.countVolumes() === 0) return IDLE;
+  if (score?.reported === true || situation.scoreGivenUp || situation.countVolumes(plan.campaignName) === 0) return IDLE;
+  if ((situation.judge?.(plan) ?? 'allowed') !== 'allowed') return IDLE;
   if (score?.score !== undefined) return online(situation, { kind: 'report-score', record: score });
   if (situation.hasVersion(plan.version.digest)) return inHours(situation, { kind: 'score', plan });
   const { campaignName, version, baseDelta } = plan;

@@ -1,21 +1,36 @@
-import { type AlarmClock, FederationError, formatBytes, formatDuration, invariant, shortDigest } from '@consilium/shared/kernel';
+import {
+  type AlarmClock,
+  type Digest,
+  digestOfJson,
+  FederationError,
+  formatBytes,
+  formatDuration,
+  invariant,
+  shortDigest,
+} from '@consilium/shared/kernel';
 import {
   describeMonitors,
   describeRound,
   describeSkill,
+  noteOfHead,
   partOfRound,
   type Progress,
+  type RoundPlan,
   roundPlaceView,
   stepsOfRound,
 } from '@consilium/shared/wire';
+import type { SiteAudit } from '../audit/site-audit.js';
+import { aboutRound } from '../egress/gate-rules.js';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import type { Log } from '@consilium/shared/terminal';
 import type { TrainerLimits, TrainerOrder, TrainerProgress, TrainerResult } from '../trainer/trainer-messages.js';
+import type { PolicyDesk } from '../policy/policy-desk.js';
 import type { Trainer } from '../trainer/trainer-process.js';
 import type { AgentJournal } from './agent-journal.js';
 import { AGENT_PHASES, type AgentPhase, type StatusBoard } from './agent-status.js';
 import { makeByDelta } from './make-by-delta.js';
 import { controlOf, type Step } from './next-step.js';
+import { linesOfRefusal } from './refusal-words.js';
 import { describeTrained } from './round-words.js';
 import type { SiteFiles } from './site-files.js';
 import { sweepFolders } from './sweep-folders.js';
@@ -28,6 +43,10 @@ export interface AgentParts {
   readonly trainer: Trainer;
   readonly clock: AlarmClock;
   readonly journal: AgentJournal;
+  /** The site's own log of what was asked of it and what has left. */
+  readonly audit: SiteAudit;
+  /** The site's own rules: they outrank every plan. */
+  readonly policy: PolicyDesk;
   readonly files: SiteFiles;
   readonly limits: TrainerLimits;
   readonly board: StatusBoard;
@@ -60,9 +79,11 @@ export class StepWork {
         await link.accept(step.participationId);
         return journal.change(step.participationId, { phase: 'accepted' });
       case 'decline':
+        this.sayRefusal(step);
         await link.decline(step.participationId, step.code);
         return this.end(step.participationId, step.code);
       case 'fail':
+        this.sayRefusal(step);
         await link.fail(step.participationId, step.code);
         return this.end(step.participationId, step.code);
       case 'download':
@@ -84,13 +105,30 @@ export class StepWork {
   async end(participationId: string, code?: string): Promise<void> {
     const { files, journal } = this.parts;
     const plan = journal.participation(participationId)?.plan;
+    if (plan !== undefined && code !== undefined) this.noteEnd(plan, code);
     // Files that only this round needed; a kill may have left the delta.
     for (const file of [plan && controlOf(plan), plan?.baseDelta]) if (file !== undefined) await files.dropVersion(file.digest);
     journal.closeParticipation(participationId, code);
     await files.dropRound(participationId);
   }
 
+  /** What the site itself told of the end is in its log already. */
+  private noteEnd(plan: RoundPlan, code: string): void {
+    const { audit } = this.parts;
+    const end = { ...aboutRound(plan), code };
+    if (!audit.isNoted('declined', end) && !audit.isNoted('failed', end)) audit.note('round-over', end);
+  }
+
+  /** The coordinator is told the code alone; the reason stays here. */
+  private sayRefusal({ participationId, code }: StepOf<'decline' | 'fail'>): void {
+    const { journal, log, policy } = this.parts;
+    const plan = journal.participation(participationId)?.plan;
+    if (code !== 'POLICY_REFUSED' || plan === undefined) return;
+    for (const line of linesOfRefusal(plan, policy.judge(plan))) log.warn(line);
+  }
+
   private noteInvitation({ assignment: { participationId, plan, planDigest, remainingMs } }: StepOf<'note-invitation'>): void {
+    this.parts.audit.note('invited', { ...aboutRound(plan), plan: digestOfContent(plan) });
     this.parts.journal.invite(participationId, plan, planDigest);
     this.parts.board.update({ recentLosses: [], loss: null, step: 0, steps: stepsOfRound(plan) });
     const left = formatDuration(remainingMs);
@@ -121,8 +159,9 @@ export class StepWork {
   }
 
   private async train({ record }: StepOf<'train'>, signal: AbortSignal): Promise<void> {
-    const { files, journal, log, limits } = this.parts;
+    const { files, journal, log, policy } = this.parts;
     const { participationId, plan } = record;
+    const limits = policy.limitsFor(plan.campaignName, this.parts.limits);
     const { minutes } = plan.training;
     const steps = stepsOfRound(plan);
     const isGradient = partOfRound(plan.objective, plan.roundNumber) === 'adversary';
@@ -162,10 +201,12 @@ export class StepWork {
   }
 
   private async offer({ record, update, uploadId }: StepOf<'offer'>): Promise<void> {
-    const { board, files, link, log } = this.parts;
+    const { audit, board, files, link, log } = this.parts;
     const { participationId, plan } = record;
     const { digest, report, bytes } = update;
-    const outcome = await link.offer({ participationId, uploadId, digest, baseDigest: plan.base.digest, report });
+    const { outcome, auditHead } = await link.offer({ participationId, uploadId, digest, baseDigest: plan.base.digest, report });
+    const theirs = auditHead === undefined ? {} : noteOfHead('coordinator', auditHead);
+    audit.note('update-delivered', { ...aboutRound(plan), update: digest, ...theirs });
     await files.keepCampaignState(participationId, plan.campaignId);
     await this.end(participationId);
     board.update({ deliveredUpdates: board.current.deliveredUpdates + 1 });
@@ -174,7 +215,8 @@ export class StepWork {
   }
 
   private async score({ plan }: StepOf<'score'>, signal: AbortSignal): Promise<void> {
-    const { files, journal, limits } = this.parts;
+    const { files, journal, policy } = this.parts;
+    const limits = policy.limitsFor(plan.campaignName, this.parts.limits);
     const versionPath = files.versionPath(plan.version.digest);
     const order = { kind: 'score', home: files.home, limits, plan, versionPath } as const;
     const result = await this.compute(order, signal, () => undefined);
@@ -252,4 +294,9 @@ export class StepWork {
 
 function phaseOf(trainerPhase: string): AgentPhase {
   return AGENT_PHASES.find((phase) => phase === trainerPhase) ?? 'preparing';
+}
+
+/** Names what is asked for, without the identifiers that the coordinator draws: the same request has the same name everywhere. */
+function digestOfContent(plan: RoundPlan): Digest {
+  return digestOfJson({ ...plan, campaignId: undefined, roundId: undefined });
 }

@@ -29,8 +29,8 @@ export interface WeightTransfer {
 
 export interface TransferLimits {
   readonly backoff?: BackoffPlan | undefined;
-  /** The most that uploads may take of the site's link; as much as there is when left out. */
-  readonly uploadBytesPerSecond?: number | undefined;
+  /** The most that uploads may take of the site's link, asked before each piece where it may change; as much as there is when left out. */
+  readonly uploadBytesPerSecond?: number | (() => number | undefined) | undefined;
 }
 
 /** The data plane over HTTP. */

@@ -75,13 +75,13 @@ export class CollectionIndex {
     }
   }
 
-  /** Volumes that training uses, each set of voxels once, by digest. */
-  usable(): IndexedVolume[] {
-    return this.volumes.list();
+  /** Volumes that training uses, each set of voxels once, by digest; only those with all files in the folders when some are named. */
+  usable(folders?: readonly string[]): IndexedVolume[] {
+    return this.volumes.list(folders);
   }
 
-  countUsable(): number {
-    return this.volumes.count();
+  countUsable(folders?: readonly string[]): number {
+    return this.volumes.count(folders);
   }
 
   counts(): CollectionCounts {

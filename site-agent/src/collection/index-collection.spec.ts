@@ -15,6 +15,7 @@ import {
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { makeDicomSlice } from '../../../test/fixtures/make-dicom.js';
 import { makeNifti, makePhantom, writeNifti } from '../../../test/fixtures/make-volume.js';
 import { siteFolder, type SiteFolder } from '../config/site-folder.js';
 import { CollectionIndex } from './collection-index.js';
@@ -120,6 +121,35 @@ describe('indexCollection', () => {
     rmSync(first);
     await index();
     expect(byName()['b.nii']?.unusedBecause).toBeUndefined();
+  });
+
+  it('finds only what lies in the named folders with all its files, and there also a copy of what lies elsewhere', async () => {
+    for (const folder of ['open', 'closed', 'open-not']) mkdirSync(join(scans, folder));
+    writeNifti(join(scans, 'closed', 'a.nii.gz'), makePhantom('a', 'CT'));
+    copyFileSync(join(scans, 'closed', 'a.nii.gz'), join(scans, 'open', 'copy.nii.gz'));
+    writeNifti(join(scans, 'open', 'b.nii'), makePhantom('b', 'MR'));
+    writeNifti(join(scans, 'open-not', 'c.nii'), makePhantom('c', 'MR'));
+    // One series in two folders: a part of it in a closed one keeps all of it out.
+    for (let slice = 0; slice < 12; slice++) {
+      const folder = join(scans, slice < 6 ? 'open' : 'closed');
+      const pixels = Int16Array.from({ length: 144 }, (_, i) => ((i * 37 + slice * 101) % 1500) - 500);
+      const made = { columns: 12, rows: 12, pixels, series: '1.2.3', instance: slice + 1, position: [0, 0, 3 * slice] as const };
+      writeFileSync(join(folder, `${slice}.dcm`), makeDicomSlice(made));
+    }
+    await index();
+    const inside = (...folders: string[]): string[] =>
+      withIndex((opened) => {
+        const paths = folders.map((folder) => join(scans, folder));
+        const found = opened.usable(paths);
+        expect(opened.countUsable(paths)).toBe(found.length);
+        return found.map(({ files }) => basename(files[0]?.path ?? '')).sort();
+      });
+    expect(inside('open')).toEqual(['b.nii', 'copy.nii.gz']);
+    expect(inside('open/b.nii')).toEqual(['b.nii']);
+    expect(inside('closed')).toEqual(['a.nii.gz']);
+    expect(inside('open', 'closed')).toEqual(['10.dcm', 'a.nii.gz', 'b.nii']);
+    expect(inside()).toEqual([]);
+    expect(withIndex((opened) => opened.countUsable())).toBe(4);
   });
 
   it('takes modality, body part and patients from notes beside the scans, before the hint', async () => {

@@ -1,7 +1,8 @@
+import { resolve } from 'node:path';
 import type { Modality } from '../volumes/volume.js';
 import type { VolumeSource } from '../volumes/volume-source.js';
 import type { PreparedStatements } from './prepared-statements.js';
-import type { FileTable } from './file-table.js';
+import { type FileTable, rangeBelow } from './file-table.js';
 import type { FileStamp, IndexedVolume } from '../volumes/indexed-volume.js';
 import { entryOf, type ScanRow, type VolumeRow, volumeOf } from './scan-rows.js';
 
@@ -15,6 +16,20 @@ const USABLE = `
 /** Of volumes with equal bytes one is used: the first by path. */
 const FIRST_OF_EQUALS = 's.path, s.part, s.stack, s.id, v.frame';
 
+interface Place {
+  readonly clause: string;
+  readonly values: readonly string[];
+}
+
+/** Holds for scans of which every file is, or lies in, one of the folders; for all where none are named. */
+function inFolders(folders: readonly string[] | undefined): Place {
+  if (folders === undefined) return { clause: '', values: [] };
+  const ranges = folders.map((folder) => resolve(folder)).map((folder) => [folder, ...rangeBelow(folder)]);
+  const isInside = ranges.map(() => 'f.path = ? OR (f.path >= ? AND f.path < ?)').join(' OR ') || 'FALSE';
+  const outside = `SELECT 1 FROM collection_file f WHERE f.owner = s.owner AND f.part = s.part AND NOT (${isInside})`;
+  return { clause: `AND NOT EXISTS (${outside})`, values: ranges.flat() };
+}
+
 /** Volumes that training uses, each set of voxels once. */
 export class UsableVolumes {
   constructor(
@@ -22,8 +37,10 @@ export class UsableVolumes {
     private readonly files: FileTable,
   ) {}
 
-  count(): number {
-    return (this.database.prepare(`SELECT COUNT(DISTINCT v.digest) AS count ${USABLE}`).get() as { count: number }).count;
+  count(folders?: readonly string[]): number {
+    const { clause, values } = inFolders(folders);
+    const counted = this.database.prepare(`SELECT COUNT(DISTINCT v.digest) AS count ${USABLE} ${clause}`).get(...values);
+    return (counted as { count: number }).count;
   }
 
   countByModality(): Record<Modality, number> {
@@ -35,11 +52,11 @@ export class UsableVolumes {
   }
 
   /** By digest, so that the order does not depend on where they lie. */
-  list(): IndexedVolume[] {
-    const rows = this.database.prepare(`SELECT s.id, v.frame ${USABLE} ORDER BY v.digest, ${FIRST_OF_EQUALS}`).all() as {
-      id: number;
-      frame: number;
-    }[];
+  list(folders?: readonly string[]): IndexedVolume[] {
+    const { clause, values } = inFolders(folders);
+    const rows = this.database
+      .prepare(`SELECT s.id, v.frame ${USABLE} ${clause} ORDER BY v.digest, ${FIRST_OF_EQUALS}`)
+      .all(...values) as { id: number; frame: number }[];
     const volumes: IndexedVolume[] = [];
     for (const { id, frame } of rows) {
       const volume = this.read(id, frame);

@@ -4,6 +4,9 @@ import { FederationError, formatBytes } from '@consilium/shared/kernel';
 import { type Bfloat16Support, bfloat16Support } from '../engine/devices/bfloat16-support.js';
 import type { RuntimeSearch } from '../engine/runtime/locate-runtime.js';
 import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
+import type { AgentConfig } from '../config/agent-config.js';
+import { PolicyFile } from '../policy/policy-file.js';
+import { describePolicy, policyView } from '../policy/policy-view.js';
 import { coordinatorAddress, reasonOf } from '../link/coordinator-address.js';
 import type { DoctorCheck } from './doctor-check.js';
 import { checkGpu } from './doctor-gpu.js';
@@ -88,6 +91,14 @@ export function checkFreeDisk(home: string, freeBytes = freeBytesOf(nearestExist
     'Prepared volumes take about the size of the scans: free some space or name a folder on another disk with --home.';
   if (freeBytes >= TOO_LITTLE_DISK_BYTES) return { name: 'disk', status: 'warning', finding, remedy };
   return { name: 'disk', status: 'failed', finding, remedy, code: 'DISK_FULL' };
+}
+
+/** Which rules of the site's own hold; a file that does not read allows nothing. */
+export function checkPolicy({ policyFile, policyIsNamed }: Pick<AgentConfig, 'policyFile' | 'policyIsNamed'>): DoctorCheck {
+  const state = new PolicyFile(policyFile, policyIsNamed).read();
+  const line = { name: 'policy', finding: describePolicy(policyView(state)) };
+  if (state.kind !== 'broken') return { ...line, status: 'ok' };
+  return { ...line, status: 'failed', remedy: state.error.remedy, code: 'CONFIG_INVALID' };
 }
 
 /** Whether anything answers at the coordinator's address; waits at most five seconds. Undefined: not joined yet. */

@@ -7,7 +7,14 @@ import { readIdentity } from '../config/site-identity.js';
 import { formatTable } from '@consilium/shared/terminal';
 import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import type { DoctorCheck } from './doctor-check.js';
-import { checkCoordinator, checkFreeDisk, checkNodejsVersion, checkRuntime, checkSiteFolder } from './doctor-checks.js';
+import {
+  checkCoordinator,
+  checkFreeDisk,
+  checkNodejsVersion,
+  checkPolicy,
+  checkRuntime,
+  checkSiteFolder,
+} from './doctor-checks.js';
 import { checkDevice } from './doctor-gpu.js';
 import { probeRuntime } from './runtime-probe.js';
 
@@ -43,6 +50,7 @@ export async function diagnose(home: string, probe = probeRuntime): Promise<Diag
     ...device,
     checkSiteFolder(home),
     checkFreeDisk(home),
+    checkPolicy(config),
     await checkCoordinator(config.coordinatorUrl ?? readIdentity(config.folder)?.coordinatorUrl),
   ];
   return { healthy: checks.every(({ status }) => status !== 'failed'), checks, runtime: runtime.facts };

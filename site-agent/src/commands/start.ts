@@ -8,11 +8,16 @@ import { initialStatus, StatusBoard } from '../agent/agent-status.js';
 import { openStatusPage } from '../agent/status-page.js';
 import { filesOf } from '../agent/site-files.js';
 import { sweepFolders } from '../agent/sweep-folders.js';
-import { httpWeightTransfer } from '../agent/weight-transfer.js';
+import { openAudit } from '../audit/audit-file.js';
+import { noteIdentity } from '../audit/note-identity.js';
+import type { SiteAudit } from '../audit/site-audit.js';
 import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
 import { AGENT_VERSION } from '../config/agent-version.js';
 import { requireIdentity, type SiteIdentity } from '../config/site-identity.js';
-import { SocketLink } from '../link/socket-link.js';
+import { openGate } from '../egress/open-gate.js';
+import { PolicyDesk } from '../policy/policy-desk.js';
+import { PolicyFile, type PolicyState } from '../policy/policy-file.js';
+import { describePolicy, notePolicy, policyView } from '../policy/policy-view.js';
 import { createLog, type Log } from '@consilium/shared/terminal';
 import { requireDevices } from '../trainer/plan-devices.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
@@ -75,6 +80,7 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
   const { folder } = config;
   const index = CollectionIndex.open(folder.databaseFile);
   const journal = AgentJournal.open(folder.databaseFile);
+  const { audit, repairedBytes, close } = openAudit(folder, systemClock);
   try {
     const volumes = requireVolumes(index, config);
     await sweepFolders(filesOf(folder), journal);
@@ -82,6 +88,8 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
     const log = createLog({ level: config.logLevel });
     const versions = { agent: AGENT_VERSION, protocol: PROTOCOL_VERSION, node: process.versions.node };
     const { siteName } = identity;
+    if (repairedBytes > 0) log.warn(`the last line of the audit log was torn (${repairedBytes} bytes) and was cut off`);
+    noteIdentity(audit, identity);
     const board = new StatusBoard(
       initialStatus({ siteName, coordinatorUrl, startedAtMs: systemClock.nowMs(), volumes, versions }),
     );
@@ -89,60 +97,92 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
     try {
       log.info(`site ${siteName}: ${volumes} volume${volumes === 1 ? '' : 's'}, coordinator ${coordinatorUrl}`);
       watchTraining(board, log, config.logLevel);
-      await createAgent({ config, identity, coordinatorUrl, journal, board, log, index }).run(stopSignal(log));
+      await createAgent({ config, identity, coordinatorUrl, journal, audit, board, log, index }).run(stopSignal(log));
       log.info('stopped; the same command goes on from here');
     } finally {
       await page.close();
     }
   } finally {
+    close();
     journal.close();
     index.close();
   }
 }
 
-function createAgent(made: {
+interface Made {
   config: AgentConfig;
   identity: SiteIdentity;
   coordinatorUrl: string;
   journal: AgentJournal;
+  audit: SiteAudit;
   board: StatusBoard;
   log: Log;
   index: CollectionIndex;
-}): Agent {
-  const { config, coordinatorUrl, journal, board, log, index } = made;
-  const { credential } = made.identity;
-  return new Agent(
-    {
-      link: new SocketLink({
-        coordinatorUrl,
-        credential,
-        agentVersion: AGENT_VERSION,
-        onProtocol: (protocol) => {
-          board.update({ versions: { ...board.current.versions, protocol } });
-          if (protocol < PROTOCOL_VERSION)
-            log.info(`the coordinator is older and speaks protocol ${protocol}: so does this agent`);
-        },
-      }),
-      transfer: httpWeightTransfer(coordinatorUrl, credential, config),
-      trainer: new TrainerProcess({
-        onAnnouncement: onceEach((text) => log.info(text)),
-        onWarning: (text) => log.warn(text),
-        stopGraceMs: TRAINER_GRACE_MS,
-      }),
-      clock: systemClock,
-      files: filesOf(config.folder),
-      limits: trainerLimits(config),
-      journal,
-      board,
-      log,
+}
+
+function createAgent(made: Made): Agent {
+  const { config, coordinatorUrl, journal, audit, board, log, index } = made;
+  const { folder } = config;
+  const policy = openPolicy(made);
+  const gate = openGate({
+    ...{ journal, audit, policy, log, egressFolder: folder.egressFolder },
+    link: {
+      coordinatorUrl,
+      credential: made.identity.credential,
+      agentVersion: AGENT_VERSION,
+      onProtocol: (protocol) => {
+        board.update({ versions: { ...board.current.versions, protocol } });
+        if (protocol < PROTOCOL_VERSION) log.info(`the coordinator is older and speaks protocol ${protocol}: so does this agent`);
+      },
     },
+    transfer: { uploadBytesPerSecond: () => policy.uploadBytesPerSecond(config.uploadBytesPerSecond) },
+  });
+  const trainer = new TrainerProcess({
+    onAnnouncement: onceEach((text) => log.info(text)),
+    onWarning: (text) => log.warn(text),
+    stopGraceMs: TRAINER_GRACE_MS,
+  });
+  const site = { clock: systemClock, files: filesOf(folder), limits: trainerLimits(config), journal, audit, policy };
+  return new Agent(
+    { ...gate, trainer, ...site, board, log },
     {
       syncEveryMs: config.syncEveryMs,
       trainerRestarts: config.trainerRestarts,
       hours: config.hours,
-      countVolumes: () => index.countUsable(),
+      countVolumes: (folders) => index.countUsable(folders),
     },
   );
+}
+
+/** The site's policy, which is told in the log, on the status page and in the audit log whenever it changes. */
+function openPolicy({
+  config,
+  audit,
+  board,
+  log,
+  index,
+}: Pick<Made, 'config' | 'audit' | 'board' | 'log' | 'index'>): PolicyDesk {
+  const tell = (state: PolicyState): void => {
+    const view = policyView(state);
+    notePolicy(audit, view);
+    board.update({ policy: view });
+    const line = `policy ${describePolicy(view)}`;
+    if (state.kind === 'broken') log.error(`${line}. ${state.error.remedy ?? ''}`);
+    else log.info(line);
+    if (!desk.everTrains(config.hours, systemClock.nowMs()))
+      log.warn('the hours of the policy and those of site.yaml never meet: this site never trains');
+  };
+  const desk = new PolicyDesk({
+    source: new PolicyFile(config.policyFile, config.policyIsNamed),
+    facts: () => ({
+      device: config.device,
+      protocol: board.current.versions.protocol,
+      volumesIn: (folders) => index.countUsable(folders),
+    }),
+    onChange: tell,
+  });
+  desk.state();
+  return desk;
 }
 
 function requireVolumes(index: CollectionIndex, { folder }: AgentConfig): number {

@@ -3,10 +3,12 @@ import { formatDuration, formatShare, systemClock } from '@consilium/shared/kern
 import { AgentJournal } from '../agent/agent-journal.js';
 import type { AgentStatus } from '../agent/agent-status.js';
 import { fetchStatus } from '../agent/status-page.js';
-import { loadAgentConfig } from '../config/agent-config.js';
-import { requireHome, type SiteFolder } from '../config/site-folder.js';
+import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
+import { requireHome } from '../config/site-folder.js';
 import { readIdentity } from '../config/site-identity.js';
 import { pause } from '../link/backoff.js';
+import { PolicyFile } from '../policy/policy-file.js';
+import { describePolicy, type PolicyView, policyView } from '../policy/policy-view.js';
 import { createLiveBlock, formatBar } from '@consilium/shared/terminal';
 import { type CollectionCounts, CollectionIndex } from '../collection/collection-index.js';
 
@@ -23,6 +25,8 @@ interface SiteOverview {
   readonly coordinator: string | null;
   readonly collection: CollectionCounts;
   readonly openRound: { readonly campaign: string; readonly round: number; readonly phase: string } | null;
+  /** As its file is now; a running agent goes by the same. */
+  readonly policy: PolicyView;
   /** Null when no agent runs. */
   readonly agent: AgentStatus | null;
 }
@@ -39,10 +43,11 @@ export function statusCommand(): Command {
 }
 
 async function showStatus({ home, json, watch }: StatusOptions): Promise<void> {
-  const { folder } = loadAgentConfig({ home });
+  const config = loadAgentConfig({ home });
+  const { folder } = config;
   requireHome(folder);
   if (watch !== true) {
-    const overview = await look(folder);
+    const overview = await look(config);
     console.log(json === true ? JSON.stringify(overview, null, 2) : describe(overview).join('\n'));
     return;
   }
@@ -50,7 +55,7 @@ async function showStatus({ home, json, watch }: StatusOptions): Promise<void> {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   while (!stop.signal.aborted) {
-    const overview = await look(folder);
+    const overview = await look(config);
     if (json === true) console.log(JSON.stringify(overview));
     else if (process.stdout.isTTY) block.render(describe(overview));
     else console.log(`${describe(overview).join('\n')}\n`);
@@ -59,7 +64,7 @@ async function showStatus({ home, json, watch }: StatusOptions): Promise<void> {
   block.finish();
 }
 
-async function look(folder: SiteFolder): Promise<SiteOverview> {
+async function look({ folder, policyFile, policyIsNamed }: AgentConfig): Promise<SiteOverview> {
   const identity = readIdentity(folder);
   const index = CollectionIndex.open(folder.databaseFile);
   const journal = AgentJournal.open(folder.databaseFile);
@@ -72,6 +77,7 @@ async function look(folder: SiteFolder): Promise<SiteOverview> {
       collection: index.counts(),
       openRound:
         open === undefined ? null : { campaign: open.plan.campaignName, round: open.plan.roundNumber, phase: open.phase },
+      policy: policyView(new PolicyFile(policyFile, policyIsNamed).read()),
       agent: (await fetchStatus(folder)) ?? null,
     };
   } finally {
@@ -80,7 +86,7 @@ async function look(folder: SiteFolder): Promise<SiteOverview> {
   }
 }
 
-function describe({ home, site, coordinator, collection, openRound, agent }: SiteOverview): string[] {
+function describe({ home, site, coordinator, collection, openRound, policy, agent }: SiteOverview): string[] {
   const { usable, byModality, scans, refused, unchecked } = collection;
   const open = unchecked === 0 ? '' : `, ${unchecked} not read yet`;
   const lines = [
@@ -88,6 +94,7 @@ function describe({ home, site, coordinator, collection, openRound, agent }: Sit
     `folder       ${home}`,
     `coordinator  ${coordinator ?? '–'}${agent === null ? '' : `  (${describeConnection(agent)})`}`,
     `collection   ${usable} volumes (CT ${byModality.CT}, MR ${byModality.MR}) of ${scans} scans, ${refused} refused${open}`,
+    `policy       ${describePolicy(policy)}`,
   ];
   if (openRound !== null) lines.push(`round        ${openRound.round} of ${openRound.campaign}, ${openRound.phase}`);
   return [...lines, ...describeAgent(agent)];

@@ -10,6 +10,22 @@ import { type Hours, parseSiteHours } from './site-hours.js';
 
 const LEAST_UPLOAD_LIMIT = 64_000;
 
+/** The most that uploads may take of the link in a second. */
+export const uploadLimitField = sizeField.refine(
+  (size) => !sizeField.safeParse(size).success || parseSizeBytes(size) >= LEAST_UPLOAD_LIMIT,
+  'use 64kB or more: a slower upload counts as broken',
+);
+
+/** See {@link parseSiteHours}. */
+export const hoursField = z.string().superRefine((text, context) => {
+  try {
+    parseSiteHours(text);
+  } catch (error) {
+    const { message, remedy } = FederationError.from(error);
+    context.addIssue({ code: 'custom', message: `${message}. ${remedy ?? ''}` });
+  }
+});
+
 /** What a site may set, in site.yaml, in the environment or as a flag. */
 export const agentSettingsSchema = z.strictObject({
   coordinator: z
@@ -35,31 +51,23 @@ export const agentSettingsSchema = z.strictObject({
   cacheLimit: sizeField
     .optional()
     .describe('space on disk that prepared volumes may take, such as 200GiB; no limit when left out'),
-  uploadLimit: sizeField
-    .refine(
-      (size) => !sizeField.safeParse(size).success || parseSizeBytes(size) >= LEAST_UPLOAD_LIMIT,
-      'use 64kB or more: a slower upload counts as broken',
-    )
+  uploadLimit: uploadLimitField
     .optional()
     .describe('the most that uploads may take of the link in a second, such as 5MB; no limit when left out'),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much the agent prints'),
   syncEvery: durationField.default('20s').describe('how often the agent asks for work when nobody nudges it'),
   statusPort: z.int().min(0).max(65535).default(0).describe('loopback port of the status page; 0 picks a free one'),
-  hours: z
-    .string()
-    .superRefine((text, context) => {
-      try {
-        parseSiteHours(text);
-      } catch (error) {
-        const { message, remedy } = FederationError.from(error);
-        context.addIssue({ code: 'custom', message: `${message}. ${remedy ?? ''}` });
-      }
-    })
+  hours: hoursField
     .optional()
     .describe(
       'when this site trains, by its own clock, such as "Mon-Fri 20:00-06:00, Sat-Sun 00:00-24:00"; always when left out',
     ),
   trainerRestarts: z.int().min(0).max(100).default(3).describe('how often a dead trainer is started again in one round'),
+  policy: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('file with the rules that outrank every plan; policy.yaml in the site’s folder when left out'),
 });
 export type AgentSettings = z.infer<typeof agentSettingsSchema>;
 type SettingName = keyof AgentSettings;
@@ -77,6 +85,7 @@ export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   statusPort: 'CONSILIUM_SITE_STATUS_PORT',
   hours: 'CONSILIUM_SITE_HOURS',
   trainerRestarts: 'CONSILIUM_SITE_TRAINER_RESTARTS',
+  policy: 'CONSILIUM_SITE_POLICY',
 };
 const SETTING_NAMES = Object.keys(ENVIRONMENT_NAMES) as SettingName[];
 
@@ -97,6 +106,10 @@ export interface AgentConfig {
   /** Undefined when the site trains at any time. */
   readonly hours: Hours | undefined;
   readonly trainerRestarts: number;
+  /** The site's policy. */
+  readonly policyFile: string;
+  /** True when a setting names it: then it must be there. */
+  readonly policyIsNamed: boolean;
 }
 
 export interface ExplainedSetting {
@@ -118,8 +131,9 @@ export interface ConfigSources {
 /** Defaults < site.yaml < environment < flags, parsed once and frozen; throws CONFIG_INVALID naming the field and its origin. */
 export function loadAgentConfig(sources: ConfigSources): AgentConfig {
   const { settings } = gatherSettings(sources);
+  const folder = siteFolder(resolve(sources.home));
   return Object.freeze({
-    folder: siteFolder(resolve(sources.home)),
+    folder,
     coordinatorUrl: settings.coordinator,
     threads: settings.threads,
     device: settings.device,
@@ -132,6 +146,8 @@ export function loadAgentConfig(sources: ConfigSources): AgentConfig {
     statusPort: settings.statusPort,
     hours: settings.hours === undefined ? undefined : parseSiteHours(settings.hours),
     trainerRestarts: settings.trainerRestarts,
+    policyFile: settings.policy === undefined ? folder.policyFile : resolve(folder.home, settings.policy),
+    policyIsNamed: settings.policy !== undefined,
   });
 }
 

@@ -25,6 +25,12 @@ export interface SiteFolder {
   readonly modelsFolder: string;
   /** One folder per participation: checkpoint and update. */
   readonly roundsFolder: string;
+  /** The site's own rules, written by a human; all is allowed without. The setting `policy` may name another file. */
+  readonly policyFile: string;
+  /** Who did what here (JSON lines); readable by the owner only. */
+  readonly auditFile: string;
+  /** One file per participation: what an update held that left, or was to leave. */
+  readonly egressFolder: string;
   /** One folder per campaign: what the site keeps for itself from round to round. */
   readonly campaignsFolder: string;
 }
@@ -42,6 +48,9 @@ export function siteFolder(home: string): SiteFolder {
     pulledFolder: join(home, 'pulled'),
     modelsFolder: join(home, 'models'),
     roundsFolder: join(home, 'rounds'),
+    policyFile: join(home, 'policy.yaml'),
+    auditFile: join(home, 'audit.jsonl'),
+    egressFolder: join(home, 'egress'),
     campaignsFolder: join(home, 'campaigns'),
   };
 }

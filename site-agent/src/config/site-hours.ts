@@ -41,6 +41,34 @@ export function parseSiteHours(text: string): Hours {
   };
 }
 
+/** A week has every hour that there is; where the clocks are set, the search takes an hour more. */
+const LONGEST_SEARCH_MS = (WEEK_MINUTES + 60) * MINUTE_MS;
+
+/**
+ * The hours that lie in both; one of them where the other is undefined. Hours that never meet are over for ever: `restsForMs` then
+ * is a little more than a week.
+ */
+export function hoursInBoth(first: Hours | undefined, second: Hours | undefined): Hours | undefined {
+  if (first === undefined || second === undefined) return first ?? second;
+  const restsForMs = (nowMs: number): number => {
+    let waitMs = 0;
+    while (waitMs < LONGEST_SEARCH_MS) {
+      const restMs = Math.max(first.restsForMs(nowMs + waitMs), second.restsForMs(nowMs + waitMs));
+      if (restMs === 0) return waitMs;
+      waitMs += restMs;
+    }
+    return LONGEST_SEARCH_MS;
+  };
+  const changesInMs = (nowMs: number): number =>
+    restsForMs(nowMs) || Math.min(first.changesInMs(nowMs), second.changesInMs(nowMs));
+  return { restsForMs, changesInMs };
+}
+
+/** False for hours that never come. */
+export function hoursEverCome(hours: Hours, nowMs: number): boolean {
+  return hours.restsForMs(nowMs) < LONGEST_SEARCH_MS;
+}
+
 function parseRange(text: string): Range[] {
   const [, firstDay, lastDay, ...times] = RANGE.exec(text) ?? [];
   const days = daysOf(firstDay, lastDay);

@@ -1,5 +1,5 @@
 import type { FederationError } from '@consilium/shared/kernel';
-import type { Assignment, Progress, ScoreReport, UpdateOffer } from '@consilium/shared/wire';
+import type { Assignment, OfferAnswer, Progress, ScoreReport, UpdateOffer } from '@consilium/shared/wire';
 
 export type LinkState =
   | { readonly kind: 'connecting' }
@@ -27,6 +27,6 @@ export interface CoordinatorLink {
   decline(participationId: string, code: string): Promise<void>;
   fail(participationId: string, code: string): Promise<void>;
   progress(progress: Progress): Promise<void>;
-  offer(offer: UpdateOffer): Promise<'accepted' | 'already-accepted'>;
+  offer(offer: UpdateOffer): Promise<OfferAnswer>;
   reportScore(report: ScoreReport): Promise<void>;
 }

@@ -6,6 +6,8 @@ import {
   assignmentSchema,
   type CoordinatorToSiteEvents,
   nameField,
+  type OfferAnswer,
+  offerAnswerSchema,
   offerInProtocol1,
   scoreReportInProtocol1,
   OUR_PROTOCOLS,
@@ -64,7 +66,6 @@ const acknowledgementSchema = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(false), error: refusalSchema }),
 ]);
 const syncAnswerSchema = z.object({ assignment: assignmentSchema.nullable() });
-const offerAnswerSchema = z.object({ outcome: z.enum(['accepted', 'already-accepted']) });
 
 /**
  * The control plane over socket.io. Network trouble never ends it: it dials again with jittered, growing pauses. Each dial uses a
@@ -138,9 +139,9 @@ export class SocketLink implements CoordinatorLink {
     await this.request('participation:progress', progress);
   }
 
-  async offer(offer: UpdateOffer): Promise<'accepted' | 'already-accepted'> {
+  async offer(offer: UpdateOffer): Promise<OfferAnswer> {
     const answer = await this.request('update:offer', this.spoken >= 2 ? offer : offerInProtocol1(offer));
-    return parseWith(offerAnswerSchema, answer, 'MESSAGE_REFUSED', 'the answer to the offer').outcome;
+    return parseWith(offerAnswerSchema, answer, 'MESSAGE_REFUSED', 'the answer to the offer');
   }
 
   async reportScore(report: ScoreReport): Promise<void> {

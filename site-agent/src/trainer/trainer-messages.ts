@@ -32,6 +32,8 @@ export interface TrainerLimits {
   readonly memoryBytes?: number | undefined;
   /** Space on disk that prepared volumes may take; no limit when left out. */
   readonly cacheBytes?: number | undefined;
+  /** Volumes that do not lie in these folders with all their files are not seen; all are when left out. */
+  readonly folders?: readonly string[] | undefined;
 }
 
 /** Local training of one round: base weights in, update file out. Repeating the order resumes from its checkpoint. */

@@ -58,8 +58,8 @@ export async function executeAdversaryRound(order: PretrainOrder, context: Order
   const { state: kept, digest: keptDigest } = await readKeptState(path, keptParts(plan), (text) => context.warn(text));
   const weights = withSiteLocal(version, kept.siteLocal);
   const modalities = modalitiesOf(plan.objective);
-  const { cacheBytes } = order.limits;
-  const collection = await loadCollection({ site, patch: plan.patch, modalities, cacheBytes }, context);
+  const { cacheBytes, folders } = order.limits;
+  const collection = await loadCollection({ site, patch: plan.patch, modalities, cacheBytes, folders }, context);
   const work = digestOfJson({ planDigest, collection: collection.digest, kept: keptDigest });
   const checkpoints = new CheckpointStore(folder.path, work, (text) => context.warn(text));
   const gathered = await gather({ plan, spec, weights, collection, checkpoints, order, context });

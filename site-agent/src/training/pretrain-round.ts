@@ -65,8 +65,8 @@ export async function executePretrain(order: PretrainOrder, context: OrderContex
 
   const start = await readStart(order, context);
   const { patch, objective } = order.plan;
-  const { cacheBytes } = order.limits;
-  const collection = await loadCollection({ site, patch, modalities: modalitiesOf(objective), cacheBytes }, context);
+  const { cacheBytes, folders } = order.limits;
+  const collection = await loadCollection({ site, patch, modalities: modalitiesOf(objective), cacheBytes, folders }, context);
   const work = digestOfJson({ planDigest, collection: collection.digest, kept: start.keptDigest });
   const checkpoints = new CheckpointStore(folder.path, work, (text) => context.warn(text));
   const { learner, threads, team } = await openRoundLearner(order, context, collection, folder.memoryFile);

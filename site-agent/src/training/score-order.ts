@@ -15,9 +15,9 @@ export async function executeScore(order: ScoreOrder, context: OrderContext): Pr
   const site = siteFolder(order.home);
   const version = await readVersion(order.versionPath, plan.version.digest, plan.model);
   const kept = await readKeptState(campaignStateFile(site, plan.campaignId), keptParts(plan), (text) => context.warn(text));
-  const { cacheBytes } = order.limits;
+  const { cacheBytes, folders } = order.limits;
   const modalities = modalitiesOf(plan.objective);
-  const collection = await loadCollection({ site, patch: plan.patch, modalities, cacheBytes }, context);
+  const collection = await loadCollection({ site, patch: plan.patch, modalities, cacheBytes, folders }, context);
   const probe = await openCampaignProbe(plan, collection);
   const learner = Learner.create({ runtime: openTrainerRuntime(order.limits, context), spec: plan.model });
   try {

@@ -26,17 +26,19 @@ export interface CollectionOptions {
   readonly modalities?: readonly string[] | undefined;
   /** Space that prepared volumes may take; no limit when left out. */
   readonly cacheBytes?: number | undefined;
+  /** Volumes elsewhere are left out; all are taken when it is. */
+  readonly folders?: readonly string[] | undefined;
 }
 
 /** Prepares every usable volume; one that no longer reads is warned about and left out. COLLECTION_EMPTY when none is left. */
 export async function loadCollection(
-  { site, patch, modalities, cacheBytes }: CollectionOptions,
+  { site, patch, modalities, cacheBytes, folders }: CollectionOptions,
   context: OrderContext,
 ): Promise<SiteCollection> {
   const cache = await PatchCache.open(site.preparedFolder, cacheBytes);
   const plan = completePlan(patch.preparation);
   const leftOut: VolumeToPrepare[] = [];
-  const usable = listUsable(site.databaseFile).filter(({ modality }) => modalities?.includes(modality) ?? true);
+  const usable = listUsable(site.databaseFile, folders).filter(({ modality }) => modalities?.includes(modality) ?? true);
   const { volumes } = await prepareCollection(usable, cache, plan, {
     onProgress: async (done, total) => {
       obeyStop(context.stop);
@@ -53,11 +55,11 @@ export async function loadCollection(
   return { volumes, digest: digestOfJson(volumes.map((volume) => volume.digest).sort()) };
 }
 
-/** The volumes that training uses, as the index has them. */
-export function listUsable(databaseFile: string): IndexedVolume[] {
+/** The volumes that training uses, as the index has them; only those in the folders when some are named. */
+export function listUsable(databaseFile: string, folders?: readonly string[]): IndexedVolume[] {
   const index = CollectionIndex.open(databaseFile);
   try {
-    return index.usable();
+    return index.usable(folders);
   } finally {
     index.close();
   }

@@ -6,6 +6,7 @@ import type { Checker } from './checker.js';
 import { countedOnce } from './counted-once.js';
 import { exactSums } from './exact-sums.js';
 import { freshBase } from './fresh-base.js';
+import { headsAgree } from './heads-agree.js';
 import { historyStands } from './history-stands.js';
 import { keptState } from './kept-state.js';
 import { noBugShown } from './no-bug-shown.js';
@@ -25,6 +26,7 @@ export const CHECKERS: readonly Checker[] = [
   exactSums,
   unbrokenLineage,
   unbrokenAudit,
+  headsAgree,
   partsInTurn,
   blobsExist,
   historyStands,

@@ -1,5 +1,5 @@
 import type { TensorEntry } from '@consilium/shared/weights';
-import type { Assignment } from '@consilium/shared/wire';
+import type { Assignment, OfferAnswer } from '@consilium/shared/wire';
 import type { EntityManager } from 'typeorm';
 import type { Campaign } from '../../../coordinator/src/campaigns/campaign.entity.js';
 import { CampaignRegister } from '../../../coordinator/src/campaigns/campaign-register.js';
@@ -64,9 +64,9 @@ class HandsOutAStaleBase extends Assignments {
 }
 
 class AcknowledgesTooSoon extends UpdateIntake {
-  override async offer(...call: Parameters<UpdateIntake['offer']>): Promise<'accepted'> {
+  override async offer(...call: Parameters<UpdateIntake['offer']>): Promise<OfferAnswer> {
     void super.offer(...call).catch(() => undefined);
-    return 'accepted';
+    return { outcome: 'accepted' };
   }
 }
 

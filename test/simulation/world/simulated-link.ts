@@ -2,6 +2,7 @@ import { type Cancel, type ErrorCode, FederationError, type Random } from '@cons
 import {
   type Acknowledgement,
   type Assignment,
+  type OfferAnswer,
   OUR_PROTOCOLS,
   type Progress,
   PROTOCOL_VERSION,
@@ -83,8 +84,8 @@ export class SimulatedLink implements CoordinatorLink {
     await this.request('participation:progress', progress);
   }
 
-  async offer(offer: UpdateOffer): Promise<'accepted' | 'already-accepted'> {
-    return ((await this.request('update:offer', offer)) as { outcome: 'accepted' | 'already-accepted' }).outcome;
+  async offer(offer: UpdateOffer): Promise<OfferAnswer> {
+    return (await this.request('update:offer', offer)) as OfferAnswer;
   }
 
   async reportScore(report: ScoreReport): Promise<void> {
@@ -125,6 +126,8 @@ export class SimulatedLink implements CoordinatorLink {
     };
     life.clock.after(DIAL_TIMEOUT_MS, () => decide(() => this.wait('no answer')));
     line.bring(() => {
+      // Whoever died while the first packet was on its way opens no connection.
+      if (life.isOver) return;
       const open = door();
       if (open === undefined) return line.bring(() => decide(() => this.wait('ECONNREFUSED')));
       const auth = { ...VERSIONS, credential, agentVersion: '0.1.0' };

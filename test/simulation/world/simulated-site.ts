@@ -5,12 +5,15 @@ import { Agent } from '../../../site-agent/src/agent/agent.js';
 import { AgentJournal } from '../../../site-agent/src/agent/agent-journal.js';
 import { initialStatus, StatusBoard } from '../../../site-agent/src/agent/agent-status.js';
 import { sweepFolders } from '../../../site-agent/src/agent/sweep-folders.js';
+import { GatedLink } from '../../../site-agent/src/egress/gated-link.js';
+import { PolicyDesk } from '../../../site-agent/src/policy/policy-desk.js';
+import { noPolicy } from '../../../site-agent/src/policy/policy-file.js';
 import type { Life } from './life.js';
 import type { SimulatedCoordinator } from './simulated-coordinator.js';
 import { SimulatedLink } from './simulated-link.js';
 import { SimulatedTrainer, type TrainerTemper } from './simulated-trainer.js';
 import { SimulatedTransfer } from './simulated-transfer.js';
-import { journalDatabase, SimulatedSiteFiles, type SiteDisk } from './site-disk.js';
+import { journalDatabase, simulatedAudit, SimulatedSiteFiles, type SiteDisk } from './site-disk.js';
 import type { SiteLine } from './site-line.js';
 
 /** Who a site is to its coordinator. */
@@ -45,16 +48,21 @@ export async function runAgent(parts: SiteParts, signal: AbortSignal): Promise<v
   const files = new SimulatedSiteFiles(disk, life);
   await sweepFolders(files, journal);
   const known = { siteName, coordinatorUrl: 'simulated', startedAtMs: life.clock.nowMs(), volumes: 3, versions: STATUS };
+  const audit = simulatedAudit(disk, life);
+  const facts = { device: 'auto', protocol: PROTOCOL_VERSION };
+  const policy = new PolicyDesk({ source: noPolicy, facts: () => facts });
+  const link = new SimulatedLink({
+    life,
+    line,
+    random: random.fork('link'),
+    credential,
+    door: () => coordinator()?.door,
+    onAnswered,
+  });
   const agent = new Agent(
     {
-      link: new SimulatedLink({
-        life,
-        line,
-        random: random.fork('link'),
-        credential,
-        door: () => coordinator()?.door,
-        onAnswered,
-      }),
+      // Simulated updates are no weight files: the gate's half for messages alone.
+      link: new GatedLink(link, { journal, policy, audit, log: silentLog }, async () => undefined),
       transfer: new SimulatedTransfer({
         ...{ life, line, disk, chunks, altered, coordinator },
         ...{ random: random.fork('transfer'), site: identity },
@@ -62,6 +70,8 @@ export async function runAgent(parts: SiteParts, signal: AbortSignal): Promise<v
       trainer: new SimulatedTrainer(siteName, life, random.fork('trainer'), disk, temper, onSteps),
       clock: life.clock,
       journal,
+      audit,
+      policy,
       files,
       limits: {},
       board: new StatusBoard(initialStatus(known)),

@@ -27,7 +27,8 @@ export class SiteDoor {
   knock(connection: SiteConnection, answer: (refusal: FederationError | undefined) => void): void {
     const { socket } = connection;
     this.admit(socket, (error) => {
-      if (error === undefined) this.welcome(socket);
+      // As socket.io does, nobody is welcomed who has gone again while the door was being opened.
+      if (error === undefined && connection.isOpenAtCoordinator) this.welcome(socket);
       answer(error === undefined ? undefined : (error as Error & { data: FederationError }).data);
     });
   }
@@ -75,6 +76,11 @@ export class SiteConnection {
       this.openAtCoordinator = false;
       line.bring(() => this.closeAtSite('transport close'));
     });
+  }
+
+  /** False once the coordinator has heard that this connection is over. */
+  get isOpenAtCoordinator(): boolean {
+    return this.openAtCoordinator;
   }
 
   /** A request of the site; the answer may never come. */

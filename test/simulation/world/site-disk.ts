@@ -1,6 +1,8 @@
 import type { Digest } from '@consilium/shared/kernel';
+import { auditEntrySchema } from '@consilium/shared/wire';
 import Database from 'libsql';
 import type { SiteFiles } from '../../../site-agent/src/agent/site-files.js';
+import { SiteAudit } from '../../../site-agent/src/audit/site-audit.js';
 import type { Life } from './life.js';
 
 /** What a site's agent and trainer find again after a crash. */
@@ -13,6 +15,8 @@ export class SiteDisk {
   readonly leftStates = new Set<string>();
   /** Participations whose state has become a campaign's, in that order. */
   readonly keptStates: string[] = [];
+  /** Lines of the site's audit log. */
+  readonly audit: string[] = [];
   readonly journal = new Database(':memory:');
 
   /** The bytes at a path that {@link SimulatedSiteFiles} gave out. */
@@ -67,6 +71,13 @@ export class SimulatedSiteFiles implements SiteFiles {
       this.disk.leftStates.delete(participationId);
     });
   }
+}
+
+/** The site's audit log as one run of the agent sees it. */
+export function simulatedAudit({ audit }: SiteDisk, life: Life): SiteAudit {
+  const entries = audit.map((line) => auditEntrySchema.parse(JSON.parse(line)));
+  const append = (line: string): void => life.writeNow('audit', () => void audit.push(line));
+  return new SiteAudit({ append, flush: () => life.requireAlive() }, life.clock, entries);
 }
 
 /** The journal's database as one run of the agent sees it: the agent may die before or after each of its writes. */
