@@ -1,10 +1,15 @@
 import { type AlarmClock } from '@consilium/shared/kernel';
+import type { SigningKey } from '@consilium/shared/identity';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { OpenRequests } from './access/open-requests.js';
 import { OperatorAccounts } from './access/operator-accounts.js';
+import { ProofNonces } from './access/proof-nonces.js';
+import { RefusalLog } from './access/refusal-log.js';
 import { RequireOperator } from './access/require-operator.js';
 import { RequireSite } from './access/require-site.js';
+import { SiteAccess } from './access/site-access.js';
 import { ApiDocumentController } from './api-document/api-document.controller.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditLog } from './audit/audit-log.js';
@@ -32,7 +37,7 @@ import { ModelPassports } from './models/model-passports.js';
 import { ModelsController } from './models/models.controller.js';
 import { ScoreRecorder } from './models/score-recorder.js';
 import { SiteModelsController } from './models/site-models.controller.js';
-import { BLOB_STORE, CLOCK, CONFIG, HOME } from './ports.js';
+import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME } from './ports.js';
 import { dataSourceOptions } from './records/data-source.js';
 import { UnitOfWork } from './records/unit-of-work.js';
 import { Assignments } from './rounds/assignments.js';
@@ -44,6 +49,7 @@ import { RoundFold } from './rounds/round-fold.js';
 import { RoundLedger } from './rounds/round-ledger.js';
 import { RoundParts } from './rounds/round-parts.js';
 import { RoundPlanner } from './rounds/round-planner.js';
+import { CredentialController } from './sites/credential.controller.js';
 import { EnrolmentController } from './sites/enrolment.controller.js';
 import { SiteDirectory } from './sites/site-directory.js';
 import { SitesController } from './sites/sites.controller.js';
@@ -62,6 +68,7 @@ export interface Foundation {
   readonly config: CoordinatorConfig;
   readonly home: HomeFolder;
   readonly operatorToken: string;
+  readonly key: SigningKey;
   readonly log: Log;
   readonly clock: AlarmClock;
   readonly blobs: BlobStore;
@@ -70,7 +77,7 @@ export interface Foundation {
 /** The list of rooms. */
 @Module({})
 export class AppModule {
-  static on({ config, home, operatorToken, log, clock, blobs }: Foundation): DynamicModule {
+  static on({ config, home, operatorToken, key, log, clock, blobs }: Foundation): DynamicModule {
     return {
       module: AppModule,
       imports: [TypeOrmModule.forRoot({ ...dataSourceOptions(config.database ?? home.databaseFile), retryAttempts: 0 })],
@@ -78,6 +85,7 @@ export class AppModule {
         HealthController,
         SitesController,
         EnrolmentController,
+        CredentialController,
         CampaignsController,
         ModelsController,
         SiteModelsController,
@@ -92,11 +100,13 @@ export class AppModule {
         { provide: CONFIG, useValue: config },
         { provide: HOME, useValue: home },
         { provide: CLOCK, useValue: clock },
+        { provide: COORDINATOR_KEY, useValue: key },
+        { provide: ProofNonces, useValue: new ProofNonces() },
         { provide: BLOB_STORE, useValue: blobs },
         { provide: Log, useValue: log },
         { provide: OperatorAccounts, useValue: new OperatorAccounts(operatorToken) },
         { provide: APP_FILTER, useClass: HttpErrorFilter },
-        ...[UnitOfWork, AuditLog, RequireOperator, RequireSite],
+        ...[UnitOfWork, AuditLog, RequireOperator, RequireSite, SiteAccess, OpenRequests, RefusalLog],
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
         ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundFold, RoundConductor],
         ...[ParticipationRecorder, Assignments],

@@ -3,3 +3,5 @@ export const CONFIG = Symbol('CoordinatorConfig');
 export const HOME = Symbol('HomeFolder');
 export const CLOCK = Symbol('Clock');
 export const BLOB_STORE = Symbol('BlobStore');
+/** The key that signs the credentials of sites. */
+export const COORDINATOR_KEY = Symbol('CoordinatorKey');

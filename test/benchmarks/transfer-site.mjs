@@ -1,6 +1,7 @@
 /** The sites of `bench:transfer`, in a process of their own: the site agent's own transfers, several at once where asked. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BearerIdentity } from '../../site-agent/dist/link/request-identity.js';
 import { downloadBlob } from '../../site-agent/dist/link/resumable-download.js';
 import { uploadFile } from '../../site-agent/dist/link/resumable-upload.js';
 
@@ -13,7 +14,7 @@ async function upload({ coordinatorUrl, path, digest, parts }) {
       const told = { created: '', waits: [] };
       await uploadFile(
         {
-          ...{ coordinatorUrl, credential, participationId, digest, path, uploadId: undefined },
+          ...{ coordinatorUrl, identity: new BearerIdentity(credential), participationId, digest, path, uploadId: undefined },
           onCreated: (uploadId) => (told.created = uploadId),
         },
         { signal: new AbortController().signal, onWait: ({ code, message }) => told.waits.push(`${code}: ${message}`) },
@@ -28,7 +29,7 @@ async function download({ coordinatorUrl, folder, digest, bytes, parts }) {
   await Promise.all(
     parts.map(async ({ credential }, index) => {
       const path = join(folder, `version-${index}`);
-      await downloadBlob({ coordinatorUrl, credential, digest, bytes, path }, { signal: new AbortController().signal });
+      await downloadBlob({ coordinatorUrl, identity: new BearerIdentity(credential), digest, bytes, path }, { signal: new AbortController().signal });
     }),
   );
   await Promise.all(parts.map((_part, index) => rm(join(folder, `version-${index}`))));

@@ -25,6 +25,13 @@ const settingsSchema = z.strictObject({
   publicUrl: z.url().optional().describe('address that sites use, when it differs from host and port'),
   logLevel: z.enum(LOG_LEVELS).default('info'),
   tokenLifetime: durationField.default('24h').describe('how long an enrolment token is valid'),
+  credentialLifetime: durationField
+    .default('1h')
+    .describe("how long a site's credential is good; its agent has it renewed at half of that"),
+  bearerCredentials: z
+    .union([z.boolean(), z.stringbool()])
+    .default(true)
+    .describe('let sites in that sign nothing: those that were enrolled by earlier agents'),
   uploadLifetime: durationField.default('24h').describe('when an upload that was never offered is removed'),
   uploadsAtOnce: z.coerce
     .number()
@@ -64,6 +71,8 @@ export interface CoordinatorConfig {
   readonly publicUrl: string | undefined;
   readonly logLevel: Settings['logLevel'];
   readonly tokenLifetimeMs: number;
+  readonly credentialLifetimeMs: number;
+  readonly bearerCredentials: boolean;
   readonly uploadLifetimeMs: number;
   readonly uploadsAtOnce: number;
   readonly uploadStallMs: number;
@@ -137,6 +146,8 @@ function compile(settings: Settings): CoordinatorConfig {
     publicUrl: settings.publicUrl,
     logLevel: settings.logLevel,
     tokenLifetimeMs: parseDurationMs(settings.tokenLifetime),
+    credentialLifetimeMs: parseDurationMs(settings.credentialLifetime),
+    bearerCredentials: settings.bearerCredentials,
     uploadLifetimeMs: parseDurationMs(settings.uploadLifetime),
     uploadsAtOnce: settings.uploadsAtOnce,
     uploadStallMs: parseDurationMs(settings.uploadStall),

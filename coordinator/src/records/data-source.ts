@@ -13,6 +13,7 @@ import { FederationCore1795860000000 } from './migrations/1795860000000-federati
 import { VersionMonitors1795910400000 } from './migrations/1795910400000-version-monitors.js';
 import { FirstTables1763769600000 } from './migrations/1763769600000-first-tables.js';
 import { AuditLog1795914000000 } from './migrations/1795914000000-audit-log.js';
+import { SiteKeys1795917600000 } from './migrations/1795917600000-site-keys.js';
 import { isPostgresUrl, postgresOptions } from './postgres.js';
 
 const require = createRequire(import.meta.url);
@@ -27,6 +28,7 @@ export const MIGRATIONS = [
   FederationCore1795860000000,
   VersionMonitors1795910400000,
   AuditLog1795914000000,
+  SiteKeys1795917600000,
 ] as const;
 
 /** The schema comes from migrations only, which run at the start. */

@@ -12,6 +12,7 @@ import { httpWeightTransfer, type WeightTransfer } from '@consilium/site-agent/d
 import { AGENT_VERSION } from '@consilium/site-agent/dist/config/agent-version.js';
 import { siteFolder } from '@consilium/site-agent/dist/config/site-folder.js';
 import { requireIdentity } from '@consilium/site-agent/dist/config/site-identity.js';
+import { siteAccess } from '@consilium/site-agent/dist/link/site-access.js';
 import { SocketLink } from '@consilium/site-agent/dist/link/socket-link.js';
 import { LIGHT_VOLUMES, LightTrainer, type LightTraining } from './light-trainer.js';
 
@@ -55,16 +56,19 @@ export async function runLightSite(options: LightSiteOptions, signal: AbortSigna
 
 async function runAgent(options: LightSiteOptions, journal: AgentJournal, signal: AbortSignal): Promise<void> {
   const folder = siteFolder(options.home);
-  const { siteName, coordinatorUrl, credential } = requireIdentity(folder);
+  const identity = requireIdentity(folder);
+  const { siteName } = identity;
+  const access = siteAccess(folder, identity, { trades: true });
+  const { coordinatorUrl } = access;
   const versions = { agent: AGENT_VERSION, protocol: PROTOCOL_VERSION, node: process.versions.node };
   const startedAtMs = systemClock.nowMs();
   const board = new StatusBoard(initialStatus({ siteName, coordinatorUrl, startedAtMs, volumes: LIGHT_VOLUMES, versions }));
   options.onBoard?.(board);
   const page = options.hasStatusPage ? await openStatusPage(folder, 0, () => board.current) : undefined;
-  const transfer = httpWeightTransfer(coordinatorUrl, credential);
+  const transfer = httpWeightTransfer(access);
   const agent = new Agent(
     {
-      link: new SocketLink({ coordinatorUrl, credential, agentVersion: AGENT_VERSION }),
+      link: new SocketLink({ ...access, agentVersion: AGENT_VERSION }),
       transfer: options.watchTransfer?.(transfer) ?? transfer,
       trainer: new LightTrainer({ warn: (text) => options.log.warn(text), ...options.training }),
       clock: systemClock,

@@ -5,6 +5,7 @@ import { formatTable } from '@consilium/shared/terminal';
 import type { AgentJournal, PinnedFile } from '../agent/agent-journal.js';
 import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import { readIdentity } from '../config/site-identity.js';
+import { siteAccess } from '../link/site-access.js';
 import { type OfferedVersion, offeredVersions } from '../versions/pull-version.js';
 import { compareCommand } from './model-compare.js';
 import { pinCommand, unpinCommand } from './model-pins.js';
@@ -77,7 +78,7 @@ async function askCoordinator(folder: SiteFolder): Promise<readonly OfferedVersi
   const identity = readIdentity(folder);
   if (identity === undefined) return undefined;
   try {
-    return await offeredVersions(identity, PATIENCE_MS);
+    return await offeredVersions(siteAccess(folder, identity), PATIENCE_MS);
   } catch (thrown) {
     console.error(`The coordinator’s versions are not shown: ${FederationError.from(thrown).message}.`);
     return undefined;

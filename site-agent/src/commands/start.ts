@@ -12,6 +12,8 @@ import { httpWeightTransfer } from '../agent/weight-transfer.js';
 import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
 import { AGENT_VERSION } from '../config/agent-version.js';
 import { requireIdentity, type SiteIdentity } from '../config/site-identity.js';
+import type { CoordinatorAccess } from '../link/request-identity.js';
+import { siteAccess } from '../link/site-access.js';
 import { SocketLink } from '../link/socket-link.js';
 import { createLog, type Log } from '@consilium/shared/terminal';
 import { requireDevices } from '../trainer/plan-devices.js';
@@ -78,8 +80,13 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
   try {
     const volumes = requireVolumes(index, config);
     await sweepFolders(filesOf(folder), journal);
-    const coordinatorUrl = config.coordinatorUrl ?? identity.coordinatorUrl;
     const log = createLog({ level: config.logLevel });
+    const access = siteAccess(folder, identity, {
+      coordinatorUrl: config.coordinatorUrl,
+      trades: true,
+      onTraded: () => log.info(`this site signs with a key of its own now (${folder.keyFile}); the credential before is void`),
+    });
+    const { coordinatorUrl } = access;
     const versions = { agent: AGENT_VERSION, protocol: PROTOCOL_VERSION, node: process.versions.node };
     const { siteName } = identity;
     const board = new StatusBoard(
@@ -89,7 +96,7 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
     try {
       log.info(`site ${siteName}: ${volumes} volume${volumes === 1 ? '' : 's'}, coordinator ${coordinatorUrl}`);
       watchTraining(board, log, config.logLevel);
-      await createAgent({ config, identity, coordinatorUrl, journal, board, log, index }).run(stopSignal(log));
+      await createAgent({ config, access, journal, board, log, index }).run(stopSignal(log));
       log.info('stopped; the same command goes on from here');
     } finally {
       await page.close();
@@ -102,20 +109,17 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
 
 function createAgent(made: {
   config: AgentConfig;
-  identity: SiteIdentity;
-  coordinatorUrl: string;
+  access: CoordinatorAccess;
   journal: AgentJournal;
   board: StatusBoard;
   log: Log;
   index: CollectionIndex;
 }): Agent {
-  const { config, coordinatorUrl, journal, board, log, index } = made;
-  const { credential } = made.identity;
+  const { config, access, journal, board, log, index } = made;
   return new Agent(
     {
       link: new SocketLink({
-        coordinatorUrl,
-        credential,
+        ...access,
         agentVersion: AGENT_VERSION,
         onProtocol: (protocol) => {
           board.update({ versions: { ...board.current.versions, protocol } });
@@ -123,7 +127,7 @@ function createAgent(made: {
             log.info(`the coordinator is older and speaks protocol ${protocol}: so does this agent`);
         },
       }),
-      transfer: httpWeightTransfer(coordinatorUrl, credential, config),
+      transfer: httpWeightTransfer(access, config),
       trainer: new TrainerProcess({
         onAnnouncement: onceEach((text) => log.info(text)),
         onWarning: (text) => log.warn(text),

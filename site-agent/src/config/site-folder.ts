@@ -7,8 +7,10 @@ export interface SiteFolder {
   readonly home: string;
   /** Optional settings, written by a human. */
   readonly settingsFile: string;
-  /** Who this site is to its coordinator, and the credential: readable by the owner only. */
+  /** Who this site is to its coordinator: readable by the owner only. */
   readonly identityFile: string;
+  /** The key that the site signs its requests with, made by `join`; readable by the owner only, never leaves the site. */
+  readonly keyFile: string;
   /** Index of scans and the agent's journal (SQLite). */
   readonly databaseFile: string;
   /** 32 random bytes that patient and study ids are hashed with: readable by the owner only, never leaves the site. */
@@ -34,6 +36,7 @@ export function siteFolder(home: string): SiteFolder {
     home,
     settingsFile: join(home, 'site.yaml'),
     identityFile: join(home, 'identity.json'),
+    keyFile: join(home, 'site.key'),
     databaseFile: join(home, 'site.sqlite'),
     saltFile: join(home, 'salt'),
     lockFile: join(home, 'agent.lock'),

@@ -1,0 +1,50 @@
+import { FederationError } from '@consilium/shared/kernel';
+import { makeKeyFile, readKeyFile, type SigningKey } from '@consilium/shared/identity';
+import { saveIdentity, type SiteIdentity } from '../config/site-identity.js';
+import type { SiteFolder } from '../config/site-folder.js';
+import { BearerIdentity, type CoordinatorAccess, type RequestIdentity } from './request-identity.js';
+import { SignedIdentity } from './signed-identity.js';
+
+export interface AccessOptions {
+  /** Another address of the coordinator than the one that was joined. */
+  readonly coordinatorUrl?: string | undefined;
+  /**
+   * Trade a bearer credential of an earlier enrolment for a key. For the agent alone: it would take away the credential that a running
+   * agent uses.
+   */
+  readonly trades?: boolean;
+  readonly onTraded?: () => void;
+}
+
+/** How a site's folder asks its coordinator. Throws CONFIG_INVALID when its key is gone. */
+export function siteAccess(folder: SiteFolder, identity: SiteIdentity, options: AccessOptions = {}): CoordinatorAccess {
+  const coordinatorUrl = options.coordinatorUrl ?? identity.coordinatorUrl;
+  return { coordinatorUrl, identity: requestIdentity(folder, identity, { ...options, coordinatorUrl }) };
+}
+
+function requestIdentity(
+  folder: SiteFolder,
+  identity: SiteIdentity,
+  { coordinatorUrl, trades, onTraded }: AccessOptions & { coordinatorUrl: string },
+): RequestIdentity {
+  const { credential, ...rest } = identity;
+  if (credential === undefined) return new SignedIdentity({ coordinatorUrl, key: requireKey(folder) });
+  if (trades !== true) return new BearerIdentity(credential);
+  return new SignedIdentity({
+    coordinatorUrl,
+    key: readKeyFile(folder.keyFile) ?? makeKeyFile(folder.keyFile),
+    bearer: credential,
+    onTraded: () => {
+      saveIdentity(folder, rest);
+      onTraded?.();
+    },
+  });
+}
+
+function requireKey({ keyFile }: SiteFolder): SigningKey {
+  const key = readKeyFile(keyFile);
+  if (key !== undefined) return key;
+  throw new FederationError('CONFIG_INVALID', `the key of this site is gone from ${keyFile}`, {
+    remedy: 'Put it back; or ask the operator to revoke the site and for a new token, and run "site-agent join" with --force.',
+  });
+}
