@@ -31,7 +31,10 @@ describe('ProofNonces', () => {
   it('takes a proof once, also when its nonce is no longer given out; another site may use the same word', () => {
     const { current } = nonces;
     nonces.take(proof(current, 'a', 'same'));
-    const refusal = expect.objectContaining({ code: 'PROOF_REFUSED', message: expect.stringContaining('before') as string }) as Error;
+    const refusal = expect.objectContaining({
+      code: 'PROOF_REFUSED',
+      message: expect.stringContaining('before') as string,
+    }) as Error;
     expect(() => nonces.take(proof(current, 'a', 'same'))).toThrow(refusal);
     nonces.take(proof(current, 'b', 'same'));
     elapsedMs += 61_000;

@@ -61,7 +61,9 @@ export class ProofNonces {
       });
     }
     if (spent.size >= PROOFS_PER_SITE) {
-      throw new FederationError('COORDINATOR_BUSY', 'this site makes too many requests', { remedy: 'It is heard again in a minute.' });
+      throw new FederationError('COORDINATOR_BUSY', 'this site makes too many requests', {
+        remedy: 'It is heard again in a minute.',
+      });
     }
     period.spent.set(thumbprint, spent.add(id));
   }

@@ -10,7 +10,8 @@ import { newSigningKey, type SigningKey, signingKeyOf, thumbprintOf } from './si
 
 const key = newSigningKey();
 const other = newSigningKey();
-const base64url = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+const base64url = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 const partsOf = (token: string): string[] => token.split('.');
 const jsonOf = (part: string | undefined): Record<string, unknown> =>
   JSON.parse(Buffer.from(part ?? '', 'base64url').toString()) as Record<string, unknown>;
@@ -74,7 +75,10 @@ describe('a credential', () => {
   it('says what was signed, until it expires', async () => {
     const credential = await signCredential(key, claims);
     expect(await readCredential(key, credential, 1_000_499)).toEqual(claims);
-    await expect(readCredential(key, credential, 1_000_500)).rejects.toMatchObject({ code: 'CREDENTIAL_EXPIRED', retryable: true });
+    await expect(readCredential(key, credential, 1_000_500)).rejects.toMatchObject({
+      code: 'CREDENTIAL_EXPIRED',
+      retryable: true,
+    });
   });
 
   it.each([
@@ -123,7 +127,10 @@ describe('a proof', () => {
     ['one without a signature', async () => unsigned(await signProof(key, request))],
     ['one with the public key as a secret', async () => confused(await signProof(key, request), key)],
     ['one with another key put in', async () => altered(await signProof(key, request), { header: { jwk: other.publicKey } })],
-    ['one that shows a private key', async () => altered(await signProof(key, request), { header: { jwk: { ...key.publicKey, d: 'x' } } })],
+    [
+      'one that shows a private key',
+      async () => altered(await signProof(key, request), { header: { jwk: { ...key.publicKey, d: 'x' } } }),
+    ],
     ['one with altered claims', async () => altered(await signProof(key, request), { payload: { nonce: 'n2' } })],
     ['a credential', async () => signCredential(key, { siteId: 's', thumbprint: 't', expiresAtMs: 1 })],
     ['two in one', async () => `${await signProof(key, request)},${await signProof(key, request)}`],

@@ -101,6 +101,7 @@ function hashOf(secret: string): string {
 function refused(message: string, cause?: unknown): FederationError {
   return new FederationError('PROOF_REFUSED', message, {
     cause,
-    remedy: 'A proxy that rewrites addresses or methods may be the reason; else somebody tries what was made for another request.',
+    remedy:
+      'A proxy that rewrites addresses or methods may be the reason; else somebody tries what was made for another request.',
   });
 }

@@ -306,7 +306,8 @@ function unreachable(why: string): FederationError {
 function withRemedy(error: FederationError): FederationError {
   const remedies: Partial<Record<ErrorCode, string>> = {
     SITE_UNKNOWN: 'Ask the operator for a new token and run "site-agent join" with --force.',
-    PROOF_REFUSED: 'Put the key back that this site joined with, if its folder was copied; else ask the operator for a new token.',
+    PROOF_REFUSED:
+      'Put the key back that this site joined with, if its folder was copied; else ask the operator for a new token.',
     CREDENTIAL_REFUSED: 'The operator may have revoked this site; ask for a new token and run "site-agent join" with --force.',
     PROTOCOL_VERSION: 'Bring site agent and coordinator to the same release.',
     SITE_ALREADY_CONNECTED: 'Stop the other agent of this site, or give this one an identity of its own with "site-agent join".',
