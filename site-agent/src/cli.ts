@@ -41,7 +41,7 @@ const program = new Command('site-agent')
     `
 First steps:
   site-agent doctor                                               what this computer offers
-  site-agent --home my-site join --coordinator URL --token TOKEN  the operator gives you both
+  site-agent --home my-site join --coordinator URL                asks for the token that the operator gave you
   site-agent --home my-site index /path/to/scans                  find the scans
   site-agent --home my-site start                                 take part (stop with Ctrl-C)
   site-agent --home my-site status                                look, from a second terminal`,

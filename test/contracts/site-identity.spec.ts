@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type AlarmClock, digestOfBytes, systemClock } from '@consilium/shared/kernel';
+import { algorithmOf, type AlarmClock, digestOfBytes, systemClock } from '@consilium/shared/kernel';
 import { DATA_PATHS, PROTOCOL_VERSION, type SiteDetails, type SiteView } from '@consilium/shared/wire';
 import { backupCommand, restoreCommand } from '../../coordinator/src/commands/backup.js';
 import { siteCommand } from '../../coordinator/src/commands/site.js';
@@ -10,6 +10,8 @@ import { Log } from '../../coordinator/src/log.js';
 import { readIdentity, saveIdentity } from '../../site-agent/src/config/site-identity.js';
 import { enrol } from '../../site-agent/src/link/enrolment.js';
 import { BearerIdentity, type CoordinatorAccess } from '../../site-agent/src/link/request-identity.js';
+import { downloadBlob } from '../../site-agent/src/link/resumable-download.js';
+import { uploadFile } from '../../site-agent/src/link/resumable-upload.js';
 import { fetchCatalogue } from '../../site-agent/src/link/site-catalogue.js';
 import { siteAccess } from '../../site-agent/src/link/site-access.js';
 import { SocketLink } from '../../site-agent/src/link/socket-link.js';
@@ -249,6 +251,35 @@ describeOnEachDatabase('a site that signs', (newDatabase) => {
     expect((await enrolWith(coordinator, token)).status).toBe(200);
     expect(await codeOf(await site.askForCredential())).toBe('CREDENTIAL_REFUSED');
   }, 30_000);
+
+  it('sends a request again whose proof had grown old, also with the body of an upload', async () => {
+    const coordinator = await open();
+    const site = await enrolled(coordinator);
+    const access = siteAccess(site.folder, site.saved);
+    const { link } = dial(access);
+    await connected(link);
+    await askOperator(coordinator, 'POST', '/api/campaigns', plan('lungs', { rounds: 1, quorum: 1 }));
+    const { participationId, plan: round } = await eventually(async () => {
+      const assignment = await link.sync();
+      return assignment?.kind === 'train' ? assignment : undefined;
+    });
+    const waits: string[] = [];
+    const options = { signal: new AbortController().signal, onWait: ({ code }: { code: string }) => waits.push(code) };
+    const forget = (): void => access.identity.heardNonce('of an earlier minute');
+    forget();
+    const [path, fetched] = [join(site.home, 'update'), join(site.home, 'version')];
+    await downloadBlob({ ...access, ...round.base, path: fetched }, options);
+    expect(digestOfBytes(readFileSync(fetched), algorithmOf(round.base.digest))).toBe(round.base.digest);
+    const content = Buffer.alloc(20_000, 'update');
+    await writeFile(path, content);
+    forget();
+    const order = { ...access, participationId, digest: digestOfBytes(content), path, uploadId: undefined, onCreated: forget };
+    const uploadId = await uploadFile(order, options);
+    forget();
+    expect(await uploadFile({ ...order, uploadId }, options)).toBe(uploadId); // asked by HEAD, which has no body to say why
+    expect(readFileSync(join(coordinator.home, 'uploads', uploadId)).equals(content)).toBe(true);
+    expect(waits).toEqual([]);
+  });
 
   it('trades the bearer credential of an earlier agent when it starts, also when it is killed in the midst of it', async () => {
     const coordinator = await open();
