@@ -61,7 +61,12 @@ describe('model versions as a site sees them', () => {
   const pull = (site: RawSite, name: string) =>
     pullVersion(
       parseVersionName(name),
-      { folder, journal, access: { coordinatorUrl: coordinator.url, identity: new BearerIdentity(site.credential) }, nowMs: 1000 },
+      {
+        folder,
+        journal,
+        access: { coordinatorUrl: coordinator.url, identity: new BearerIdentity(site.credential) },
+        nowMs: 1000,
+      },
       { signal: AbortSignal.timeout(20_000) },
     );
 

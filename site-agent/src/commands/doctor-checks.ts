@@ -4,7 +4,6 @@ import { FederationError, formatBytes } from '@consilium/shared/kernel';
 import { type Bfloat16Support, bfloat16Support } from '../engine/devices/bfloat16-support.js';
 import type { RuntimeSearch } from '../engine/runtime/locate-runtime.js';
 import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
-import { coordinatorAddress, reasonOf } from '../link/coordinator-address.js';
 import type { DoctorCheck } from './doctor-check.js';
 import { checkGpu } from './doctor-gpu.js';
 import { probeRuntime } from './runtime-probe.js';
@@ -88,23 +87,6 @@ export function checkFreeDisk(home: string, freeBytes = freeBytesOf(nearestExist
     'Prepared volumes take about the size of the scans: free some space or name a folder on another disk with --home.';
   if (freeBytes >= TOO_LITTLE_DISK_BYTES) return { name: 'disk', status: 'warning', finding, remedy };
   return { name: 'disk', status: 'failed', finding, remedy, code: 'DISK_FULL' };
-}
-
-/** Whether anything answers at the coordinator's address; waits at most five seconds. Undefined: not joined yet. */
-export async function checkCoordinator(coordinatorUrl: string | undefined): Promise<DoctorCheck> {
-  const name = 'coordinator';
-  if (coordinatorUrl === undefined) return { name, status: 'ok', finding: 'not joined yet' };
-  try {
-    const response = await fetch(coordinatorAddress(coordinatorUrl, '/'), {
-      signal: AbortSignal.timeout(5000),
-      redirect: 'manual',
-    });
-    await response.body?.cancel();
-    return { name, status: 'ok', finding: `${coordinatorUrl} answers` };
-  } catch (error) {
-    const remedy = `Check the address and the network; a running agent keeps trying by itself (${reasonOf(error)}).`;
-    return { name, status: 'warning', finding: `${coordinatorUrl} does not answer`, remedy, code: 'COORDINATOR_UNREACHABLE' };
-  }
 }
 
 function nearestExisting(path: string): string {

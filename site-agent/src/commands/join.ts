@@ -5,6 +5,7 @@ import { ENROLMENT_TOKEN_VARIABLE, enrolmentToken } from '../config/enrolment-to
 import { readIdentity } from '../config/site-identity.js';
 import type { SiteFolder } from '../config/site-folder.js';
 import { joinSite } from '../link/join-site.js';
+import { outgoingLine } from '../link/outgoing-line.js';
 
 interface JoinOptions {
   readonly home: string;
@@ -36,7 +37,8 @@ Example:
 }
 
 async function join({ home, coordinator, force, plainHttp, ...sources }: JoinOptions): Promise<void> {
-  const { folder, coordinatorUrl } = loadAgentConfig({ home, flags: { coordinator } });
+  const config = loadAgentConfig({ home, flags: { coordinator } });
+  const { folder, coordinatorUrl } = config;
   if (coordinatorUrl === undefined) {
     throw new FederationError('ARGUMENT_INVALID', 'the address of the coordinator is missing', {
       remedy: 'Add --coordinator URL, or "coordinator: URL" to site.yaml.',
@@ -44,10 +46,11 @@ async function join({ home, coordinator, force, plainHttp, ...sources }: JoinOpt
   }
   if (plainHttp !== true) requireEncryptedLine(coordinatorUrl);
   if (force !== true) refuseSecondIdentity(folder);
+  const line = outgoingLine(config);
   if (sources.token !== undefined) {
     console.error('Remark: a token on the command line can be read by others on this computer; --token-file keeps it to you.');
   }
-  const { siteName, credential } = await joinSite(folder, coordinatorUrl, await enrolmentToken(sources));
+  const { siteName, credential } = await joinSite(folder, coordinatorUrl, await enrolmentToken(sources), line);
   const [secret, what] = credential === undefined ? [folder.keyFile, 'Key'] : [folder.identityFile, 'Identity'];
   console.log(`This folder is now the site "${siteName}" of ${coordinatorUrl}.`);
   console.log(`${what}: ${secret} (keep it secret: who has a copy can pass for this site)`);

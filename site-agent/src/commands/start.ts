@@ -12,6 +12,7 @@ import { httpWeightTransfer } from '../agent/weight-transfer.js';
 import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
 import { AGENT_VERSION } from '../config/agent-version.js';
 import { requireIdentity, type SiteIdentity } from '../config/site-identity.js';
+import { outgoingLine } from '../link/outgoing-line.js';
 import type { CoordinatorAccess } from '../link/request-identity.js';
 import { siteAccess } from '../link/site-access.js';
 import { SocketLink } from '../link/socket-link.js';
@@ -83,6 +84,7 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
     const log = createLog({ level: config.logLevel });
     const access = siteAccess(folder, identity, {
       coordinatorUrl: config.coordinatorUrl,
+      line: outgoingLine(config),
       trades: true,
       onTraded: () => log.info(`this site signs with a key of its own now (${folder.keyFile}); the credential before is void`),
     });

@@ -14,7 +14,14 @@ import {
 import { certificateRemedy } from './connect-error.js';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
 import { exchange, type HttpAnswer } from './http-exchange.js';
+import type { OutgoingLine } from './outgoing-line.js';
 import { lackOf } from './request-identity.js';
+
+export interface EnrolmentMeans {
+  /** The agent's own, proved to the coordinator. */
+  readonly key?: SigningKey;
+  readonly line?: OutgoingLine | undefined;
+}
 
 const ANSWER_WITHIN_MS = 20_000;
 
@@ -27,23 +34,23 @@ export async function enrol(
   coordinatorUrl: string,
   token: string,
   agentVersion: string,
-  key?: SigningKey,
+  means: EnrolmentMeans = {},
 ): Promise<EnrolmentAnswer> {
   try {
-    return await ask(coordinatorUrl, { protocolVersion: PROTOCOL_VERSION, token, agentVersion }, key);
+    return await ask(coordinatorUrl, { protocolVersion: PROTOCOL_VERSION, token, agentVersion }, means);
   } catch (thrown) {
     const error = FederationError.from(thrown);
     // A refusal of the version leaves the token unspent.
     const protocolVersion = protocolToTry(error, PROTOCOL_VERSION);
     if (protocolVersion === undefined) throw error;
-    return ask(coordinatorUrl, { protocolVersion, token, agentVersion }, key);
+    return ask(coordinatorUrl, { protocolVersion, token, agentVersion }, means);
   }
 }
 
-async function ask(coordinatorUrl: string, request: EnrolmentRequest, key: SigningKey | undefined): Promise<EnrolmentAnswer> {
+async function ask(coordinatorUrl: string, request: EnrolmentRequest, means: EnrolmentMeans): Promise<EnrolmentAnswer> {
   const url = coordinatorAddress(coordinatorUrl, DATA_PATHS.enrolment);
-  let answer = await post(url, request, key, undefined);
-  if (lackOf(answer) === 'nonce') answer = await post(url, request, key, String(answer.headers[NONCE_HEADER] ?? ''));
+  let answer = await post(url, request, means, undefined);
+  if (lackOf(answer) === 'nonce') answer = await post(url, request, means, String(answer.headers[NONCE_HEADER] ?? ''));
   const { status, body } = answer;
   if (status < 200 || status > 299) throw explain(errorOfResponse(status, body));
   const enrolled = parseWith(
@@ -59,7 +66,7 @@ async function ask(coordinatorUrl: string, request: EnrolmentRequest, key: Signi
 async function post(
   url: string,
   request: EnrolmentRequest,
-  key: SigningKey | undefined,
+  { key, line }: EnrolmentMeans,
   nonce: string | undefined,
 ): Promise<HttpAnswer> {
   const proven = { method: 'POST', url, secret: request.token, nonce };
@@ -67,7 +74,7 @@ async function post(
   try {
     return await exchange({
       ...{ method: 'POST', url, headers: { 'content-type': 'application/json', ...proof }, text: JSON.stringify(request) },
-      ...{ stallMs: ANSWER_WITHIN_MS, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) },
+      ...{ stallMs: ANSWER_WITHIN_MS, signal: AbortSignal.timeout(ANSWER_WITHIN_MS), line },
     });
   } catch (cause) {
     const reason = reasonOf(cause);

@@ -70,9 +70,9 @@ export async function textOf(body: Readable, release: (bytes: number) => void = 
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function open({ url, method, headers, stallMs, signal }: HttpOrder, more: Readonly<Record<string, string>>): ClientRequest {
+function open({ url, method, headers, stallMs, signal, line }: HttpOrder, more: Readonly<Record<string, string>>): ClientRequest {
   const start = url.startsWith('https:') ? secureRequest : plainRequest;
-  const request = start(url, { method, signal, headers: { ...headers, ...more } });
+  const request = start(url, { method, signal, headers: { ...headers, ...more }, agent: line?.agentFor(url) });
   request.setTimeout(stallMs, () => request.destroy(new Error(`nothing moved for ${stallMs} ms`)));
   return request;
 }

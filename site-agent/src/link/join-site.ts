@@ -5,16 +5,22 @@ import { makePrivateFolder } from '../config/private-files.js';
 import { saveIdentity, type SiteIdentity } from '../config/site-identity.js';
 import type { SiteFolder } from '../config/site-folder.js';
 import { enrol } from './enrolment.js';
+import type { OutgoingLine } from './outgoing-line.js';
 
 /**
  * A one-time token becomes this folder's identity, with a key that is made here. The key takes the place of an earlier one only when
  * the coordinator knows it. Throws as {@link enrol} does.
  */
-export async function joinSite(folder: SiteFolder, coordinatorUrl: string, token: string): Promise<SiteIdentity> {
+export async function joinSite(
+  folder: SiteFolder,
+  coordinatorUrl: string,
+  token: string,
+  line?: OutgoingLine,
+): Promise<SiteIdentity> {
   makePrivateFolder(folder.home);
   const fresh = `${folder.keyFile}.new`;
   const key = makeKeyFile(fresh);
-  const { siteId, siteName, credential, expiresInMs } = await enrol(coordinatorUrl, token, AGENT_VERSION, key).catch(
+  const { siteId, siteName, credential, expiresInMs } = await enrol(coordinatorUrl, token, AGENT_VERSION, { key, line }).catch(
     (refusal: unknown) => {
       rmSync(fresh, { force: true });
       throw refusal;

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { SiteHandshake } from '@consilium/shared/wire';
+import type { OutgoingLine } from './outgoing-line.js';
 
 /** Why a request was not let in that may be let in when it is made anew: its proof was not fresh, or the credential has expired. */
 export type Lack = 'nonce' | 'credential';
@@ -22,6 +23,8 @@ export interface RequestIdentity {
 export interface CoordinatorAccess {
   readonly coordinatorUrl: string;
   readonly identity: RequestIdentity;
+  /** The way there; the plain one when left out. */
+  readonly line?: OutgoingLine | undefined;
 }
 
 /** A credential that whoever has it can use: of agents before keys, and with coordinators that know none. */

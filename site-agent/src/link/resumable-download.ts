@@ -97,6 +97,7 @@ async function receive(
 }
 
 async function requestFrom(order: DownloadOrder, offset: number, signal: AbortSignal): Promise<StreamedAnswer> {
+  const { line } = order;
   const asked = { method: 'GET', url: coordinatorAddress(order.coordinatorUrl, `${DATA_PATHS.blobs}/${order.digest}`) };
   const headers = {
     // Weights do not compress, and a compressed answer could not be resumed.
@@ -106,7 +107,7 @@ async function requestFrom(order: DownloadOrder, offset: number, signal: AbortSi
   const answer = await sendAs(
     order.identity,
     asked,
-    (letIn) => requestStream({ ...asked, headers: { ...headers, ...letIn }, stallMs: order.stallMs ?? 60_000, signal }),
+    (letIn) => requestStream({ ...asked, headers: { ...headers, ...letIn }, stallMs: order.stallMs ?? 60_000, signal, line }),
     ({ body }) => body.on('error', () => undefined).destroy(),
   );
   if (answer.status === 200 || (answer.status === 206 && startOfRange(answer) === offset)) return answer;

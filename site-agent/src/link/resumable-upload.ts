@@ -124,11 +124,11 @@ class TusUpload {
     body: { file?: FileRange; onSent?: (bytes: number) => void } = {},
   ): Promise<HttpAnswer> {
     const { signal, order } = this;
-    const { beforePiece, stallMs = 60_000 } = order;
+    const { beforePiece, stallMs = 60_000, line } = order;
     const common = { 'tus-resumable': '1.0.0', ...headers };
     try {
       return await sendAs(order.identity, { method, url }, (letIn) =>
-        exchange({ ...{ method, url, headers: { ...common, ...letIn }, stallMs, signal }, ...body, beforePiece }),
+        exchange({ ...{ method, url, headers: { ...common, ...letIn }, stallMs, signal, line }, ...body, beforePiece }),
       );
     } catch (cause) {
       if (cause instanceof FederationError) throw cause;

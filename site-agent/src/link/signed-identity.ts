@@ -3,11 +3,13 @@ import { PROOF_HEADER, PROOF_SCHEME, type SigningKey, signProof } from '@consili
 import { type CredentialAnswer, credentialAnswerSchema, DATA_PATHS, parseWith, SOCKET_PATH } from '@consilium/shared/wire';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
 import { exchange } from './http-exchange.js';
+import type { OutgoingLine } from './outgoing-line.js';
 import { BearerIdentity, hear, type Lack, lackOf, type RequestIdentity } from './request-identity.js';
 
 export interface SignedIdentityOptions {
   readonly coordinatorUrl: string;
   readonly key: SigningKey;
+  readonly line?: OutgoingLine | undefined;
   /** The credential of an earlier enrolment, for which the key is traded in: once it is, it is void. */
   readonly bearer?: string | undefined;
   /** The key has taken the bearer credential's place. */
@@ -114,14 +116,14 @@ export class SignedIdentity implements RequestIdentity {
 
   /** Undefined from a coordinator that knows no keys, as long as there is a bearer credential to use instead. */
   private async askForCredential(bearer: string | undefined): Promise<CredentialAnswer | undefined> {
-    const { coordinatorUrl } = this.options;
+    const { coordinatorUrl, line } = this.options;
     const url = coordinatorAddress(coordinatorUrl, DATA_PATHS.credential);
     for (let isAgain = false; ; isAgain = true) {
       const proof = await this.proof('POST', url, bearer);
       const authorization: Record<string, string> = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
       const answer = await exchange({
         ...{ method: 'POST', url, headers: { [PROOF_HEADER]: proof, ...authorization } },
-        ...{ stallMs: ANSWER_WITHIN_MS, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) },
+        ...{ stallMs: ANSWER_WITHIN_MS, signal: AbortSignal.timeout(ANSWER_WITHIN_MS), line },
       }).catch((cause: unknown) => {
         throw unreachable(reasonOf(cause), cause);
       });

@@ -2,6 +2,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import { makeKeyFile, readKeyFile, type SigningKey } from '@consilium/shared/identity';
 import { saveIdentity, type SiteIdentity } from '../config/site-identity.js';
 import type { SiteFolder } from '../config/site-folder.js';
+import type { OutgoingLine } from './outgoing-line.js';
 import { BearerIdentity, type CoordinatorAccess, type RequestIdentity } from './request-identity.js';
 import { SignedIdentity } from './signed-identity.js';
 
@@ -14,25 +15,27 @@ export interface AccessOptions {
    */
   readonly trades?: boolean;
   readonly onTraded?: () => void;
+  readonly line?: OutgoingLine | undefined;
 }
 
 /** How a site's folder asks its coordinator. Throws CONFIG_INVALID when its key is gone. */
 export function siteAccess(folder: SiteFolder, identity: SiteIdentity, options: AccessOptions = {}): CoordinatorAccess {
   const coordinatorUrl = options.coordinatorUrl ?? identity.coordinatorUrl;
-  return { coordinatorUrl, identity: requestIdentity(folder, identity, { ...options, coordinatorUrl }) };
+  return { coordinatorUrl, line: options.line, identity: requestIdentity(folder, identity, { ...options, coordinatorUrl }) };
 }
 
 function requestIdentity(
   folder: SiteFolder,
   identity: SiteIdentity,
-  { coordinatorUrl, trades, onTraded }: AccessOptions & { coordinatorUrl: string },
+  { coordinatorUrl, trades, onTraded, line }: AccessOptions & { coordinatorUrl: string },
 ): RequestIdentity {
   const { credential, ...rest } = identity;
-  if (credential === undefined) return new SignedIdentity({ coordinatorUrl, key: requireKey(folder) });
+  if (credential === undefined) return new SignedIdentity({ coordinatorUrl, key: requireKey(folder), line });
   if (trades !== true) return new BearerIdentity(credential);
   return new SignedIdentity({
     coordinatorUrl,
     key: readKeyFile(folder.keyFile) ?? makeKeyFile(folder.keyFile),
+    line,
     bearer: credential,
     onTraded: () => {
       saveIdentity(folder, rest);

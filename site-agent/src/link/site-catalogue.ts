@@ -30,10 +30,10 @@ export async function fetchPassport(access: CoordinatorAccess, campaignId: strin
   return verifyPassport(await ask(access, path, 60_000));
 }
 
-async function ask({ coordinatorUrl, identity }: CoordinatorAccess, path: string, stallMs: number): Promise<unknown> {
+async function ask({ coordinatorUrl, identity, line }: CoordinatorAccess, path: string, stallMs: number): Promise<unknown> {
   const asked = { method: 'GET', url: coordinatorAddress(coordinatorUrl, path) };
   const { status, body } = await sendAs(identity, asked, (headers) =>
-    exchange({ ...asked, headers, stallMs, signal: AbortSignal.timeout(10 * stallMs) }),
+    exchange({ ...asked, headers, stallMs, signal: AbortSignal.timeout(10 * stallMs), line }),
   ).catch((cause: unknown) => {
     if (cause instanceof FederationError) throw cause;
     throw new FederationError('COORDINATOR_UNREACHABLE', `the coordinator does not answer (${reasonOf(cause)})`, {

@@ -21,9 +21,11 @@ import {
   type UpdateOffer,
 } from '@consilium/shared/wire';
 import { backoffDelayMs, type BackoffPlan, DEFAULT_BACKOFF } from './backoff.js';
-import { prefixOf, reasonOf, refusalSchema } from './coordinator-address.js';
+import { reasonOf, refusalSchema } from './coordinator-address.js';
 import { reasonOfConnectError } from './connect-error.js';
+import { PLAIN_LINE } from './outgoing-line.js';
 import type { CoordinatorAccess, Lack } from './request-identity.js';
+import { socketAddress } from './socket-address.js';
 import type { CoordinatorLink, LinkState } from './coordinator-link.js';
 
 /** What the link sends; values and answers are checked against the wire's schemas. */
@@ -184,11 +186,12 @@ export class SocketLink implements CoordinatorLink {
   }
 
   private connect(shown: Pick<SiteHandshake, 'credential' | 'proof'>): void {
-    const { coordinatorUrl, agentVersion } = this.options;
+    const { coordinatorUrl, agentVersion, line = PLAIN_LINE } = this.options;
     const versions = { protocolVersion: this.offered, protocolVersions: { ...OUR_PROTOCOLS } };
     const auth: SiteHandshake = { ...versions, ...shown, agentVersion };
-    const manager = new Manager(new URL(coordinatorUrl).origin, {
-      path: `${prefixOf(coordinatorUrl)}/socket.io/`,
+    const { origin, options } = socketAddress(coordinatorUrl, line);
+    const manager = new Manager(origin, {
+      ...options,
       reconnection: false,
       autoConnect: false,
       // Where a proxy blocks WebSocket, long polling takes over.
