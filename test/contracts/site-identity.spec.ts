@@ -235,7 +235,7 @@ describeOnEachDatabase('a site that signs', (newDatabase) => {
     });
     const headers = { ...chunk, ...(await access.identity.headers('PATCH', url)) };
     const startedMs = Date.now();
-    const upload = fetch(url, { method: 'PATCH', headers, body: trickle, duplex: 'half' } as RequestInit);
+    const upload = fetch(url, { method: 'PATCH', headers, body: trickle, duplex: 'half' });
     upload.catch(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, 300));
     await askOperator(coordinator, 'POST', '/api/sites/aare/revoke');

@@ -21,7 +21,7 @@ describe('ProofNonces', () => {
     elapsedMs += 60_000;
     for (const stale of [first, undefined, 'made up']) {
       const refusal = { code: 'PROOF_STALE', retryable: true, details: { nonce: nonces.current } };
-      expect(() => nonces.take(proof(stale))).toThrow(expect.objectContaining(refusal));
+      expect(() => nonces.take(proof(stale))).toThrow(expect.objectContaining(refusal) as Error);
     }
     const before = nonces.current;
     elapsedMs += 10 * 60_000; // nobody came for long: nothing of then is good
@@ -44,7 +44,7 @@ describe('ProofNonces', () => {
   it('remembers no more than so many proofs of one site', () => {
     const { current } = nonces;
     for (let i = 0; i < 20_000; i++) nonces.take(proof(current));
-    expect(() => nonces.take(proof(current))).toThrow(expect.objectContaining({ code: 'COORDINATOR_BUSY', retryable: true }));
+    expect(() => nonces.take(proof(current))).toThrow(expect.objectContaining({ code: 'COORDINATOR_BUSY', retryable: true }) as Error);
     nonces.take(proof(current, 'b'));
     elapsedMs += 61_000;
     nonces.take(proof(nonces.current));

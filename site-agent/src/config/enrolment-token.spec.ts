@@ -32,7 +32,7 @@ describe('the enrolment token', () => {
 
   it('is asked for at a terminal', async () => {
     const input = Object.assign(saying('enrol_typed\n'), { isTTY: true });
-    expect(await from({ input: input as unknown as NodeJS.ReadStream })).toBe('enrol_typed');
+    expect(await from({ input: input })).toBe('enrol_typed');
   });
 
   it('is missed in words, and what was given in its place is not repeated', async () => {
