@@ -26,7 +26,12 @@ function readOptions(args) {
   const options = { bytes: text('400MB'), streams: text('1'), digest: text('blake3'), repeats: text('3') };
   const { values } = parseArgs({
     args,
-    options: { ...options, 'uploads-at-once': { type: 'string' }, 'skip-downloads': { type: 'boolean' }, bearer: { type: 'boolean' } },
+    options: {
+      ...options,
+      'uploads-at-once': { type: 'string' },
+      'skip-downloads': { type: 'boolean' },
+      bearer: { type: 'boolean' },
+    },
   });
   return {
     bytes: parseSizeBytes(values.bytes),

@@ -17,8 +17,8 @@ const refusalSchema = z.object({
 
 const DESCRIPTION = `Research software, not a medical device.
 
-Operators send the token of the coordinator's folder (operator.token), site agents the credential that they got when they joined, both
-as bearer tokens. Uploads of updates speak tus 1.0.0 below ${DATA_PATHS.uploads}, events socket.io: docs/reference/protocol.md
+Operators send the token of the coordinator's folder (operator.token) as a bearer token. Site agents sign each request with a key of their
+own (DPoP, RFC 9449); those that joined before there were keys send a bearer credential. Uploads of updates speak tus 1.0.0 below ${DATA_PATHS.uploads}, events socket.io: docs/reference/protocol.md
 describes both.`;
 
 const SECURITY: Readonly<Record<RouteAccess, readonly JsonObject[]>> = {
