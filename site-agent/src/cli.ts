@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   forget: async () => (await import('./commands/forget.js')).forgetCommand(),
   preprocess: async () => (await import('./commands/preprocess.js')).preprocessCommand(),
   join: async () => (await import('./commands/join.js')).joinCommand(),
+  key: async () => (await import('./commands/key.js')).keyCommand(),
   start: async () => (await import('./commands/start.js')).startCommand(),
   status: async () => (await import('./commands/status.js')).statusCommand(),
   pretrain: async () => (await import('./commands/pretrain.js')).pretrainCommand(),

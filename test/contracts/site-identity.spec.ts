@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readKeyFile, type SigningKey, signProof } from '@consilium/shared/identity';
 import { algorithmOf, type AlarmClock, digestOfBytes, systemClock } from '@consilium/shared/kernel';
 import { DATA_PATHS, PROTOCOL_VERSION, type SiteDetails, type SiteView } from '@consilium/shared/wire';
 import { backupCommand, restoreCommand } from '../../coordinator/src/commands/backup.js';
@@ -13,6 +14,7 @@ import { BearerIdentity, type CoordinatorAccess } from '../../site-agent/src/lin
 import { downloadBlob } from '../../site-agent/src/link/resumable-download.js';
 import { uploadFile } from '../../site-agent/src/link/resumable-upload.js';
 import { fetchCatalogue } from '../../site-agent/src/link/site-catalogue.js';
+import { renewKey } from '../../site-agent/src/link/renew-key.js';
 import { siteAccess } from '../../site-agent/src/link/site-access.js';
 import { SocketLink } from '../../site-agent/src/link/socket-link.js';
 import { CuttingProxy } from '../fixtures/cutting-proxy.js';
@@ -72,7 +74,7 @@ describeOnEachDatabase('a site that signs', (newDatabase) => {
     const coordinator = await open();
     const site = await enrolled(coordinator);
     expect(statSync(site.folder.keyFile).mode & 0o777).toBe(0o600);
-    expect(existsSync(`${site.folder.keyFile}.new`)).toBe(false);
+    expect(existsSync(site.folder.nextKeyFile)).toBe(false);
     expect(site.saved).toEqual({ siteId: site.identity.siteId, siteName: 'aare', coordinatorUrl: coordinator.url });
     expect(statSync(join(coordinator.home, 'coordinator.key')).mode & 0o777).toBe(0o600);
     await askOperator(coordinator, 'POST', '/api/campaigns', plan('lungs', { quorum: 1 }));
@@ -311,6 +313,55 @@ describeOnEachDatabase('a site that signs', (newDatabase) => {
     expect(readIdentity(site.folder)?.credential).toBeUndefined();
     const { entries } = (await askOperator(coordinator, 'GET', '/api/audit')) as { entries: { kind: string; actor: string }[] };
     expect(entries.filter(({ kind }) => kind === 'site-bearer-traded')).toMatchObject([{ actor: 'site:aare' }]);
+  });
+
+  it('has a new key take the place of the old one, each signing for the other, also when that is interrupted', async () => {
+    const coordinator = await open();
+    const site = await enrolled(coordinator);
+    const { folder, key } = site;
+    const before = dial(siteAccess(folder, site.saved));
+    await connected(before.link);
+    const { credential } = await site.renew();
+    expect((await site.ask(await site.headers(credential))).status).toBe(200);
+    const oldPem = readFileSync(folder.keyFile);
+    const next = await renewKey(folder, { coordinatorUrl: coordinator.url, key });
+    expect([existsSync(folder.nextKeyFile), statSync(folder.keyFile).mode & 0o777]).toEqual([false, 0o600]);
+    expect((await shown(coordinator)).keyThumbprint).toBe(next.thumbprint);
+    // Whoever holds the old key is cut off and let in no more.
+    await eventually(async () => (before.refusals.length > 0 ? true : undefined));
+    expect(before.refusals).toEqual(['CREDENTIAL_REFUSED: this site’s key is unknown']);
+    expect(await codeOf(await site.ask(await site.headers(credential)))).toBe('CREDENTIAL_REFUSED');
+    expect(await codeOf(await site.askForCredential())).toBe('CREDENTIAL_REFUSED');
+    // Killed after the coordinator's answer, before the file had its name.
+    writeFileSync(folder.nextKeyFile, readFileSync(folder.keyFile), { mode: 0o600 });
+    writeFileSync(folder.keyFile, oldPem, { mode: 0o600 });
+    const after = dial(siteAccess(folder, site.saved));
+    await connected(after.link);
+    after.link.close();
+    expect(existsSync(folder.nextKeyFile)).toBe(false);
+    expect(readKeyFile(folder.keyFile)?.thumbprint).toBe(next.thumbprint);
+    const { entries } = (await askOperator(coordinator, 'GET', '/api/audit')) as { entries: { kind: string; actor: string }[] };
+    expect(entries.filter(({ kind }) => kind === 'site-key-renewed')).toMatchObject([{ actor: 'site:aare' }]);
+  });
+
+  it('has no key put in its place by others: not without its own signature, and not one that another site holds', async () => {
+    const coordinator = await open();
+    const [site, other] = [await enrolled(coordinator), await enrolled(coordinator, 'limmat')];
+    await site.renew(); // for a nonce
+    const url = coordinator.url + DATA_PATHS.credential;
+    const ask = async (nextProof: string, secret = nextProof, key = site.key): Promise<string> => {
+      const proof = await signProof(key, { method: 'POST', url, secret, nonce: site.nonce });
+      const headers = { dpop: proof, 'content-type': 'application/json' };
+      return codeOf(await fetch(url, { method: 'POST', headers, body: JSON.stringify({ nextProof }) }));
+    };
+    const proofBy = (key: SigningKey, secret: string): Promise<string> =>
+      signProof(key, { method: 'POST', url, secret, nonce: site.nonce });
+    const strangers = await proofBy(STRANGER, site.key.thumbprint);
+    expect(await ask(strangers, 'signed for something else')).toBe('PROOF_REFUSED');
+    expect(await ask(await proofBy(STRANGER, 'for another key'))).toBe('PROOF_REFUSED');
+    expect(await ask(strangers, strangers, STRANGER)).toBe('CREDENTIAL_REFUSED');
+    expect(await ask(await proofBy(other.key, site.key.thumbprint))).toBe('CREDENTIAL_REFUSED');
+    expect((await shown(coordinator)).keyThumbprint).toBe(site.key.thumbprint);
   });
 
   it('is the only kind let in where bearer credentials are accepted no more, and those who have one may still trade it', async () => {

@@ -44,7 +44,9 @@ describe('ProofNonces', () => {
   it('remembers no more than so many proofs of one site', () => {
     const { current } = nonces;
     for (let i = 0; i < 20_000; i++) nonces.take(proof(current));
-    expect(() => nonces.take(proof(current))).toThrow(expect.objectContaining({ code: 'COORDINATOR_BUSY', retryable: true }) as Error);
+    expect(() => nonces.take(proof(current))).toThrow(
+      expect.objectContaining({ code: 'COORDINATOR_BUSY', retryable: true }) as Error,
+    );
     nonces.take(proof(current, 'b'));
     elapsedMs += 61_000;
     nonces.take(proof(nonces.current));

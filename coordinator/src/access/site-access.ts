@@ -11,9 +11,10 @@ import {
   type SigningKey,
   type SoundProof,
 } from '@consilium/shared/identity';
-import { type CredentialAnswer, type SiteHandshake, SOCKET_PATH } from '@consilium/shared/wire';
+import { type CredentialAnswer, type CredentialRequest, type SiteHandshake, SOCKET_PATH } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CoordinatorConfig } from '../config/coordinator-config.js';
+import { Presence } from '../live/presence.js';
 import { CLOCK, CONFIG, COORDINATOR_KEY } from '../ports.js';
 import type { Site } from '../sites/site.entity.js';
 import { SiteDirectory } from '../sites/site-directory.js';
@@ -47,6 +48,7 @@ export class SiteAccess {
     private readonly sites: SiteDirectory,
     private readonly nonces: ProofNonces,
     private readonly requests: OpenRequests,
+    private readonly presence: Presence,
     private readonly refusals: RefusalLog,
     @Inject(COORDINATOR_KEY) private readonly key: SigningKey,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
@@ -93,19 +95,31 @@ export class SiteAccess {
 
   /**
    * A new credential for the site whose key has signed the request, also when the one before has expired or was of another key of
-   * this coordinator's. With a bearer credential and a key that is not known yet, the key takes the credential's place.
+   * this coordinator's. With a bearer credential and a key that is not known yet, the key takes the credential's place; with the proof
+   * of another key, that one takes the place of the key, whose connection and requests are cut.
    */
-  async renew(request: IncomingMessage, response: ServerResponse): Promise<CredentialAnswer> {
+  async renew(request: IncomingMessage, response: ServerResponse, { nextProof }: CredentialRequest): Promise<CredentialAnswer> {
     this.offerNonce(response);
     const bearer = bearerToken(request.headers.authorization);
+    const line = requestLine(request);
     const site = await this.refusals.watch(async () => {
-      const shown = { ...requestLine(request), credential: bearer, proof: proofOf(request) };
+      const shown = { ...line, credential: bearer ?? nextProof, proof: proofOf(request) };
       const { publicKey, thumbprint } = await this.takeProof(shown);
       const known = await this.sites.keyHolder(thumbprint);
       if (known?.state !== 'enrolled' && bearer !== undefined) return this.sites.trade(bearer, publicKey);
-      return SiteDirectory.requireEnrolled(known, 'this site’s key');
+      const holder = SiteDirectory.requireEnrolled(known, 'this site’s key');
+      if (nextProof === undefined || bearer !== undefined) return holder;
+      const next = await this.takeProof({ ...line, credential: thumbprint, proof: nextProof });
+      return this.replaceKey(holder, thumbprint, next.publicKey);
     });
     return this.issue(site, site.keyThumbprint ?? '');
+  }
+
+  private async replaceKey({ id }: Site, thumbprint: string, next: PublicKey): Promise<Site> {
+    const site = await this.sites.replaceKey(thumbprint, next);
+    this.presence.refuse(id, new FederationError('CREDENTIAL_EXPIRED', 'the site has a new key', { retryable: true }));
+    this.requests.cut(id);
+    return site;
   }
 
   /** Signs a credential for a site that has just shown its key. */

@@ -4,6 +4,7 @@ import {
   campaignPlanSchema,
   campaignViewSchema,
   credentialAnswerSchema,
+  credentialRequestSchema,
   DATA_PATHS,
   digestField,
   enrolmentAnswerSchema,
@@ -199,7 +200,8 @@ export const ROUTES: readonly ApiRoute[] = [
     method: 'post',
     path: DATA_PATHS.credential,
     access: 'anybody',
-    summary: 'A new credential for the key that the DPoP header proves',
+    summary: 'A new credential for the key that the DPoP header proves, or for one that takes its place',
+    body: credentialRequestSchema,
     answer: credentialAnswerSchema,
   },
   {

@@ -1,5 +1,5 @@
-import { type CredentialAnswer, DATA_PATHS } from '@consilium/shared/wire';
-import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { type CredentialAnswer, credentialRequestSchema, DATA_PATHS, parseWith } from '@consilium/shared/wire';
+import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { SiteAccess } from '../access/site-access.js';
 
@@ -10,8 +10,13 @@ export class CredentialController {
 
   @Post()
   @HttpCode(200)
-  async renew(@Req() request: Request, @Res({ passthrough: true }) response: Response): Promise<CredentialAnswer> {
+  async renew(
+    @Body() body: unknown,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<CredentialAnswer> {
     response.setHeader('Cache-Control', 'no-store');
-    return this.access.renew(request, response);
+    const asked = parseWith(credentialRequestSchema, body ?? {}, 'MESSAGE_REFUSED', 'the request for a credential');
+    return this.access.renew(request, response, asked);
   }
 }

@@ -46,7 +46,13 @@ export class SiteDirectory {
         });
       }
       const fresh = { id: newId('site'), name, createdAtMs: nowMs, agentVersion: null, enrolledAtMs: null, lastSeenAtMs: null };
-      const invited = { state: 'invited' as const, tokenDigest: digest, tokenExpiresAtMs: expiresAtMs, credentialDigest: null, ...NO_KEY };
+      const invited = {
+        state: 'invited' as const,
+        tokenDigest: digest,
+        tokenExpiresAtMs: expiresAtMs,
+        credentialDigest: null,
+        ...NO_KEY,
+      };
       await this.audit.append(records, { kind: 'site-invited', actor: 'operator', subject: { site: name } });
       return records.save(Site, { ...(known ?? fresh), ...invited });
     });
@@ -119,6 +125,17 @@ export class SiteDirectory {
     });
     this.forgetAuthenticated();
     return traded;
+  }
+
+  /** Another key takes the place of the one with this thumbprint, which is void from then on. Throws CREDENTIAL_REFUSED. */
+  async replaceKey(keyThumbprint: string, next: PublicKey): Promise<Site> {
+    const changed = await this.unitOfWork.transact(async (records) => {
+      const site = SiteDirectory.requireEnrolled(await records.findOneBy(Site, { keyThumbprint }), 'this site’s key');
+      await this.audit.append(records, { kind: 'site-key-renewed', actor: `site:${site.name}`, subject: {} });
+      return records.save(Site, { ...site, ...(await withKey(records, site, next)) });
+    });
+    this.forgetAuthenticated();
+    return changed;
   }
 
   /** Until when the site's newest credential is good. */

@@ -1,7 +1,13 @@
 import type { PublicKey } from '@consilium/shared/identity';
 import type { SiteView } from '@consilium/shared/wire';
 import { Entity, PrimaryColumn } from 'typeorm';
-import { OptionalJsonColumn, OptionalTextColumn, OptionalWholeColumn, TextColumn, WholeColumn } from '../records/portable-columns.js';
+import {
+  OptionalJsonColumn,
+  OptionalTextColumn,
+  OptionalWholeColumn,
+  TextColumn,
+  WholeColumn,
+} from '../records/portable-columns.js';
 
 /** An institution. Secrets are kept as digests only. */
 @Entity('sites')

@@ -71,6 +71,7 @@ export class SitesController {
 }
 
 function detailsOf(site: Site): Omit<SiteDetails, keyof SiteView | 'campaigns'> {
-  const { createdAtMs, tokenExpiresAtMs, keyThumbprint, credentialExpiresAtMs, agentVersion, protocolVersion, restUntilMs } = site;
+  const { createdAtMs, tokenExpiresAtMs, keyThumbprint, credentialExpiresAtMs, agentVersion, protocolVersion, restUntilMs } =
+    site;
   return { createdAtMs, tokenExpiresAtMs, keyThumbprint, credentialExpiresAtMs, agentVersion, protocolVersion, restUntilMs };
 }

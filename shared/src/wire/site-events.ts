@@ -103,8 +103,15 @@ export type EnrolmentAnswer = z.infer<typeof enrolmentAnswerSchema>;
 
 /**
  * POST /api/site/credential, since protocol 2: a new credential for the key that the request is signed with; with the bearer
- * credential of an earlier enrolment, that one becomes void and the key takes its place. Unknown fields are let pass.
+ * credential of an earlier enrolment, that one becomes void and the key takes its place.
  */
+export const credentialRequestSchema = z.strictObject({
+  /** Of a key that takes the place of the one that the request is signed with: its own proof, made for that one's thumbprint. */
+  nextProof: z.string().max(4096).optional(),
+});
+export type CredentialRequest = z.infer<typeof credentialRequestSchema>;
+
+/** Unknown fields are let pass. */
 export const credentialAnswerSchema = z.object({
   credential: z.string(),
   /** Counted from the answer, so that the two clocks need not agree. */

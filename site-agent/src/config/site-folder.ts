@@ -11,6 +11,8 @@ export interface SiteFolder {
   readonly identityFile: string;
   /** The key that the site signs its requests with, made by `join`; readable by the owner only, never leaves the site. */
   readonly keyFile: string;
+  /** A key that is about to become the site's. */
+  readonly nextKeyFile: string;
   /** Index of scans and the agent's journal (SQLite). */
   readonly databaseFile: string;
   /** 32 random bytes that patient and study ids are hashed with: readable by the owner only, never leaves the site. */
@@ -37,6 +39,7 @@ export function siteFolder(home: string): SiteFolder {
     settingsFile: join(home, 'site.yaml'),
     identityFile: join(home, 'identity.json'),
     keyFile: join(home, 'site.key'),
+    nextKeyFile: join(home, 'site.key.next'),
     databaseFile: join(home, 'site.sqlite'),
     saltFile: join(home, 'salt'),
     lockFile: join(home, 'agent.lock'),

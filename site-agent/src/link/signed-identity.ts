@@ -1,15 +1,17 @@
 import { FederationError } from '@consilium/shared/kernel';
 import { PROOF_HEADER, PROOF_SCHEME, type SigningKey, signProof } from '@consilium/shared/identity';
-import { type CredentialAnswer, credentialAnswerSchema, DATA_PATHS, parseWith, SOCKET_PATH } from '@consilium/shared/wire';
-import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
-import { exchange } from './http-exchange.js';
+import { type CredentialAnswer, SOCKET_PATH } from '@consilium/shared/wire';
+import { coordinatorAddress } from './coordinator-address.js';
+import { requestCredential } from './credential-request.js';
 import type { OutgoingLine } from './outgoing-line.js';
-import { BearerIdentity, hear, type Lack, lackOf, type RequestIdentity } from './request-identity.js';
+import { BearerIdentity, type Lack, type RequestIdentity } from './request-identity.js';
 
 export interface SignedIdentityOptions {
   readonly coordinatorUrl: string;
   readonly key: SigningKey;
   readonly line?: OutgoingLine | undefined;
+  /** A key whose taking the other's place was interrupted: the coordinator may know it already. */
+  readonly other?: { readonly key: SigningKey; readonly onTaken: () => void } | undefined;
   /** The credential of an earlier enrolment, for which the key is traded in: once it is, it is void. */
   readonly bearer?: string | undefined;
   /** The key has taken the bearer credential's place. */
@@ -25,7 +27,6 @@ interface HeldCredential {
   readonly renewAtMs: number;
 }
 
-const ANSWER_WITHIN_MS = 20_000;
 const LONGEST_PAUSE_MS = 15_000;
 const SHORTEST_PAUSE_MS = 200;
 
@@ -34,7 +35,8 @@ const SHORTEST_PAUSE_MS = 200;
  * its life, counted from its arrival by time that only goes forward: the clocks of site and coordinator need not agree.
  */
 export class SignedIdentity implements RequestIdentity {
-  private nonce: string | undefined;
+  nonce: string | undefined;
+  private key: SigningKey;
   private held: HeldCredential | undefined;
   private renewing: Promise<string> | undefined;
   /** Of a coordinator that knows no keys yet: then the bearer credential is used on. */
@@ -42,6 +44,7 @@ export class SignedIdentity implements RequestIdentity {
   private readonly elapsedMs: () => number;
 
   constructor(private readonly options: SignedIdentityOptions) {
+    this.key = options.key;
     this.elapsedMs = options.elapsedMs ?? (() => performance.now());
   }
 
@@ -114,45 +117,30 @@ export class SignedIdentity implements RequestIdentity {
     this.held = { text: credential, lifeMs: expiresInMs, renewAtMs: this.elapsedMs() + expiresInMs / 2 };
   }
 
-  /** Undefined from a coordinator that knows no keys, as long as there is a bearer credential to use instead. */
+  /**
+   * Of a coordinator that has replaced the key before this end could note it, the other key is the one that counts. Undefined from one
+   * that knows no keys, as long as there is a bearer credential to use instead.
+   */
   private async askForCredential(bearer: string | undefined): Promise<CredentialAnswer | undefined> {
-    const { coordinatorUrl, line } = this.options;
-    const url = coordinatorAddress(coordinatorUrl, DATA_PATHS.credential);
-    for (let isAgain = false; ; isAgain = true) {
-      const proof = await this.proof('POST', url, bearer);
-      const authorization: Record<string, string> = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
-      const answer = await exchange({
-        ...{ method: 'POST', url, headers: { [PROOF_HEADER]: proof, ...authorization } },
-        ...{ stallMs: ANSWER_WITHIN_MS, signal: AbortSignal.timeout(ANSWER_WITHIN_MS), line },
-      }).catch((cause: unknown) => {
-        throw unreachable(reasonOf(cause), cause);
+    const { coordinatorUrl, line, other } = this.options;
+    const ask = () => requestCredential({ coordinatorUrl, line, key: this.key, bearer, nonces: this });
+    try {
+      return await ask();
+    } catch (thrown) {
+      if (other === undefined || this.key === other.key || FederationError.from(thrown).code !== 'CREDENTIAL_REFUSED')
+        throw thrown;
+      const before = this.key;
+      this.key = other.key;
+      const answer = await ask().catch(() => {
+        this.key = before;
+        throw thrown;
       });
-      hear(this, answer);
-      if (lackOf(answer) === 'nonce' && !isAgain) continue;
-      if (answer.status === 404 && bearer !== undefined) return undefined;
-      if (answer.status !== 200) throw errorOfResponse(answer.status, answer.body);
-      return parseAnswer(answer.body);
+      other.onTaken();
+      return answer;
     }
   }
 
   private proof(method: string, url: string, secret: string | undefined): Promise<string> {
-    return signProof(this.options.key, { method, url, secret, nonce: this.nonce });
+    return signProof(this.key, { method, url, secret, nonce: this.nonce });
   }
-}
-
-function parseAnswer(body: string): CredentialAnswer {
-  let value: unknown;
-  try {
-    value = JSON.parse(body);
-  } catch (cause) {
-    throw unreachable('something else than a coordinator answers', cause);
-  }
-  return parseWith(credentialAnswerSchema, value, 'MESSAGE_REFUSED', 'the coordinator’s answer');
-}
-
-function unreachable(why: string, cause: unknown): FederationError {
-  return new FederationError('COORDINATOR_UNREACHABLE', `the coordinator cannot be reached: ${why}`, {
-    cause,
-    remedy: 'Nothing is lost; the agent tries again by itself.',
-  });
 }

@@ -3,8 +3,9 @@ import { makeKeyFile, readKeyFile, type SigningKey } from '@consilium/shared/ide
 import { saveIdentity, type SiteIdentity } from '../config/site-identity.js';
 import type { SiteFolder } from '../config/site-folder.js';
 import type { OutgoingLine } from './outgoing-line.js';
+import { takeNextKey } from './renew-key.js';
 import { BearerIdentity, type CoordinatorAccess, type RequestIdentity } from './request-identity.js';
-import { SignedIdentity } from './signed-identity.js';
+import { SignedIdentity, type SignedIdentityOptions } from './signed-identity.js';
 
 export interface AccessOptions {
   /** Another address of the coordinator than the one that was joined. */
@@ -30,7 +31,8 @@ function requestIdentity(
   { coordinatorUrl, trades, onTraded, line }: AccessOptions & { coordinatorUrl: string },
 ): RequestIdentity {
   const { credential, ...rest } = identity;
-  if (credential === undefined) return new SignedIdentity({ coordinatorUrl, key: requireKey(folder), line });
+  if (credential === undefined)
+    return new SignedIdentity({ coordinatorUrl, key: requireKey(folder), line, other: otherKey(folder) });
   if (trades !== true) return new BearerIdentity(credential);
   return new SignedIdentity({
     coordinatorUrl,
@@ -44,7 +46,13 @@ function requestIdentity(
   });
 }
 
-function requireKey({ keyFile }: SiteFolder): SigningKey {
+/** Left by a renewal of the key that was interrupted. */
+function otherKey(folder: SiteFolder): SignedIdentityOptions['other'] {
+  const key = readKeyFile(folder.nextKeyFile);
+  return key && { key, onTaken: () => takeNextKey(folder) };
+}
+
+export function requireKey({ keyFile }: SiteFolder): SigningKey {
   const key = readKeyFile(keyFile);
   if (key !== undefined) return key;
   throw new FederationError('CONFIG_INVALID', `the key of this site is gone from ${keyFile}`, {
