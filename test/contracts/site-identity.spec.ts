@@ -299,7 +299,11 @@ describeOnEachDatabase('a site that signs', (newDatabase) => {
     ]);
     await fetchCatalogue(siteAccess(site.folder, earlier)); // a command trades nothing
     expect(readIdentity(site.folder)).toEqual(earlier);
+    // Somebody else came in with the same credential: it is void for him too, and so is what he has opened.
+    const copy = await RawSite.known(coordinator, 'aare', credential).connect();
+    const ended = new Promise((resolve) => copy.once('disconnect', resolve));
     const first = dial(siteAccess(site.folder, earlier, { trades: true }));
+    await ended;
     await connected(first.link);
     first.link.close();
     expect(readIdentity(site.folder)).toEqual({ siteId, siteName, coordinatorUrl: coordinator.url });

@@ -41,17 +41,17 @@ export class ProofNonces {
     return this.present.nonce;
   }
 
-  /** Takes a proof, once. PROOF_STALE with the nonce to use when it was made too long ago, PROOF_REFUSED when it came before. */
+  /** PROOF_STALE, with the nonce to use, when the proof was made too long ago. Remembers nothing of it. */
+  requireFresh({ nonce }: Pick<SoundProof, 'nonce'>): void {
+    this.periodOf(nonce);
+  }
+
+  /**
+   * Takes a fresh proof, once; PROOF_REFUSED when it came before. Only for keys of sites: what strangers make up by the thousand must
+   * not be remembered.
+   */
   take({ nonce, thumbprint, id }: SoundProof): void {
-    this.turn();
-    const period = [this.present, this.before].find((one) => one.nonce === nonce);
-    if (period === undefined) {
-      throw new FederationError('PROOF_STALE', 'the proof of the site’s key carries no nonce that is in use', {
-        details: { nonce: this.present.nonce },
-        retryable: true,
-        remedy: 'The agent repeats the request by itself.',
-      });
-    }
+    const period = this.periodOf(nonce);
     const spent = period.spent.get(thumbprint) ?? new Set<string>();
     if (spent.has(id)) {
       // Something on the way may have sent it twice: with a proof of its own, the request is welcome.
@@ -66,6 +66,17 @@ export class ProofNonces {
       });
     }
     period.spent.set(thumbprint, spent.add(id));
+  }
+
+  private periodOf(nonce: string | undefined): Period {
+    this.turn();
+    const period = [this.present, this.before].find((one) => one.nonce === nonce);
+    if (period !== undefined) return period;
+    throw new FederationError('PROOF_STALE', 'the proof of the site’s key carries no nonce that is in use', {
+      details: { nonce: this.present.nonce },
+      retryable: true,
+      remedy: 'The agent repeats the request by itself.',
+    });
   }
 
   private turn(): void {

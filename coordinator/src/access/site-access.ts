@@ -87,7 +87,7 @@ export class SiteAccess {
   async joiningKey(request: IncomingMessage, token: string): Promise<PublicKey | undefined> {
     return this.refusals.watch(async () => {
       const proof = proofOf(request);
-      if (proof !== undefined) return (await this.takeProof({ ...requestLine(request), credential: token, proof })).publicKey;
+      if (proof !== undefined) return (await this.freshProof({ ...requestLine(request), credential: token, proof })).publicKey;
       if (this.config.bearerCredentials) return undefined;
       throw noBearers({});
     });
@@ -104,21 +104,23 @@ export class SiteAccess {
     const line = requestLine(request);
     const site = await this.refusals.watch(async () => {
       const shown = { ...line, credential: bearer ?? nextProof, proof: proofOf(request) };
-      const { publicKey, thumbprint } = await this.takeProof(shown);
+      const proof = await this.freshProof(shown);
+      const { publicKey, thumbprint } = proof;
       const known = await this.sites.keyHolder(thumbprint);
-      if (known?.state !== 'enrolled' && bearer !== undefined) return this.sites.trade(bearer, publicKey);
+      if (known?.state !== 'enrolled' && bearer !== undefined) return this.endBefore(await this.sites.trade(bearer, publicKey));
       const holder = SiteDirectory.requireEnrolled(known, 'this site’s key');
+      this.nonces.take(proof);
       if (nextProof === undefined || bearer !== undefined) return holder;
-      const next = await this.takeProof({ ...line, credential: thumbprint, proof: nextProof });
-      return this.replaceKey(holder, thumbprint, next.publicKey);
+      const next = await this.freshProof({ ...line, credential: thumbprint, proof: nextProof });
+      return this.endBefore(await this.sites.replaceKey(thumbprint, next.publicKey));
     });
     return this.issue(site, site.keyThumbprint ?? '');
   }
 
-  private async replaceKey({ id }: Site, thumbprint: string, next: PublicKey): Promise<Site> {
-    const site = await this.sites.replaceKey(thumbprint, next);
-    this.presence.refuse(id, new FederationError('CREDENTIAL_EXPIRED', 'the site has a new key', { retryable: true }));
-    this.requests.cut(id);
+  /** Whoever came in with what the site has shown before. */
+  private endBefore(site: Site): Site {
+    this.presence.refuse(site.id, new FederationError('CREDENTIAL_EXPIRED', 'the site has a new key', { retryable: true }));
+    this.requests.cut(site.id);
     return site;
   }
 
@@ -136,11 +138,12 @@ export class SiteAccess {
     const { siteId, thumbprint, expiresAtMs } = await readCredential(this.key, shown.credential ?? '', this.clock.nowMs());
     const holder = await this.sites.keyHolder(thumbprint);
     try {
-      const proof = await this.takeProof(shown);
+      const proof = await this.freshProof(shown);
       if (proof.thumbprint !== thumbprint) throw otherKey();
       const site = SiteDirectory.requireEnrolled(holder, 'this site’s key');
       // The key is of another site now than when the credential was signed: a restored record, or a stolen key.
       if (site.id !== siteId) throw otherKey();
+      this.nonces.take(proof);
       return { site, expiresAtMs };
     } catch (thrown) {
       throw this.refusals.naming(thrown, holder?.name);
@@ -153,10 +156,11 @@ export class SiteAccess {
     throw noBearers({ site: site.name });
   }
 
-  private async takeProof(shown: Shown): Promise<SoundProof> {
+  /** Of whatever key; it has not been taken yet, so that it may have come before. */
+  private async freshProof(shown: Shown): Promise<SoundProof> {
     const { method, path, credential: secret } = shown;
     const proof = await checkProof(shown.proof, { method, path, secret });
-    this.nonces.take(proof);
+    this.nonces.requireFresh(proof);
     return proof;
   }
 

@@ -7,6 +7,7 @@ import {
   DATA_PATHS,
   parseWith,
 } from '@consilium/shared/wire';
+import { reasonInWords } from './connect-error.js';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
 import { exchange, type HttpAnswer } from './http-exchange.js';
 import type { OutgoingLine } from './outgoing-line.js';
@@ -53,7 +54,7 @@ async function post({ coordinatorUrl, line, key, bearer, next, nonces }: Credent
     ...{ method: 'POST', url, headers, text: JSON.stringify(request), line },
     ...{ stallMs: ANSWER_WITHIN_MS, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) },
   }).catch((cause: unknown) => {
-    throw unreachable(reasonOf(cause), cause);
+    throw unreachable(reasonInWords(reasonOf(cause)), cause);
   });
   hear(nonces, answer);
   return answer;
@@ -67,9 +68,10 @@ function parseJson(body: string): unknown {
   }
 }
 
-function unreachable(why: string, cause: unknown): FederationError {
-  return new FederationError('COORDINATOR_UNREACHABLE', `the coordinator cannot be reached: ${why}`, {
+function unreachable(reason: string, cause: unknown): FederationError {
+  return new FederationError('COORDINATOR_UNREACHABLE', `the coordinator cannot be reached: ${reason}`, {
     cause,
+    details: { reason },
     remedy: 'Nothing is lost; the agent tries again by itself.',
   });
 }

@@ -1,9 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { FederationError } from '@consilium/shared/kernel';
 import type { SiteHandshake } from '@consilium/shared/wire';
 import type { OutgoingLine } from './outgoing-line.js';
 
-/** Why a request was not let in that may be let in when it is made anew: its proof was not fresh, or the credential has expired. */
-export type Lack = 'nonce' | 'credential';
+/**
+ * Why a request was not let in that may be let in when it is made anew: its proof was not fresh, something on the way had sent it twice,
+ * or the credential has expired.
+ */
+export type Lack = 'nonce' | 'proof' | 'credential';
 
 /** Who this site is to its coordinator, request by request. */
 export interface RequestIdentity {
@@ -58,8 +62,9 @@ interface Head {
 }
 
 /**
- * Sends a request with what lets it in, and again, at once, where the answer says that a fresh proof or a new credential is all that
- * it lacks: once for each of the two.
+ * Sends a request with what lets it in, and again, at once, where the answer says that a fresh proof or a new credential may be all
+ * that it lacks: once for each lack. Throws what passes, PROOF_STALE or CREDENTIAL_EXPIRED, when it lacks the same again, as when the
+ * coordinator was started anew meanwhile.
  * @param drop is given an answer that is not returned.
  */
 export async function sendAs<Answer extends Head>(
@@ -73,10 +78,17 @@ export async function sendAs<Answer extends Head>(
     const answer = await send(await identity.headers(method, url));
     hear(identity, answer);
     const lack = lackOf(answer);
-    if (lack === undefined || lacked.has(lack) || !identity.cure(lack)) return answer;
-    lacked.add(lack);
+    const isAgain = lack !== undefined && lacked.has(lack);
+    if (lack === undefined || (isAgain && lack === 'proof') || !identity.cure(lack)) return answer;
     drop(answer);
+    if (isAgain) throw lackedAgain(lack);
+    lacked.add(lack);
   }
+}
+
+function lackedAgain(lack: Lack): FederationError {
+  const code = lack === 'nonce' ? 'PROOF_STALE' : 'CREDENTIAL_EXPIRED';
+  return new FederationError(code, 'the coordinator has not let the request in, and may do so later', { retryable: true });
 }
 
 /** Keeps what an answer says about the next proof. */
@@ -85,9 +97,14 @@ export function hear(identity: Pick<RequestIdentity, 'heardNonce'>, { headers }:
   if (typeof nonce === 'string') identity.heardNonce(nonce);
 }
 
+const LACKS: Readonly<Record<string, Lack>> = {
+  use_dpop_nonce: 'nonce',
+  invalid_dpop_proof: 'proof',
+  invalid_token: 'credential',
+};
+
 /** By the words of RFC 9449 and RFC 6750, for an answer to HEAD has no body. */
 export function lackOf({ status, headers }: Head): Lack | undefined {
-  const [, error] = /error="(\w+)"/.exec(headers['www-authenticate'] ?? '') ?? [];
-  if (status !== 401) return undefined;
-  return error === 'use_dpop_nonce' ? 'nonce' : error === 'invalid_token' ? 'credential' : undefined;
+  const [, error = ''] = /error="(\w+)"/.exec(headers['www-authenticate'] ?? '') ?? [];
+  return status === 401 ? LACKS[error] : undefined;
 }

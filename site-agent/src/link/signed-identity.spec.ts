@@ -97,13 +97,20 @@ describe('SignedIdentity', () => {
     const site = identity();
     const lacks = ['use_dpop_nonce', 'invalid_token', 'use_dpop_nonce'];
     const sent: string[] = [];
-    const answered = await sendAs(site, { method: 'GET', url: `${coordinatorUrl}/x` }, async (headers) => {
+    const asking = sendAs(site, { method: 'GET', url: `${coordinatorUrl}/x` }, async (headers) => {
       sent.push(headers['authorization'] ?? '');
       const challenge = `DPoP error="${lacks[sent.length - 1]}"`;
       return { status: 401, headers: { 'www-authenticate': challenge, 'dpop-nonce': `nonce-${sent.length}` } };
     });
+    await expect(asking).rejects.toMatchObject({ code: 'PROOF_STALE', retryable: true });
     expect(sent).toEqual(['DPoP credential-1', 'DPoP credential-1', 'DPoP credential-2']);
-    expect(answered.status).toBe(401);
+    // Sent twice on the way: once more with a proof of its own, and then it is as it is said.
+    const proofs: string[] = [];
+    const answered = await sendAs(site, { method: 'HEAD', url: `${coordinatorUrl}/x` }, async ({ dpop = '' }) => {
+      proofs.push(dpop);
+      return { status: 401, headers: { 'www-authenticate': 'DPoP error="invalid_dpop_proof"' } };
+    });
+    expect([answered.status, new Set(proofs).size]).toEqual([401, 2]);
   });
 
   it('keeps its credential good while nothing is asked, and tries again when the coordinator is away', async () => {

@@ -295,9 +295,9 @@ export class SocketLink implements CoordinatorLink {
   }
 }
 
-/** What the agent says of waiting: the code alone, but for a coordinator that cannot be reached at all. */
-function reasonIn({ code, message }: FederationError): string {
-  return code === 'COORDINATOR_UNREACHABLE' ? message.replace(/^the coordinator cannot be reached: /, '') : code;
+/** What the agent says of waiting: why the coordinator cannot be reached, else the code of its refusal. */
+function reasonIn({ code, details }: FederationError): string {
+  return typeof details['reason'] === 'string' ? details['reason'] : code;
 }
 
 function unreachable(why: string): FederationError {
