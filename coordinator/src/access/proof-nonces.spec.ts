@@ -41,6 +41,13 @@ describe('ProofNonces', () => {
     expect(() => nonces.take(proof(current, 'a', 'same'))).toThrow(refusal);
   });
 
+  it('remembers nothing of what is only looked at, as strangers can make up as much as they like', () => {
+    const one = proof(nonces.current);
+    nonces.requireFresh(one);
+    nonces.take(one);
+    expect(() => nonces.requireFresh(proof('made up'))).toThrow(expect.objectContaining({ code: 'PROOF_STALE' }) as Error);
+  });
+
   it('remembers no more than so many proofs of one site', () => {
     const { current } = nonces;
     for (let i = 0; i < 20_000; i++) nonces.take(proof(current));
