@@ -26,10 +26,17 @@ module.exports = {
       to: { path: '^shared/src/wire' },
     },
     {
+      name: 'identity-stands-on-the-kernel',
+      comment: 'keys, credentials and proofs know no message, no model and no table',
+      severity: 'error',
+      from: { path: '^shared/src/identity' },
+      to: { path: '^shared/src/(?!identity|kernel)' },
+    },
+    {
       name: 'terminal-knows-no-domain',
       severity: 'error',
       from: { path: '^shared/src/terminal' },
-      to: { path: '^shared/src/(wire|weights|models)' },
+      to: { path: '^shared/src/(wire|weights|models|identity)' },
     },
     {
       name: 'weights-below-models',

@@ -1,13 +1,18 @@
 import { type AlarmClock } from '@consilium/shared/kernel';
+import type { SigningKey } from '@consilium/shared/identity';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { OpenRequests } from './access/open-requests.js';
 import { OperatorAccounts } from './access/operator-accounts.js';
 import { OperatorSessionController, SignInController } from './access/operator-session.controller.js';
 import { OperatorTokens } from './access/operator-tokens.js';
 import { OperatorsController } from './access/operators.controller.js';
+import { ProofNonces } from './access/proof-nonces.js';
+import { RefusalLog } from './access/refusal-log.js';
 import { RequireOperator } from './access/require-operator.js';
 import { RequireSite } from './access/require-site.js';
+import { SiteAccess } from './access/site-access.js';
 import { ApiDocumentController } from './api-document/api-document.controller.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditLog } from './audit/audit-log.js';
@@ -35,7 +40,7 @@ import { ModelPassports } from './models/model-passports.js';
 import { ModelsController } from './models/models.controller.js';
 import { ScoreRecorder } from './models/score-recorder.js';
 import { SiteModelsController } from './models/site-models.controller.js';
-import { BLOB_STORE, CLOCK, CONFIG, HOME, OPERATOR_TOKEN } from './ports.js';
+import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME, OPERATOR_TOKEN } from './ports.js';
 import { dataSourceOptions } from './records/data-source.js';
 import { UnitOfWork } from './records/unit-of-work.js';
 import { Assignments } from './rounds/assignments.js';
@@ -47,6 +52,7 @@ import { RoundFold } from './rounds/round-fold.js';
 import { RoundLedger } from './rounds/round-ledger.js';
 import { RoundParts } from './rounds/round-parts.js';
 import { RoundPlanner } from './rounds/round-planner.js';
+import { CredentialController } from './sites/credential.controller.js';
 import { EnrolmentController } from './sites/enrolment.controller.js';
 import { SiteDirectory } from './sites/site-directory.js';
 import { SitesController } from './sites/sites.controller.js';
@@ -65,6 +71,7 @@ export interface Foundation {
   readonly config: CoordinatorConfig;
   readonly home: HomeFolder;
   readonly operatorToken: string;
+  readonly key: SigningKey;
   readonly log: Log;
   readonly clock: AlarmClock;
   readonly blobs: BlobStore;
@@ -73,7 +80,7 @@ export interface Foundation {
 /** The list of rooms. */
 @Module({})
 export class AppModule {
-  static on({ config, home, operatorToken, log, clock, blobs }: Foundation): DynamicModule {
+  static on({ config, home, operatorToken, key, log, clock, blobs }: Foundation): DynamicModule {
     return {
       module: AppModule,
       imports: [TypeOrmModule.forRoot({ ...dataSourceOptions(config.database ?? home.databaseFile), retryAttempts: 0 })],
@@ -81,6 +88,7 @@ export class AppModule {
         HealthController,
         SitesController,
         EnrolmentController,
+        CredentialController,
         CampaignsController,
         ModelsController,
         SiteModelsController,
@@ -98,11 +106,14 @@ export class AppModule {
         { provide: CONFIG, useValue: config },
         { provide: HOME, useValue: home },
         { provide: CLOCK, useValue: clock },
+        { provide: COORDINATOR_KEY, useValue: key },
+        { provide: ProofNonces, useValue: new ProofNonces() },
         { provide: BLOB_STORE, useValue: blobs },
         { provide: Log, useValue: log },
         { provide: OPERATOR_TOKEN, useValue: operatorToken },
         { provide: APP_FILTER, useClass: HttpErrorFilter },
-        ...[UnitOfWork, AuditLog, OperatorTokens, OperatorAccounts, RequireOperator, RequireSite],
+        ...[UnitOfWork, AuditLog, OperatorTokens, OperatorAccounts, RequireOperator],
+        ...[RequireSite, SiteAccess, OpenRequests, RefusalLog],
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
         ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundFold, RoundConductor],
         ...[ParticipationRecorder, Assignments],

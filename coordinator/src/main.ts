@@ -10,7 +10,7 @@ import { AppModule } from './app.module.js';
 import type { BlobStore } from './blobs/blob-store.js';
 import { openBlobStore } from './blobs/open-blob-store.js';
 import type { CoordinatorConfig } from './config/coordinator-config.js';
-import { ensureOperatorToken, homeFolder, type HomeFolder, prepareHomeFolder } from './home/home-folder.js';
+import { ensureCoordinatorKey, ensureOperatorToken, homeFolder, type HomeFolder, prepareHomeFolder } from './home/home-folder.js';
 import { lockHome } from './home/home-lock.js';
 import { type Certificate, followCertificate, readCertificate } from './live/certificate.js';
 import { SocketAdapter } from './live/socket-adapter.js';
@@ -43,10 +43,11 @@ export async function openCoordinator(config: CoordinatorConfig, options: OpenOp
   const unlock = lockHome(home.lockFile);
   try {
     const operatorToken = ensureOperatorToken(home);
+    const key = ensureCoordinatorKey(home);
     const log = options.log ?? new Log(config.logLevel);
     const { store, close } = await openBlobStore(config.blobs, home, (line) => log.info(line));
     const certificate = config.tls && readCertificate(config.tls, Date.now());
-    const foundation = { config, home, operatorToken, log, clock: options.clock ?? systemClock };
+    const foundation = { config, home, operatorToken, key, log, clock: options.clock ?? systemClock };
     const app = await createApp({ ...foundation, blobs: options.blobs?.(store) ?? store }, certificate).catch(
       (cause: unknown) => {
         throw config.database === undefined ? cause : unusableDatabase(cause);

@@ -5,3 +5,5 @@ export const CLOCK = Symbol('Clock');
 /** Of the home folder. */
 export const OPERATOR_TOKEN = Symbol('OperatorToken');
 export const BLOB_STORE = Symbol('BlobStore');
+/** The key that signs the credentials of sites. */
+export const COORDINATOR_KEY = Symbol('CoordinatorKey');

@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   forget: async () => (await import('./commands/forget.js')).forgetCommand(),
   preprocess: async () => (await import('./commands/preprocess.js')).preprocessCommand(),
   join: async () => (await import('./commands/join.js')).joinCommand(),
+  key: async () => (await import('./commands/key.js')).keyCommand(),
   start: async () => (await import('./commands/start.js')).startCommand(),
   status: async () => (await import('./commands/status.js')).statusCommand(),
   pretrain: async () => (await import('./commands/pretrain.js')).pretrainCommand(),
@@ -44,7 +45,7 @@ const program = new Command('site-agent')
     `
 First steps:
   site-agent doctor                                               what this computer offers
-  site-agent --home my-site join --coordinator URL --token TOKEN  the operator gives you both
+  site-agent --home my-site join --coordinator URL                asks for the token that the operator gave you
   site-agent --home my-site index /path/to/scans                  find the scans
   site-agent --home my-site start                                 take part (stop with Ctrl-C)
   site-agent --home my-site status                                look, from a second terminal`,

@@ -33,13 +33,18 @@ describe('what leaves a site', () => {
   });
 
   it('is carried by nothing but the ways behind the gate', () => {
-    expect(takersOf(/^socket\.io-client$/)).toEqual(['link/socket-link.ts']);
+    expect(takersOf(/^socket\.io-client$/)).toEqual([
+      'link/probe-websocket.ts', // whether a connection opens
+      'link/socket-link.ts',
+    ]);
     expect(takersOf(/resumable-upload\.js$/)).toEqual(['agent/weight-transfer.ts']);
-    // The catalogue only reads: what is here, and passports.
     expect(takersOf(/http-exchange\.js$/).sort()).toEqual([
+      'commands/doctor-link.ts', // whether the coordinator answers, and knows the site
+      'link/credential-request.ts', // a proof of the site's key for a credential
+      'link/enrolment.ts', // a token and a public key for a credential
       'link/resumable-download.ts',
       'link/resumable-upload.ts',
-      'link/site-catalogue.ts',
+      'link/site-catalogue.ts', // only reads: what is here, and passports
     ]);
   });
 
@@ -47,8 +52,6 @@ describe('what leaves a site', () => {
     const callers = files.filter((path) => /(?<!async )(?<![.\w])fetch\(/.test(readFileSync(join(ROOT, path), 'utf8')));
     expect(callers.sort()).toEqual([
       'agent/status-page.ts', // this machine
-      'commands/doctor-checks.ts', // whether anything answers
-      'link/enrolment.ts', // a token for a credential
     ]);
     expect(takersOf(/^node:(https?|net|tls|dgram|http2)$/).sort()).toEqual([
       'agent/status-page.ts',

@@ -3,7 +3,7 @@
  * disk, digests checked where the product checks them. Prints one JSON line.
  *
  * usage: npm run bench:transfer -- [--bytes 400MB] [--streams 1] [--digest blake3|sha256] [--repeats 3]
- *   [--uploads-at-once N] [--skip-downloads]
+ *   [--uploads-at-once N] [--skip-downloads] [--bearer]
  * Each stream is a site of its own; the figures are of all streams together, medians over the repeats, of processes that have made
  * one transfer before (`repeats` begins with that cold one, which does not count). Build first (npm run build).
  */
@@ -26,7 +26,12 @@ function readOptions(args) {
   const options = { bytes: text('400MB'), streams: text('1'), digest: text('blake3'), repeats: text('3') };
   const { values } = parseArgs({
     args,
-    options: { ...options, 'uploads-at-once': { type: 'string' }, 'skip-downloads': { type: 'boolean' } },
+    options: {
+      ...options,
+      'uploads-at-once': { type: 'string' },
+      'skip-downloads': { type: 'boolean' },
+      bearer: { type: 'boolean' },
+    },
   });
   return {
     bytes: parseSizeBytes(values.bytes),
@@ -34,6 +39,7 @@ function readOptions(args) {
     digest: values.digest,
     repeats: Number(values.repeats),
     skipDownloads: values['skip-downloads'] ?? false,
+    bearer: values.bearer ?? false,
     settings: values['uploads-at-once'] === undefined ? {} : { uploadsAtOnce: Number(values['uploads-at-once']) },
   };
 }
@@ -83,10 +89,10 @@ async function measure(options) {
 }
 
 /** In a coordinator of its own, so that making the first version does not count in the memory of the measured one. */
-async function prepare(home, { streams, bytes, digest }) {
+async function prepare(home, { streams, bytes, digest, bearer }) {
   const coordinator = await AskedProcess.start('./transfer-coordinator.mjs', [home]);
   try {
-    return await startCampaign(coordinator.ready, { sites: streams, bytes, digest });
+    return await startCampaign(coordinator.ready, { sites: streams, bytes, digest, bearer });
   } finally {
     await coordinator.stop();
   }

@@ -3,7 +3,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { io } from 'socket.io-client';
 import { manifestOf } from '../../shared/dist/models/index.js';
 import { elementCount } from '../../shared/dist/weights/index.js';
-import { PROTOCOL_VERSION, SITE_NAMESPACE, DATA_PATHS } from '../../shared/dist/wire/index.js';
+import { newSigningKey } from '../../shared/dist/identity/index.js';
+import { PROTOCOL_VERSION, SITE_NAMESPACE } from '../../shared/dist/wire/index.js';
+import { enrol } from '../../site-agent/dist/link/enrolment.js';
+import { benchIdentity } from './transfer-identity.mjs';
 
 const WIDEST = 64;
 
@@ -24,7 +27,7 @@ function modelOfBytes(bytes) {
 }
 
 /** Enrols the sites, starts the campaign and waits until each site is asked to train. */
-export async function startCampaign({ url, operatorToken }, { sites, bytes, digest }) {
+export async function startCampaign({ url, operatorToken }, { sites, bytes, digest, bearer }) {
   const ask = async (path, body) => {
     const response = await fetch(`${url}${path}`, {
       method: 'POST',
@@ -35,11 +38,12 @@ export async function startCampaign({ url, operatorToken }, { sites, bytes, dige
     if (!response.ok) throw new Error(JSON.stringify(answer));
     return answer;
   };
-  const credentials = [];
+  const shown = [];
   for (let index = 0; index < sites; index++) {
     const { token } = await ask('/api/sites', { name: `site-${String(index).padStart(3, '0')}` });
-    const enrolment = { protocolVersion: PROTOCOL_VERSION, token, agentVersion: '0.0.0' };
-    credentials.push((await ask(DATA_PATHS.enrolment, enrolment)).credential);
+    const key = bearer ? undefined : newSigningKey();
+    const { credential } = await enrol(url, token, '0.0.0', { key });
+    shown.push(bearer ? { credential } : { pem: key.privateKey.export({ format: 'pem', type: 'pkcs8' }) });
   }
   const plan = {
     name: 'transfer',
@@ -51,18 +55,19 @@ export async function startCampaign({ url, operatorToken }, { sites, bytes, dige
     digest,
   };
   await ask('/api/campaigns', plan);
-  return Promise.all(credentials.map((credential) => assignmentOf(url, credential)));
+  return Promise.all(shown.map((secrets) => assignmentOf(url, secrets)));
 }
 
-async function assignmentOf(url, credential) {
-  const auth = { protocolVersion: PROTOCOL_VERSION, credential, agentVersion: '0.0.0' };
+async function assignmentOf(url, secrets) {
+  const shown = await benchIdentity(url, secrets).handshake();
+  const auth = { protocolVersion: PROTOCOL_VERSION, ...shown, agentVersion: '0.0.0' };
   const socket = io(`${url}${SITE_NAMESPACE}`, { auth, transports: ['websocket'], forceNew: true });
   try {
     for (;;) {
       const answer = await socket.timeout(60_000).emitWithAck('site:sync', {});
       const assignment = answer.ok ? answer.value.assignment : undefined;
       if (assignment?.kind === 'train') {
-        return { credential, participationId: assignment.participationId, base: assignment.plan.base };
+        return { secrets, participationId: assignment.participationId, base: assignment.plan.base };
       }
       await pause(50);
     }

@@ -10,6 +10,8 @@ import { askOperator, campaignView, constantUpdate, eventually, RawSite } from '
 import { runCommand } from '../fixtures/run-command.js';
 import { describeOnEachDatabase, describeWithPostgres, TestPostgres } from '../fixtures/start-postgres.js';
 
+/** Of sites, since they have keys. */
+const LATER_COLUMNS = ['publicKey', 'keyThumbprint', 'credentialExpiresAtMs'];
 const NAMES = ['site-a', 'site-b'];
 
 /** Each site delivers its update of the round. */
@@ -108,7 +110,7 @@ describeOnEachDatabase('a backup', (newDatabase) => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    // As a program wrote it that knew no audit log.
+    // As a program wrote it that knew no audit log, nor what came after it.
     const [head, end] = [lines[0], lines.at(-1)];
     if (head === undefined || end === undefined) throw new Error('records have a beginning and an end');
     const migrations = head['migrations'] as string[];
@@ -117,6 +119,8 @@ describeOnEachDatabase('a backup', (newDatabase) => {
       migrations.findIndex((name) => name.startsWith('AuditLog')),
     );
     const older = lines.filter(({ table }) => table !== 'audit_entries');
+    for (const { row, table } of older)
+      if (table === 'sites') for (const column of LATER_COLUMNS) delete (row as Record<string, unknown>)[column];
     end['rows'] = older.filter(({ kind }) => kind === 'row').length;
     const text = `${older.map((line) => JSON.stringify(line)).join('\n')}\n`;
     await writeFile(file, text);

@@ -75,8 +75,11 @@ describe("the operator's commands", () => {
   it('enrol a site with the line to run there, list it and revoke it', async () => {
     expect(await toCoordinator(siteCommand(), 'list')).toContain('No sites yet');
     const enrolled = await toCoordinator(siteCommand(), 'enrol', 'hospital-a');
-    expect(enrolled).toMatch(new RegExp(`site-agent join --coordinator ${coordinator.url} --token enrol_[\\w-]{43}`));
-    expect(await toCoordinator(siteCommand(), 'list')).toMatch(/hospital-a +invited +no/);
+    // The token is no argument of the command: others of the site's computer could read it.
+    const line = `site-agent join --coordinator ${coordinator.url} --token-file -`;
+    expect(enrolled).toMatch(new RegExp(`^ +${line}\\n +enrol_[\\w-]{43}$`, 'm'));
+    expect(await toCoordinator(siteCommand(), 'list')).toMatch(/hospital-a +invited +no +–/);
+    expect(await toCoordinator(siteCommand(), 'show', 'hospital-a')).toMatch(/state +invited, its token is good until/);
     await toCoordinator(siteCommand(), 'revoke', 'hospital-a');
     expect(await toCoordinator(siteCommand(), 'list')).toMatch(/hospital-a +revoked/);
     await expect(toCoordinator(siteCommand(), 'revoke', 'nobody')).rejects.toMatchObject({ code: 'SITE_UNKNOWN' });

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Check } from '@consilium/shared/terminal';
-import { checkDisk, checkNode } from '../../coordinator/src/commands/doctor-checks.js';
+import { checkDisk, checkNodejsVersion } from '../../coordinator/src/commands/doctor-checks.js';
 import { diagnose } from '../../coordinator/src/commands/doctor.js';
 import { homeFolder } from '../../coordinator/src/home/home-folder.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
@@ -86,7 +86,7 @@ describe('coordinator doctor', () => {
     expect(await found('folder', '')).toMatchObject({ status: 'warning', remedy: expect.stringContaining('chmod') as string });
     expect(checkDisk(homeFolder(folder), 5e9)).toMatchObject({ status: 'warning' });
     expect(checkDisk(homeFolder(folder), 5e8)).toMatchObject({ status: 'failed', code: 'DISK_FULL' });
-    expect([checkNode('18.20.0').status, checkNode('20.18.1').status, checkNode('20.19.0').status]).toEqual([
+    expect([checkNodejsVersion('18.20.0').status, checkNodejsVersion('20.18.1').status, checkNodejsVersion('20.19.0').status]).toEqual([
       'failed',
       'failed',
       'ok',

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FederationError, systemClock } from '@consilium/shared/kernel';
@@ -10,7 +10,9 @@ import { initialStatus, StatusBoard } from '../../site-agent/src/agent/agent-sta
 import { filesOf } from '../../site-agent/src/agent/site-files.js';
 import { httpWeightTransfer } from '../../site-agent/src/agent/weight-transfer.js';
 import { siteFolder } from '../../site-agent/src/config/site-folder.js';
-import { enrol } from '../../site-agent/src/link/enrolment.js';
+import { joinSite } from '../../site-agent/src/link/join-site.js';
+import { siteAccess } from '../../site-agent/src/link/site-access.js';
+import { type SiteIdentity } from '../../site-agent/src/config/site-identity.js';
 import { SocketLink } from '../../site-agent/src/link/socket-link.js';
 import { silentLog } from '@consilium/shared/terminal';
 import { CuttingProxy } from '../fixtures/cutting-proxy.js';
@@ -52,17 +54,17 @@ describe('the site agent’s link and the coordinator', () => {
     return ((await askOperator(coordinator, 'POST', '/api/sites', { name })) as { token: string }).token;
   }
 
-  async function joinSite(name: string): Promise<string> {
-    return (await enrol(coordinator.url, await invite(name), '0.1.0')).credential;
+  async function enrolSite(name: string): Promise<SiteIdentity> {
+    return joinSite(siteFolder(join(folder, name)), coordinator.url, await invite(name));
   }
 
-  async function startSite(name: string, credential: string, scripts: readonly Script[] = []): Promise<RunningSite> {
+  async function startSite(name: string, identity: SiteIdentity, scripts: readonly Script[] = []): Promise<RunningSite> {
     const proxy = await CuttingProxy.open(Number(new URL(coordinator.url).port));
     const home = siteFolder(join(folder, name));
     const journal = AgentJournal.open(home.databaseFile);
+    const access = siteAccess(home, identity, { coordinatorUrl: proxy.url });
     const link = new SocketLink({
-      coordinatorUrl: proxy.url,
-      credential,
+      ...access,
       agentVersion: '0.1.0',
       backoff: BACKOFF,
       duplicateGraceMs: { first: 0, again: 5000 },
@@ -72,7 +74,7 @@ describe('the site agent’s link and the coordinator', () => {
     const board = new StatusBoard(
       initialStatus({ siteName: name, coordinatorUrl: proxy.url, startedAtMs: 0, volumes: 1, versions }),
     );
-    const transfer = httpWeightTransfer(proxy.url, credential, { backoff: BACKOFF });
+    const transfer = httpWeightTransfer(access, { backoff: BACKOFF });
     const site = { clock: systemClock, journal, files: filesOf(home), limits: { threads: 1 } };
     const rules = openRules(home);
     const parts = { link, transfer, trainer, ...site, ...rules, board, log: silentLog };
@@ -135,9 +137,9 @@ describe('the site agent’s link and the coordinator', () => {
   }
 
   it('ends with the same versions over broken lines as over sound ones', async () => {
-    const credentials = { aare: await joinSite('aare'), limmat: await joinSite('limmat') };
-    const aare = await startSite('aare', credentials.aare);
-    const limmat = await startSite('limmat', credentials.limmat);
+    const identities = { aare: await enrolSite('aare'), limmat: await enrolSite('limmat') };
+    const aare = await startSite('aare', identities.aare);
+    const limmat = await startSite('limmat', identities.limmat);
     await startCampaign(2);
     const sound = await waitForEnd();
     expect(sound.roundViews.map(({ participations }) => participations.map(({ state }) => state))).toEqual([
@@ -151,8 +153,8 @@ describe('the site agent’s link and the coordinator', () => {
 
     await coordinator.remove();
     coordinator = await TestCoordinator.open();
-    const again = { aare: await joinSite('aare'), limmat: await joinSite('limmat') };
     await rm(folder, { recursive: true });
+    const again = { aare: await enrolSite('aare'), limmat: await enrolSite('limmat') };
     const cutUp = await startSite('aare', again.aare, ['hold']);
     const cutDown = await startSite('limmat', again.limmat, ['hold']);
     cutDown.proxy.cutAfter('down', 500_000); // in the middle of the first version
@@ -176,8 +178,8 @@ describe('the site agent’s link and the coordinator', () => {
   }, 60_000);
 
   it('reports a failure with its code, and the round goes on as its rules say', async () => {
-    const aare = await startSite('aare', await joinSite('aare'), [new FederationError('TRAINING_DIVERGED', 'NaN at step 3')]);
-    await startSite('limmat', await joinSite('limmat'));
+    const aare = await startSite('aare', await enrolSite('aare'), [new FederationError('TRAINING_DIVERGED', 'NaN at step 3')]);
+    await startSite('limmat', await enrolSite('limmat'));
     await startCampaign(1);
     await until(async () =>
       (await campaignView(coordinator, 'tiny')).roundViews.some(({ participations }) =>
@@ -189,14 +191,15 @@ describe('the site agent’s link and the coordinator', () => {
 
   it('refuses a second agent, a revoked site and a spent token, each with its code', async () => {
     const token = await invite('aare');
-    const { credential } = await enrol(coordinator.url, token, '0.1.0');
-    await expect(enrol(coordinator.url, token, '0.1.0')).rejects.toMatchObject({
+    const identity = await joinSite(siteFolder(join(folder, 'aare')), coordinator.url, token);
+    await expect(joinSite(siteFolder(join(folder, 'other')), coordinator.url, token)).rejects.toMatchObject({
       code: 'TOKEN_REFUSED',
       remedy: expect.stringContaining('operator') as string,
     });
-    const first = await startSite('aare', credential);
+    const first = await startSite('aare', identity);
     await until(() => first.link.state.kind === 'connected');
-    const second = await startSite('copy-of-aare', credential);
+    await cp(siteFolder(join(folder, 'aare')).keyFile, siteFolder(join(folder, 'copy-of-aare')).keyFile);
+    const second = await startSite('copy-of-aare', identity);
     await expect(second.finished).rejects.toMatchObject({ code: 'SITE_ALREADY_CONNECTED' });
     expect(first.link.state.kind).toBe('connected');
     await askOperator(coordinator, 'POST', '/api/sites/aare/revoke');

@@ -103,7 +103,9 @@ describeOnEachDatabase('records of an earlier version', (newDatabase) => {
       if (version === 1) {
         expect(campaign?.plan).toMatchObject({ attempts: 1, digest: 'sha256', screening: { normFactor: 5 }, name: 'lungs' });
       }
-      expect(await manager.find(Site)).toMatchObject([{ name: 'hospital', credentialDigest: 'c', protocolVersion: null }]);
+      expect(await manager.find(Site)).toMatchObject([
+        { name: 'hospital', credentialDigest: 'c', protocolVersion: null, keyThumbprint: null },
+      ]);
       expect(await manager.find(Round)).toMatchObject([{ number: 1, state: 'finished', deadlineAtMs: 9, finishedAtMs: null }]);
       expect(await manager.find(Participation)).toMatchObject([{ siteName: 'hospital', state: 'delivered' }]);
       expect(await manager.find(Update)).toMatchObject([

@@ -8,11 +8,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { digestOfBytes } from '../../shared/src/kernel/index.js';
 
+const built = (name: string): string => JSON.stringify(pathToFileURL(join('site-agent', 'dist', 'link', name)));
 const PROGRAM = `
-  import { downloadBlob } from ${JSON.stringify(pathToFileURL(join('site-agent', 'dist', 'link', 'resumable-download.js')))};
+  import { downloadBlob } from ${built('resumable-download.js')};
+  import { BearerIdentity } from ${built('request-identity.js')};
   const stop = new AbortController();
   const onWait = (error) => { console.error(error.message); stop.abort(); };
-  await downloadBlob(JSON.parse(process.argv[1]), { signal: stop.signal, onWait }).catch(() => process.exit(1));
+  await downloadBlob({ ...JSON.parse(process.argv[1]), identity: new BearerIdentity('c') }, { signal: stop.signal, onWait }).catch(() => process.exit(1));
 `;
 
 /** The built agent's download in a process of its own: who is trusted is settled when a process starts. */
@@ -47,7 +49,7 @@ describe('a download by https', () => {
     try {
       const { port } = listener.address() as AddressInfo;
       const [path, digest] = [join(folder, 'version'), digestOfBytes(content)];
-      const order = { coordinatorUrl: `https://localhost:${port}`, credential: 'c', digest, bytes: content.length, path };
+      const order = { coordinatorUrl: `https://localhost:${port}`, digest, bytes: content.length, path };
       const unknown = await download(order, {});
       expect(unknown).toMatchObject({ status: 1, told: expect.stringContaining('DEPTH_ZERO_SELF_SIGNED_CERT') as string });
       const trusting = { NODE_EXTRA_CA_CERTS: cert };

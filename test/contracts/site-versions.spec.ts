@@ -9,6 +9,7 @@ import { AgentJournal } from '../../site-agent/src/agent/agent-journal.js';
 import { modelFile, siteFolder, type SiteFolder } from '../../site-agent/src/config/site-folder.js';
 import { pullVersion } from '../../site-agent/src/versions/pull-version.js';
 import { parseVersionName } from '../../site-agent/src/versions/version-name.js';
+import { BearerIdentity } from '../../site-agent/src/link/request-identity.js';
 import { enrolSites, MODEL, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import { askOperator, constantUpdate, eventually, campaignView, type RawSite } from '../fixtures/raw-site.js';
@@ -59,7 +60,12 @@ describe('model versions as a site sees them', () => {
   const pull = (site: RawSite, name: string) =>
     pullVersion(
       parseVersionName(name),
-      { folder, journal, access: { coordinatorUrl: coordinator.url, credential: site.credential }, nowMs: 1000 },
+      {
+        folder,
+        journal,
+        access: { coordinatorUrl: coordinator.url, identity: new BearerIdentity(site.credential) },
+        nowMs: 1000,
+      },
       { signal: AbortSignal.timeout(20_000) },
     );
 

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -8,44 +8,11 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { loadCoordinatorConfig } from '../../coordinator/src/config/coordinator-config.js';
 import { openCoordinator } from '../../coordinator/src/main.js';
+import { Authority, describeWithOpenssl } from '../fixtures/made-authority.js';
 import { makeLabelledCase } from '../fixtures/make-labelled-cases.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import { eventually } from '../fixtures/raw-site.js';
 import { runSiteAgentWith, SITE_AGENT } from '../fixtures/run-site-agent.js';
-
-/** A suite that makes certificates; without openssl, it says so in one line and passes over. */
-function describeWithOpenssl(title: string, body: () => void): void {
-  if (spawnSync('openssl', ['version']).status === 0) return describe(title, body);
-  describe(title, () => {
-    it('is passed over: openssl is not installed', () => {
-      process.stderr.write(`${title}: passed over, openssl is not installed\n`);
-      expect(process.env['CONSILIUM_REQUIRE_REFERENCE']).not.toBe('1');
-    });
-  });
-}
-
-/** An authority of the institution's own, and certificates of it. */
-class Authority {
-  constructor(private readonly folder: string) {
-    this.openssl('req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem');
-  }
-
-  get file(): string {
-    return join(this.folder, 'ca.pem');
-  }
-
-  /** Writes cert.pem and key.pem into the folder. */
-  issue(into: string, serial: number): void {
-    this.openssl('req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out request.pem');
-    writeFileSync(join(this.folder, 'names'), 'subjectAltName=DNS:localhost');
-    this.openssl(`x509 -req -in request.pem -CA ca.pem -CAkey ca.key -set_serial ${serial} -extfile names -days 2 -out cert.pem`);
-    for (const name of ['key.pem', 'cert.pem']) copyFileSync(join(this.folder, name), join(into, name));
-  }
-
-  private openssl(words: string): void {
-    execFileSync('openssl', words.split(' '), { cwd: this.folder, stdio: 'pipe' });
-  }
-}
 
 /** Serial number of the certificate that a new connection is shown. */
 function serialAt(url: string, ca: string): Promise<number> {
@@ -111,7 +78,8 @@ describeWithOpenssl('TLS of the coordinator', () => {
     const words = ['join', '--coordinator', coordinator.url, '--token', 'enrol_none'];
     await mkdir(site);
     const stranger = await runSiteAgentWith({ NODE_EXTRA_CA_CERTS: '' }, site, ...words);
-    expect(stranger).toMatchObject({ status: 5, stderr: expect.stringMatching(/NODE_EXTRA_CA_CERTS=/) as string });
+    const remedy = expect.stringMatching(/"authority: [^]*NODE_EXTRA_CA_CERTS=/) as string;
+    expect(stranger).toMatchObject({ status: 5, stderr: remedy });
     const knowing = await runSiteAgentWith({ NODE_EXTRA_CA_CERTS: authority.file }, site, ...words);
     expect(knowing).toMatchObject({ status: 3, stderr: expect.stringContaining('TOKEN_REFUSED') as string });
     const open = await runSiteAgentWith({}, site, 'join', '--coordinator', 'http://192.0.2.7:7340', '--token', 'enrol_none');
@@ -126,13 +94,16 @@ describeWithOpenssl('TLS of the coordinator', () => {
     };
     const site = join(folder, 'hospital');
     await mkdir(site);
-    const trusting = { NODE_EXTRA_CA_CERTS: authority.file };
-    expect(await runSiteAgentWith(trusting, site, 'join', '--coordinator', url, '--token', token)).toMatchObject({ status: 0 });
+    // What the site's settings name is enough, for all that the agent asks.
+    await mkdir(join(site, 'site'));
+    copyFileSync(authority.file, join(site, 'site', 'authority.pem'));
+    writeFileSync(join(site, 'site', 'site.yaml'), 'authority: authority.pem\n');
+    expect(await runSiteAgentWith({}, site, 'join', '--coordinator', url, '--token', token)).toMatchObject({ status: 0 });
     makeLabelledCase(join(site, 'scans'), 'ball', 0);
     expect(await runSiteAgentWith({}, site, 'index', join(site, 'scans'))).toMatchObject({ status: 0 });
+    expect(await runSiteAgentWith({}, site, 'model', 'list', '--json')).toMatchObject({ status: 0, stdout: '[]\n', stderr: '' });
     const program = spawn(process.execPath, [SITE_AGENT, '--home', join(site, 'site'), 'start'], {
       cwd: site,
-      env: { ...process.env, ...trusting },
       stdio: 'ignore',
     });
     try {

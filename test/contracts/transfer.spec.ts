@@ -7,6 +7,7 @@ import { algorithmOf, DIGEST_ALGORITHMS, type Digest, digestOfBytes, Random } fr
 import { DATA_PATHS } from '../../shared/src/wire/index.js';
 import { downloadBlob } from '../../site-agent/src/link/resumable-download.js';
 import { uploadFile } from '../../site-agent/src/link/resumable-upload.js';
+import { BearerIdentity } from '../../site-agent/src/link/request-identity.js';
 import { CuttingProxy } from '../fixtures/cutting-proxy.js';
 import { enrolSites, MODEL, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
@@ -62,7 +63,7 @@ describe('transfers between the site’s end and the coordinator’s, over a lin
     const { onProgress, onWait } = changes;
     return uploadFile(
       {
-        ...{ coordinatorUrl: proxy.url, credential: site.credential, participationId, digest, path: update },
+        ...{ coordinatorUrl: proxy.url, identity: new BearerIdentity(site.credential), participationId, digest, path: update },
         ...{ uploadId: undefined, onCreated: () => undefined, ...(onProgress === undefined ? {} : { onProgress }) },
       },
       { signal: new AbortController().signal, backoff: BACKOFF, ...(onWait === undefined ? {} : { onWait }) },
@@ -121,7 +122,7 @@ describe('transfers between the site’s end and the coordinator’s, over a lin
     const path = join(coordinator.home, 'fetched');
     let cuts = 0;
     proxy.cutAfter('down', random.integer(1, 1_000_000));
-    const order = { coordinatorUrl: proxy.url, credential: site.credential, ...base, path };
+    const order = { coordinatorUrl: proxy.url, identity: new BearerIdentity(site.credential), ...base, path };
     const onWait = (): void => {
       if (++cuts < 5) proxy.cutAfter('down', random.integer(1, 1_000_000));
     };

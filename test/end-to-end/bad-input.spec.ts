@@ -130,7 +130,7 @@ describe('bad input on the command line gives one clear line and its exit code',
 
     const copiedHome = rig.siteHome('gamma-copy');
     mkdirSync(copiedHome);
-    copyFileSync(join(rig.siteHome('gamma'), 'identity.json'), join(copiedHome, 'identity.json'));
+    for (const name of ['identity.json', 'site.key']) copyFileSync(join(rig.siteHome('gamma'), name), join(copiedHome, name));
     await rig.run('site-agent', '--home', copiedHome, 'index', join(rig.folder, 'mixed'), '--modality', 'CT');
     const copied = await rig.run('site-agent', '--home', copiedHome, 'start');
     expect(copied).toMatchObject({ status: 2, stderr: expect.stringContaining('SITE_ALREADY_CONNECTED') as string });

@@ -1,20 +1,20 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { invariant } from '@consilium/shared/kernel';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import type { Site } from '../sites/site.entity.js';
-import { SiteDirectory } from '../sites/site-directory.js';
-import { bearerToken } from './site-credentials.js';
+import { SiteAccess } from './site-access.js';
 
 const callers = new WeakMap<Request, Site>();
 
-/** Lets a request pass that carries the credential of an enrolled site. */
+/** Lets a request pass that comes from an enrolled site. */
 @Injectable()
 export class RequireSite implements CanActivate {
-  constructor(private readonly sites: SiteDirectory) {}
+  constructor(private readonly access: SiteAccess) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<Request>();
-    callers.set(request, await this.sites.authenticate(bearerToken(request.headers.authorization)));
+    const http = context.switchToHttp();
+    const request = http.getRequest<Request>();
+    callers.set(request, await this.access.admitRequest(request, http.getResponse<Response>()));
     return true;
   }
 }

@@ -17,8 +17,9 @@ const refusalSchema = z.object({
 
 const DESCRIPTION = `Research software, not a medical device.
 
-Operators send a token of their account, or that of the coordinator's folder (operator.token), site agents the credential that they got
-when they joined, as bearer tokens. Each route says which role an operator needs: read, operate or administer. Uploads of updates speak tus 1.0.0 below ${DATA_PATHS.uploads}, events socket.io: docs/reference/protocol.md
+Operators send a token of their account, or that of the coordinator's folder (operator.token), as a bearer token. Each route says which
+role an operator needs: read, operate or administer. Site agents sign each request with a key of their own (DPoP, RFC 9449); those that
+joined before there were keys send a bearer credential. Uploads of updates speak tus 1.0.0 below ${DATA_PATHS.uploads}, events socket.io: docs/reference/protocol.md
 describes both.`;
 
 /** OpenAPI 3.1 lets a bearer scheme name the roles that it must have. */

@@ -18,7 +18,7 @@ const TOO_LITTLE_DISK_BYTES = 2 ** 30;
 const SOON_MS = 21 * 86_400_000;
 const PATIENCE_MS = 5_000;
 
-export function checkNode(version: string): Check {
+export function checkNodejsVersion(version: string): Check {
   const name = 'Node';
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > LOWEST_NODE[0] || (major === LOWEST_NODE[0] && minor >= LOWEST_NODE[1])) return ok(name, version);

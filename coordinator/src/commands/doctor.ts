@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { loadCoordinatorConfig } from '../config/coordinator-config.js';
 import { homeFolder } from '../home/home-folder.js';
 import { printJson } from './command-options.js';
-import { checkDisk, checkHome, checkLine, checkNode, checkRecords, checkRunning, checkWeights } from './doctor-checks.js';
+import { checkDisk, checkHome, checkLine, checkNodejsVersion, checkRecords, checkRunning, checkWeights } from './doctor-checks.js';
 
 /** `coordinator doctor`: whether this machine and these settings carry a coordinator. */
 export function doctorCommand(): Command {
@@ -31,7 +31,7 @@ export async function diagnose(home: string | undefined): Promise<Check[]> {
   const { config } = loadCoordinatorConfig({ flags: { home } });
   const folder = homeFolder(config.home);
   return [
-    checkNode(process.versions.node),
+    checkNodejsVersion(process.versions.node),
     checkHome(folder),
     checkDisk(folder),
     await checkRecords(config, folder),

@@ -28,6 +28,13 @@ const settingsSchema = z.strictObject({
   logLevel: z.enum(LOG_LEVELS).default('info'),
   tokenLifetime: durationField.default('24h').describe('how long an enrolment token is valid'),
   signInLifetime: durationField.default('12h').describe('how long an operator stays signed in'),
+  credentialLifetime: durationField
+    .default('1h')
+    .describe("how long a site's credential is good; its agent has it renewed at half of that"),
+  bearerCredentials: z
+    .union([z.boolean(), z.stringbool()])
+    .default(true)
+    .describe('let sites in that sign nothing: those that were enrolled by earlier agents'),
   uploadLifetime: durationField.default('24h').describe('when an upload that was never offered is removed'),
   uploadsAtOnce: z.coerce
     .number()
@@ -69,6 +76,8 @@ export interface CoordinatorConfig {
   readonly logLevel: Settings['logLevel'];
   readonly tokenLifetimeMs: number;
   readonly signInLifetimeMs: number;
+  readonly credentialLifetimeMs: number;
+  readonly bearerCredentials: boolean;
   readonly uploadLifetimeMs: number;
   readonly uploadsAtOnce: number;
   readonly uploadStallMs: number;
@@ -144,6 +153,8 @@ function compile(settings: Settings): CoordinatorConfig {
     logLevel: settings.logLevel,
     tokenLifetimeMs: parseDurationMs(settings.tokenLifetime),
     signInLifetimeMs: parseDurationMs(settings.signInLifetime),
+    credentialLifetimeMs: parseDurationMs(settings.credentialLifetime),
+    bearerCredentials: settings.bearerCredentials,
     uploadLifetimeMs: parseDurationMs(settings.uploadLifetime),
     uploadsAtOnce: settings.uploadsAtOnce,
     uploadStallMs: parseDurationMs(settings.uploadStall),

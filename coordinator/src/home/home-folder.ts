@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FederationError, newSecret } from '@consilium/shared/kernel';
+import { makeKeyFile, readKeyFile, type SigningKey } from '@consilium/shared/identity';
 
 /** The files of one coordinator. */
 export interface HomeFolder {
@@ -13,6 +14,8 @@ export interface HomeFolder {
   /** Uploads on their way in. */
   readonly uploads: string;
   readonly operatorTokenFile: string;
+  /** The key that signs the credentials of sites. */
+  readonly keyFile: string;
   /** Address and process id of the running coordinator. */
   readonly stateFile: string;
   readonly lockFile: string;
@@ -26,6 +29,7 @@ export function homeFolder(path: string): HomeFolder {
     blobCache: join(path, 'blob-cache'),
     uploads: join(path, 'uploads'),
     operatorTokenFile: join(path, 'operator.token'),
+    keyFile: join(path, 'coordinator.key'),
     stateFile: join(path, 'coordinator.json'),
     lockFile: join(path, 'coordinator.lock'),
   };
@@ -52,4 +56,12 @@ export function ensureOperatorToken(home: HomeFolder): string {
   const token = newSecret('operator');
   writeFileSync(home.operatorTokenFile, `${token}\n`, { mode: 0o600, flag: 'wx' });
   return token;
+}
+
+/**
+ * The key that signs the credentials of sites, made at the first start and readable by its owner only. It is in no backup: a
+ * coordinator that was restored makes another, and sites ask for new credentials by themselves.
+ */
+export function ensureCoordinatorKey(home: HomeFolder): SigningKey {
+  return readKeyFile(home.keyFile) ?? makeKeyFile(home.keyFile);
 }

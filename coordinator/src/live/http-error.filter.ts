@@ -2,7 +2,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { Response } from 'express';
 import { Log } from '../log.js';
-import { httpStatusOf } from './http-status.js';
+import { challengeOf, httpStatusOf } from './http-status.js';
 
 /** The one place where errors become HTTP answers: the status of their kind and the report as JSON. */
 @Catch()
@@ -19,6 +19,7 @@ export class HttpErrorFilter implements ExceptionFilter {
     }
     response
       .status(httpStatusOf(error))
+      .set(challengeOf(error))
       .json({ ...error.toReport(), ...(error.remedy === undefined ? {} : { remedy: error.remedy }) });
   }
 }

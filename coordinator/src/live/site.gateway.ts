@@ -1,4 +1,4 @@
-import { FederationError } from '@consilium/shared/kernel';
+import { type AlarmClock, FederationError } from '@consilium/shared/kernel';
 import {
   agreeOnProtocol,
   type Assignment,
@@ -21,10 +21,11 @@ import { Inject } from '@nestjs/common';
 import { type OnGatewayInit, WebSocketGateway } from '@nestjs/websockets';
 import type { Namespace, Socket } from 'socket.io';
 import { z } from 'zod';
+import { SiteAccess } from '../access/site-access.js';
 import type { CoordinatorConfig } from '../config/coordinator-config.js';
 import { Log } from '../log.js';
 import { ScoreRecorder } from '../models/score-recorder.js';
-import { CONFIG } from '../ports.js';
+import { CLOCK, CONFIG } from '../ports.js';
 import { Assignments } from '../rounds/assignments.js';
 import { ParticipationRecorder } from '../rounds/participation-recorder.js';
 import { RoundConductor } from '../rounds/round-conductor.js';
@@ -43,7 +44,12 @@ const endSchema = participationEndSchema.extend({
 interface Admitted {
   readonly site: Site;
   readonly protocol: number;
+  /** Of the credential that it showed; undefined for a bearer credential, which does not expire. */
+  readonly expiresAtMs: number | undefined;
 }
+
+/** A timer's limit, and how soon a clock that was set is noticed. */
+const LONGEST_WAIT_MS = 60_000;
 
 /** Added to the heartbeat interval when a second connection asks whether the first is alive. */
 const SIGN_OF_LIFE_MARGIN_MS = 1_500;
@@ -53,6 +59,7 @@ const SIGN_OF_LIFE_MARGIN_MS = 1_500;
 export class SiteGateway implements OnGatewayInit<Namespace> {
   constructor(
     private readonly sites: SiteDirectory,
+    private readonly access: SiteAccess,
     private readonly presence: Presence,
     private readonly assignments: Assignments,
     private readonly participations: ParticipationRecorder,
@@ -61,6 +68,7 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
     private readonly conductor: RoundConductor,
     private readonly log: Log,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
+    @Inject(CLOCK) private readonly clock: AlarmClock,
   ) {}
 
   afterInit(namespace: Namespace): void {
@@ -75,11 +83,11 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
   private async admit(socket: Socket): Promise<void> {
     const handshake = parseWith(siteHandshakeSchema, socket.handshake.auth, 'MESSAGE_REFUSED', 'the handshake');
     const protocol = agreeOnProtocol(protocolsOf(handshake), 'site agent');
-    const site = await this.sites.authenticate(handshake.credential);
+    const { site, expiresAtMs } = await this.access.admitConnection(handshake);
     const waitMs = this.config.heartbeatIntervalMs + SIGN_OF_LIFE_MARGIN_MS;
     if (await this.presence.isHeldByLiveAgent(site.id, waitMs)) throw this.alreadyConnected(site);
-    await this.sites.noteSeen(site.id, handshake.agentVersion, protocol);
-    admitted.set(socket, { site, protocol });
+    await this.sites.noteConnected(site.id, handshake.agentVersion, protocol);
+    admitted.set(socket, { site, protocol, expiresAtMs });
   }
 
   private welcome(socket: Socket): void {
@@ -96,9 +104,22 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
     }
     this.log.info(`site ${site.name} connected`);
     socket.on('disconnect', (reason) => this.leave(site, socket, reason));
+    if (caller.expiresAtMs !== undefined) this.closeAtLapse(socket, site, caller.expiresAtMs);
     this.listen(socket, caller);
     if (protocol >= 2) socket.emit('site:welcome', { protocolVersion: protocol } satisfies SiteWelcome);
     this.conductor.wake();
+  }
+
+  /** The connection stays open while the agent renews its credential beside it, and no longer. */
+  private closeAtLapse(socket: Socket, site: Site, shownUntilMs: number): void {
+    let cancel = (): void => undefined;
+    const look = (): void => {
+      const leftMs = Math.max(shownUntilMs, this.access.expiresAtMs(site.id)) - this.clock.nowMs();
+      if (leftMs > 0) cancel = this.clock.after(Math.min(leftMs, LONGEST_WAIT_MS), look);
+      else this.presence.refuse(site.id, lapsed());
+    };
+    look();
+    socket.on('disconnect', () => cancel());
   }
 
   private leave(site: Site, socket: Socket, reason: string): void {
@@ -153,6 +174,13 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
 }
 
 const admitted = new WeakMap<Socket, Admitted>();
+
+function lapsed(): FederationError {
+  return new FederationError('CREDENTIAL_EXPIRED', 'the site has let its credential expire', {
+    retryable: true,
+    remedy: 'The agent asks for a new one by itself, signed with its key.',
+  });
+}
 
 // socket.io hands `data` of a middleware error over with the "connect_error" event.
 function asConnectError(thrown: unknown): Error {

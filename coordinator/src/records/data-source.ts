@@ -15,6 +15,7 @@ import { FederationCore1795860000000 } from './migrations/1795860000000-federati
 import { VersionMonitors1795910400000 } from './migrations/1795910400000-version-monitors.js';
 import { FirstTables1763769600000 } from './migrations/1763769600000-first-tables.js';
 import { AuditLog1795914000000 } from './migrations/1795914000000-audit-log.js';
+import { SiteKeys1795917600000 } from './migrations/1795917600000-site-keys.js';
 import { OperatorAccounts1795921200000 } from './migrations/1795921200000-operator-accounts.js';
 import { isPostgresUrl, postgresOptions } from './postgres.js';
 
@@ -30,6 +31,7 @@ export const MIGRATIONS = [
   FederationCore1795860000000,
   VersionMonitors1795910400000,
   AuditLog1795914000000,
+  SiteKeys1795917600000,
   OperatorAccounts1795921200000,
 ] as const;
 

@@ -1,3 +1,4 @@
+import { thumbprintOf } from '@consilium/shared/identity';
 import {
   agreeOnProtocol,
   DATA_PATHS,
@@ -6,7 +7,9 @@ import {
   exactly,
   parseWith,
 } from '@consilium/shared/wire';
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
+import type { Request } from 'express';
+import { SiteAccess } from '../access/site-access.js';
 import { Log } from '../log.js';
 import { SiteDirectory } from './site-directory.js';
 
@@ -15,16 +18,25 @@ import { SiteDirectory } from './site-directory.js';
 export class EnrolmentController {
   constructor(
     private readonly sites: SiteDirectory,
+    private readonly access: SiteAccess,
     private readonly log: Log,
   ) {}
 
+  /** With a proof of the agent's own key the credential is bound to it; without one it is a bearer credential. */
   @Post()
   @HttpCode(200)
-  async enrol(@Body() body: unknown): Promise<EnrolmentAnswer> {
+  async enrol(@Body() body: unknown, @Req() http: Pick<Request, 'headers' | 'method' | 'originalUrl'>): Promise<EnrolmentAnswer> {
     const request = parseWith(enrolmentRequestSchema, body, 'MESSAGE_REFUSED', 'the enrolment request');
+    const { token, agentVersion } = request;
     const protocolVersion = agreeOnProtocol(exactly(request.protocolVersion), 'site agent');
-    const { site, credential } = await this.sites.enrol(request.token, request.agentVersion, protocolVersion);
-    this.log.info(`site ${site.name} enrolled`);
-    return { siteId: site.id, siteName: site.name, credential, protocolVersion };
+    const key = await this.access.joiningKey(http as Request, token);
+    if (key === undefined) {
+      const { site, credential } = await this.sites.enrol(token, agentVersion, protocolVersion);
+      this.log.info(`site ${site.name} enrolled with a bearer credential`);
+      return { siteId: site.id, siteName: site.name, credential, protocolVersion };
+    }
+    const site = await this.sites.enrolKey(token, agentVersion, protocolVersion, key);
+    this.log.info(`site ${site.name} enrolled with a key of its own`);
+    return { siteId: site.id, siteName: site.name, protocolVersion, ...(await this.access.issue(site, thumbprintOf(key))) };
   }
 }

@@ -55,7 +55,7 @@ describe('SiteDirectory', () => {
 
   it('notes the protocol spoken, and until when a site rests, once', async () => {
     const { site } = await sites.enrol((await sites.invite('hospital-a', 'operator')).token, '0.1.0', 1);
-    await sites.noteSeen(site.id, '0.2.0', 2);
+    await sites.noteConnected(site.id, '0.2.0', 2);
     await sites.noteSeen(site.id);
     expect(await sites.noteRest(site.id, undefined)).toBe(false);
     expect(await sites.noteRest(site.id, 3_600_000)).toBe(true);

@@ -1,6 +1,13 @@
+import type { PublicKey } from '@consilium/shared/identity';
 import type { SiteView } from '@consilium/shared/wire';
 import { Entity, PrimaryColumn } from 'typeorm';
-import { OptionalTextColumn, OptionalWholeColumn, TextColumn, WholeColumn } from '../records/portable-columns.js';
+import {
+  OptionalJsonColumn,
+  OptionalTextColumn,
+  OptionalWholeColumn,
+  TextColumn,
+  WholeColumn,
+} from '../records/portable-columns.js';
 
 /** An institution. Secrets are kept as digests only. */
 @Entity('sites')
@@ -20,8 +27,20 @@ export class Site {
   @OptionalWholeColumn()
   tokenExpiresAtMs!: number | null;
 
+  /** Of a bearer credential; null for a site that signs. */
   @OptionalTextColumn()
   credentialDigest!: string | null;
+
+  /** The key that the site signs with, and its thumbprint. */
+  @OptionalJsonColumn()
+  publicKey!: PublicKey | null;
+
+  @OptionalTextColumn()
+  keyThumbprint!: string | null;
+
+  /** Of the newest signed credential. */
+  @OptionalWholeColumn()
+  credentialExpiresAtMs!: number | null;
 
   @OptionalTextColumn()
   agentVersion!: string | null;

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { FederationError } from '@consilium/shared/kernel';
 import { DATA_PATHS, digestField, parseWith, UPLOAD_METADATA } from '@consilium/shared/wire';
 import { z } from 'zod';
-import { httpStatusOf } from '../live/http-status.js';
+import { challengeOf, httpStatusOf } from '../live/http-status.js';
 import { OffsetConflict } from './arriving-upload.js';
 
 /*
@@ -81,6 +81,7 @@ export function refuse(request: IncomingMessage, response: ServerResponse, error
     'Cache-Control': 'no-store',
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': body.length,
+    ...challengeOf(error),
     ...(conflict ? { 'Upload-Offset': error.offset } : {}),
     ...(status === 503 ? { 'Retry-After': RETRY_AFTER_SECONDS } : {}),
     ...(status === 412 ? { 'Tus-Version': TUS_VERSION } : {}),

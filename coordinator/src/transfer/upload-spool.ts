@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Clock, type Digest, FederationError, newId } from '@consilium/shared/kernel';
 import { DATA_PATHS } from '@consilium/shared/wire';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { bearerToken } from '../access/site-credentials.js';
+import { SiteAccess } from '../access/site-access.js';
 import type { CoordinatorConfig } from '../config/coordinator-config.js';
 import type { HomeFolder } from '../home/home-folder.js';
 import { Log } from '../log.js';
@@ -12,7 +12,6 @@ import { CLOCK, CONFIG, HOME } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { ParticipationRecorder } from '../rounds/participation-recorder.js';
 import type { Site } from '../sites/site.entity.js';
-import { SiteDirectory } from '../sites/site-directory.js';
 import { SpoolFolder } from './spool-folder.js';
 import { ArrivingUpload } from './arriving-upload.js';
 import * as tus from './tus-protocol.js';
@@ -44,7 +43,7 @@ export class UploadSpool implements OnApplicationBootstrap, OnApplicationShutdow
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly sites: SiteDirectory,
+    private readonly access: SiteAccess,
     private readonly participations: ParticipationRecorder,
     private readonly models: ModelLedger,
     private readonly unitOfWork: UnitOfWork,
@@ -131,7 +130,7 @@ export class UploadSpool implements OnApplicationBootstrap, OnApplicationShutdow
       return tus.answer(response, 204, { 'Tus-Version': tus.TUS_VERSION, 'Tus-Extension': tus.TUS_EXTENSIONS });
     }
     if (request.headers['tus-resumable'] !== tus.TUS_VERSION) throw new tus.TusRefusal(412, 'uploads speak tus 1.0.0');
-    const site = await this.sites.authenticate(bearerToken(request.headers.authorization));
+    const site = await this.access.admitRequest(request, response);
     await this.loaded();
     const uploadId = tus.uploadIdOf(request.url ?? '');
     if (uploadId === undefined) {

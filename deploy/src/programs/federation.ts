@@ -1,4 +1,5 @@
 /** A federation of real processes on this machine: a coordinator and one agent per site, each with scans of its own. */
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CampaignView } from '@consilium/shared/wire';
@@ -54,7 +55,11 @@ export async function startFederation(
     const enrol = ['site', 'enrol', name, '--home', coordinatorHome, '--json'];
     const enrolment = await group.run('site enrol', COORDINATOR_PROGRAM, enrol, join(logs, 'operator.log'));
     const { token } = enrolmentSchema.parse(JSON.parse(enrolment));
-    await group.run(`join of ${name}`, SITE_AGENT_PROGRAM, [...site, 'join', '--coordinator', url, '--token', token], log);
+    const tokenFile = join(logs, `${name}.token`);
+    writeFileSync(tokenFile, token, { mode: 0o600 });
+    const joining = ['join', '--coordinator', url, '--token-file', tokenFile];
+    await group.run(`join of ${name}`, SITE_AGENT_PROGRAM, [...site, ...joining], log);
+    rmSync(tokenFile);
     await group.run(`index of ${name}`, SITE_AGENT_PROGRAM, [...site, 'index', scans], log);
     agents.set(name, group.start(`agent of ${name}`, SITE_AGENT_PROGRAM, [...site, 'start', ...agentOptions], log));
     say(`${name} (${summary}) is enrolled, its scans are indexed, its agent runs`);

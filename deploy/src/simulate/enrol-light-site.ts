@@ -1,8 +1,6 @@
 import type { OperatorLink } from '@consilium/coordinator/dist/commands/operator-link.js';
-import { AGENT_VERSION } from '@consilium/site-agent/dist/config/agent-version.js';
 import { siteFolder } from '@consilium/site-agent/dist/config/site-folder.js';
-import { saveIdentity } from '@consilium/site-agent/dist/config/site-identity.js';
-import { enrol } from '@consilium/site-agent/dist/link/enrolment.js';
+import { joinSite } from '@consilium/site-agent/dist/link/join-site.js';
 import { z } from 'zod';
 
 const invitationSchema = z.object({ token: z.string() });
@@ -17,8 +15,7 @@ export interface SiteToEnrol {
 /** `coordinator site enrol` and `site-agent join` in one: the home becomes the named site. */
 export async function enrolLightSite(operator: OperatorLink, { name, home, coordinatorUrl }: SiteToEnrol): Promise<void> {
   const { token } = await operator.post('/api/sites', invitationSchema, { name });
-  const { siteId, siteName, credential } = await enrol(coordinatorUrl, token, AGENT_VERSION);
-  saveIdentity(siteFolder(home), { siteId, siteName, coordinatorUrl, credential });
+  await joinSite(siteFolder(home), coordinatorUrl, token);
 }
 
 /** Names whose order is the order of the numbers: sums are taken in the order of names. */

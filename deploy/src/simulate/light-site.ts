@@ -17,6 +17,7 @@ import { requireIdentity } from '@consilium/site-agent/dist/config/site-identity
 import { openGate } from '@consilium/site-agent/dist/egress/open-gate.js';
 import { PolicyDesk } from '@consilium/site-agent/dist/policy/policy-desk.js';
 import { PolicyFile } from '@consilium/site-agent/dist/policy/policy-file.js';
+import { siteAccess } from '@consilium/site-agent/dist/link/site-access.js';
 import { LIGHT_VOLUMES, LightTrainer, type LightTraining } from './light-trainer.js';
 
 export interface LightSiteOptions {
@@ -61,7 +62,10 @@ export async function runLightSite(options: LightSiteOptions, signal: AbortSigna
 
 async function runAgent(options: LightSiteOptions, journal: AgentJournal, audit: SiteAudit, signal: AbortSignal): Promise<void> {
   const folder = siteFolder(options.home);
-  const { siteName, coordinatorUrl, credential } = requireIdentity(folder);
+  const identity = requireIdentity(folder);
+  const { siteName } = identity;
+  const access = siteAccess(folder, identity, { trades: true });
+  const { coordinatorUrl } = access;
   const versions = { agent: AGENT_VERSION, protocol: PROTOCOL_VERSION, node: process.versions.node };
   const startedAtMs = systemClock.nowMs();
   const board = new StatusBoard(initialStatus({ siteName, coordinatorUrl, startedAtMs, volumes: LIGHT_VOLUMES, versions }));
@@ -74,7 +78,7 @@ async function runAgent(options: LightSiteOptions, journal: AgentJournal, audit:
   });
   const gate = openGate({
     ...{ journal, audit, policy, log, egressFolder: folder.egressFolder },
-    link: { coordinatorUrl, credential, agentVersion: AGENT_VERSION },
+    link: { ...access, agentVersion: AGENT_VERSION },
   });
   const agent = new Agent(
     {

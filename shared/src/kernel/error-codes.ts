@@ -36,6 +36,9 @@ export const ERROR_CODES = {
   // Access: an operator enrols or re-enrols.
   SITE_UNKNOWN: 'access',
   CREDENTIAL_REFUSED: 'access',
+  CREDENTIAL_EXPIRED: 'access',
+  PROOF_REFUSED: 'access',
+  PROOF_STALE: 'access',
   TOKEN_REFUSED: 'access',
   OPERATOR_REFUSED: 'access',
   ROLE_REFUSED: 'access',

@@ -91,10 +91,31 @@ export const siteViewSchema = z.object({
   name: nameField,
   state: z.enum(['invited', 'enrolled', 'revoked']),
   connected: z.boolean(),
+  /** Bound to a key of the site's own, or a bearer credential of an earlier kind; null before the site has enrolled. */
+  credential: z.enum(['signed', 'bearer']).nullable(),
   enrolledAtMs: z.number().nullable(),
   lastSeenAtMs: z.number().nullable(),
 });
 export type SiteView = z.infer<typeof siteViewSchema>;
+
+/** GET /api/sites/:name. */
+export const siteDetailsSchema = siteViewSchema.extend({
+  createdAtMs: z.number(),
+  /** Of an invitation that nobody has used. */
+  tokenExpiresAtMs: z.number().nullable(),
+  /** Name of the site's public key (RFC 7638). */
+  keyThumbprint: z.string().nullable(),
+  /** Of the newest signed credential; the agent has it renewed before. */
+  credentialExpiresAtMs: z.number().nullable(),
+  agentVersion: z.string().nullable(),
+  /** Spoken when it last connected. */
+  protocolVersion: z.int().nullable(),
+  /** Until when the site has said that it does not train. */
+  restUntilMs: z.number().nullable(),
+  /** Those that it takes part in, newest first. */
+  campaigns: z.array(z.object({ name: nameField, state: z.enum(CAMPAIGN_STATES) })),
+});
+export type SiteDetails = z.infer<typeof siteDetailsSchema>;
 
 export const participationViewSchema = z.object({
   id: z.string(),

@@ -8,6 +8,9 @@ import type { OfferAnswer, Progress, ScoreReport, UpdateOffer } from './reports.
 /** Socket.io namespace of the sites' control plane. */
 export const SITE_NAMESPACE = '/site';
 
+/** Where sockets are opened; a proof for the handshake is made for GET of this path. */
+export const SOCKET_PATH = '/socket.io/';
+
 /**
  * What an agent presents when it connects (socket.io `auth`). Unknown fields are let pass, so that a later agent can say more
  * than this coordinator understands.
@@ -18,6 +21,8 @@ export const siteHandshakeSchema = z.object({
   /** Since protocol 2: all that the agent speaks. */
   protocolVersions: z.object({ oldest: z.int(), newest: z.int() }).optional(),
   credential: z.string().min(1),
+  /** Since protocol 2: that the agent holds the key which the credential is bound to; left out with one that is bound to none. */
+  proof: z.string().optional(),
   agentVersion: z.string().max(32),
 });
 export type SiteHandshake = z.infer<typeof siteHandshakeSchema>;
@@ -76,7 +81,8 @@ export const participationEndSchema = z.strictObject({ participationId: z.string
 
 /**
  * POST /api/site/enrolment: a one-time token becomes a credential. The agent names one version, and asks once more with the
- * coordinator's when it is refused: the request is the same in all versions.
+ * coordinator's when it is refused: the request is the same in all versions. An agent that makes a key of its own proves it in a
+ * header, as every later request (RFC 9449, section 5), which a coordinator that knows nothing of keys passes over.
  */
 export const enrolmentRequestSchema = z.strictObject({
   protocolVersion: z.int(),
@@ -90,5 +96,25 @@ export const enrolmentAnswerSchema = z.object({
   siteName: nameField,
   credential: z.string(),
   protocolVersion: z.int(),
+  /** Since protocol 2: the credential is bound to the agent's key and good for so long; left out with one that is bound to none. */
+  expiresInMs: z.number().positive().optional(),
 });
 export type EnrolmentAnswer = z.infer<typeof enrolmentAnswerSchema>;
+
+/**
+ * POST /api/site/credential, since protocol 2: a new credential for the key that the request is signed with; with the bearer
+ * credential of an earlier enrolment, that one becomes void and the key takes its place.
+ */
+export const credentialRequestSchema = z.strictObject({
+  /** Of a key that takes the place of the one that the request is signed with: its own proof, made for that one's thumbprint. */
+  nextProof: z.string().max(4096).optional(),
+});
+export type CredentialRequest = z.infer<typeof credentialRequestSchema>;
+
+/** Unknown fields are let pass. */
+export const credentialAnswerSchema = z.object({
+  credential: z.string(),
+  /** Counted from the answer, so that the two clocks need not agree. */
+  expiresInMs: z.number().positive(),
+});
+export type CredentialAnswer = z.infer<typeof credentialAnswerSchema>;

@@ -1,9 +1,10 @@
 /**
  * The data plane's paths. Uploads speak tus 1.0 (resumable), downloads are ranged GETs by digest; both carry the site's
- * credential as a bearer token. Weights are never compressed in transit: they do not compress.
+ * credential. Weights are never compressed in transit: they do not compress.
  */
 export const DATA_PATHS = {
   enrolment: '/api/site/enrolment',
+  credential: '/api/site/credential',
   uploads: '/api/site/uploads',
   blobs: '/api/site/blobs',
   campaigns: '/api/site/campaigns',

@@ -1,6 +1,7 @@
 import type { Digest, FederationError } from '@consilium/shared/kernel';
 import type { VersionReference } from '@consilium/shared/wire';
 import type { BackoffPlan } from '../link/backoff.js';
+import type { CoordinatorAccess } from '../link/request-identity.js';
 import { paceOf } from '../link/pace.js';
 import { downloadBlob } from '../link/resumable-download.js';
 import { uploadFile } from '../link/resumable-upload.js';
@@ -34,16 +35,16 @@ export interface TransferLimits {
 }
 
 /** The data plane over HTTP. */
-export function httpWeightTransfer(coordinatorUrl: string, credential: string, limits: TransferLimits = {}): WeightTransfer {
+export function httpWeightTransfer(access: CoordinatorAccess, limits: TransferLimits = {}): WeightTransfer {
   const { backoff, uploadBytesPerSecond } = limits;
   const beforePiece = uploadBytesPerSecond === undefined ? undefined : paceOf(uploadBytesPerSecond);
   return {
     fetchVersion: ({ digest, bytes }, path, { onProgress, ...hooks }) =>
       downloadBlob(
-        { coordinatorUrl, credential, digest, bytes, path, onProgress: (received) => onProgress(received, bytes) },
+        { ...access, digest, bytes, path, onProgress: (received) => onProgress(received, bytes) },
         { ...hooks, backoff },
       ),
     sendUpdate: (parcel, { onProgress, ...hooks }) =>
-      uploadFile({ coordinatorUrl, credential, ...parcel, onProgress, beforePiece }, { ...hooks, backoff }),
+      uploadFile({ ...access, ...parcel, onProgress, beforePiece }, { ...hooks, backoff }),
   };
 }

@@ -102,7 +102,12 @@ describe('the site’s audit log', () => {
 
   it('notes who the site is when that is new, without the credential', () => {
     const { audit, close } = openAudit(folder, systemClock);
-    const identity = { siteName: 'aare', coordinatorUrl: 'https://c.example/path', credential: 'secret-1' };
+    const identity = {
+      siteName: 'aare',
+      coordinatorUrl: 'https://c.example/path',
+      keyThumbprint: undefined,
+      credential: 'secret-1',
+    };
     noteIdentity(audit, identity);
     noteIdentity(audit, identity);
     noteIdentity(audit, { ...identity, credential: 'secret-2' });
@@ -110,11 +115,14 @@ describe('the site’s audit log', () => {
       noteIdentity(audit, { ...identity, credential: 'secret-2' });
       audit.note('credential-refused', { code: 'CREDENTIAL_REFUSED' });
     }
+    // From here on it signs with a key.
+    noteIdentity(audit, { ...identity, keyThumbprint: 'thumbprint-1' });
     close();
+    expect(entries().at(-1)?.subject).toMatchObject({ key: 'thumbprint-1' });
     const kinds = entries().map(({ kind, subject }) => [kind, subject['site'], subject['coordinator']]);
     const told = ['identity', 'aare', 'https://c.example'];
     const refused = ['credential-refused', undefined, undefined];
-    expect(kinds).toEqual([told, told, refused, told, refused]);
+    expect(kinds).toEqual([told, told, refused, told, refused, told]);
     expect(readFileSync(folder.auditFile, 'utf8')).not.toContain('secret');
   });
 

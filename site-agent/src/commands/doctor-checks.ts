@@ -7,7 +7,6 @@ import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import type { AgentConfig } from '../config/agent-config.js';
 import { PolicyFile } from '../policy/policy-file.js';
 import { describePolicy, policyView } from '../policy/policy-view.js';
-import { coordinatorAddress, reasonOf } from '../link/coordinator-address.js';
 import type { DoctorCheck } from './doctor-check.js';
 import { checkGpu } from './doctor-gpu.js';
 import { probeRuntime } from './runtime-probe.js';
@@ -99,23 +98,6 @@ export function checkPolicy({ policyFile, policyIsNamed }: Pick<AgentConfig, 'po
   const line = { name: 'policy', finding: describePolicy(policyView(state)) };
   if (state.kind !== 'broken') return { ...line, status: 'ok' };
   return { ...line, status: 'failed', remedy: state.error.remedy, code: 'CONFIG_INVALID' };
-}
-
-/** Whether anything answers at the coordinator's address; waits at most five seconds. Undefined: not joined yet. */
-export async function checkCoordinator(coordinatorUrl: string | undefined): Promise<DoctorCheck> {
-  const name = 'coordinator';
-  if (coordinatorUrl === undefined) return { name, status: 'ok', finding: 'not joined yet' };
-  try {
-    const response = await fetch(coordinatorAddress(coordinatorUrl, '/'), {
-      signal: AbortSignal.timeout(5000),
-      redirect: 'manual',
-    });
-    await response.body?.cancel();
-    return { name, status: 'ok', finding: `${coordinatorUrl} answers` };
-  } catch (error) {
-    const remedy = `Check the address and the network; a running agent keeps trying by itself (${reasonOf(error)}).`;
-    return { name, status: 'warning', finding: `${coordinatorUrl} does not answer`, remedy, code: 'COORDINATOR_UNREACHABLE' };
-  }
 }
 
 function nearestExisting(path: string): string {

@@ -3,18 +3,11 @@ import { ERROR_CODES, KIND_RULES } from '@consilium/shared/kernel';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { runtimeSearch } from '../config/runtime-search.js';
-import { readIdentity } from '../config/site-identity.js';
 import { formatTable } from '@consilium/shared/terminal';
 import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import type { DoctorCheck } from './doctor-check.js';
-import {
-  checkCoordinator,
-  checkFreeDisk,
-  checkNodejsVersion,
-  checkPolicy,
-  checkRuntime,
-  checkSiteFolder,
-} from './doctor-checks.js';
+import { checkFreeDisk, checkNodejsVersion, checkPolicy, checkRuntime, checkSiteFolder } from './doctor-checks.js';
+import { checkLink } from './doctor-link.js';
 import { checkDevice } from './doctor-gpu.js';
 import { probeRuntime } from './runtime-probe.js';
 
@@ -51,7 +44,7 @@ export async function diagnose(home: string, probe = probeRuntime): Promise<Diag
     checkSiteFolder(home),
     checkFreeDisk(home),
     checkPolicy(config),
-    await checkCoordinator(config.coordinatorUrl ?? readIdentity(config.folder)?.coordinatorUrl),
+    ...(await checkLink(config)),
   ];
   return { healthy: checks.every(({ status }) => status !== 'failed'), checks, runtime: runtime.facts };
 }

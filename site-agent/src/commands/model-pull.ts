@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { formatBytes, shortDigest, systemClock } from '@consilium/shared/kernel';
 import { requireIdentity } from '../config/site-identity.js';
+import { outgoingLine } from '../link/outgoing-line.js';
+import { siteAccess } from '../link/site-access.js';
 import { type PulledVersion, pullVersion } from '../versions/pull-version.js';
 import { parseVersionName } from '../versions/version-name.js';
 import { withSiteJournal } from './site-journal.js';
@@ -24,8 +26,11 @@ export function pullCommand(): Command {
 
 async function pull(text: string, { home, json }: PullOptions): Promise<void> {
   const wanted = parseVersionName(text);
-  await withSiteJournal(home, async (journal, folder) => {
-    const access = requireIdentity(folder);
+  await withSiteJournal(home, async (journal, folder, config) => {
+    const access = siteAccess(folder, requireIdentity(folder), {
+      coordinatorUrl: config.coordinatorUrl,
+      line: outgoingLine(config),
+    });
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
     const parts = { folder, journal, access, nowMs: systemClock.nowMs() };

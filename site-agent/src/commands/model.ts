@@ -3,8 +3,11 @@ import { Command } from 'commander';
 import { type Digest, FederationError, formatBytes, shortDigest } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
 import type { AgentJournal, PinnedFile } from '../agent/agent-journal.js';
+import type { AgentConfig } from '../config/agent-config.js';
 import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import { readIdentity } from '../config/site-identity.js';
+import { outgoingLine } from '../link/outgoing-line.js';
+import { siteAccess } from '../link/site-access.js';
 import { type OfferedVersion, offeredVersions } from '../versions/pull-version.js';
 import { compareCommand } from './model-compare.js';
 import { pinCommand, unpinCommand } from './model-pins.js';
@@ -63,8 +66,8 @@ function listCommand(): Command {
 }
 
 async function list({ home, json, here }: ListOptions): Promise<void> {
-  await withSiteJournal(home, async (journal, folder) => {
-    const offered = here === true ? undefined : await askCoordinator(folder);
+  await withSiteJournal(home, async (journal, folder, config) => {
+    const offered = here === true ? undefined : await askCoordinator(config);
     const versions = mergeVersions(journal, folder, offered);
     if (json === true) console.log(JSON.stringify(versions, null, 2));
     else if (versions.length === 0) console.log('No model version is here yet; the agent fetches one with each round.');
@@ -73,11 +76,12 @@ async function list({ home, json, here }: ListOptions): Promise<void> {
 }
 
 /** What the coordinator offers; undefined, with a line that says why, when it cannot be asked. */
-async function askCoordinator(folder: SiteFolder): Promise<readonly OfferedVersion[] | undefined> {
+async function askCoordinator(config: AgentConfig): Promise<readonly OfferedVersion[] | undefined> {
+  const { folder, coordinatorUrl } = config;
   const identity = readIdentity(folder);
   if (identity === undefined) return undefined;
   try {
-    return await offeredVersions(identity, PATIENCE_MS);
+    return await offeredVersions(siteAccess(folder, identity, { coordinatorUrl, line: outgoingLine(config) }), PATIENCE_MS);
   } catch (thrown) {
     console.error(`The coordinator’s versions are not shown: ${FederationError.from(thrown).message}.`);
     return undefined;

@@ -85,7 +85,7 @@ describe('site-agent policy', () => {
 describe('site-agent audit', () => {
   it('shows, checks and exports the log, also a copy without the site', async () => {
     const { audit, close } = openAudit(siteFolder(home), systemClock);
-    noteIdentity(audit, { siteName: 'aare', coordinatorUrl: 'https://c.example', credential: 'x' });
+    noteIdentity(audit, { siteName: 'aare', coordinatorUrl: 'https://c.example', keyThumbprint: 'x' });
     for (const round of [1, 2, 3]) audit.note('invited', { campaign: 'chest', round });
     close();
     expect(await run(auditCommand(), 'show', '--last', '2')).toMatch(/invited.*campaign chest; round 2[^]*round 3/);

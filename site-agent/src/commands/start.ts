@@ -11,6 +11,7 @@ import { sweepFolders } from '../agent/sweep-folders.js';
 import { openAudit } from '../audit/audit-file.js';
 import { noteIdentity } from '../audit/note-identity.js';
 import type { SiteAudit } from '../audit/site-audit.js';
+import { readKeyFile } from '@consilium/shared/identity';
 import { type AgentConfig, loadAgentConfig } from '../config/agent-config.js';
 import { AGENT_VERSION } from '../config/agent-version.js';
 import { requireIdentity, type SiteIdentity } from '../config/site-identity.js';
@@ -18,6 +19,9 @@ import { openGate } from '../egress/open-gate.js';
 import { PolicyDesk } from '../policy/policy-desk.js';
 import { PolicyFile, type PolicyState } from '../policy/policy-file.js';
 import { describePolicy, notePolicy, policyView } from '../policy/policy-view.js';
+import { outgoingLine } from '../link/outgoing-line.js';
+import type { CoordinatorAccess } from '../link/request-identity.js';
+import { siteAccess } from '../link/site-access.js';
 import { createLog, type Log } from '@consilium/shared/terminal';
 import { requireDevices } from '../trainer/plan-devices.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
@@ -84,12 +88,18 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
   try {
     const volumes = requireVolumes(index, config);
     await sweepFolders(filesOf(folder), journal);
-    const coordinatorUrl = config.coordinatorUrl ?? identity.coordinatorUrl;
     const log = createLog({ level: config.logLevel });
+    const access = siteAccess(folder, identity, {
+      coordinatorUrl: config.coordinatorUrl,
+      line: outgoingLine(config),
+      trades: true,
+      onTraded: () => log.info(`this site signs with a key of its own now (${folder.keyFile}); the credential before is void`),
+    });
+    const { coordinatorUrl } = access;
     const versions = { agent: AGENT_VERSION, protocol: PROTOCOL_VERSION, node: process.versions.node };
     const { siteName } = identity;
     if (repairedBytes > 0) log.warn(`the last line of the audit log was torn (${repairedBytes} bytes) and was cut off`);
-    noteIdentity(audit, identity);
+    noteIdentity(audit, { ...identity, keyThumbprint: readKeyFile(folder.keyFile)?.thumbprint });
     const board = new StatusBoard(
       initialStatus({ siteName, coordinatorUrl, startedAtMs: systemClock.nowMs(), volumes, versions }),
     );
@@ -97,7 +107,7 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
     try {
       log.info(`site ${siteName}: ${volumes} volume${volumes === 1 ? '' : 's'}, coordinator ${coordinatorUrl}`);
       watchTraining(board, log, config.logLevel);
-      await createAgent({ config, identity, coordinatorUrl, journal, audit, board, log, index }).run(stopSignal(log));
+      await createAgent({ config, access, journal, audit, board, log, index }).run(stopSignal(log));
       log.info('stopped; the same command goes on from here');
     } finally {
       await page.close();
@@ -111,8 +121,7 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
 
 interface Made {
   config: AgentConfig;
-  identity: SiteIdentity;
-  coordinatorUrl: string;
+  access: CoordinatorAccess;
   journal: AgentJournal;
   audit: SiteAudit;
   board: StatusBoard;
@@ -121,14 +130,13 @@ interface Made {
 }
 
 function createAgent(made: Made): Agent {
-  const { config, coordinatorUrl, journal, audit, board, log, index } = made;
+  const { config, access, journal, audit, board, log, index } = made;
   const { folder } = config;
   const policy = openPolicy(made);
   const gate = openGate({
     ...{ journal, audit, policy, log, egressFolder: folder.egressFolder },
     link: {
-      coordinatorUrl,
-      credential: made.identity.credential,
+      ...access,
       agentVersion: AGENT_VERSION,
       onProtocol: (protocol) => {
         board.update({ versions: { ...board.current.versions, protocol } });

@@ -90,7 +90,7 @@ function describe({ home, site, coordinator, collection, openRound, policy, agen
   const { usable, byModality, scans, refused, unchecked } = collection;
   const open = unchecked === 0 ? '' : `, ${unchecked} not read yet`;
   const lines = [
-    `site         ${site === null ? 'not joined yet: site-agent join --coordinator URL --token TOKEN' : site}`,
+    `site         ${site === null ? 'not joined yet: site-agent join --coordinator URL' : site}`,
     `folder       ${home}`,
     `coordinator  ${coordinator ?? '–'}${agent === null ? '' : `  (${describeConnection(agent)})`}`,
     `collection   ${usable} volumes (CT ${byModality.CT}, MR ${byModality.MR}) of ${scans} scans, ${refused} refused${open}`,

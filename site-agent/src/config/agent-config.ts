@@ -32,6 +32,11 @@ export const agentSettingsSchema = z.strictObject({
     .url({ protocol: /^https?$/ })
     .optional()
     .describe('address of the coordinator; the one that was joined when left out'),
+  authority: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file of the institution’s own certificate authority, trusted beside the usual ones'),
   threads: positiveInteger.max(1024).optional().describe('processor threads for training; all cores when left out'),
   device: z
     .string()
@@ -74,6 +79,7 @@ type SettingName = keyof AgentSettings;
 
 export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   coordinator: 'CONSILIUM_SITE_COORDINATOR',
+  authority: 'CONSILIUM_SITE_AUTHORITY',
   threads: 'CONSILIUM_SITE_THREADS',
   device: 'CONSILIUM_SITE_DEVICE',
   tf32: 'CONSILIUM_SITE_TF32',
@@ -93,6 +99,8 @@ const SETTING_NAMES = Object.keys(ENVIRONMENT_NAMES) as SettingName[];
 export interface AgentConfig {
   readonly folder: SiteFolder;
   readonly coordinatorUrl: string | undefined;
+  /** Absolute path. */
+  readonly authority: string | undefined;
   readonly threads: number | undefined;
   /** See engine/devices/device-choice. */
   readonly device: string;
@@ -135,6 +143,7 @@ export function loadAgentConfig(sources: ConfigSources): AgentConfig {
   return Object.freeze({
     folder,
     coordinatorUrl: settings.coordinator,
+    authority: settings.authority === undefined ? undefined : resolve(sources.home, settings.authority),
     threads: settings.threads,
     device: settings.device,
     tf32: settings.tf32,

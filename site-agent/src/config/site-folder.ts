@@ -7,8 +7,12 @@ export interface SiteFolder {
   readonly home: string;
   /** Optional settings, written by a human. */
   readonly settingsFile: string;
-  /** Who this site is to its coordinator, and the credential: readable by the owner only. */
+  /** Who this site is to its coordinator: readable by the owner only. */
   readonly identityFile: string;
+  /** The key that the site signs its requests with, made by `join`; readable by the owner only, never leaves the site. */
+  readonly keyFile: string;
+  /** A key that is about to become the site's. */
+  readonly nextKeyFile: string;
   /** Index of scans and the agent's journal (SQLite). */
   readonly databaseFile: string;
   /** 32 random bytes that patient and study ids are hashed with: readable by the owner only, never leaves the site. */
@@ -40,6 +44,8 @@ export function siteFolder(home: string): SiteFolder {
     home,
     settingsFile: join(home, 'site.yaml'),
     identityFile: join(home, 'identity.json'),
+    keyFile: join(home, 'site.key'),
+    nextKeyFile: join(home, 'site.key.next'),
     databaseFile: join(home, 'site.sqlite'),
     saltFile: join(home, 'salt'),
     lockFile: join(home, 'agent.lock'),

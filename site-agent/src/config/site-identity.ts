@@ -5,12 +5,15 @@ import { nameField } from '@consilium/shared/wire';
 import { makePrivateFolder } from './private-files.js';
 import type { SiteFolder } from './site-folder.js';
 
-/** Who this site is to its coordinator. The credential is a secret: it is shown nowhere and lies in a file for the owner only. */
+/**
+ * Who this site is to its coordinator. A credential is there only where the site has no key that the coordinator knows: of an agent
+ * before keys. It is a secret, shown nowhere, in a file for the owner only.
+ */
 const siteIdentitySchema = z.object({
   siteId: z.string(),
   siteName: nameField,
   coordinatorUrl: z.url(),
-  credential: z.string().min(1),
+  credential: z.string().min(1).optional(),
 });
 export type SiteIdentity = z.infer<typeof siteIdentitySchema>;
 
@@ -37,7 +40,7 @@ export function requireIdentity(folder: SiteFolder): SiteIdentity {
   const identity = readIdentity(folder);
   if (identity !== undefined) return identity;
   throw new FederationError('NOT_JOINED', `the folder ${folder.home} belongs to no site yet`, {
-    remedy: 'Ask the operator for a token and run: site-agent join --coordinator URL --token TOKEN',
+    remedy: 'Ask the operator for a token and run: site-agent join --coordinator URL',
   });
 }
 

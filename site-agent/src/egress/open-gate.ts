@@ -23,11 +23,7 @@ export interface Gate {
  * may import what lies behind it (test/architecture holds that).
  */
 export function openGate({ link, transfer = {}, egressFolder, ...parts }: GateOptions): Gate {
-  const gatedTransfer = new GatedTransfer(
-    httpWeightTransfer(link.coordinatorUrl, link.credential, transfer),
-    parts,
-    egressFolder,
-  );
+  const gatedTransfer = new GatedTransfer(httpWeightTransfer(link, transfer), parts, egressFolder);
   const requireExamined = (participationId: string): Promise<void> => gatedTransfer.requireExamined(participationId);
   return { link: new GatedLink(new SocketLink(link), parts, requireExamined), transfer: gatedTransfer };
 }

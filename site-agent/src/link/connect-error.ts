@@ -18,7 +18,10 @@ const UNKNOWN_AUTHORITY = /^(SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(
 /** What to do about a certificate that is not trusted; undefined for any other reason. */
 export function certificateRemedy(reason: string): string | undefined {
   if (UNKNOWN_AUTHORITY.test(reason)) {
-    return 'Its certificate is of an authority that this computer does not know. Start with NODE_EXTRA_CA_CERTS=/path/to/authority.pem.';
+    return (
+      'Its certificate is of an authority that this computer does not know. Name the authority’s PEM file in site.yaml, ' +
+      '"authority: /path/to/authority.pem", or start with NODE_EXTRA_CA_CERTS=/path/to/authority.pem.'
+    );
   }
   const words = /CERT/.test(reason) ? WORDS[reason] : undefined;
   return words && `Tell the coordinator’s operator: ${words}.`;
@@ -31,7 +34,13 @@ export function reasonOfConnectError(error: Error): string {
     memberOf(memberOf(error, 'context'), 'statusText'),
     error,
   ];
-  const reason = reasonOf(candidates.find((candidate) => typeof memberOf(candidate, 'code') === 'string') ?? error);
+  const coded = candidates.find((candidate) => typeof memberOf(candidate, 'code') === 'string');
+  const worded = candidates.find((candidate) => typeof memberOf(candidate, 'message') === 'string');
+  return reasonInWords(reasonOf(coded ?? worded ?? error));
+}
+
+/** The system's code with what it means before it, where that is known. */
+export function reasonInWords(reason: string): string {
   const words = UNKNOWN_AUTHORITY.test(reason) ? 'its certificate is of an unknown authority' : WORDS[reason];
   return words === undefined ? reason : `${words}, ${reason}`;
 }

@@ -1,4 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
+import { NONCE_HEADER, PROOF_HEADER, type SigningKey, signProof } from '@consilium/shared/identity';
 import {
   agreeOnProtocol,
   DATA_PATHS,
@@ -12,45 +13,69 @@ import {
 } from '@consilium/shared/wire';
 import { certificateRemedy } from './connect-error.js';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
+import { exchange, type HttpAnswer } from './http-exchange.js';
+import type { OutgoingLine } from './outgoing-line.js';
+import { lackOf } from './request-identity.js';
+
+export interface EnrolmentMeans {
+  /** The agent's own, proved to the coordinator. */
+  readonly key?: SigningKey;
+  readonly line?: OutgoingLine | undefined;
+}
+
+const ANSWER_WITHIN_MS = 20_000;
 
 /**
- * Trades a one-time token for the site's credential. Throws TOKEN_REFUSED, PROTOCOL_VERSION when there is no version that both
- * sides speak, or COORDINATOR_UNREACHABLE when nothing answers at the address.
+ * Trades a one-time token for the site's credential. With a key the credential is bound to it, unless the coordinator knows no keys
+ * yet: then the answer has no `expiresInMs`. Throws TOKEN_REFUSED, PROTOCOL_VERSION when there is no version that both sides speak, or
+ * COORDINATOR_UNREACHABLE when nothing answers at the address.
  */
-export async function enrol(coordinatorUrl: string, token: string, agentVersion: string): Promise<EnrolmentAnswer> {
+export async function enrol(
+  coordinatorUrl: string,
+  token: string,
+  agentVersion: string,
+  means: EnrolmentMeans = {},
+): Promise<EnrolmentAnswer> {
   try {
-    return await ask(coordinatorUrl, { protocolVersion: PROTOCOL_VERSION, token, agentVersion });
+    return await ask(coordinatorUrl, { protocolVersion: PROTOCOL_VERSION, token, agentVersion }, means);
   } catch (thrown) {
     const error = FederationError.from(thrown);
     // A refusal of the version leaves the token unspent.
     const protocolVersion = protocolToTry(error, PROTOCOL_VERSION);
     if (protocolVersion === undefined) throw error;
-    return ask(coordinatorUrl, { protocolVersion, token, agentVersion });
+    return ask(coordinatorUrl, { protocolVersion, token, agentVersion }, means);
   }
 }
 
-async function ask(coordinatorUrl: string, request: EnrolmentRequest): Promise<EnrolmentAnswer> {
-  const { ok, status, body } = await post(coordinatorAddress(coordinatorUrl, DATA_PATHS.enrolment), request);
-  if (!ok) throw explain(errorOfResponse(status, body));
-  const answer = parseWith(
+async function ask(coordinatorUrl: string, request: EnrolmentRequest, means: EnrolmentMeans): Promise<EnrolmentAnswer> {
+  const url = coordinatorAddress(coordinatorUrl, DATA_PATHS.enrolment);
+  let answer = await post(url, request, means, undefined);
+  if (lackOf(answer) === 'nonce') answer = await post(url, request, means, String(answer.headers[NONCE_HEADER] ?? ''));
+  const { status, body } = answer;
+  if (status < 200 || status > 299) throw explain(errorOfResponse(status, body));
+  const enrolled = parseWith(
     enrolmentAnswerSchema,
     parseJson(body, coordinatorUrl),
     'MESSAGE_REFUSED',
     'the answer to the enrolment',
   );
-  agreeOnProtocol(exactly(answer.protocolVersion), 'coordinator');
-  return answer;
+  agreeOnProtocol(exactly(enrolled.protocolVersion), 'coordinator');
+  return enrolled;
 }
 
-async function post(url: string, request: EnrolmentRequest): Promise<{ ok: boolean; status: number; body: string }> {
+async function post(
+  url: string,
+  request: EnrolmentRequest,
+  { key, line }: EnrolmentMeans,
+  nonce: string | undefined,
+): Promise<HttpAnswer> {
+  const proven = { method: 'POST', url, secret: request.token, nonce };
+  const proof: Record<string, string> = key === undefined ? {} : { [PROOF_HEADER]: await signProof(key, proven) };
   try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(request),
-      signal: AbortSignal.timeout(20_000),
+    return await exchange({
+      ...{ method: 'POST', url, headers: { 'content-type': 'application/json', ...proof }, text: JSON.stringify(request) },
+      ...{ stallMs: ANSWER_WITHIN_MS, signal: AbortSignal.timeout(ANSWER_WITHIN_MS), line },
     });
-    return { ok: response.ok, status: response.status, body: await response.text() };
   } catch (cause) {
     const reason = reasonOf(cause);
     const untrusted = certificateRemedy(reason);

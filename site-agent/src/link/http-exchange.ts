@@ -7,6 +7,8 @@ import { streamPlainly } from './streamed-body.js';
 
 export interface HttpExchange extends HttpOrder {
   readonly file?: FileRange;
+  /** A short body in the place of a file. */
+  readonly text?: string;
   readonly onSent?: (bytes: number) => void;
   /** Awaited before each piece of the file. */
   readonly beforePiece?: ((bytes: number) => Promise<void>) | undefined;
@@ -23,14 +25,14 @@ export interface HttpAnswer {
  * answer that comes before the body is sent (a refusal) counts and ends the sending.
  */
 export async function exchange(order: HttpExchange): Promise<HttpAnswer> {
-  const { file, onSent, beforePiece } = order;
-  const request = open(order, { 'content-length': String(file === undefined ? 0 : file.to - file.from) });
+  const { file, text = '', onSent, beforePiece } = order;
+  const request = open(order, { 'content-length': String(file === undefined ? Buffer.byteLength(text) : file.to - file.from) });
   const answered = answerTo(request).then(async (response) => {
     const { statusCode, headers } = response;
     return { status: statusCode ?? 0, headers, body: await textOf(response) };
   });
   if (file === undefined) {
-    request.end();
+    request.end(text);
   } else {
     // A failure of either end reaches the request, and through it the promise above.
     sendFileRange(file, request, { onSent, beforePiece }).then(
@@ -68,9 +70,9 @@ export async function textOf(body: Readable, release: (bytes: number) => void = 
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function open({ url, method, headers, stallMs, signal }: HttpOrder, more: Readonly<Record<string, string>>): ClientRequest {
+function open({ url, method, headers, stallMs, signal, line }: HttpOrder, more: Readonly<Record<string, string>>): ClientRequest {
   const start = url.startsWith('https:') ? secureRequest : plainRequest;
-  const request = start(url, { method, signal, headers: { ...headers, ...more } });
+  const request = start(url, { method, signal, headers: { ...headers, ...more }, agent: line?.agentFor(url) });
   request.setTimeout(stallMs, () => request.destroy(new Error(`nothing moved for ${stallMs} ms`)));
   return request;
 }

@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 
+import type { OutgoingLine } from './outgoing-line.js';
+
 export interface HttpOrder {
   readonly method: string;
   readonly url: string;
@@ -8,6 +10,7 @@ export interface HttpOrder {
   /** A connection on which nothing moves for this long is cut. */
   readonly stallMs: number;
   readonly signal: AbortSignal;
+  readonly line?: OutgoingLine | undefined;
 }
 
 /** An answer whose body is still to come. */

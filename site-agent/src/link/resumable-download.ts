@@ -5,11 +5,10 @@ import { DATA_PATHS } from '@consilium/shared/wire';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
 import { requestStream, textOf } from './http-exchange.js';
 import type { StreamedAnswer } from './http-order.js';
+import { type CoordinatorAccess, sendAs } from './request-identity.js';
 import { retrying, type RetryOptions } from './retrying.js';
 
-export interface DownloadOrder {
-  readonly coordinatorUrl: string;
-  readonly credential: string;
+export interface DownloadOrder extends CoordinatorAccess {
   readonly digest: Digest;
   readonly bytes: number;
   /** Where the whole, verified file appears; its bytes gather beside it as ".partial". */
@@ -98,18 +97,19 @@ async function receive(
 }
 
 async function requestFrom(order: DownloadOrder, offset: number, signal: AbortSignal): Promise<StreamedAnswer> {
-  const answer = await requestStream({
-    method: 'GET',
-    url: coordinatorAddress(order.coordinatorUrl, `${DATA_PATHS.blobs}/${order.digest}`),
-    headers: {
-      authorization: `Bearer ${order.credential}`,
-      // Weights do not compress, and a compressed answer could not be resumed.
-      'accept-encoding': 'identity',
-      ...(offset > 0 ? { range: `bytes=${offset}-`, 'if-range': `"${order.digest}"` } : {}),
-    },
-    stallMs: order.stallMs ?? 60_000,
-    signal,
-  });
+  const { line } = order;
+  const asked = { method: 'GET', url: coordinatorAddress(order.coordinatorUrl, `${DATA_PATHS.blobs}/${order.digest}`) };
+  const headers = {
+    // Weights do not compress, and a compressed answer could not be resumed.
+    'accept-encoding': 'identity',
+    ...(offset > 0 ? { range: `bytes=${offset}-`, 'if-range': `"${order.digest}"` } : {}),
+  };
+  const answer = await sendAs(
+    order.identity,
+    asked,
+    (letIn) => requestStream({ ...asked, headers: { ...headers, ...letIn }, stallMs: order.stallMs ?? 60_000, signal, line }),
+    ({ body }) => body.on('error', () => undefined).destroy(),
+  );
   if (answer.status === 200 || (answer.status === 206 && startOfRange(answer) === offset)) return answer;
   throw errorOfResponse(answer.status, await textOf(answer.body, answer.release));
 }

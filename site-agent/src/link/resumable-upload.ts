@@ -4,11 +4,10 @@ import { DATA_PATHS, UPLOAD_METADATA } from '@consilium/shared/wire';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
 import { ChunkSize } from './chunk-size.js';
 import { exchange, type HttpAnswer } from './http-exchange.js';
+import { type CoordinatorAccess, sendAs } from './request-identity.js';
 import { retrying, type RetryOptions } from './retrying.js';
 
-export interface UploadOrder {
-  readonly coordinatorUrl: string;
-  readonly credential: string;
+export interface UploadOrder extends CoordinatorAccess {
   readonly participationId: string;
   readonly digest: Digest;
   readonly path: string;
@@ -124,15 +123,15 @@ class TusUpload {
     headers: Readonly<Record<string, string>>,
     body: { file?: FileRange; onSent?: (bytes: number) => void } = {},
   ): Promise<HttpAnswer> {
-    const common = { 'tus-resumable': '1.0.0', authorization: `Bearer ${this.order.credential}` };
+    const { signal, order } = this;
+    const { beforePiece, stallMs = 60_000, line } = order;
+    const common = { 'tus-resumable': '1.0.0', ...headers };
     try {
-      const stallMs = this.order.stallMs ?? 60_000;
-      const { signal, order } = this;
-      return await exchange({
-        ...{ method, url, headers: { ...common, ...headers }, stallMs, signal },
-        ...{ ...body, beforePiece: order.beforePiece },
-      });
+      return await sendAs(order.identity, { method, url }, (letIn) =>
+        exchange({ ...{ method, url, headers: { ...common, ...letIn }, stallMs, signal, line }, ...body, beforePiece }),
+      );
     } catch (cause) {
+      if (cause instanceof FederationError) throw cause;
       throw new FederationError('TRANSFER_BROKEN', `the upload broke off (${reasonOf(cause)})`, { cause });
     }
   }

@@ -10,12 +10,7 @@ import {
 } from '@consilium/shared/wire';
 import { coordinatorAddress, errorOfResponse, reasonOf } from './coordinator-address.js';
 import { exchange } from './http-exchange.js';
-
-/** Whom to ask, and as whom. */
-export interface CatalogueAccess {
-  readonly coordinatorUrl: string;
-  readonly credential: string;
-}
+import { type CoordinatorAccess, sendAs } from './request-identity.js';
 
 /** An answer of this length is that of no coordinator. */
 const LONGEST_ANSWER_BYTES = 64 << 20;
@@ -24,25 +19,23 @@ const LONGEST_ANSWER_BYTES = 64 << 20;
  * The campaigns that this site takes part in, with their versions. Throws COORDINATOR_UNREACHABLE, also for a coordinator that is
  * too old to be asked.
  */
-export async function fetchCatalogue(access: CatalogueAccess, stallMs = 20_000): Promise<SiteCampaign[]> {
+export async function fetchCatalogue(access: CoordinatorAccess, stallMs = 20_000): Promise<SiteCampaign[]> {
   const answer = await ask(access, DATA_PATHS.campaigns, stallMs);
   return parseWith(z.array(siteCampaignSchema), answer, 'MESSAGE_REFUSED', 'the coordinator’s list of versions');
 }
 
 /** The passport of a version, checked against itself. */
-export async function fetchPassport(access: CatalogueAccess, campaignId: string, number: number): Promise<ModelPassport> {
+export async function fetchPassport(access: CoordinatorAccess, campaignId: string, number: number): Promise<ModelPassport> {
   const path = `${DATA_PATHS.campaigns}/${encodeURIComponent(campaignId)}/versions/${number}/passport`;
   return verifyPassport(await ask(access, path, 60_000));
 }
 
-async function ask({ coordinatorUrl, credential }: CatalogueAccess, path: string, stallMs: number): Promise<unknown> {
-  const { status, body } = await exchange({
-    method: 'GET',
-    url: coordinatorAddress(coordinatorUrl, path),
-    headers: { authorization: `Bearer ${credential}` },
-    stallMs,
-    signal: AbortSignal.timeout(10 * stallMs),
-  }).catch((cause: unknown) => {
+async function ask({ coordinatorUrl, identity, line }: CoordinatorAccess, path: string, stallMs: number): Promise<unknown> {
+  const asked = { method: 'GET', url: coordinatorAddress(coordinatorUrl, path) };
+  const { status, body } = await sendAs(identity, asked, (headers) =>
+    exchange({ ...asked, headers, stallMs, signal: AbortSignal.timeout(10 * stallMs), line }),
+  ).catch((cause: unknown) => {
+    if (cause instanceof FederationError) throw cause;
     throw new FederationError('COORDINATOR_UNREACHABLE', `the coordinator does not answer (${reasonOf(cause)})`, {
       cause,
       remedy: 'Check that it runs and that this computer may reach it.',

@@ -3,6 +3,7 @@ import { type Namespace, Server } from 'socket.io';
 import { SITE_NAMESPACE } from '@consilium/shared/wire';
 import { CuttingProxy } from '../../../test/fixtures/cutting-proxy.js';
 import type { LinkState } from './coordinator-link.js';
+import { BearerIdentity } from './request-identity.js';
 import { SocketLink, type SocketLinkOptions } from './socket-link.js';
 
 type Answer = (value: unknown) => void;
@@ -36,7 +37,7 @@ afterEach(async () => {
 function open(changes: Partial<SocketLinkOptions> = {}): SocketLink {
   link = new SocketLink({
     coordinatorUrl: proxy.url,
-    credential: 'secret',
+    identity: new BearerIdentity('secret'),
     agentVersion: '0.1.0',
     backoff: { firstMs: 20, capMs: 50, floorMs: 5 },
     answerTimeoutMs: 300,

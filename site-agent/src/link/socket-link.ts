@@ -23,8 +23,11 @@ import {
   type UpdateOffer,
 } from '@consilium/shared/wire';
 import { backoffDelayMs, type BackoffPlan, DEFAULT_BACKOFF } from './backoff.js';
-import { prefixOf, reasonOf, refusalSchema } from './coordinator-address.js';
+import { reasonOf, refusalSchema } from './coordinator-address.js';
 import { reasonOfConnectError } from './connect-error.js';
+import { PLAIN_LINE } from './outgoing-line.js';
+import type { CoordinatorAccess, Lack } from './request-identity.js';
+import { socketAddress } from './socket-address.js';
 import type { CoordinatorLink, LinkState } from './coordinator-link.js';
 
 /** What the link sends; values and answers are checked against the wire's schemas. */
@@ -38,9 +41,7 @@ type SiteRequest =
   | 'score:report';
 type SiteRequests = Record<SiteRequest, (body: object, acknowledge: (answer: unknown) => void) => void>;
 
-export interface SocketLinkOptions {
-  readonly coordinatorUrl: string;
-  readonly credential: string;
+export interface SocketLinkOptions extends CoordinatorAccess {
   readonly agentVersion: string;
   readonly backoff?: BackoffPlan;
   /** A request without an answer for this long counts as COORDINATOR_UNREACHABLE. */
@@ -57,9 +58,13 @@ export interface SocketLinkOptions {
 const FINAL_REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'SITE_UNKNOWN',
   'CREDENTIAL_REFUSED',
+  'PROOF_REFUSED',
   'PROTOCOL_VERSION',
   'SITE_ALREADY_CONNECTED',
 ]);
+
+/** Refusals that are over when the next handshake is made anew. */
+const CURABLE: Partial<Record<ErrorCode, Lack>> = { PROOF_STALE: 'nonce', CREDENTIAL_EXPIRED: 'credential' };
 
 const acknowledgementSchema = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(true), value: z.unknown() }),
@@ -83,6 +88,11 @@ export class SocketLink implements CoordinatorLink {
   private spoken: number = PROTOCOL_VERSION;
   private toldProtocol: number | undefined;
   private hasTriedOther = false;
+  /** What the last dials in a row lacked, so that none is repeated at once without an end. */
+  private readonly lacked = new Set<Lack>();
+  private endKeeping = (): void => undefined;
+  /** Counts dials: what an earlier one has waited for is of no interest any more. */
+  private dials = 0;
   private readonly stateListeners: ((state: LinkState) => void)[] = [];
   private readonly nudgeListeners: (() => void)[] = [];
 
@@ -93,11 +103,14 @@ export class SocketLink implements CoordinatorLink {
   }
 
   open(): void {
-    if (this.current.kind === 'closed') this.dial();
+    if (this.current.kind !== 'closed') return;
+    this.endKeeping = this.options.identity.keep();
+    this.dial();
   }
 
   close(): void {
     clearTimeout(this.redial);
+    this.endKeeping();
     this.hangUp();
     this.become({ kind: 'closed' });
   }
@@ -166,11 +179,20 @@ export class SocketLink implements CoordinatorLink {
 
   private dial(): void {
     this.become({ kind: 'connecting' });
-    const { coordinatorUrl, credential, agentVersion } = this.options;
+    const mine = ++this.dials;
+    this.options.identity.handshake().then(
+      (shown) => mine === this.dials && this.connect(shown),
+      (thrown: unknown) => mine === this.dials && this.refused(FederationError.from(thrown)),
+    );
+  }
+
+  private connect(shown: Pick<SiteHandshake, 'credential' | 'proof'>): void {
+    const { coordinatorUrl, agentVersion, line = PLAIN_LINE } = this.options;
     const versions = { protocolVersion: this.offered, protocolVersions: { ...OUR_PROTOCOLS } };
-    const auth: SiteHandshake = { ...versions, credential, agentVersion };
-    const manager = new Manager(new URL(coordinatorUrl).origin, {
-      path: `${prefixOf(coordinatorUrl)}/socket.io/`,
+    const auth: SiteHandshake = { ...versions, ...shown, agentVersion };
+    const { origin, options } = socketAddress(coordinatorUrl, line);
+    const manager = new Manager(origin, {
+      ...options,
       reconnection: false,
       autoConnect: false,
       // Where a proxy blocks WebSocket, long polling takes over.
@@ -183,6 +205,7 @@ export class SocketLink implements CoordinatorLink {
     socket.on('connect', () => {
       this.everConnected = true;
       this.hasTriedOther = false;
+      this.lacked.clear();
       // Whoever accepts this number speaks it; one who knows ranges may have chosen another, which its welcome says.
       this.speak(this.offered);
       this.become({ kind: 'connected' });
@@ -218,9 +241,23 @@ export class SocketLink implements CoordinatorLink {
       this.hangUp();
       return this.dial();
     }
-    if (!FINAL_REFUSALS.has(error.code) || this.mayBeOurOwn(error.code)) return this.wait(error.code);
+    if (this.isCured(error)) {
+      this.hangUp();
+      return this.dial();
+    }
+    if (error.retryable || !FINAL_REFUSALS.has(error.code) || this.mayBeOurOwn(error.code)) return this.wait(reasonIn(error));
     this.hangUp();
     this.become({ kind: 'refused', error: withRemedy(error) });
+  }
+
+  /** The next dial shows what this one lacked; once for each lack, then as after any failure. */
+  private isCured({ code, details }: FederationError): boolean {
+    const { identity } = this.options;
+    const lack = CURABLE[code];
+    if (typeof details['nonce'] === 'string') identity.heardNonce(details['nonce']);
+    if (lack === undefined || !identity.cure(lack) || this.lacked.has(lack)) return false;
+    this.lacked.add(lack);
+    return true;
   }
 
   /** After a cut the coordinator may hold our own dead connection for a while: then "already connected" is no second agent. */
@@ -234,6 +271,7 @@ export class SocketLink implements CoordinatorLink {
   private wait(reason: string): void {
     if (this.current.kind !== 'connecting' && this.current.kind !== 'connected') return;
     this.hangUp();
+    this.lacked.clear();
     const retryInMs = backoffDelayMs(
       this.failures++,
       (this.options.uniform ?? Math.random)(),
@@ -245,6 +283,7 @@ export class SocketLink implements CoordinatorLink {
 
   private hangUp(): void {
     const { socket } = this;
+    this.dials++;
     this.socket = undefined;
     if (socket === undefined) return;
     socket.removeAllListeners();
@@ -257,6 +296,11 @@ export class SocketLink implements CoordinatorLink {
   }
 }
 
+/** What the agent says of waiting: why the coordinator cannot be reached, else the code of its refusal. */
+function reasonIn({ code, details }: FederationError): string {
+  return typeof details['reason'] === 'string' ? details['reason'] : code;
+}
+
 function unreachable(why: string): FederationError {
   return new FederationError('COORDINATOR_UNREACHABLE', `the coordinator cannot be reached: ${why}`, {
     remedy: 'Nothing is lost; the agent tries again by itself.',
@@ -266,6 +310,8 @@ function unreachable(why: string): FederationError {
 function withRemedy(error: FederationError): FederationError {
   const remedies: Partial<Record<ErrorCode, string>> = {
     SITE_UNKNOWN: 'Ask the operator for a new token and run "site-agent join" with --force.',
+    PROOF_REFUSED:
+      'Put the key back that this site joined with, if its folder was copied; else ask the operator for a new token.',
     CREDENTIAL_REFUSED: 'The operator may have revoked this site; ask for a new token and run "site-agent join" with --force.',
     PROTOCOL_VERSION: 'Bring site agent and coordinator to the same release.',
     SITE_ALREADY_CONNECTED: 'Stop the other agent of this site, or give this one an identity of its own with "site-agent join".',

@@ -42,7 +42,7 @@ class StreamedBody extends Readable {
       buffer: () => this.ring.region(),
       callback: (length: number, bytes: Buffer) => this.receive(bytes.subarray(0, length)),
     };
-    this.socket = connectTo(new URL(order.url), onread);
+    this.socket = connectTo(order, onread);
     this.socket.setTimeout(order.stallMs, () => this.breakOff(new Error(`nothing moved for ${order.stallMs} ms`)));
     this.socket.on('error', (cause) => this.breakOff(cause));
     this.socket.on('close', () => this.breakOff(new Error('the connection ended early')));
@@ -107,13 +107,19 @@ class StreamedBody extends Readable {
   }
 }
 
-function connectTo(url: URL, onread: NonNullable<ConnectOpts['onread']>): Socket {
+function connectTo({ url: text, line }: HttpOrder, onread: NonNullable<ConnectOpts['onread']>): Socket {
+  const url = new URL(text);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const isSecure = url.protocol === 'https:';
   const port = Number(url.port === '' ? (isSecure ? 443 : 80) : url.port);
   const common = { host, port, onread };
   if (!isSecure) return connectPlain(common);
-  return connectSecure({ ...common, ALPNProtocols: ['http/1.1'], ...(isIP(host) === 0 ? { servername: host } : {}) });
+  return connectSecure({
+    ...common,
+    ...line?.tlsOptions,
+    ALPNProtocols: ['http/1.1'],
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+  });
 }
 
 function requestText({ method, url, headers }: HttpOrder): string {

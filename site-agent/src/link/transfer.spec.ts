@@ -11,12 +11,14 @@ import { CuttingProxy } from '../../../test/fixtures/cutting-proxy.js';
 import type { BackoffPlan } from './backoff.js';
 import { paceOf } from './pace.js';
 import { downloadBlob } from './resumable-download.js';
+import { BearerIdentity } from './request-identity.js';
 import { uploadFile, type UploadOrder } from './resumable-upload.js';
 
 const backoff: BackoffPlan = { firstMs: 20, capMs: 200, floorMs: 5 };
 const content = randomBytes(6 * 1024 ** 2);
 const digest = digestOfBytes(content);
 const credential = 'secret';
+const identity = new BearerIdentity(credential);
 
 let folder: string;
 let http: Server;
@@ -61,7 +63,7 @@ describe('resumable upload', () => {
 
   const order = (changes: Partial<UploadOrder> = {}): UploadOrder => ({
     coordinatorUrl: proxy.url,
-    credential,
+    identity,
     participationId: 'p1',
     digest,
     path: join(folder, 'update'),
@@ -191,13 +193,13 @@ describe('resumable download', () => {
   });
 
   const download = (
-    changes: { digest?: Digest; credential?: string } = {},
+    changes: { digest?: Digest; identity?: BearerIdentity } = {},
     onWait: (error: FederationError) => void = () => undefined,
   ) =>
     downloadBlob(
       {
         coordinatorUrl: proxy.url,
-        credential,
+        identity,
         digest,
         bytes: content.length,
         path: join(folder, 'models', 'version'),
@@ -291,7 +293,7 @@ describe('resumable download', () => {
     };
     await expect(download()).rejects.toMatchObject({ message: 'this site was revoked' });
     handle = serve;
-    await expect(download({ credential: 'wrong' })).rejects.toMatchObject({ code: 'CREDENTIAL_REFUSED' });
+    await expect(download({ identity: new BearerIdentity('wrong') })).rejects.toMatchObject({ code: 'CREDENTIAL_REFUSED' });
     await expect(download({ digest: digestOfBytes('other') })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });

@@ -6,7 +6,8 @@ import type { AgentJournal } from '../agent/agent-journal.js';
 import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import { downloadBlob } from '../link/resumable-download.js';
 import type { RetryOptions } from '../link/retrying.js';
-import { type CatalogueAccess, fetchCatalogue, fetchPassport } from '../link/site-catalogue.js';
+import type { CoordinatorAccess } from '../link/request-identity.js';
+import { fetchCatalogue, fetchPassport } from '../link/site-catalogue.js';
 import { writePassport } from './passport-file.js';
 import { findVersion, type VersionName } from './version-name.js';
 
@@ -24,7 +25,7 @@ export interface OfferedVersion {
 export interface PullParts {
   readonly folder: SiteFolder;
   readonly journal: AgentJournal;
-  readonly access: CatalogueAccess;
+  readonly access: CoordinatorAccess;
   readonly nowMs: number;
   readonly onProgress?: (receivedBytes: number, totalBytes: number) => void;
 }
@@ -37,7 +38,7 @@ export interface PulledVersion extends OfferedVersion {
 }
 
 /** All versions of this site's campaigns, newest campaign and newest version first. */
-export async function offeredVersions(access: CatalogueAccess, stallMs?: number): Promise<OfferedVersion[]> {
+export async function offeredVersions(access: CoordinatorAccess, stallMs?: number): Promise<OfferedVersion[]> {
   const campaigns = await fetchCatalogue(access, stallMs);
   return campaigns.flatMap(({ id, name, state, versions }) =>
     [...versions].reverse().map(({ number, digest, bytes, score }) => {

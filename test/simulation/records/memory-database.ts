@@ -13,7 +13,7 @@ import { type Entity, MemoryTable, type Row, RowRefused } from './memory-table.j
 
 /** The entities with the unique keys that the migrations give their tables, the primary keys aside. */
 export const UNIQUE_KEYS: ReadonlyMap<Entity, readonly (readonly string[])[]> = new Map<Entity, string[][]>([
-  [Site, [['name'], ['credentialDigest']]],
+  [Site, [['name'], ['credentialDigest'], ['keyThumbprint']]],
   [Campaign, [['name']]],
   [Round, [['campaignId', 'number', 'attempt']]],
   [Participation, [['roundId', 'siteId']]],

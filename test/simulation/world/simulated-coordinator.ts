@@ -1,14 +1,16 @@
+import { newSigningKey } from '@consilium/shared/identity';
 import { type Digest, digestOfBytes, FederationError } from '@consilium/shared/kernel';
 import { isOfPart, type ModelPart } from '@consilium/shared/models';
 import type { Type } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { BlobStore } from '../../../coordinator/src/blobs/blob-store.js';
+import { ProofNonces } from '../../../coordinator/src/access/proof-nonces.js';
 import { CampaignCommands } from '../../../coordinator/src/campaigns/campaign-commands.js';
 import type { CoordinatorConfig } from '../../../coordinator/src/config/coordinator-config.js';
 import { homeFolder } from '../../../coordinator/src/home/home-folder.js';
 import { SiteGateway } from '../../../coordinator/src/live/site.gateway.js';
 import { Log } from '../../../coordinator/src/log.js';
-import { BLOB_STORE, CLOCK, CONFIG, HOME } from '../../../coordinator/src/ports.js';
+import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME } from '../../../coordinator/src/ports.js';
 import { UnitOfWork } from '../../../coordinator/src/records/unit-of-work.js';
 import type { FoldJob, FoldOutcome } from '../../../coordinator/src/aggregation/fold-files.js';
 import { FoldEngine } from '../../../coordinator/src/rounds/fold-engine.js';
@@ -38,6 +40,7 @@ import { NOT_FINITE, TOO_LARGE } from './simulated-trainer.js';
 import { SimulatedSpool } from './simulated-spool.js';
 import { SiteDoor } from './site-connection.js';
 
+const KEY = newSigningKey();
 const COMMIT_MS = 3;
 const FOLD_MS = 2_000;
 const HOME_FOLDER = homeFolder('simulated');
@@ -55,6 +58,8 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   logLevel: 'silent',
   tokenLifetimeMs: 86_400_000,
   signInLifetimeMs: 43_200_000,
+  credentialLifetimeMs: 3_600_000,
+  bearerCredentials: true,
   uploadLifetimeMs: 86_400_000,
   scoringLimitMs: 300_000,
   scoringPresenceMs: 15_000,
@@ -99,6 +104,8 @@ export class SimulatedCoordinator {
         [CONFIG, SIMULATED_CONFIG],
         [HOME, HOME_FOLDER],
         [CLOCK, life.clock],
+        [COORDINATOR_KEY, KEY],
+        [ProofNonces, new ProofNonces()],
         [BLOB_STORE, mutation.blobs?.(blobs, life) ?? blobs],
         [Log, new Log('silent')],
         [UploadSpool, this.spool],

@@ -1,6 +1,6 @@
 import { HOME_OPERATOR } from '../../../coordinator/src/access/operator-caller.js';
 import { type ErrorCode, FederationError, Random } from '@consilium/shared/kernel';
-import { type CampaignPlan, PROTOCOL_VERSION } from '@consilium/shared/wire';
+import { type CampaignPlan, DATA_PATHS, PROTOCOL_VERSION } from '@consilium/shared/wire';
 import { Campaign } from '../../../coordinator/src/campaigns/campaign.entity.js';
 import { CoordinatorDisk } from './coordinator-disk.js';
 import { Life } from './life.js';
@@ -28,6 +28,8 @@ interface SimulatedSite {
   starts: number;
 }
 
+/** Sites of this world have no keys: what signs and checks takes no simulated time. */
+const UNSIGNED = { headers: {}, method: 'POST', originalUrl: DATA_PATHS.enrolment };
 const OPERATOR_TRIES_AGAIN_MS = 5_000;
 /** For whoever still has to hear that something is over. */
 const AFTERWARDS_MS = 30_000;
@@ -292,7 +294,7 @@ export class World {
       return sites.invite({ name }, HOME_OPERATOR);
     });
     const request = { protocolVersion: PROTOCOL_VERSION, token, agentVersion: '0.1.0' };
-    const { siteId, siteName, credential } = await enrolment.enrol(request);
+    const { siteId, siteName, credential } = await enrolment.enrol(request, UNSIGNED);
     site.identity = { id: siteId, name: siteName, credential };
   }
 

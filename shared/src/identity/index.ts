@@ -1,0 +1,4 @@
+export * from './key-file.js';
+export * from './proof.js';
+export * from './signed-credential.js';
+export * from './signing-key.js';

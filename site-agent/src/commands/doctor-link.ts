@@ -1,0 +1,74 @@
+import { FederationError } from '@consilium/shared/kernel';
+import type { AgentConfig } from '../config/agent-config.js';
+import { readIdentity } from '../config/site-identity.js';
+import { certificateRemedy, reasonInWords } from '../link/connect-error.js';
+import { coordinatorAddress, reasonOf } from '../link/coordinator-address.js';
+import { exchange } from '../link/http-exchange.js';
+import { type OutgoingLine, outgoingLine, PLAIN_LINE } from '../link/outgoing-line.js';
+import { probeWebSocket } from '../link/probe-websocket.js';
+import { siteAccess } from '../link/site-access.js';
+import { fetchCatalogue } from '../link/site-catalogue.js';
+import type { DoctorCheck } from './doctor-check.js';
+
+const PATIENCE_MS = 5000;
+
+/** The way to the coordinator, step by step: whether it answers, whether WebSockets pass, and whether it lets this site in. */
+export async function checkLink(config: AgentConfig): Promise<DoctorCheck[]> {
+  const coordinatorUrl = config.coordinatorUrl ?? readIdentity(config.folder)?.coordinatorUrl;
+  let line: OutgoingLine;
+  try {
+    line = outgoingLine(config);
+  } catch (thrown) {
+    const { message, remedy, code } = FederationError.from(thrown);
+    return [{ name: 'authority', status: 'failed', finding: message, remedy, code }];
+  }
+  const coordinator = await checkCoordinator(coordinatorUrl, line);
+  if (coordinatorUrl === undefined || coordinator.status !== 'ok') return [coordinator];
+  return [coordinator, await checkWebSocket(coordinatorUrl, line), ...(await checkWelcome(config, line))];
+}
+
+/** Whether anything answers at the coordinator's address; waits at most five seconds. Undefined: not joined yet. */
+export async function checkCoordinator(
+  coordinatorUrl: string | undefined,
+  line: OutgoingLine = PLAIN_LINE,
+): Promise<DoctorCheck> {
+  const name = 'coordinator';
+  if (coordinatorUrl === undefined) return { name, status: 'ok', finding: 'not joined yet' };
+  try {
+    const url = coordinatorAddress(coordinatorUrl, '/');
+    await exchange({ method: 'GET', url, headers: {}, stallMs: PATIENCE_MS, signal: AbortSignal.timeout(PATIENCE_MS), line });
+    return { name, status: 'ok', finding: `${coordinatorUrl} answers` };
+  } catch (error) {
+    const reason = reasonOf(error);
+    const elsewhere = `Check the address and the network; a running agent keeps trying by itself (${reason}).`;
+    const finding = `${coordinatorUrl} does not answer: ${reasonInWords(reason)}`;
+    return { name, status: 'warning', finding, remedy: certificateRemedy(reason) ?? elsewhere, code: 'COORDINATOR_UNREACHABLE' };
+  }
+}
+
+/** Without WebSockets an agent works by long polling. */
+export async function checkWebSocket(coordinatorUrl: string, line: OutgoingLine = PLAIN_LINE): Promise<DoctorCheck> {
+  const name = 'WebSocket';
+  const reason = await probeWebSocket(coordinatorUrl, line, PATIENCE_MS);
+  if (reason === undefined) return { name, status: 'ok', finding: 'passes' };
+  const remedy =
+    'Something between this computer and the coordinator lets no WebSocket pass, often a proxy. Rounds go on by long polling, which ' +
+    'takes more requests; have it pass "Upgrade: websocket" if you can.';
+  return { name, status: 'warning', finding: `is blocked (${reason}): the agent uses long polling instead`, remedy };
+}
+
+/** Whether the coordinator still knows this site; nothing to say of a folder that has not joined. */
+async function checkWelcome(config: AgentConfig, line: OutgoingLine): Promise<DoctorCheck[]> {
+  const name = 'membership';
+  try {
+    const identity = readIdentity(config.folder);
+    if (identity === undefined) return [];
+    const access = siteAccess(config.folder, identity, { coordinatorUrl: config.coordinatorUrl, line });
+    await fetchCatalogue(access, PATIENCE_MS);
+    const how = identity.credential === undefined ? 'signs with its own key' : 'shows a bearer credential';
+    return [{ name, status: 'ok', finding: `the coordinator knows "${identity.siteName}", which ${how}` }];
+  } catch (thrown) {
+    const { message, remedy, code, kind } = FederationError.from(thrown);
+    return [{ name, status: kind === 'access' || kind === 'input' ? 'failed' : 'warning', finding: message, remedy, code }];
+  }
+}

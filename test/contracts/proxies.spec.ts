@@ -1,0 +1,95 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkLink } from '../../site-agent/src/commands/doctor-link.js';
+import { loadAgentConfig } from '../../site-agent/src/config/agent-config.js';
+import { outgoingLine } from '../../site-agent/src/link/outgoing-line.js';
+import { joinSite } from '../../site-agent/src/link/join-site.js';
+import { Authority, describeWithOpenssl } from '../fixtures/made-authority.js';
+import { MODEL, plan } from '../fixtures/made-campaign.js';
+import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
+import { askOperator, campaignView, eventually } from '../fixtures/raw-site.js';
+import { ReverseProxy, type ReverseProxyOptions } from '../fixtures/reverse-proxy.js';
+import { RunningAgent } from '../fixtures/run-agent.js';
+
+const ROUNDS = 2;
+
+describe('proxies between a site and its coordinator', () => {
+  let coordinator: TestCoordinator;
+  let folder: string;
+  const cleanUps: (() => unknown)[] = [];
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'proxies-'));
+    coordinator = await TestCoordinator.open();
+  });
+  afterEach(async () => {
+    for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+    await coordinator.remove();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function proxy(options: ReverseProxyOptions): Promise<ReverseProxy> {
+    const opened = await ReverseProxy.open(Number(new URL(coordinator.url).port), options);
+    cleanUps.push(() => opened.close());
+    return opened;
+  }
+
+  async function invite(name: string): Promise<string> {
+    return ((await askOperator(coordinator, 'POST', '/api/sites', { name })) as { token: string }).token;
+  }
+
+  /** An agent whose folder has these settings goes through a campaign over the address. */
+  async function playThrough(url: string, settings = ''): Promise<string> {
+    const home = join(folder, 'aare');
+    await mkdir(home);
+    writeFileSync(join(home, 'site.yaml'), settings);
+    const line = outgoingLine(loadAgentConfig({ home, environment: {} }));
+    const token = await invite('aare');
+    const agent = await RunningAgent.start({ url, token, siteName: 'aare', folder, constant: 0.5, line });
+    cleanUps.push(() => agent.stop());
+    await askOperator(coordinator, 'POST', '/api/campaigns', plan('lungs', { rounds: ROUNDS, quorum: 1, model: MODEL }));
+    await eventually(async () => ((await campaignView(coordinator, 'lungs')).state === 'finished' ? true : undefined), 30_000);
+    expect(agent.board.current).toMatchObject({ connection: 'connected', deliveredUpdates: ROUNDS, lastError: null });
+    return home;
+  }
+
+  const diagnose = async (home: string): Promise<unknown> =>
+    (await checkLink(loadAgentConfig({ home, environment: {} }))).map(({ name, status }) => `${name} ${status}`);
+
+  it('that let no WebSocket pass: rounds go on by long polling, and the doctor says so', async () => {
+    const blocking = await proxy({ blocksWebSockets: true });
+    const home = await playThrough(blocking.url);
+    expect(blocking.upgrades).toBeGreaterThan(0);
+    expect(await diagnose(home)).toEqual(['coordinator ok', 'WebSocket warning', 'membership ok']);
+    const [, webSocket] = await checkLink(loadAgentConfig({ home, environment: {} }));
+    expect(webSocket?.finding).toMatch(/is blocked \(.*403.*\): the agent uses long polling/);
+  }, 60_000);
+
+  it('that stand before the coordinator under a path of their own', async () => {
+    const home = await playThrough((await proxy({ prefix: '/federation/one' })).url);
+    expect(await diagnose(home)).toEqual(['coordinator ok', 'WebSocket ok', 'membership ok']);
+  }, 60_000);
+
+  describeWithOpenssl('that end TLS', () => {
+    it('with a certificate of the institution’s own authority, which the site’s settings name', async () => {
+      const authority = new Authority(folder);
+      authority.issue(folder, 1);
+      const [cert, key] = ['cert.pem', 'key.pem'].map((name) => readFileSync(join(folder, name))) as [Buffer, Buffer];
+      const secure = await proxy({ tls: { cert, key }, prefix: '/federation' });
+      const stranger = join(folder, 'stranger');
+      const unknown = { code: 'COORDINATOR_UNREACHABLE', remedy: expect.stringContaining('site.yaml') as string };
+      const { folder: site } = loadAgentConfig({ home: stranger, environment: {} });
+      await expect(joinSite(site, secure.url, 'enrol_any')).rejects.toMatchObject(unknown);
+      const home = await playThrough(secure.url, `authority: ${authority.file}\n`);
+      expect(await diagnose(home)).toEqual(['coordinator ok', 'WebSocket ok', 'membership ok']);
+      writeFileSync(join(home, 'site.yaml'), '');
+      const [untrusted] = await checkLink(loadAgentConfig({ home, environment: {} }));
+      expect(untrusted).toMatchObject({ status: 'warning', finding: expect.stringMatching(/unknown authority/) as string });
+      writeFileSync(join(home, 'site.yaml'), 'authority: site.yaml\n');
+      const [wrong] = await checkLink(loadAgentConfig({ home, environment: {} }));
+      expect(wrong).toMatchObject({ name: 'authority', status: 'failed', code: 'CONFIG_INVALID' });
+    }, 60_000);
+  });
+});
