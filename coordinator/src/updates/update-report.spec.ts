@@ -16,6 +16,17 @@ describe('what a site reports of its update', () => {
     expect(baseScore).toBeDefined();
   });
 
+  it('is its counts alone where the plan keeps figures at the sites, whatever else a site sends', () => {
+    const { steps, patches, trainingMs, volumes } = REPORT;
+    const counts = { steps, patches, trainingMs, volumes };
+    const privacy = { form: 'local' as const, clipNorm: 1, noiseMultiplier: 1, delta: 1e-5, figures: 'counts' as const };
+    expect(readUpdateReport(REPORT, 'all', { privacy })).toEqual(counts);
+    expect(readUpdateReport(counts, 'all', { privacy })).toEqual(counts);
+    expect(refusalOf(() => readUpdateReport(counts, 'all', { privacy: { ...privacy, figures: 'all' } }))).toMatchObject({
+      details: { field: 'meanLoss' },
+    });
+  });
+
   it.each<[string, unknown, string]>([
     ['a loss that is NaN', JSON.parse(JSON.stringify({ ...REPORT, meanLoss: Number.NaN })), 'meanLoss'],
     ['an infinite loss', JSON.parse(JSON.stringify({ ...REPORT, lastLoss: Number.POSITIVE_INFINITY })), 'lastLoss'],

@@ -1,17 +1,26 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { type RoundPart, type UpdateReport, updateReportSchema } from '@consilium/shared/wire';
+import {
+  keepsFigures,
+  type PrivacyPlan,
+  reportUnder,
+  type RoundPart,
+  type UpdateReport,
+  updateReportSchema,
+} from '@consilium/shared/wire';
 
 /** Only adversary rounds do without a score of the base. */
-const scoredReportSchema = updateReportSchema.required({ baseScore: true });
+const gradientReportSchema = updateReportSchema.required({ meanLoss: true, lastLoss: true });
+const scoredReportSchema = gradientReportSchema.required({ baseScore: true });
+const SCHEMAS = { all: scoredReportSchema, representation: scoredReportSchema, adversary: gradientReportSchema };
 
 /**
- * What a site says of its update for a round of this part, if it is sound. UPDATE_REPORT_INVALID names the fields that are not (JSON
+ * What a site says of its update for a round of this part, if it is sound; where the plan keeps figures at the sites, its counts alone. UPDATE_REPORT_INVALID names the fields that are not (JSON
  * has no NaN: a site whose loss is one sends null); only names that the schema knows are repeated, for a stranger may have put
  * anything into others.
  */
-export function readUpdateReport(report: unknown, part: RoundPart): UpdateReport {
-  const result = (part === 'adversary' ? updateReportSchema : scoredReportSchema).safeParse(report);
-  if (result.success) return result.data;
+export function readUpdateReport(report: unknown, part: RoundPart, plan: { readonly privacy?: PrivacyPlan } = {}): UpdateReport {
+  const result = (keepsFigures(plan) ? updateReportSchema : SCHEMAS[part]).safeParse(report);
+  if (result.success) return reportUnder(plan, result.data);
   const fields = [...new Set(result.error.issues.map(({ path }) => path.join('.')))].filter((field) => field !== '');
   const finding = fields.length === 0 ? 'has not the fields that it should have' : `has no sound number as ${fields.join(', ')}`;
   throw new FederationError('UPDATE_REPORT_INVALID', `what the site reports of its update ${finding}`, {

@@ -28,6 +28,7 @@ describe('protocol 1', () => {
   it.each<[string, Partial<RoundPlan>]>([
     ['a local rule', { localRule: { kind: 'proximal', mu: 0.1 } }],
     ['a number format', { updates: { format: 'f16', errorFeedback: true } }],
+    ['privacy', { privacy: { form: 'local', clipNorm: 1, noiseMultiplier: 1, delta: 1e-5, figures: 'counts' } }],
     ['site-local parameters', { siteLocal: ['norms'] }],
     ['a budget in minutes', { training: { ...plan.training, minutes: 5 } }],
     ['a version defined by a delta', { baseDelta: { parent: plan.base.digest, digest: plan.base.digest, bytes: 1 } }],
@@ -58,7 +59,7 @@ describe('protocol 1', () => {
 
   // A field added to a plan belongs into protocolOfPlan, one added to a report must be left out by offerInProtocol1.
   it('lacks these fields, and no others', () => {
-    expect(added(roundPlanSchema.shape, roundPlan1.shape)).toEqual(['localRule', 'updates', 'siteLocal', 'baseDelta']);
+    expect(added(roundPlanSchema.shape, roundPlan1.shape)).toEqual(['localRule', 'updates', 'siteLocal', 'privacy', 'baseDelta']);
     expect(added(localTrainingSchema.shape, training1.shape)).toEqual(['minutes']);
     expect(added(scorePlanSchema.shape, scorePlan1.shape)).toEqual(['siteLocal', 'baseDelta']);
   });

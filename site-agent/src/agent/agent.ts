@@ -6,6 +6,7 @@ import type { LinkState } from '../link/coordinator-link.js';
 import type { AgentPhase } from './agent-status.js';
 import { FailureDesk } from './failure-desk.js';
 import { HoursWatch } from './hours-watch.js';
+import { demandsPrivacy, type PrivacyLimits, privacyRefusal } from './judge-privacy.js';
 import { nextStep, type Situation, type Step, stepKey } from './next-step.js';
 import { RetryPause } from './retry-pause.js';
 import { type AgentParts, StepWork } from './step-work.js';
@@ -18,6 +19,8 @@ export interface AgentOptions {
   readonly countVolumes: () => number;
   /** When this site trains; always when left out. */
   readonly hours?: Hours | undefined;
+  /** What this site asks of plans; nothing when left out. */
+  readonly privacy?: PrivacyLimits | undefined;
   /** Pauses before a failed step is tried again. */
   readonly retry?: BackoffPlan;
   /** Random numbers in [0, 1) for the jitter of those pauses. */
@@ -35,6 +38,7 @@ interface Underway {
 const TELLING: ReadonlySet<Step['kind']> = new Set(['decline', 'fail', 'offer', 'report-score', 'abandon']);
 const NO_WORK: ReadonlySet<Step['kind']> = new Set(['idle', 'wait', 'rest']);
 const RETRY: BackoffPlan = { firstMs: 1000, capMs: 30_000, floorMs: 250 };
+const NO_LIMITS: PrivacyLimits = { delta: 1e-5 };
 const STOP_WITHIN_MS = 4500;
 const REPEAT_AWAY_LINE_MS = 60_000;
 const NOT_A_STEP = 'looking for the next step';
@@ -65,6 +69,7 @@ export class Agent {
   private readonly failures: FailureDesk;
   private readonly retryPause: RetryPause;
   private readonly hours: HoursWatch;
+  private readonly limits: PrivacyLimits;
   private assignment: Assignment | null | undefined;
   private underway: Underway | undefined;
   private syncing = false;
@@ -76,7 +81,8 @@ export class Agent {
     private readonly parts: AgentParts,
     private readonly options: AgentOptions,
   ) {
-    this.work = new StepWork(parts);
+    this.limits = options.privacy ?? NO_LIMITS;
+    this.work = new StepWork(parts, this.limits);
     this.failures = new FailureDesk(parts, this.work, options.trainerRestarts);
     this.retryPause = new RetryPause(options.retry ?? RETRY, parts.clock, options.uniform ?? Math.random, () => this.reconcile());
     this.hours = new HoursWatch(options.hours, parts.clock, () => this.hoursChanged());
@@ -213,6 +219,8 @@ export class Agent {
       score: score === undefined ? undefined : journal.score(score.campaignId, score.version.digest),
       scoreGivenUp: score !== undefined && this.failures.hasGivenUp(score.version.digest),
       hasVersion: (digest) => files.hasVersion(digest),
+      privacyRefusal: (plan) => privacyRefusal(plan, journal.privacy.records(), this.limits),
+      keepsScores: demandsPrivacy(this.limits),
       countVolumes: this.options.countVolumes,
     };
   }

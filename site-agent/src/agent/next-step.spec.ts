@@ -23,6 +23,8 @@ function situation(changes: Partial<Situation> = {}): Situation {
     scoreGivenUp: false,
     hasVersion: () => true,
     countVolumes: () => 3,
+    privacyRefusal: () => undefined,
+    keepsScores: false,
     ...changes,
   };
 }
@@ -56,6 +58,11 @@ describe('next step', () => {
     ['an invitation that is done already', { assignedIsClosed: true }, 'idle'],
     ['invited', { open: record({ phase: 'invited' }) }, 'accept part_1'],
     ['invited without a volume', { open: record({ phase: 'invited' }), countVolumes: () => 0 }, 'decline part_1'],
+    [
+      'invited beyond the budget',
+      { open: record({ phase: 'invited' }), privacyRefusal: () => 'PRIVACY_BUDGET_SPENT' },
+      'decline part_1',
+    ],
     ['accepted, base missing', { open: record(), hasVersion: () => false }, `download ${train.plan.base.digest} part_1`],
     ['accepted, base here', { open: record() }, 'train part_1'],
     ['trained', { open: trained }, 'upload part_1'],
@@ -143,6 +150,10 @@ describe('next step', () => {
   });
 
   it('gives the decline its reason', () => {
+    const overBudget = { open: record({ phase: 'invited' }), privacyRefusal: () => 'PRIVACY_BUDGET_SPENT' as const };
+    expect(nextStep(situation(overBudget))).toMatchObject({ kind: 'decline', code: 'PRIVACY_BUDGET_SPENT' });
+    expect(nextStep(situation({ assignment: score, keepsScores: true })).kind).toBe('idle');
+    expect(nextStep(situation({ assignment: score, keepsScores: true, score: known })).kind).toBe('idle');
     expect(nextStep(situation({ open: record({ phase: 'invited' }), countVolumes: () => 0 }))).toMatchObject({
       code: 'COLLECTION_EMPTY',
     });

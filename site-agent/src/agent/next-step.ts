@@ -1,5 +1,6 @@
 import type { Digest } from '@consilium/shared/kernel';
 import type { Assignment, RoundPlan, ScorePlan, VersionDelta, VersionReference } from '@consilium/shared/wire';
+import type { PrivacyRefusal } from './judge-privacy.js';
 import type { ParticipationRecord, ReadyUpdate, ScoreRecord } from './agent-journal.js';
 
 /** Everything the decision rests on. */
@@ -18,6 +19,10 @@ export interface Situation {
   /** The assigned score failed here too often to be tried again. */
   readonly scoreGivenUp: boolean;
   readonly hasVersion: (digest: Digest) => boolean;
+  /** Why the site's own limits of privacy do not let it deliver for this plan; undefined when they do. */
+  readonly privacyRefusal: (plan: RoundPlan) => PrivacyRefusal | undefined;
+  /** The site lets no score leave: scores carry no noise. */
+  readonly keepsScores: boolean;
   /** Usable volumes in the index. */
   readonly countVolumes: () => number;
 }
@@ -76,10 +81,11 @@ function workOn(record: ParticipationRecord, situation: Situation): Step {
   const { participationId, phase, update, uploadId } = record;
   const code = record.code ?? 'INVARIANT';
   switch (phase) {
-    case 'invited':
-      if (situation.countVolumes() === 0)
-        return online(situation, { kind: 'decline', participationId, code: 'COLLECTION_EMPTY' });
+    case 'invited': {
+      const refusal = situation.countVolumes() === 0 ? 'COLLECTION_EMPTY' : situation.privacyRefusal(record.plan);
+      if (refusal !== undefined) return online(situation, { kind: 'decline', participationId, code: refusal });
       return online(situation, { kind: 'accept', participationId });
+    }
     case 'accepted':
       return trainStep(record, situation);
     case 'trained':
@@ -122,7 +128,8 @@ export function controlOf({ localRule, base }: RoundPlan): VersionReference | un
 
 function scoreStep(plan: ScorePlan, situation: Situation): Step {
   const { score } = situation;
-  if (score?.reported === true || situation.scoreGivenUp || situation.countVolumes() === 0) return IDLE;
+  if (situation.keepsScores || score?.reported === true || situation.scoreGivenUp) return IDLE;
+  if (situation.countVolumes() === 0) return IDLE;
   if (score?.score !== undefined) return online(situation, { kind: 'report-score', record: score });
   if (situation.hasVersion(plan.version.digest)) return inHours(situation, { kind: 'score', plan });
   const { campaignName, version, baseDelta } = plan;

@@ -140,6 +140,7 @@ function createAgent(made: {
       syncEveryMs: config.syncEveryMs,
       trainerRestarts: config.trainerRestarts,
       hours: config.hours,
+      privacy: config.privacy,
       countVolumes: () => index.countUsable(),
     },
   );
