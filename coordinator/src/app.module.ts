@@ -41,6 +41,7 @@ import { ParticipationRecorder } from './rounds/participation-recorder.js';
 import { RoundConductor } from './rounds/round-conductor.js';
 import { FoldEngine } from './rounds/fold-engine.js';
 import { RoundFold } from './rounds/round-fold.js';
+import { RoundNoise } from './rounds/round-noise.js';
 import { RoundLedger } from './rounds/round-ledger.js';
 import { RoundParts } from './rounds/round-parts.js';
 import { RoundPlanner } from './rounds/round-planner.js';
@@ -98,7 +99,7 @@ export class AppModule {
         { provide: APP_FILTER, useClass: HttpErrorFilter },
         ...[UnitOfWork, AuditLog, RequireOperator, RequireSite],
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
-        ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundFold, RoundConductor],
+        ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundNoise, RoundFold, RoundConductor],
         ...[ParticipationRecorder, Assignments],
         ...[ModelLedger, ModelPassports, ScoreRecorder, UploadSpool],
         ...[UpdateLedger, MeasureThreads, UpdateIntake, UpdateScreening, UpdateViews, QuarantineDesk],

@@ -113,5 +113,20 @@ export function describeCampaign(view: CampaignView): string[] {
     const figures = monitors === undefined ? '' : `; ${describeMonitors(monitors)}`;
     return `  version ${view.version.number}  ${siteName} skill ${describeSkill(score)}${figures}`;
   });
-  return [head, ...rounds, ...scores];
+  return [head, ...describePrivacy(view), ...rounds, ...scores];
+}
+
+/** Form, noise and ε so far of each site; ε is rounded up. */
+function describePrivacy({ privacy, rounds }: CampaignView): string[] {
+  if (privacy === undefined) return [];
+  const { form, clipNorm, noiseMultiplier, delta, sites, epsilonAtEnd, figures } = privacy;
+  const spent = sites.map(({ siteName, releases, epsilon }) => `${siteName} ${roundUp(epsilon)} after ${releases}`);
+  return [
+    `  privacy  ${form}, clip norm ${clipNorm}, noise ${noiseMultiplier} of it; ${figures === 'all' ? 'losses and scores leave without noise' : 'counts alone leave beside updates'}`,
+    `  ε at δ ${delta}  ${spent.join(', ')} updates; ${roundUp(epsilonAtEnd)} after all ${rounds} rounds`,
+  ];
+}
+
+function roundUp(epsilon: number): string {
+  return (Math.ceil(epsilon * 1000) / 1000).toFixed(3);
 }

@@ -11,6 +11,8 @@ export interface HomeFolder {
   /** Uploads on their way in. */
   readonly uploads: string;
   readonly operatorTokenFile: string;
+  /** 32 random bytes that noise on sums is made of: readable by the owner only, in no backup. */
+  readonly noiseSecretFile: string;
   /** Address and process id of the running coordinator. */
   readonly stateFile: string;
   readonly lockFile: string;
@@ -23,6 +25,7 @@ export function homeFolder(path: string): HomeFolder {
     blobs: join(path, 'blobs'),
     uploads: join(path, 'uploads'),
     operatorTokenFile: join(path, 'operator.token'),
+    noiseSecretFile: join(path, 'noise.secret'),
     stateFile: join(path, 'coordinator.json'),
     lockFile: join(path, 'coordinator.lock'),
   };

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { type Digest, DIGEST_ALGORITHMS, digestOfJson, FederationError } from '@consilium/shared/kernel';
 import { digestField, fraction, nameField, positiveInteger } from './fields.js';
 import { parseWith } from './parse.js';
+import { privacyPlanSchema } from './privacy-plan.js';
 
 export const PASSPORT_FORMAT = 1 as const;
 
@@ -35,6 +36,8 @@ const lineageLinkSchema = z.strictObject({
       patches: positiveInteger,
       /** What was summed, without names: a site finds its own by its digest. */
       updates: z.array(z.strictObject({ digest: digestField, patches: positiveInteger })),
+      /** How the updates were clipped, and who added how much noise; absent where they were summed as they were. */
+      privacy: privacyPlanSchema.pick({ form: true, clipNorm: true, noiseMultiplier: true }).optional(),
     })
     .nullable(),
   /** Seal of the link before. */
