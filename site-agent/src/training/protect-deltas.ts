@@ -33,9 +33,10 @@ export function protectionFor(plan: RoundPlan, deltas: Iterable<WeightTensor>, n
   const { secret, participationId } = required(noise, 'the secret of the local form’s noise');
   const key = noiseKey(secret, { form, participationId, plan: digestOfJson(plan), deltas: digest });
   return (delta) => {
-    const values = Float64Array.from(delta.values, (value) => value * factor);
+    const values = new Float64Array(delta.values);
+    for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor;
     addGaussianNoise(values, key, required(startOf.get(delta.name), 'the place of a tensor'), noiseMultiplier * clipNorm);
-    return { ...delta, values: Float32Array.from(values) };
+    return { ...delta, values: new Float32Array(values) };
   };
 }
 
