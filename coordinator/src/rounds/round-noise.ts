@@ -1,5 +1,4 @@
-import type { Digest } from '@consilium/shared/kernel';
-import { readOrMakeSecret } from '@consilium/shared/kernel';
+import { type Digest, readOrMakeSecret } from '@consilium/shared/kernel';
 import { noiseKey } from '@consilium/shared/safeguards';
 import type { PrivacyPlan } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';

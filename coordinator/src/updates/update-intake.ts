@@ -234,7 +234,7 @@ function requireClipped({ norm }: MeasuredUpdate, { privacy }: CampaignPlan): vo
     `the update's norm ${norm.toPrecision(3)} is over the clip norm ${privacy.clipNorm}`,
     {
       details: { norm, clipNorm: privacy.clipNorm },
-      remedy: 'The site does not clip as the plan says: look at its version with "coordinator site list", and update it.',
+      remedy: 'The site does not clip as the plan says: its agent is altered or damaged. Talk to the site.',
     },
   );
 }

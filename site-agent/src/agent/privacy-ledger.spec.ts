@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { digestOfBytes, FederationError } from '@consilium/shared/kernel';
+import { digestOfBytes } from '@consilium/shared/kernel';
 import { CENTRAL, LOCAL, privatePlan } from '../../../test/fixtures/make-privacy.js';
 import { refusalOf } from '../../../test/fixtures/refusal.js';
 import { AgentJournal } from './agent-journal.js';
@@ -71,7 +71,7 @@ describe('the ledger of a site’s privacy', () => {
     note(one);
     note(one);
     expect(journal.privacy.records()).toHaveLength(1);
-    const refusal: FederationError = refusalOf(() => note(other));
+    const refusal = refusalOf(() => note(other));
     expect(refusal.code).toBe('PRIVACY_BUDGET_SPENT');
     expect(journal.privacy.records()).toHaveLength(1);
     note(other, privatePlan(undefined));
