@@ -13,6 +13,7 @@ import type { Campaign } from '../campaigns/campaign.entity.js';
 import { COORDINATOR_VERSION } from '../config/coordinator-version.js';
 import type { Round } from '../rounds/round.entity.js';
 import { RoundLedger } from '../rounds/round-ledger.js';
+import { RoundNoise } from '../rounds/round-noise.js';
 import { UpdateLedger } from '../updates/update-ledger.js';
 import { ModelLedger } from './model-ledger.js';
 import type { ModelVersion } from './model-version.entity.js';
@@ -25,6 +26,7 @@ export class ModelPassports {
     private readonly models: ModelLedger,
     private readonly ledger: RoundLedger,
     private readonly updates: UpdateLedger,
+    private readonly noise: RoundNoise,
   ) {}
 
   /** NOT_FOUND when the campaign has no such version. The history never changes; scores are those that are known when it is asked. */
@@ -79,7 +81,9 @@ export class ModelPassports {
   ): Promise<LineageLink['round']> {
     const counted = await this.updates.countedIn(records, id);
     // By digest: the order of the sites would tell which update is whose.
-    const updates = counted.map(({ digest, patches }) => ({ digest, patches })).sort((a, b) => (a.digest < b.digest ? -1 : 1));
+    const updates = counted
+      .map(({ digest, patches }) => ({ digest: this.noise.nameFor(privacy, digest), patches }))
+      .sort((a, b) => (a.digest < b.digest ? -1 : 1));
     const patches = updates.reduce((sum, update) => sum + update.patches, 0);
     return {
       number,

@@ -31,7 +31,19 @@ export class RoundNoise {
     if (privacy?.form !== 'central') return undefined;
     const { form, clipNorm, noiseMultiplier } = privacy;
     const purpose = { form, clipNorm, noiseMultiplier, round: roundId, base, updates: updates.toSorted() };
-    const key = noiseKey(readOrMakeSecret(this.home.noiseSecretFile, DAMAGED), purpose);
-    return { key: Buffer.from(key).toString('hex'), deviation: noiseMultiplier * clipNorm };
+    return { key: this.keyed(purpose), deviation: noiseMultiplier * clipNorm };
+  }
+
+  /**
+   * What an update may be called by those who see versions. Training repeats itself to the bit: the digest of an update without noise
+   * would tell whether it is the one that somebody has worked out, so under the central form it is masked.
+   */
+  nameFor(privacy: PrivacyPlan | undefined, update: Digest): Digest {
+    return privacy?.form === 'central' ? `sha256:${this.keyed({ nameOf: update })}` : update;
+  }
+
+  /** 64 hexadecimal digits. */
+  private keyed(purpose: object): string {
+    return Buffer.from(noiseKey(readOrMakeSecret(this.home.noiseSecretFile, DAMAGED), purpose)).toString('hex');
   }
 }

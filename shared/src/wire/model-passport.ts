@@ -34,7 +34,7 @@ const lineageLinkSchema = z.strictObject({
       attempt: positiveInteger,
       sites: positiveInteger,
       patches: positiveInteger,
-      /** What was summed, without names: a site finds its own by its digest. */
+      /** What was summed, without names: a site finds its own by its digest, unless the central form of privacy masks it. */
       updates: z.array(z.strictObject({ digest: digestField, patches: positiveInteger })),
       /** How the updates were clipped, and who added how much noise; absent where they were summed as they were. */
       privacy: privacyPlanSchema.pick({ form: true, clipNorm: true, noiseMultiplier: true }).optional(),
