@@ -33,16 +33,22 @@ module.exports = {
       to: { path: '^shared/src/(?!identity|kernel)' },
     },
     {
+      name: 'safeguards-know-kernel-and-weights',
+      severity: 'error',
+      from: { path: '^shared/src/safeguards' },
+      to: { path: '^shared/src/(wire|models|terminal)' },
+    },
+    {
       name: 'terminal-knows-no-domain',
       severity: 'error',
       from: { path: '^shared/src/terminal' },
-      to: { path: '^shared/src/(wire|weights|models|identity)' },
+      to: { path: '^shared/src/(wire|weights|models|identity|safeguards)' },
     },
     {
       name: 'weights-below-models',
       severity: 'error',
       from: { path: '^shared/src/weights' },
-      to: { path: '^shared/src/models' },
+      to: { path: '^shared/src/(models|safeguards)' },
     },
     {
       name: 'shared-by-its-front-door',

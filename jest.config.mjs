@@ -24,7 +24,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
-    '^@consilium/shared/(kernel|identity|wire|weights|models|terminal)$': '<rootDir>/shared/src/$1/index.ts',
+    '^@consilium/shared/(kernel|identity|wire|weights|models|safeguards|terminal)$': '<rootDir>/shared/src/$1/index.ts',
   },
   transform: { '^.+\\.ts$': ['@swc/jest', scripts] },
   // Many specs wait for processes and clocks: two at a time use two cores better than one does.

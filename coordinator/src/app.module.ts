@@ -49,6 +49,7 @@ import { ParticipationRecorder } from './rounds/participation-recorder.js';
 import { RoundConductor } from './rounds/round-conductor.js';
 import { FoldEngine } from './rounds/fold-engine.js';
 import { RoundFold } from './rounds/round-fold.js';
+import { RoundNoise } from './rounds/round-noise.js';
 import { RoundLedger } from './rounds/round-ledger.js';
 import { RoundParts } from './rounds/round-parts.js';
 import { RoundPlanner } from './rounds/round-planner.js';
@@ -115,7 +116,7 @@ export class AppModule {
         ...[UnitOfWork, AuditLog, OperatorTokens, OperatorAccounts, RequireOperator],
         ...[RequireSite, SiteAccess, OpenRequests, RefusalLog],
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
-        ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundFold, RoundConductor],
+        ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundNoise, RoundFold, RoundConductor],
         ...[ParticipationRecorder, Assignments],
         ...[ModelLedger, ModelPassports, ScoreRecorder, UploadSpool],
         ...[UpdateLedger, MeasureThreads, UpdateIntake, UpdateScreening, UpdateViews, QuarantineDesk],

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   key: async () => (await import('./commands/key.js')).keyCommand(),
   start: async () => (await import('./commands/start.js')).startCommand(),
   status: async () => (await import('./commands/status.js')).statusCommand(),
+  privacy: async () => (await import('./commands/privacy.js')).privacyCommand(),
   pretrain: async () => (await import('./commands/pretrain.js')).pretrainCommand(),
   model: async () => (await import('./commands/model.js')).modelCommand(),
   'pretrain-labelled': async () => (await import('./commands/pretrain-labelled.js')).pretrainLabelledCommand(),

@@ -56,7 +56,9 @@ describe('what leaves a site', () => {
     expect(takersOf(/^node:(https?|net|tls|dgram|http2)$/).sort()).toEqual([
       'agent/status-page.ts',
       'collection/pacs/archive-link.ts', // the hospital's own archive
+      'config/authority.ts', // the list of authorities, from a file
       'link/http-exchange.ts',
+      'link/outgoing-line.ts', // how connections are opened for those around it
       'link/streamed-body.ts',
       'training/data-parallel/replica-main.ts', // the trainer beside it, on this machine
     ]);

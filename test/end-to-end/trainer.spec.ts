@@ -66,7 +66,7 @@ describe('the trainer process', () => {
     const before = required(result.report.baseScore, 'the score of the base');
     process.stderr.write(
       `restoration error ${before.restorationError.toFixed(4)} → ${scored.score.restorationError.toFixed(4)}, ` +
-        `skill ${before.skill.toFixed(2)} → ${scored.score.skill.toFixed(2)}, last loss ${result.report.lastLoss.toFixed(4)}\n`,
+        `skill ${before.skill.toFixed(2)} → ${scored.score.skill.toFixed(2)}, last loss ${result.report.lastLoss?.toFixed(4)}\n`,
     );
     expect(scored.score.restorationError).toBeLessThan(0.8 * before.restorationError);
     expect(scored.score.constantError).toBe(before.constantError);

@@ -85,7 +85,7 @@ describe('a trainer process with a universal objective', () => {
       );
       expect(moved.length > 0).toBe(adversary.mode !== 'frozen');
       process.stderr.write(
-        `${adversary.mode}: loss ${training[0]?.loss?.toFixed(2)} → ${result.report.lastLoss.toFixed(2)}, scale ${monitors?.trained.scaleAccuracy?.toFixed(2)}, ` +
+        `${adversary.mode}: loss ${training[0]?.loss?.toFixed(2)} → ${result.report.lastLoss?.toFixed(2)}, scale ${monitors?.trained.scaleAccuracy?.toFixed(2)}, ` +
           `modality ${monitors?.trained.modalityAccuracy?.toFixed(2)}, rank ${monitors?.trained.featureRank.toFixed(1)}\n`,
       );
     },

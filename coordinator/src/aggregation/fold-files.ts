@@ -5,12 +5,12 @@
  */
 import { availableParallelism } from 'node:os';
 import { digestOfFile, errnoOf, FederationError, invariant } from '@consilium/shared/kernel';
-import { channelElements } from '@consilium/shared/weights';
+import { channelElements, elementCount } from '@consilium/shared/weights';
 import { cutUnit } from './fold/delta-format.js';
 import { INPUT_ELEMENTS, RANGE_ELEMENTS, SLOTS } from './fold/fold-memory.js';
 import { type FoldJob, type FoldOutcome, RESIDUAL, type UpdateFile } from './fold/fold-job.js';
 import { createOutputs, type FoldOutputs } from './fold/fold-outputs.js';
-import type { FoldPlan, PartialTensors } from './fold/fold-plan.js';
+import type { FoldPlan, NoisePlan, PartialTensors } from './fold/fold-plan.js';
 import { type PieceRunner, startFoldThreads, withRunners } from './fold/fold-threads.js';
 import { inOrder } from './fold/in-order.js';
 import { OpenFiles } from './fold/open-files.js';
@@ -21,7 +21,7 @@ import type { Recipe, UpdateFacts } from './recipe.js';
 import { recipeOf } from './recipe-table.js';
 import { PairDistances } from './select/pair-distances.js';
 
-export type { DeltaOrder, FoldJob, FoldOutcome, UpdateFile, WrittenFile } from './fold/fold-job.js';
+export type { DeltaOrder, FoldJob, FoldOutcome, NoiseOrder, UpdateFile, WrittenFile } from './fold/fold-job.js';
 export { closeFoldThreads } from './fold/fold-threads.js';
 
 /** More threads than this gain nothing: files come no faster. */
@@ -156,7 +156,8 @@ function compare<T extends string | number>(a: T, b: T): number {
 function planOf(job: FoldJob, recipe: Recipe, inputs: OpenInputs, { tables }: FoldOutputs): FoldPlan {
   const { updates } = inputs;
   const { tensors } = job.manifest;
-  const weights = updates.map(({ facts }) => recipe.weightOf(facts));
+  const noise = noiseOf(job, recipe, updates);
+  const weights = updates.map(({ facts }) => (noise === null ? recipe.weightOf(facts) : 1));
   const looksAtAll = recipe.combine.kind === 'mean-of-ranks' || recipe.choose !== undefined;
   const together = looksAtAll ? updates.length : Math.min(updates.length, UPDATES_PER_PASS);
   const fitting = Math.min(RANGE_ELEMENTS, INPUT_ELEMENTS / together, job.rangeElements ?? RANGE_ELEMENTS);
@@ -171,8 +172,9 @@ function planOf(job: FoldJob, recipe: Recipe, inputs: OpenInputs, { tables }: Fo
     base: inputs.base,
     deltas: updates.map(({ delta }) => delta),
     weights,
-    divisor: divisorOf(recipe, updates),
+    divisor: noise === null ? divisorOf(recipe, updates) : updates.length,
     partial: partialOf(job, recipe, updates),
+    noise,
     controls: updates.flatMap(({ control }) => control ?? []),
     controlDivisor: recipe.controlsDividedBy?.(job.sitesOfCampaign) ?? 1,
     carried: inputs.carried,
@@ -184,6 +186,26 @@ function planOf(job: FoldJob, recipe: Recipe, inputs: OpenInputs, { tables }: Fo
 function divisorOf(recipe: Recipe, updates: readonly OpenUpdate[]): number {
   const facts = updates.map((update) => update.facts);
   return recipe.divisorOf?.(facts) ?? facts.reduce((sum, update) => sum + recipe.weightOf(update), 0);
+}
+
+/** What the noise covers is each site's one update in a plain sum of them. */
+function noiseOf({ noise, manifest }: FoldJob, recipe: Recipe, updates: readonly OpenUpdate[]): NoisePlan | null {
+  if (noise === undefined) return null;
+  const averages = recipe.combine.kind === 'weighted-mean' && recipe.choose === undefined;
+  invariant(averages && recipe.controlsDividedBy === undefined, 'noise on a sum needs a recipe that averages');
+  invariant(
+    updates.every(({ isWhole }) => isWhole),
+    'noise on a sum needs whole updates',
+  );
+  const sites = new Set(updates.map(({ facts }) => facts.siteName));
+  invariant(sites.size === updates.length, 'noise on a sum covers one update of each site');
+  let elements = 0;
+  const starts = manifest.tensors.map(({ scope, shape }) => {
+    if (scope !== 'federated') return Number.NaN;
+    elements += elementCount(shape);
+    return elements - elementCount(shape);
+  });
+  return { key: Buffer.from(noise.key, 'hex'), deviation: noise.deviation, starts: Float64Array.from(starts) };
 }
 
 /** Whoever lacks a tensor does not weigh in it: the others' mean is theirs alone. */

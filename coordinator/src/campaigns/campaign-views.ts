@@ -12,6 +12,7 @@ import type { Update } from '../updates/update.entity.js';
 import { meanMonitors } from '../updates/mean-monitors.js';
 import { isCounting, UpdateLedger } from '../updates/update-ledger.js';
 import type { Campaign } from './campaign.entity.js';
+import { campaignPrivacy } from './campaign-privacy.js';
 
 /** Campaigns as operators see them. Methods run inside the caller's transaction. */
 @Injectable()
@@ -28,18 +29,46 @@ export class CampaignViews {
     const scores = await this.models.scoresOf(records, campaign.id);
     const roundViews = await this.roundViews(records, campaign.plan, rounds, versions, scores);
     const { id, name, state, createdAtMs, code } = campaign;
+    const privacy = campaign.plan.privacy && (await this.privacy(records, campaign, rounds));
     return {
       id,
       name,
       state,
       createdAtMs,
       code,
+      ...(privacy === undefined ? {} : { privacy }),
       rounds: campaign.plan.rounds,
       finishedRounds: rounds.filter((round) => round.state === 'finished').length,
       initialVersion: versionView(required(versions[0], 'version 1'), scores),
       version: versionView(required(versions.at(-1), 'the newest version'), scores),
       roundViews,
     };
+  }
+
+  private async privacy(
+    records: EntityManager,
+    { plan, sites }: Campaign,
+    rounds: readonly Round[],
+  ): Promise<CampaignView['privacy']> {
+    const updates = await this.updates.ofRounds(
+      records,
+      rounds.map(({ id }) => id),
+    );
+    const parts = await this.ledger.participationsById(
+      records,
+      updates.map(({ participationId }) => participationId),
+    );
+    const siteOf = new Map(parts.map(({ id, siteName }) => [id, siteName]));
+    const finished = new Set(rounds.filter(({ state }) => state === 'finished').map(({ id }) => id));
+    const released = updates.map((update) => ({
+      siteName: required(siteOf.get(update.participationId), 'the site of an update'),
+      isFolded: isCounting(update) && update.foldRoundId !== null && finished.has(update.foldRoundId),
+    }));
+    return campaignPrivacy(
+      plan,
+      sites.map(({ name }) => name),
+      released,
+    );
   }
 
   private async roundViews(

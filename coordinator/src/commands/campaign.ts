@@ -1,11 +1,12 @@
 import { FederationError, isErrorCode } from '@consilium/shared/kernel';
-import { type CampaignView, campaignViewSchema } from '@consilium/shared/wire';
+import { type CampaignPlan, type CampaignView, campaignViewSchema } from '@consilium/shared/wire';
 import { formatTable } from '@consilium/shared/terminal';
 import { Command } from 'commander';
 import { z } from 'zod';
+import { campaignPrivacy } from '../campaigns/campaign-privacy.js';
 import { readCampaignFile } from './campaign-file.js';
 import { formatTime, operatorLink, printJson, withAccess } from './command-options.js';
-import { describeCampaign, followCampaign } from './follow-campaign.js';
+import { describeCampaign, followCampaign, formatEpsilon } from './follow-campaign.js';
 import type { OperatorLink } from './operator-link.js';
 
 interface Flags {
@@ -37,8 +38,19 @@ function checkCommand(): Command {
     .action((file: string, flags: Flags) => {
       const plan = readCampaignFile(file);
       if (flags.json === true) printJson(plan);
-      else console.log(`${file} is valid: campaign ${plan.name}, ${plan.rounds} rounds of ${plan.training.steps} steps`);
+      else for (const line of describePlan(file, plan)) console.log(line);
     });
+}
+
+function describePlan(file: string, plan: CampaignPlan): string[] {
+  const line = `${file} is valid: campaign ${plan.name}, ${plan.rounds} rounds of ${plan.training.steps} steps`;
+  const privacy = campaignPrivacy(plan, [], []);
+  if (privacy === undefined) return [line];
+  const { form, delta, epsilonAtEnd } = privacy;
+  return [
+    line,
+    `privacy: ${form} form, ε ${formatEpsilon(epsilonAtEnd)} at δ ${delta} for a site that takes part in every round`,
+  ];
 }
 
 function startCommand(): Command {

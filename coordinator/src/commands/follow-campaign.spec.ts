@@ -58,6 +58,18 @@ describe('describeEvent', () => {
 });
 
 describe('describeCampaign', () => {
+  it('tells form, noise and ε of each site, and what the whole campaign comes to', () => {
+    const version = { number: 1, digest: digestOfBytes('v'), bytes: 1, scores: [] };
+    const privacy = {
+      ...{ form: 'local' as const, clipNorm: 0.5, noiseMultiplier: 4, delta: 1e-5, figures: 'counts' as const },
+      ...{ neighbours: 'replaced' as const, sites: [{ siteName: 'a', releases: 1, epsilon: 2.16571 }], epsilonAtEnd: 5.3761 },
+    };
+    const named = { id: 'c', name: 'lungs', state: 'active' as const, code: null, createdAtMs: 0, rounds: 5, finishedRounds: 1 };
+    const [, form, epsilon] = describeCampaign({ ...named, privacy, initialVersion: version, version, roundViews: [] });
+    expect(form).toBe('  privacy  local, clip norm 0.5, noise 4 of it; counts alone leave beside updates');
+    expect(epsilon).toBe('  ε at δ 0.00001  a 2.166 after 1 updates; 5.377 after all 5 rounds');
+  });
+
   it('has a line for the monitors of each round that has any', () => {
     const version = { number: 1, digest: digestOfBytes('x'), bytes: 1, scores: [] };
     const times = { startedAtMs: null, finishedAtMs: null };

@@ -113,5 +113,21 @@ export function describeCampaign(view: CampaignView): string[] {
     const figures = monitors === undefined ? '' : `; ${describeMonitors(monitors)}`;
     return `  version ${view.version.number}  ${siteName} skill ${describeSkill(score)}${figures}`;
   });
-  return [head, ...rounds, ...scores];
+  return [head, ...describePrivacy(view), ...rounds, ...scores];
+}
+
+/** Form, noise and ε so far of each site. */
+function describePrivacy({ privacy, rounds }: CampaignView): string[] {
+  if (privacy === undefined) return [];
+  const { form, clipNorm, noiseMultiplier, delta, sites, epsilonAtEnd, figures } = privacy;
+  const spent = sites.map(({ siteName, releases, epsilon }) => `${siteName} ${formatEpsilon(epsilon)} after ${releases}`);
+  return [
+    `  privacy  ${form}, clip norm ${clipNorm}, noise ${noiseMultiplier} of it; ${figures === 'all' ? 'losses and scores leave without noise' : 'counts alone leave beside updates'}`,
+    `  ε at δ ${delta}  ${spent.join(', ')} updates; ${formatEpsilon(epsilonAtEnd)} after all ${rounds} rounds`,
+  ];
+}
+
+/** ε for people, rounded up: no number promises more than holds. */
+export function formatEpsilon(epsilon: number): string {
+  return (Math.ceil(epsilon * 1000) / 1000).toFixed(3);
 }

@@ -16,6 +16,8 @@ export interface HomeFolder {
   readonly operatorTokenFile: string;
   /** The key that signs the credentials of sites. */
   readonly keyFile: string;
+  /** 32 random bytes that noise on sums is made of: readable by the owner only, in no backup. */
+  readonly noiseSecretFile: string;
   /** Address and process id of the running coordinator. */
   readonly stateFile: string;
   readonly lockFile: string;
@@ -30,6 +32,7 @@ export function homeFolder(path: string): HomeFolder {
     uploads: join(path, 'uploads'),
     operatorTokenFile: join(path, 'operator.token'),
     keyFile: join(path, 'coordinator.key'),
+    noiseSecretFile: join(path, 'noise.secret'),
     stateFile: join(path, 'coordinator.json'),
     lockFile: join(path, 'coordinator.lock'),
   };

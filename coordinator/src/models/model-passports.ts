@@ -1,11 +1,19 @@
 import { algorithmOf, digestOfJson, FederationError } from '@consilium/shared/kernel';
-import { type FederatedPassport, type LineageLink, PASSPORT_FORMAT, PROTOCOL_VERSION, sealed } from '@consilium/shared/wire';
+import {
+  type FederatedPassport,
+  type LineageLink,
+  PASSPORT_FORMAT,
+  type PrivacyPlan,
+  PROTOCOL_VERSION,
+  sealed,
+} from '@consilium/shared/wire';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Campaign } from '../campaigns/campaign.entity.js';
 import { COORDINATOR_VERSION } from '../config/coordinator-version.js';
 import type { Round } from '../rounds/round.entity.js';
 import { RoundLedger } from '../rounds/round-ledger.js';
+import { RoundNoise } from '../rounds/round-noise.js';
 import { UpdateLedger } from '../updates/update-ledger.js';
 import { ModelLedger } from './model-ledger.js';
 import type { ModelVersion } from './model-version.entity.js';
@@ -18,6 +26,7 @@ export class ModelPassports {
     private readonly models: ModelLedger,
     private readonly ledger: RoundLedger,
     private readonly updates: UpdateLedger,
+    private readonly noise: RoundNoise,
   ) {}
 
   /** NOT_FOUND when the campaign has no such version. The history never changes; scores are those that are known when it is asked. */
@@ -36,13 +45,17 @@ export class ModelPassports {
       kind: 'federated' as const,
       model: { digest: version.digest, digestAlgorithm: algorithmOf(version.digest), bytes: version.bytes, spec: model },
       campaign: { name, planDigest: digestOfJson(plan), seed, objective, recipe, training },
-      lineage: await this.lineageOf(records, campaign.id, versions),
+      lineage: await this.lineageOf(records, campaign, versions),
       scores: meanScores(await this.models.scoresOf(records, campaign.id), number),
       software: { coordinator: COORDINATOR_VERSION, protocol: String(PROTOCOL_VERSION), node: process.version },
     });
   }
 
-  private async lineageOf(records: EntityManager, campaignId: string, versions: readonly ModelVersion[]): Promise<LineageLink[]> {
+  private async lineageOf(
+    records: EntityManager,
+    { id: campaignId, plan: { privacy } }: Campaign,
+    versions: readonly ModelVersion[],
+  ): Promise<LineageLink[]> {
     const rounds = new Map((await this.ledger.roundsOf(records, campaignId)).map((round) => [round.id, round]));
     const links: LineageLink[] = [];
     for (const { number, digest, roundId } of versions) {
@@ -53,7 +66,7 @@ export class ModelPassports {
           number,
           digest,
           parent: before?.digest ?? null,
-          round: round === undefined ? null : await this.roundPart(records, round),
+          round: round === undefined ? null : await this.roundPart(records, round, privacy),
           previous: before?.seal ?? null,
         }),
       );
@@ -61,12 +74,30 @@ export class ModelPassports {
     return links;
   }
 
-  private async roundPart(records: EntityManager, { id, number, attempt }: Round): Promise<LineageLink['round']> {
+  private async roundPart(
+    records: EntityManager,
+    { id, number, attempt }: Round,
+    privacy: PrivacyPlan | undefined,
+  ): Promise<LineageLink['round']> {
     const counted = await this.updates.countedIn(records, id);
     // By digest: the order of the sites would tell which update is whose.
-    const updates = counted.map(({ digest, patches }) => ({ digest, patches })).sort((a, b) => (a.digest < b.digest ? -1 : 1));
-    return { number, attempt, sites: updates.length, patches: updates.reduce((sum, { patches }) => sum + patches, 0), updates };
+    const updates = counted
+      .map(({ digest, patches }) => ({ digest: this.noise.nameFor(privacy, digest), patches }))
+      .sort((a, b) => (a.digest < b.digest ? -1 : 1));
+    const patches = updates.reduce((sum, update) => sum + update.patches, 0);
+    return {
+      number,
+      attempt,
+      sites: updates.length,
+      patches,
+      updates,
+      ...(privacy === undefined ? {} : { privacy: noiseOf(privacy) }),
+    };
   }
+}
+
+function noiseOf({ form, clipNorm, noiseMultiplier }: PrivacyPlan): NonNullable<NonNullable<LineageLink['round']>['privacy']> {
+  return { form, clipNorm, noiseMultiplier };
 }
 
 function meanScores(scores: readonly VersionScore[], newest: number): FederatedPassport['scores'] {

@@ -2,6 +2,7 @@ import { type Clock, digestOfJson, required } from '@consilium/shared/kernel';
 import {
   type Assignment,
   isBuffered,
+  keepsFigures,
   type LocalRule,
   partOfRound,
   protocolOfPlan,
@@ -60,7 +61,8 @@ export class Assignments {
 
   private async toScore(records: EntityManager, siteId: string, protocol: number): Promise<Assignment | null> {
     for (const campaign of await this.register.moving(records)) {
-      if (campaign.state !== 'scoring' || !campaign.sites.some(({ id }) => id === siteId)) continue;
+      if (campaign.state !== 'scoring' || keepsFigures(campaign.plan) || !campaign.sites.some(({ id }) => id === siteId))
+        continue;
       const version = await this.models.newest(records, campaign.id);
       if (await this.models.hasScore(records, campaign.id, version.number, siteId)) continue;
       const { model, objective, patch, probe, seed, siteLocal } = campaign.plan;
@@ -77,7 +79,7 @@ export class Assignments {
 }
 
 function roundPlan(campaign: Campaign, round: Round, base: ModelVersion, baseDelta: VersionDelta | undefined): RoundPlan {
-  const { model, objective, patch, training, probe, seed, rounds, updates, siteLocal } = campaign.plan;
+  const { model, objective, patch, training, probe, seed, rounds, updates, siteLocal, privacy } = campaign.plan;
   // A gradient goes out in full: rounding it would part the sum from the central one, and error feedback from the weights' own.
   const isGradient = partOfRound(objective, round.number) === 'adversary';
   const localRule = isGradient ? undefined : localRuleOf(campaign.plan.recipe, base);
@@ -97,6 +99,7 @@ function roundPlan(campaign: Campaign, round: Round, base: ModelVersion, baseDel
     ...(localRule === undefined ? {} : { localRule }),
     ...(updates === undefined || isGradient ? {} : { updates }),
     ...(siteLocal === undefined ? {} : { siteLocal }),
+    ...(privacy === undefined ? {} : { privacy }),
     ...(baseDelta === undefined ? {} : { baseDelta }),
   };
 }

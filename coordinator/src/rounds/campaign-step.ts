@@ -1,5 +1,5 @@
 import { type Clock, parseDurationMs } from '@consilium/shared/kernel';
-import { type CampaignEvent, isBuffered } from '@consilium/shared/wire';
+import { type CampaignEvent, isBuffered, keepsFigures } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import type { Campaign } from '../campaigns/campaign.entity.js';
@@ -157,7 +157,9 @@ export class CampaignStep {
     const { number } = await this.models.newest(records, campaign.id);
     const enrolled = new Set((await this.sites.enrolled(records)).map(({ id }) => id));
     const sites = [];
-    for (const { id } of campaign.sites.filter((site) => enrolled.has(site.id))) {
+    // Where figures stay at the sites, there is nobody to wait for.
+    const scoring = keepsFigures(campaign.plan) ? [] : campaign.sites.filter((site) => enrolled.has(site.id));
+    for (const { id } of scoring) {
       const hasReported = await this.models.hasScore(records, campaign.id, number, id);
       sites.push({ isConnected: this.presence.isConnected(id), hasReported });
     }

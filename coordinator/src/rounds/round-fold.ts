@@ -30,6 +30,7 @@ import type { DeltaOrder, FoldOutcome } from '../aggregation/fold-files.js';
 import type { FoldRecipe } from '../aggregation/recipe.js';
 import { FoldEngine } from './fold-engine.js';
 import { RoundLedger } from './round-ledger.js';
+import { RoundNoise } from './round-noise.js';
 
 interface UpdateToFold {
   readonly siteName: string;
@@ -40,6 +41,7 @@ interface UpdateToFold {
 }
 
 interface FoldFacts {
+  readonly roundId: string;
   readonly campaign: Campaign;
   readonly roundNumber: number;
   readonly base: ModelVersion;
@@ -60,6 +62,7 @@ export class RoundFold {
     private readonly updates: UpdateLedger,
     private readonly models: ModelLedger,
     private readonly engine: FoldEngine,
+    private readonly noise: RoundNoise,
     private readonly log: Log,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
     @Inject(HOME) private readonly home: HomeFolder,
@@ -102,7 +105,7 @@ export class RoundFold {
       });
       const before = await this.beforeIt(records, campaign, round.number, base);
       const monitors = meanMonitors(counted.map(({ report }) => report));
-      return { campaign, roundNumber: round.number, base, before, updates: updates.sort(bySiteThenAge), monitors };
+      return { roundId, campaign, roundNumber: round.number, base, before, updates: updates.sort(bySiteThenAge), monitors };
     });
   }
 
@@ -120,7 +123,7 @@ export class RoundFold {
   }
 
   private async writeNext(
-    { campaign, roundNumber, base, before, updates }: FoldFacts,
+    { roundId, campaign, roundNumber, base, before, updates }: FoldFacts,
     signal: AbortSignal,
   ): Promise<FoldOutcome> {
     const { model, digest = 'sha256' } = campaign.plan;
@@ -129,6 +132,7 @@ export class RoundFold {
     const stateOutputPath = join(this.home.blobs, `${newId('state')}.partial`);
     const deltaOutputPath = join(this.home.blobs, `${newId('delta')}.partial`);
     const delta = deltaOrder(campaign.plan, roundNumber, base.digest, deltaOutputPath);
+    const summed = { roundId, base: base.digest, updates: updates.map((update) => update.digest) };
     const files = [];
     for (const { digest: named, ...update } of updates) files.push({ ...update, path: await this.blobs.localPath(named) });
     try {
@@ -139,6 +143,7 @@ export class RoundFold {
         updates: files,
         recipe: recipeOfRound(campaign.plan, roundNumber),
         mayLack: tensorsToLack(campaign.plan),
+        noise: this.noise.orderFor(campaign.plan.privacy, summed),
         metadata: weightFileMetadata(model, base.number + 1),
         sitesOfCampaign: campaign.sites.length,
         digest,

@@ -133,6 +133,8 @@ function requireReleasable({ update, participation, part, latest, campaign }: He
       isForeign ? 'its base is no earlier version of the campaign' : 'it cannot be added to the others',
     );
   }
+  if (campaign.plan.privacy?.form === 'central')
+    throw notReleasable(update, 'a site counts once in a round of this campaign, and would count twice in the next');
   if (part === 'adversary') throw notReleasable(update, 'a gradient counts only at the version at which it was taken');
   const hasEnded = campaign.state === 'scoring' || campaign.state === 'finished' || campaign.state === 'cancelled';
   if (hasEnded || !hasRoundToCome(campaign, latest, part))

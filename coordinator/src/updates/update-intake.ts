@@ -153,7 +153,8 @@ export class UpdateIntake {
     let report: ToldReport | null = null;
     try {
       measured = await this.threads.measure({ path: upload.path, expected: updateShapeOf(campaign.plan, round) });
-      report = readUpdateReport(offer.report);
+      report = readUpdateReport(offer.report, campaign.plan);
+      requireClipped(measured, campaign.plan);
       if (!offered.isBaseStale) return { measured, report, fault: null };
       throw new FederationError('UPDATE_BASE_STALE', 'the update starts from another version than this round', {
         details: { round: round.number, baseVersion: round.baseVersion },
@@ -228,6 +229,19 @@ function updateShapeOf(plan: CampaignPlan, { number }: Round): UpdateShape {
 /** No more than a thread must be told. */
 function shapesOf({ tensors }: Manifest): UpdateShape['deltas'] {
   return tensors.map(({ name, shape }) => ({ name, shape }));
+}
+
+/** Noise on the sum covers a site up to the clip norm and no further. Sites clip to a little less, for the rounding to 32 bits. */
+function requireClipped({ norm }: MeasuredUpdate, { privacy }: CampaignPlan): void {
+  if (privacy?.form !== 'central' || norm <= privacy.clipNorm) return;
+  throw new FederationError(
+    'UPDATE_NOT_CLIPPED',
+    `the update's norm ${norm.toPrecision(3)} is over the clip norm ${privacy.clipNorm}`,
+    {
+      details: { norm, clipNorm: privacy.clipNorm },
+      remedy: 'The site does not clip as the plan says: its agent is altered or damaged. Talk to the site.',
+    },
+  );
 }
 
 /** Repeats the refusal of an update that was refused on arrival; what screening or an operator did later is not the site's concern. */

@@ -15,6 +15,14 @@ describe('what a site reports of its update', () => {
     expect(refusalOf(() => readUpdateReport({ steps }))).toMatchObject({ details: { field: 'patches' } });
   });
 
+  it('is its counts alone where the plan keeps figures at the sites, whatever else a site sends', () => {
+    const { steps, patches, trainingMs, volumes } = REPORT;
+    const counts = { steps, patches, trainingMs, volumes };
+    const privacy = { form: 'local' as const, clipNorm: 1, noiseMultiplier: 1, delta: 1e-5, figures: 'counts' as const };
+    expect(readUpdateReport(REPORT, { privacy })).toEqual(counts);
+    expect(readUpdateReport(counts, { privacy })).toEqual(counts);
+  });
+
   it.each<[string, unknown, string]>([
     ['a loss that is NaN', JSON.parse(JSON.stringify({ ...REPORT, meanLoss: Number.NaN })), 'meanLoss'],
     ['an infinite loss', JSON.parse(JSON.stringify({ ...REPORT, lastLoss: Number.POSITIVE_INFINITY })), 'lastLoss'],

@@ -21,7 +21,8 @@ export interface ScreeningResult {
 export class UpdateScreening {
   /**
    * Holds back the round's accepted updates that {@link screenUpdates} finds far from the others: they count nowhere until an
-   * operator releases them. Released updates are neither judged nor compared with; nor are the gradients of adversary rounds. Only rows are read, no file. Runs inside the
+   * operator releases them. Released updates are neither judged nor compared with; nor are the gradients of adversary rounds,
+   * nor updates of the central form of privacy. Only rows are read, no file. Runs inside the
    * caller's transaction, each time a round is about to close: the caller ends the participations named in the answer and looks at
    * the round again, or closes it when there are none.
    */
@@ -38,10 +39,12 @@ export class UpdateScreening {
     });
     const part = partOfRound(plan.objective, round.number);
     // Gradients of sites with different modalities differ in size and oppose each other by nature; Adam bounds what each can do.
-    const findings =
-      part === 'adversary'
-        ? []
-        : screenUpdates(judged, await this.earlierUpdates(records, campaignId, plan, part), plan.screening);
+    // Noise on a sum covers one update more or less in it. Comparing would make it two: whether a site delivers could decide which of
+    // the others are held back. And the clip bounds what each can do.
+    const comparesNone = part === 'adversary' || plan.privacy?.form === 'central';
+    const findings = comparesNone
+      ? []
+      : screenUpdates(judged, await this.earlierUpdates(records, campaignId, plan, part), plan.screening);
     for (const { participationId, code, reason } of findings) {
       await records.update(Update, { participationId }, { state: 'quarantined', code, reason, foldRoundId: null });
     }

@@ -8,6 +8,7 @@ import { readControl, readVersion, withSiteLocal } from '@consilium/site-agent/d
 import { keptParts, readKeptState, writeKeptState } from '@consilium/site-agent/dist/training/kept-state.js';
 import { makeUpdate } from '@consilium/site-agent/dist/training/make-update.js';
 import type { RoundFolder } from '@consilium/site-agent/dist/training/round-folder.js';
+import { noiseOf } from '@consilium/site-agent/dist/training/site-noise.js';
 import { writeShiftedUpdate } from './write-shifted-update.js';
 
 export interface LightWork {
@@ -43,7 +44,7 @@ export async function writeLightUpdate(work: LightWork): Promise<LightUpdate> {
 
 /** True for a plan whose update is trained − base in 32 bits and leaves nothing to be kept. */
 function isPlain(plan: RoundPlan): boolean {
-  return (plan.updates?.format ?? 'f32') === 'f32' && Object.keys(keptParts(plan)).length === 0;
+  return plan.privacy === undefined && (plan.updates?.format ?? 'f32') === 'f32' && Object.keys(keptParts(plan)).length === 0;
 }
 
 async function writePlain(
@@ -66,9 +67,10 @@ async function writePlain(
 
 /** Number formats, local rules and parameters of one's own: as the trainer does it, with the whole model in memory. */
 async function writeWhole(
-  { order: { plan, home, basePath, controlPath }, folder, shift, steps, warn }: LightWork,
+  { order, folder, shift, steps, warn }: LightWork,
   metadata: Readonly<Record<string, string>>,
 ): Promise<LightUpdate> {
+  const { plan, home, basePath, controlPath } = order;
   const version = await readVersion(basePath, plan.base.digest, plan.model);
   const control = plan.localRule?.kind === 'control-variates' ? plan.localRule.control : null;
   const mean =
@@ -76,7 +78,7 @@ async function writeWhole(
   const { state: kept } = await readKeptState(campaignStateFile(siteFolder(home), plan.campaignId), keptParts(plan), warn);
   const base = withSiteLocal(version, kept.siteLocal);
   const trained = shifted(base, shift);
-  const { tensors, next, figures } = makeUpdate({ plan, base, kept, mean, trained, last: trained, steps });
+  const { tensors, next, figures } = makeUpdate({ plan, base, kept, mean, trained, last: trained, steps, noise: noiseOf(order) });
   if (Object.values(next).some((part) => part !== undefined)) await writeKeptState(folder.stateFile, next);
   const written = await writeEncoded(folder.updateFile, tensors, { metadata, digest: algorithmOf(plan.base.digest) });
   return { ...written, figures: figures ?? {} };

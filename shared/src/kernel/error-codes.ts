@@ -62,6 +62,8 @@ export const ERROR_CODES = {
   CAMPAIGN_TRANSITION: 'state',
   UPDATE_BASE_STALE: 'state',
   UPDATE_NOT_RELEASABLE: 'state',
+  PRIVACY_REQUIRED: 'state',
+  PRIVACY_BUDGET_SPENT: 'state',
   // Integrity: the bytes are not what they claim to be.
   DIGEST_MISMATCH: 'integrity',
   WEIGHTS_MALFORMED: 'integrity',
@@ -72,6 +74,7 @@ export const ERROR_CODES = {
   UPDATE_REPORT_INVALID: 'integrity',
   UPDATE_NORM_FAR: 'integrity',
   UPDATE_DIRECTION_FAR: 'integrity',
+  UPDATE_NOT_CLIPPED: 'integrity',
   CHECKPOINT_UNREADABLE: 'integrity',
   BACKUP_DAMAGED: 'integrity',
   AUDIT_BROKEN: 'integrity',

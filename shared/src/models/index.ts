@@ -5,7 +5,7 @@ export * from './manifest-of.js';
 export * from './medicalnet-spec.js';
 export * from './model-spec.js';
 export * from './name-matcher.js';
-export { fillNormal, naturalLogarithm } from './normal-draws.js';
+export { fillNormal } from './normal-draws.js';
 export { type NormChoice, normGroups } from './norm-fields.js';
 export type * from './parameter-spec.js';
 export * from './pooled-head.js';

@@ -2,7 +2,7 @@ import { digestOfBytes, Random } from '@consilium/shared/kernel';
 import { medicalnetSpecSchema } from './medicalnet-spec.js';
 import { initialWeights } from './initial-weights.js';
 import { parametersOf } from './manifest-of.js';
-import { fillNormal, naturalLogarithm } from './normal-draws.js';
+import { fillNormal } from './normal-draws.js';
 
 const DRAWS = 200_000;
 
@@ -38,15 +38,6 @@ describe('normal draws', () => {
     let product = 0;
     for (let i = 0; i < values.length; i += 2) product += (values[i] as number) * (values[i + 1] as number);
     expect(Math.abs(product / 10_000)).toBeLessThan(4 / Math.sqrt(10_000));
-  });
-
-  it('use a logarithm that is right to the last place or two', () => {
-    const random = new Random('logarithm');
-    for (let i = 0; i < 10_000; i++) {
-      const x = i % 2 === 0 ? random.uniform() + 2 ** -60 : 2 ** -(1 + 100 * random.uniform());
-      expect(Math.abs(naturalLogarithm(x) / Math.log(x) - 1)).toBeLessThan(5e-16 * Math.max(1, 0.01 / Math.abs(Math.log(x))));
-    }
-    expect(naturalLogarithm(0.5)).toBe(-Math.LN2);
   });
 });
 

@@ -3,7 +3,7 @@
  * between JavaScript engines and versions, so the logarithm here uses only + − × ÷, comparisons and the square root, which
  * IEEE 754 defines to the bit: the same random stream gives the same numbers everywhere.
  */
-import type { Random } from '@consilium/shared/kernel';
+import { naturalLogarithm, type Random } from '@consilium/shared/kernel';
 
 /** Fills the array with independent draws of mean 0 and the given deviation, computed in 64 bits and rounded once. */
 export function fillNormal(values: Float32Array, random: Random, deviation: number): Float32Array {
@@ -25,21 +25,4 @@ export function normalPair(random: Random): [number, number] {
     const factor = Math.sqrt((-2 * naturalLogarithm(square)) / square);
     return [x * factor, y * factor];
   }
-}
-
-const LN2 = 0.6931471805599453;
-const SQRT_HALF = Math.sqrt(0.5);
-
-/** ln x for 2^-106 ≤ x < 1, to about one unit in the last place: x = m · 2^e, ln m = 2 artanh((m − 1) / (m + 1)). */
-export function naturalLogarithm(x: number): number {
-  let [mantissa, exponent] = [x, 0];
-  while (mantissa < SQRT_HALF) {
-    mantissa *= 2; // exact
-    exponent -= 1;
-  }
-  const z = (mantissa - 1) / (mantissa + 1); // |z| ≤ 0.172, so z² ≤ 0.0295 and eleven terms are exact to 2^-56
-  const square = z * z;
-  let sum = 0;
-  for (let odd = 21; odd >= 1; odd -= 2) sum = sum * square + 1 / odd;
-  return exponent * LN2 + 2 * z * sum;
 }

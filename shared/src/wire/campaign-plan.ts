@@ -4,6 +4,8 @@ import { everyFederatedHasControl, modelSpecSchema, nameMatcher, parametersOf, s
 import { adversaryIssues } from './adversary-checks.js';
 import { durationField, nameField, positiveInteger } from './fields.js';
 import { recipeSchema } from './recipe-plan.js';
+import { privacyIssues } from './privacy-checks.js';
+import { privacyPlanSchema } from './privacy-plan.js';
 import { checkRestoration } from './restoration-checks.js';
 import { objectiveSchema, representationRounds } from './objective-plan.js';
 import { localTrainingSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
@@ -19,6 +21,7 @@ const campaignFields = z.strictObject({
   recipe: recipeSchema.prefault({ name: 'fedavg' }),
   updates: updatePlanSchema.optional().describe('number format of the updates; 32-bit floats when left out'),
   screening: screeningPlanSchema.prefault({}).describe('which updates are held back for an operator to look at'),
+  privacy: privacyPlanSchema.optional().describe('clips updates and adds noise; without it updates leave as they are'),
   siteLocal: siteLocalSchema.optional().describe('parameters that each site keeps for itself, "norms" for FedBN'),
   rounds: positiveInteger.max(100_000),
   seed: z.int().min(0).default(1),
@@ -62,7 +65,8 @@ const soundPlan = z
   })
   .superRefine(checkRestoration)
   .superRefine((plan, context) => {
-    for (const { path, message } of adversaryIssues(plan)) context.addIssue({ code: 'custom', path: [...path], message });
+    for (const { path, message } of [...adversaryIssues(plan), ...privacyIssues(plan)])
+      context.addIssue({ code: 'custom', path: [...path], message });
   })
   .refine(
     ({ training, objective, rounds }) =>

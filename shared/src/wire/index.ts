@@ -13,6 +13,8 @@ export * from './operator-events.js';
 export * from './parse.js';
 export * from './passport-file.js';
 export * from './preparation-plan.js';
+export { privacyIssues } from './privacy-checks.js';
+export * from './privacy-plan.js';
 export * from './protocol-1.js';
 export * from './protocol-version.js';
 export * from './recipe-plan.js';

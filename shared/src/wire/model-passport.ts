@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { type Digest, DIGEST_ALGORITHMS, digestOfJson, FederationError } from '@consilium/shared/kernel';
 import { digestField, fraction, nameField, positiveInteger } from './fields.js';
 import { parseWith } from './parse.js';
+import { privacyPlanSchema } from './privacy-plan.js';
 
 export const PASSPORT_FORMAT = 1 as const;
 
@@ -33,8 +34,10 @@ const lineageLinkSchema = z.strictObject({
       attempt: positiveInteger,
       sites: positiveInteger,
       patches: positiveInteger,
-      /** What was summed, without names: a site finds its own by its digest. */
+      /** What was summed, without names: a site finds its own by its digest, unless the central form of privacy masks it. */
       updates: z.array(z.strictObject({ digest: digestField, patches: positiveInteger })),
+      /** How the updates were clipped, and who added how much noise; absent where they were summed as they were. */
+      privacy: privacyPlanSchema.pick({ form: true, clipNorm: true, noiseMultiplier: true }).optional(),
     })
     .nullable(),
   /** Seal of the link before. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { digestField, nameField } from './fields.js';
+import { privacyPlanSchema } from './privacy-plan.js';
 import { monitorsSchema, probeScoreSchema, progressSchema, updateMonitorsSchema } from './reports.js';
 
 /** Socket.io namespace of operators; `auth: { token }`. The coordinator emits "campaign:event" with a {@link CampaignEvent}. */
@@ -168,6 +169,16 @@ export const roundViewSchema = z.object({
 });
 export type RoundView = z.infer<typeof roundViewSchema>;
 
+/** What update privacy has come to: the plan's own fields, and ε for its δ. */
+export const campaignPrivacySchema = privacyPlanSchema.extend({
+  /** What cannot be told apart: a site's contribution and none, or any two of the site. */
+  neighbours: z.enum(['zeroed', 'replaced']),
+  sites: z.array(z.object({ siteName: nameField, releases: z.int(), epsilon: z.number() })),
+  /** Of a site that takes part in every round. */
+  epsilonAtEnd: z.number(),
+});
+export type CampaignPrivacyView = z.infer<typeof campaignPrivacySchema>;
+
 /** GET /api/campaigns/:idOrName. */
 export const campaignViewSchema = z.object({
   id: z.string(),
@@ -177,6 +188,8 @@ export const campaignViewSchema = z.object({
   finishedRounds: z.int(),
   createdAtMs: z.number(),
   code: z.string().nullable(),
+  /** Only where the plan has privacy. */
+  privacy: campaignPrivacySchema.optional(),
   /** Version 1: the seeded start. */
   initialVersion: versionViewSchema,
   /** The newest version. */

@@ -28,6 +28,7 @@ describe('protocol 1', () => {
   it.each<[string, Partial<RoundPlan>]>([
     ['a local rule', { localRule: { kind: 'proximal', mu: 0.1 } }],
     ['a number format', { updates: { format: 'f16', errorFeedback: true } }],
+    ['privacy', { privacy: { form: 'local', clipNorm: 1, noiseMultiplier: 1, delta: 1e-5, figures: 'counts' } }],
     ['site-local parameters', { siteLocal: ['norms'] }],
     ['a budget in minutes', { training: { ...plan.training, minutes: 5 } }],
     ['a version defined by a delta', { baseDelta: { parent: plan.base.digest, digest: plan.base.digest, bytes: 1 } }],
@@ -63,6 +64,7 @@ describe('protocol 1', () => {
       'localRule',
       'updates',
       'siteLocal',
+      'privacy',
       'baseDelta',
       'cohortSites',
     ]);

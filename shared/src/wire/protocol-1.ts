@@ -13,7 +13,7 @@ export function protocolOfPlan(plan: RoundPlan | ScorePlan): 1 | 2 {
   if (plan.model.architecture === 'medicalnet-resnet') return 2; // its heads that answer for every voxel came with 2
   if (plan.objective.kind !== 'models-genesis') return 2;
   const { siteLocal, baseDelta, objective } = plan;
-  const trained = 'training' in plan ? [plan.localRule, plan.updates, plan.training.minutes, plan.cohortSites] : [];
+  const trained = 'training' in plan ? [plan.localRule, plan.updates, plan.privacy, plan.training.minutes, plan.cohortSites] : [];
   const distorted = [objective.curriculum, objective.transforms.invertedShare, objective.transforms.byModality];
   return [siteLocal, baseDelta, ...trained, ...distorted].every((field) => field === undefined) ? 1 : 2;
 }

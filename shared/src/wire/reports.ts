@@ -65,16 +65,17 @@ export const updateReportSchema = z.strictObject({
   steps: positiveInteger,
   /** Patches trained, or behind the gradient of an adversary round: the site's weight in the average. */
   patches: positiveInteger,
-  meanLoss: z.number().min(0),
-  lastLoss: z.number().min(0),
+  /** Both losses only where the plan lets figures leave (`privacy.figures`). */
+  meanLoss: z.number().min(0).optional(),
+  lastLoss: z.number().min(0).optional(),
   trainingMs: z.number().min(0),
   /** The part of it in which steps waited for their patches. */
   waitedMs: z.number().min(0).optional(),
   /** Volumes in the site's collection; a count, nothing more. */
   volumes: positiveInteger,
-  /** The base version on the frozen probe, measured before training; left out in adversary rounds, where it would cost the most. */
+  /** The base version on the frozen probe, measured before training; left out in adversary rounds, where it would cost the most, and where figures stay. */
   baseScore: probeScoreSchema.optional(),
-  /** Euclidean norm of trained − base, before anything is added or rounded. Both figures only where the plan has `updates`. */
+  /** Euclidean norm of trained − base, clipped and noised where the plan says so, before anything else is added or rounded. Both figures only where the plan has `updates`. */
   deltaNorm: z.number().min(0).optional(),
   /** What the number format took from what was to be delivered, as a share of its norm. */
   encodingError: z.number().min(0).optional(),

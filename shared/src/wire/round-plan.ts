@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { modelSpecSchema } from '@consilium/shared/models';
 import { digestField, positiveInteger } from './fields.js';
 import { objectiveSchema } from './objective-plan.js';
+import { privacyPlanSchema } from './privacy-plan.js';
 import { localTrainingSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
 import { localRuleSchema, siteLocalSchema, updatePlanSchema } from './update-plan.js';
 import { versionDeltaSchema, versionReferenceSchema } from './version-reference.js';
@@ -25,6 +26,7 @@ export const roundPlanSchema = z.strictObject({
   localRule: localRuleSchema.optional(),
   updates: updatePlanSchema.optional(),
   siteLocal: siteLocalSchema.optional(),
+  privacy: privacyPlanSchema.optional(),
   /** Another way to the base for a site that has its parent. */
   baseDelta: versionDeltaSchema.optional(),
   /** Sites invited to this round, this one among them: some sites take part in company only. Always told since protocol 2. */

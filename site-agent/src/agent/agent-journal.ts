@@ -17,6 +17,7 @@ import {
   type VersionReference,
 } from '@consilium/shared/wire';
 import { makePrivateFile, makePrivateFolder } from '../config/private-files.js';
+import { PrivacyLedger } from './privacy-ledger.js';
 
 /**
  * How far a participation has come at this site. *failing* and *declining* are still to be told to the coordinator;
@@ -164,7 +165,12 @@ export class AgentJournal {
 
   private readonly answers = new Map<string, ParticipationRecord | undefined>();
 
-  private constructor(private readonly database: Database.Database) {}
+  /** What updates have spent of the site's privacy, in the same database. */
+  readonly privacy: PrivacyLedger;
+
+  private constructor(private readonly database: Database.Database) {
+    this.privacy = new PrivacyLedger(database);
+  }
 
   static open(databaseFile: string): AgentJournal {
     try {

@@ -7,6 +7,7 @@ import { wasOffered } from '../egress/gate-rules.js';
 import type { AgentPhase } from './agent-status.js';
 import { FailureDesk } from './failure-desk.js';
 import { HoursWatch } from './hours-watch.js';
+import { demandsPrivacy, type PrivacyLimits, privacyRefusal } from './judge-privacy.js';
 import { nextStep, type Situation, type Step, stepKey } from './next-step.js';
 import { linesOfRefusal } from './refusal-words.js';
 import { RetryPause } from './retry-pause.js';
@@ -20,6 +21,8 @@ export interface AgentOptions {
   readonly countVolumes: (folders?: readonly string[]) => number;
   /** When this site trains; always when left out. */
   readonly hours?: Hours | undefined;
+  /** What this site asks of plans; nothing when left out. */
+  readonly privacy?: PrivacyLimits | undefined;
   /** Pauses before a failed step is tried again. */
   readonly retry?: BackoffPlan;
   /** Random numbers in [0, 1) for the jitter of those pauses. */
@@ -37,6 +40,7 @@ interface Underway {
 const TELLING: ReadonlySet<Step['kind']> = new Set(['decline', 'fail', 'offer', 'report-score', 'abandon']);
 const NO_WORK: ReadonlySet<Step['kind']> = new Set(['idle', 'wait', 'rest']);
 const RETRY: BackoffPlan = { firstMs: 1000, capMs: 30_000, floorMs: 250 };
+const NO_LIMITS: PrivacyLimits = { delta: 1e-5 };
 const STOP_WITHIN_MS = 4500;
 const REPEAT_AWAY_LINE_MS = 60_000;
 const NOT_A_STEP = 'looking for the next step';
@@ -67,6 +71,7 @@ export class Agent {
   private readonly failures: FailureDesk;
   private readonly retryPause: RetryPause;
   private readonly hours: HoursWatch;
+  private readonly limits: PrivacyLimits;
   private assignment: Assignment | null | undefined;
   private underway: Underway | undefined;
   private syncing = false;
@@ -79,7 +84,8 @@ export class Agent {
     private readonly parts: AgentParts,
     private readonly options: AgentOptions,
   ) {
-    this.work = new StepWork(parts);
+    this.limits = options.privacy ?? NO_LIMITS;
+    this.work = new StepWork(parts, this.limits);
     this.failures = new FailureDesk(parts, this.work, options.trainerRestarts);
     this.retryPause = new RetryPause(options.retry ?? RETRY, parts.clock, options.uniform ?? Math.random, () => this.reconcile());
     this.hours = new HoursWatch(
@@ -247,6 +253,8 @@ export class Agent {
       countVolumes: (campaignName) => this.options.countVolumes(policy.foldersFor(campaignName)),
       judge: (plan) => policy.judge(plan).kind,
       wasOffered: open?.update !== undefined && wasOffered(audit, open.plan, open.update),
+      privacyRefusal: (plan) => privacyRefusal(plan, journal.privacy.records(), this.limits),
+      keepsScores: demandsPrivacy(this.limits),
     };
   }
 

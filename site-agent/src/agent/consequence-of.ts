@@ -39,6 +39,7 @@ const LOST_UPLOAD: ReadonlySet<ErrorCode> = new Set(['DIGEST_MISMATCH', 'UPLOAD_
 const QUARANTINED: ReadonlySet<ErrorCode> = new Set([
   'UPDATE_NOT_FINITE',
   'UPDATE_REPORT_INVALID',
+  'UPDATE_NOT_CLIPPED',
   'MANIFEST_MISMATCH',
   'WEIGHTS_MALFORMED',
 ]);

@@ -23,6 +23,8 @@ function situation(changes: Partial<Situation> = {}): Situation {
     scoreGivenUp: false,
     hasVersion: () => true,
     countVolumes: () => 3,
+    privacyRefusal: () => undefined,
+    keepsScores: false,
     ...changes,
   };
 }
@@ -67,6 +69,11 @@ describe('next step', () => {
     ['sent anew after an offer, refused by now', { open: trained, judge: () => 'refused', wasOffered: true }, 'fail part_1'],
     ['failing, whatever the policy', { open: record({ phase: 'failing' }), judge: () => 'unreadable' }, 'fail part_1'],
     ['a score against the policy', { assignment: score, judge: () => 'refused' }, 'idle'],
+    [
+      'invited beyond the budget',
+      { open: record({ phase: 'invited' }), privacyRefusal: () => 'PRIVACY_BUDGET_SPENT' },
+      'decline part_1',
+    ],
     ['accepted, base missing', { open: record(), hasVersion: () => false }, `download ${train.plan.base.digest} part_1`],
     ['accepted, base here', { open: record() }, 'train part_1'],
     ['trained', { open: trained }, 'upload part_1'],
@@ -154,6 +161,10 @@ describe('next step', () => {
   });
 
   it('gives the decline its reason', () => {
+    const overBudget = { open: record({ phase: 'invited' }), privacyRefusal: () => 'PRIVACY_BUDGET_SPENT' as const };
+    expect(nextStep(situation(overBudget))).toMatchObject({ kind: 'decline', code: 'PRIVACY_BUDGET_SPENT' });
+    expect(nextStep(situation({ assignment: score, keepsScores: true })).kind).toBe('idle');
+    expect(nextStep(situation({ assignment: score, keepsScores: true, score: known })).kind).toBe('idle');
     expect(nextStep(situation({ open: record({ phase: 'invited' }), countVolumes: () => 0 }))).toMatchObject({
       code: 'COLLECTION_EMPTY',
     });

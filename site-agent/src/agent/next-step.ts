@@ -1,6 +1,7 @@
 import type { Digest } from '@consilium/shared/kernel';
 import type { Assignment, RoundPlan, ScorePlan, VersionDelta, VersionReference } from '@consilium/shared/wire';
 import type { Verdict } from '../policy/policy-desk.js';
+import type { PrivacyRefusal } from './judge-privacy.js';
 import type { ParticipationRecord, ReadyUpdate, ScoreRecord } from './agent-journal.js';
 
 /** Everything the decision rests on. */
@@ -25,6 +26,10 @@ export interface Situation {
   readonly judge?: ((plan: RoundPlan | ScorePlan) => Verdict['kind']) | undefined;
   /** True when the open update was offered before. */
   readonly wasOffered?: boolean;
+  /** Why the site's own limits of privacy do not let it deliver for this plan; undefined when they do. */
+  readonly privacyRefusal: (plan: RoundPlan) => PrivacyRefusal | undefined;
+  /** The site lets no score leave: scores carry no noise. */
+  readonly keepsScores: boolean;
 }
 
 export type Step =
@@ -83,10 +88,12 @@ function workOn(record: ParticipationRecord, situation: Situation): Step {
   const refusal = byPolicy(record, situation);
   if (refusal !== undefined) return refusal;
   switch (phase) {
-    case 'invited':
-      if (situation.countVolumes(plan.campaignName) === 0)
-        return online(situation, { kind: 'decline', participationId, code: 'COLLECTION_EMPTY' });
+    case 'invited': {
+      const isEmpty = situation.countVolumes(plan.campaignName) === 0;
+      const reason = isEmpty ? 'COLLECTION_EMPTY' : situation.privacyRefusal(plan);
+      if (reason !== undefined) return online(situation, { kind: 'decline', participationId, code: reason });
       return online(situation, { kind: 'accept', participationId });
+    }
     case 'accepted':
       return trainStep(record, situation);
     case 'trained':
@@ -144,8 +151,8 @@ export function controlOf({ localRule, base }: RoundPlan): VersionReference | un
 
 function scoreStep(plan: ScorePlan, situation: Situation): Step {
   const { score } = situation;
-  if (score?.reported === true || situation.scoreGivenUp || situation.countVolumes(plan.campaignName) === 0) return IDLE;
-  if ((situation.judge?.(plan) ?? 'allowed') !== 'allowed') return IDLE;
+  if (situation.keepsScores || score?.reported === true || situation.scoreGivenUp) return IDLE;
+  if (situation.countVolumes(plan.campaignName) === 0 || (situation.judge?.(plan) ?? 'allowed') !== 'allowed') return IDLE;
   if (score?.score !== undefined) return online(situation, { kind: 'report-score', record: score });
   if (situation.hasVersion(plan.version.digest)) return inHours(situation, { kind: 'score', plan });
   const { campaignName, version, baseDelta } = plan;

@@ -10,7 +10,8 @@ export function describeTrained(
   const { baseScore, meanLoss, monitors, trainingMs, waitedMs } = report;
   const done = partOfRound(objective, roundNumber) === 'adversary' ? 'done' : 'trained';
   return (
-    `round ${roundNumber}: ${done} in ${formatDuration(trainingMs)}, mean loss ${meanLoss.toFixed(4)}` +
+    `round ${roundNumber}: ${done} in ${formatDuration(trainingMs)}` +
+    (meanLoss === undefined ? '' : `, mean loss ${meanLoss.toFixed(4)}`) +
     (baseScore === undefined ? '' : `, skill of the base ${describeSkill(baseScore)}`) +
     (waitedMs === undefined ? '' : `, ${formatShare(waitedMs / Math.max(1, trainingMs))} of the time waiting for patches`) +
     (peakResidentBytes === undefined ? '' : `, at most ${formatBytes(peakResidentBytes)} of memory`) +

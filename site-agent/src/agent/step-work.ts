@@ -15,6 +15,8 @@ import {
   noteOfHead,
   partOfRound,
   type Progress,
+  progressUnder,
+  reportUnder,
   type RoundPlan,
   roundPlaceView,
   stepsOfRound,
@@ -28,8 +30,10 @@ import type { PolicyDesk } from '../policy/policy-desk.js';
 import type { Trainer } from '../trainer/trainer-process.js';
 import type { AgentJournal } from './agent-journal.js';
 import { AGENT_PHASES, type AgentPhase, type StatusBoard } from './agent-status.js';
+import type { PrivacyLimits } from './judge-privacy.js';
 import { makeByDelta } from './make-by-delta.js';
 import { controlOf, type Step } from './next-step.js';
+import { notePrivacy } from './note-privacy.js';
 import { linesOfRefusal } from './refusal-words.js';
 import { describeTrained } from './round-words.js';
 import type { SiteFiles } from './site-files.js';
@@ -61,7 +65,10 @@ export class StepWork {
   private reportedMs = 0;
   private begunMs = 0;
 
-  constructor(private readonly parts: AgentParts) {}
+  constructor(
+    private readonly parts: AgentParts,
+    private readonly privacyLimits: PrivacyLimits,
+  ) {}
 
   async perform(step: Step, signal: AbortSignal): Promise<void> {
     const { link, journal } = this.parts;
@@ -176,10 +183,13 @@ export class StepWork {
       const isTraining = progress.phase === 'training';
       const step = isTraining ? progress.step : 0;
       const { loss, figures } = progress;
-      this.report({ participationId, phase: 'training', step, steps, loss, figures, share: Math.min(1, step / steps) });
+      const share = Math.min(1, step / steps);
+      this.report(progressUnder(plan, { participationId, phase: 'training', step, steps, loss, figures, share }));
     });
     invariant(result.kind === 'pretrain', 'the trainer answered another order');
-    const { updatePath: path, digest, bytes, report } = result;
+    const { updatePath: path, digest, bytes } = result;
+    notePrivacy(this.parts, record, digest, this.privacyLimits); // before a byte of it leaves
+    const report = reportUnder(plan, result.report);
     journal.change(participationId, { phase: 'trained', update: { path, digest, bytes, report } });
     log.info(describeTrained(plan, result));
   }

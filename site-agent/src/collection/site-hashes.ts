@@ -1,10 +1,6 @@
-import { createHmac, randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { errnoOf, FederationError, newId } from '@consilium/shared/kernel';
-import { makePrivateFolder } from '../config/private-files.js';
+import { createHmac } from 'node:crypto';
+import { readOrMakeSecret } from '@consilium/shared/kernel';
 
-const SALT_BYTES = 32;
 const HEX_DIGITS = 32;
 
 /**
@@ -16,11 +12,8 @@ export class SiteHashes {
 
   /** Reads the site's salt, or makes it (readable by its owner only). STORAGE_FAILED when the file is damaged. */
   static open(saltFile: string): SiteHashes {
-    const salt = readSalt(saltFile) ?? makeSalt(saltFile);
-    if (salt.length === SALT_BYTES) return new SiteHashes(salt);
-    throw new FederationError('STORAGE_FAILED', `the site’s salt ${saltFile} is damaged`, {
-      remedy: 'Restore it from a backup: without it, patients who opted out are not recognised.',
-    });
+    const remedy = 'Restore it from a backup: without it, patients who opted out are not recognised.';
+    return new SiteHashes(readOrMakeSecret(saltFile, { what: 'the site’s salt', remedy }));
   }
 
   patient(id: string): string {
@@ -56,33 +49,5 @@ export class SiteHashes {
 
   private hash(kind: string, text: string): string {
     return createHmac('sha256', this.salt).update(`${kind}\0${text}`).digest('hex').slice(0, HEX_DIGITS);
-  }
-}
-
-function readSalt(file: string): Buffer | undefined {
-  try {
-    return readFileSync(file);
-  } catch (thrown) {
-    if (errnoOf(thrown) === 'ENOENT') return undefined;
-    throw FederationError.from(thrown, 'STORAGE_FAILED');
-  }
-}
-
-/** Whole or not at all, and once: of two processes that make it at the same time, one wins and both use its salt. */
-function makeSalt(file: string): Buffer {
-  const partial = `${file}.${newId('partial')}`;
-  try {
-    makePrivateFolder(dirname(file));
-    writeFileSync(partial, randomBytes(SALT_BYTES), { mode: 0o600, flag: 'wx', flush: true });
-    try {
-      linkSync(partial, file);
-    } catch (thrown) {
-      if (errnoOf(thrown) !== 'EEXIST') throw thrown;
-    }
-    return readFileSync(file);
-  } catch (thrown) {
-    throw FederationError.from(thrown, 'STORAGE_FAILED');
-  } finally {
-    rmSync(partial, { force: true });
   }
 }

@@ -157,6 +157,7 @@ function createAgent(made: Made): Agent {
       syncEveryMs: config.syncEveryMs,
       trainerRestarts: config.trainerRestarts,
       hours: config.hours,
+      privacy: config.privacy,
       countVolumes: (folders) => index.countUsable(folders),
     },
   );

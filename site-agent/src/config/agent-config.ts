@@ -67,6 +67,23 @@ export const agentSettingsSchema = z.strictObject({
     .describe(
       'when this site trains, by its own clock, such as "Mon-Fri 20:00-06:00, Sat-Sun 00:00-24:00"; always when left out',
     ),
+  privacyRequired: z
+    .enum(['local', 'central', 'any'])
+    .optional()
+    .describe(
+      'the form of update privacy that a campaign must have; campaigns without it are declined. None needed when left out',
+    ),
+  privacyEpsilon: z
+    .number()
+    .positive()
+    .optional()
+    .describe('the most ε that one campaign may come to; rounds beyond it are declined. No limit when left out'),
+  privacyTotalEpsilon: z
+    .number()
+    .positive()
+    .optional()
+    .describe('the most ε that all campaigns of this site may come to together. No limit when left out'),
+  privacyDelta: z.number().min(1e-15).max(0.1).default(1e-5).describe('the δ of both limits'),
   trainerRestarts: z.int().min(0).max(100).default(3).describe('how often a dead trainer is started again in one round'),
   policy: z
     .string()
@@ -90,6 +107,10 @@ export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   syncEvery: 'CONSILIUM_SITE_SYNC_EVERY',
   statusPort: 'CONSILIUM_SITE_STATUS_PORT',
   hours: 'CONSILIUM_SITE_HOURS',
+  privacyRequired: 'CONSILIUM_SITE_PRIVACY_REQUIRED',
+  privacyEpsilon: 'CONSILIUM_SITE_PRIVACY_EPSILON',
+  privacyTotalEpsilon: 'CONSILIUM_SITE_PRIVACY_TOTAL_EPSILON',
+  privacyDelta: 'CONSILIUM_SITE_PRIVACY_DELTA',
   trainerRestarts: 'CONSILIUM_SITE_TRAINER_RESTARTS',
   policy: 'CONSILIUM_SITE_POLICY',
 };
@@ -113,6 +134,13 @@ export interface AgentConfig {
   readonly statusPort: number;
   /** Undefined when the site trains at any time. */
   readonly hours: Hours | undefined;
+  /** See agent/judge-privacy. */
+  readonly privacy: {
+    readonly required: 'local' | 'central' | 'any' | undefined;
+    readonly epsilon: number | undefined;
+    readonly totalEpsilon: number | undefined;
+    readonly delta: number;
+  };
   readonly trainerRestarts: number;
   /** The site's policy. */
   readonly policyFile: string;
@@ -154,6 +182,12 @@ export function loadAgentConfig(sources: ConfigSources): AgentConfig {
     syncEveryMs: parseDurationMs(settings.syncEvery),
     statusPort: settings.statusPort,
     hours: settings.hours === undefined ? undefined : parseSiteHours(settings.hours),
+    privacy: {
+      required: settings.privacyRequired,
+      epsilon: settings.privacyEpsilon,
+      totalEpsilon: settings.privacyTotalEpsilon,
+      delta: settings.privacyDelta,
+    },
     trainerRestarts: settings.trainerRestarts,
     policyFile: settings.policy === undefined ? folder.policyFile : resolve(folder.home, settings.policy),
     policyIsNamed: settings.policy !== undefined,
@@ -218,11 +252,11 @@ function readSettingsFile(file: string): object {
   }
 }
 
-/** The environment and flags bring text only: "4" becomes 4, an empty text counts as not given. */
+/** The environment and flags bring text only: "4" becomes 4 and "1e-6" 0.000001, an empty text counts as not given. */
 function numberOrText(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   if (value === '') return undefined;
-  return /^\d+$/.test(value) ? Number(value) : value;
+  return /^\d+(\.\d+)?(e-?\d+)?$/.test(value) ? Number(value) : value;
 }
 
 function kebab(name: string): string {

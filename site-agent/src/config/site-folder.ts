@@ -17,6 +17,8 @@ export interface SiteFolder {
   readonly databaseFile: string;
   /** 32 random bytes that patient and study ids are hashed with: readable by the owner only, never leaves the site. */
   readonly saltFile: string;
+  /** 32 random bytes that noise on updates is made of: readable by the owner only, never leaves the site. */
+  readonly noiseSecretFile: string;
   /** Held while an agent runs, so that a second one refuses to start. */
   readonly lockFile: string;
   /** Process id and loopback port of the running agent, for `site-agent status`. */
@@ -48,6 +50,7 @@ export function siteFolder(home: string): SiteFolder {
     nextKeyFile: join(home, 'site.key.next'),
     databaseFile: join(home, 'site.sqlite'),
     saltFile: join(home, 'salt'),
+    noiseSecretFile: join(home, 'noise.secret'),
     lockFile: join(home, 'agent.lock'),
     statusFile: join(home, 'agent.json'),
     preparedFolder: join(home, 'prepared'),

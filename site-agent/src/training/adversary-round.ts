@@ -46,6 +46,7 @@ export async function executeAdversaryRound(order: PretrainOrder, context: Order
   const { plan } = order;
   const { model: spec } = plan;
   invariant(spec.architecture === 'universal-model', 'an adversary round has a model with an adversary');
+  invariant(plan.privacy === undefined, 'gradients of adversary rounds have neither clip nor noise');
   const site = siteFolder(order.home);
   const folder = roundFolder(site.roundsFolder, order.participationId);
   await prepareFolder(folder.path);

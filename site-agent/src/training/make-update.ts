@@ -19,6 +19,7 @@ import {
 import { partOfRound, type RoundPlan, type UpdateReport } from '@consilium/shared/wire';
 import { type KeptState, keptParts } from './kept-state.js';
 import { controlChange, gradientWeight } from './local-rules/control-variates.js';
+import { type DeltaProtection, protectionFor, type SiteNoise } from './protect-deltas.js';
 import { rateInRound } from './schedules/round-rate.js';
 import { prefixed, withPrefix } from './tensor-groups.js';
 import { diverged } from './train.js';
@@ -35,6 +36,8 @@ export interface TrainedRound {
   /** The weights after the last step, whatever is delivered. */
   readonly last: WeightSet;
   readonly steps: number;
+  /** For plans with the local form of privacy. */
+  readonly noise?: SiteNoise | undefined;
   /** True for parameters that this site has not trained and leaves out of its update; none when left out. */
   readonly leavesOut?: ((name: string) => boolean) | undefined;
 }
@@ -56,8 +59,12 @@ export function makeUpdate(round: TrainedRound): MadeUpdate {
   const { plan, trained, steps, leavesOut } = round;
   const wanted = keptParts(plan);
   const manifest = scopedManifest(plan.model, plan.siteLocal, partOfRound(plan.objective, plan.roundNumber));
-  const parts = pick(trained, federatedPart(manifest).tensors).map((tensor) =>
-    leavesOut?.(tensor.name) === true ? leaveOut(round, tensor, wanted.residual) : encodeDelta(round, [tensor], wanted.residual),
+  const federated = pick(trained, federatedPart(manifest).tensors);
+  const protect = protectionFor(plan, deltasOf(federated, round.base), round.noise);
+  const parts = federated.map((tensor) =>
+    leavesOut?.(tensor.name) === true
+      ? leaveOut(round, tensor, wanted.residual)
+      : encodeDelta(round, [tensor], wanted.residual, protect),
   );
   const controls = wanted.control?.tensors.map(({ name }) => encodeControl(round, name)) ?? [];
   const siteLocal = wanted.siteLocal && pick(trained, siteLocalPart(manifest).tensors);
@@ -84,8 +91,18 @@ interface DeltaPart extends Part {
   readonly squares: { readonly delta: number; readonly whole: number; readonly lost: number };
 }
 
-function encodeDelta({ plan, base, kept, steps }: TrainedRound, trained: WeightSet, feedback: Manifest | undefined): DeltaPart {
-  const delta = subtractWeights(trained, base);
+/** Tensor by tensor: they are never there as a whole. */
+function* deltasOf(trained: WeightSet, base: WeightSet): Generator<WeightTensor> {
+  for (const tensor of trained) yield* subtractWeights([tensor], base);
+}
+
+function encodeDelta(
+  { plan, base, kept, steps }: TrainedRound,
+  trained: WeightSet,
+  feedback: Manifest | undefined,
+  protect: DeltaProtection,
+): DeltaPart {
+  const delta = subtractWeights(trained, base).map(protect);
   const whole = feedback === undefined || kept.residual === undefined ? delta : addWeights(delta, kept.residual);
   requireFinite(whole, steps);
   const { tensors, decoded } = encodeUpdate(whole, plan.updates?.format ?? 'f32');

@@ -22,6 +22,7 @@ import { makeUpdate } from './make-update.js';
 import type { ProbeLook } from './monitor-probe.js';
 import { openRoundLearner } from './open-round-learner.js';
 import { openRoundFeed } from './round-feed.js';
+import { noiseOf } from './site-noise.js';
 import { prepareFolder, type RoundFolder, roundFolder } from './round-folder.js';
 import { lookAtBase, monitorTrained } from './round-probe.js';
 import { finishRound, readFinished, updateMetadata } from './round-result.js';
@@ -172,7 +173,9 @@ async function deliver(round: Round, state: TrainingState, baseLook: ProbeLook):
   if (average !== undefined) learner.loadWeights(average); // it is what is delivered that is looked at
   const monitors = await monitorTrained({ plan, context, collection, learner }, baseLook.monitors);
   const leavesOut = lacksAdversary(plan.objective, collection.volumes) ? isAdversary : undefined;
-  const { tensors, next, figures } = makeUpdate({ plan, base, kept, mean, trained, last, steps: state.step, leavesOut });
+  const noise = noiseOf(order);
+  const made = makeUpdate({ plan, base, kept, mean, trained, last, steps: state.step, leavesOut, noise });
+  const { tensors, next, figures } = made;
   const keeps = Object.values(next).some((part) => part !== undefined);
   const stateDigest = keeps ? await writeKeptState(folder.stateFile, next) : undefined;
   const metadata = updateMetadata(plan, planDigest, patches);

@@ -14,6 +14,7 @@ import { noLostSteps } from './no-lost-steps.js';
 import { nobodyLeftWaiting } from './nobody-left-waiting.js';
 import { oneVersionPerRound } from './one-version-per-round.js';
 import { partsInTurn } from './parts-in-turn.js';
+import { privacyLedger } from './privacy-ledger.js';
 import { quorumAndRequiredSites } from './quorum-and-required-sites.js';
 import { roundsCloseInTime } from './rounds-close-in-time.js';
 import { unbrokenAudit } from './unbroken-audit.js';
@@ -37,6 +38,7 @@ export const CHECKERS: readonly Checker[] = [
   freshBase,
   noLostSteps,
   keptState,
+  privacyLedger,
   noBugShown,
 ];
 

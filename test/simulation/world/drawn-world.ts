@@ -1,4 +1,5 @@
 import { Random } from '@consilium/shared/kernel';
+import { type CampaignPlan, frozenAdversary } from '@consilium/shared/wire';
 import { DEFAULTS, simulatedCampaign, withFrozenAdversary } from './calm-world.js';
 import type { OperatorAct, SitePlan, WorldPlan } from './world-plan.js';
 
@@ -64,20 +65,22 @@ function drawnCampaign(name: string, sites: readonly string[], random: Random): 
   const parts = random.fork('parts');
   const frozen = parts.chance(0.15) ? withFrozenAdversary(parts.integer(1, 3), parts.integer(2, 6)) : undefined;
   const cohort = random.chance(0.2) ? { sites: random.integer(quorum, sites.length) } : undefined;
-  const campaign = simulatedCampaign({
-    name,
-    training: { ...DEFAULTS.training, steps: random.integer(4, 12) },
-    quorum,
-    seed: random.integer(0, 1_000),
-    rounds: random.integer(10, 30),
-    grace: `${random.integer(1, 60)}s`,
-    deadline: `${random.integer(2, 20)}min`,
-    attempts: random.integer(1, 3),
-    ...(cohort === undefined ? {} : { cohort }),
-    ...(random.chance(0.15) ? { requiredSites: [sites[random.integer(0, sites.length - 1)] as string] } : {}),
-    ...(random.chance(0.2) ? { recipe: { name: 'fedbuff', maximumStaleness: random.integer(1, 4) } } : {}),
-    ...(random.chance(0.3) ? { digest: 'blake3' } : {}),
-    ...(frozen === undefined ? {} : { ...frozen, recipe: { name: 'fedadam' } }),
+  const campaign = withPrivacy(random.fork('privacy'), {
+    ...simulatedCampaign({
+      name,
+      training: { ...DEFAULTS.training, steps: random.integer(4, 12) },
+      quorum,
+      seed: random.integer(0, 1_000),
+      rounds: random.integer(10, 30),
+      grace: `${random.integer(1, 60)}s`,
+      deadline: `${random.integer(2, 20)}min`,
+      attempts: random.integer(1, 3),
+      ...(cohort === undefined ? {} : { cohort }),
+      ...(random.chance(0.15) ? { requiredSites: [sites[random.integer(0, sites.length - 1)] as string] } : {}),
+      ...(random.chance(0.2) ? { recipe: { name: 'fedbuff', maximumStaleness: random.integer(1, 4) } } : {}),
+      ...(random.chance(0.3) ? { digest: 'blake3' } : {}),
+      ...(frozen === undefined ? {} : { ...frozen, recipe: { name: 'fedadam' } }),
+    }),
   });
   const atMs = random.between(5_000, 30_000);
   const later = (): number => atMs + random.between(MINUTE_MS, 20 * MINUTE_MS);
@@ -89,6 +92,14 @@ function drawnCampaign(name: string, sites: readonly string[], random: Random): 
   }
   if (random.chance(0.05)) acts.push({ atMs: later(), act: { kind: 'cancel', campaignName: name } });
   return acts;
+}
+
+/** Of the simulated updates all honest ones have the norm 1, and a clumsy trainer's 10: those are over the clip norm. */
+function withPrivacy(random: Random, campaign: CampaignPlan): CampaignPlan {
+  if (!random.chance(0.15) || frozenAdversary(campaign.objective) !== undefined) return campaign;
+  const form = campaign.recipe.name === 'fedbuff' || random.chance(0.5) ? 'local' : 'central';
+  const figures = random.chance(0.5) ? 'counts' : 'all';
+  return { ...campaign, privacy: { form, clipNorm: 5, noiseMultiplier: 1, delta: 1e-5, figures } };
 }
 
 /** A site leaves the federation and, most times, comes back under its name. */

@@ -15,6 +15,7 @@ import { UnitOfWork } from '../../../coordinator/src/records/unit-of-work.js';
 import type { FoldJob, FoldOutcome } from '../../../coordinator/src/aggregation/fold-files.js';
 import { FoldEngine } from '../../../coordinator/src/rounds/fold-engine.js';
 import { ParticipationRecorder } from '../../../coordinator/src/rounds/participation-recorder.js';
+import { RoundNoise } from '../../../coordinator/src/rounds/round-noise.js';
 import { RoundConductor } from '../../../coordinator/src/rounds/round-conductor.js';
 import { EnrolmentController } from '../../../coordinator/src/sites/enrolment.controller.js';
 import { SitesController } from '../../../coordinator/src/sites/sites.controller.js';
@@ -110,6 +111,7 @@ export class SimulatedCoordinator {
         [Log, new Log('silent')],
         [UploadSpool, this.spool],
         [FoldEngine, new SimulatedFold(disk, life, mutation.fold)],
+        [RoundNoise, { orderFor: () => undefined }], // what is folded here are words
         [MeasureThreads, new SimulatedMeasure(disk)],
       ],
       new Map(mutation.classes),

@@ -18,6 +18,23 @@ export class SiteDisk {
   /** Lines of the site's audit log. */
   readonly audit: string[] = [];
   readonly journal = new Database(':memory:');
+  private spentAtEnd: readonly string[] | undefined;
+
+  /** What the ledger of privacy holds: participation and digest of each update, oldest first. */
+  spends(): readonly string[] {
+    if (this.spentAtEnd !== undefined) return this.spentAtEnd;
+    const hasLedger = this.journal.prepare("SELECT name FROM sqlite_master WHERE name = 'privacy_spend'").all().length > 0;
+    if (!hasLedger) return [];
+    const rows = this.journal.prepare('SELECT participation_id, update_digest FROM privacy_spend ORDER BY rowid').all();
+    return (rows as { participation_id: string; update_digest: string }[]).map(
+      ({ participation_id: participationId, update_digest: digest }) => `${participationId} ${digest}`,
+    );
+  }
+
+  close(): void {
+    this.spentAtEnd = this.spends();
+    this.journal.close();
+  }
 
   /** The bytes at a path that {@link SimulatedSiteFiles} gave out. */
   versionAt(path: string): Buffer | undefined {

@@ -131,7 +131,7 @@ export class World {
     this.coordinator?.life.end();
     for (const { life, disk } of this.sites.values()) {
       life?.end();
-      disk.journal.close();
+      disk.close();
     }
   }
 

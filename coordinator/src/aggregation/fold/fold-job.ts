@@ -25,6 +25,11 @@ export interface FoldJob {
    * weights alone; its combined delta is 0 where none does. Not for recipes that choose or have controls.
    */
   readonly mayLack?: readonly string[] | undefined;
+  /**
+   * Added to the sum of the updates before it is divided by their number: then each counts the same, whatever its patches. For recipes
+   * that average; a site has one update.
+   */
+  readonly noise?: NoiseOrder | undefined;
   /** Of the next version's file. */
   readonly metadata: Readonly<Record<string, string>>;
   /** SCAFFOLD's N. */
@@ -42,6 +47,13 @@ export interface FoldJob {
   readonly threads?: number;
   /** Elements read at a time, at most; rounded up to whole blocks. Changes no bit. */
   readonly rangeElements?: number;
+}
+
+/** Normal noise on the sum of the updates (shared/safeguards). */
+export interface NoiseOrder {
+  /** 64 hexadecimal digits. Whoever has it can take the noise off again. */
+  readonly key: string;
+  readonly deviation: number;
 }
 
 /** The delta file of the next version (shared/weights/version-delta). */

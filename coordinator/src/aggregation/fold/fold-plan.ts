@@ -28,6 +28,14 @@ export interface PartialTensors {
   readonly divisor: number;
 }
 
+/** Noise on the sums, by each federated element's place among all of them. */
+export interface NoisePlan {
+  readonly key: Uint8Array;
+  readonly deviation: number;
+  /** Of each tensor's first element, by place in the manifest; NaN for tensors that are not federated. */
+  readonly starts: Float64Array;
+}
+
 /** All that folding a piece takes: plain data that a thread can be given. Descriptors are open until the fold has ended. */
 export interface FoldPlan {
   readonly recipe: FoldRecipe;
@@ -46,6 +54,8 @@ export interface FoldPlan {
   readonly divisor: number;
   /** For tensors that only some updates hold; null where all hold all. */
   readonly partial: PartialTensors | null;
+  /** Null where the sums are to be exact. */
+  readonly noise: NoisePlan | null;
   /** What sites changed their control variates by, in site order; empty unless the recipe has controls. */
   readonly controls: readonly TensorTable[];
   readonly controlDivisor: number;

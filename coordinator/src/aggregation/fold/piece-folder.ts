@@ -1,4 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
+import { addGaussianNoise } from '@consilium/shared/safeguards';
 import { mergeExchange } from '../combine/sort-ranges.js';
 import { UPDATES_PER_PASS } from '../kernels/range-kernels.js';
 import type { Ranks, Recipe } from '../recipe.js';
@@ -127,7 +128,8 @@ export class PieceFolder {
   private addControls(range: RangeToRead, control: Float32Array): void {
     const { plan, memory } = this;
     const change = memory.sums.subarray(0, control.length);
-    this.meanOf({ tables: plan.controls, weights: plan.weights, divisor: plan.controlDivisor }, range, change);
+    this.sumOf({ tables: plan.controls, weights: plan.weights }, range, change);
+    memory.kernels.divide(change, plan.controlDivisor);
     memory.kernels.applyDelta(change, control, control, 1);
   }
 
@@ -136,8 +138,11 @@ export class PieceFolder {
     const { combine } = this.recipe;
     const held = this.heldOf(range.tensor);
     if (held.tables.length === 0) into.fill(0);
-    else if (combine.kind === 'weighted-mean') this.meanOf(held, range, into);
-    else this.meanOfRanks(held.tables, range, into, combine.ranksOf(held.tables.length));
+    else if (combine.kind === 'weighted-mean') {
+      this.sumOf(held, range, into);
+      this.addNoise(range, into);
+      this.memory.kernels.divide(into, held.divisor);
+    } else this.meanOfRanks(held.tables, range, into, combine.ranksOf(held.tables.length));
   }
 
   private heldOf(tensor: number): WeightedTables {
@@ -150,8 +155,14 @@ export class PieceFolder {
     };
   }
 
-  /** Σ wᵢ·δᵢ / divisor in site order, a few updates at a time so that memory does not grow with their number. */
-  private meanOf({ tables, weights, divisor }: WeightedTables, range: RangeToRead, into: Float64Array): void {
+  private addNoise({ tensor, from, count }: RangeToRead, sums: Float64Array): void {
+    const { noise } = this.plan;
+    if (noise === null) return;
+    addGaussianNoise(sums.subarray(0, count), noise.key, (noise.starts[tensor] as number) + from, noise.deviation);
+  }
+
+  /** Σ wᵢ·δᵢ in site order, a few updates at a time so that memory does not grow with their number. */
+  private sumOf({ tables, weights }: Omit<WeightedTables, 'divisor'>, range: RangeToRead, into: Float64Array): void {
     const { kernels, inputs, stored } = this.memory;
     for (let first = 0; first < tables.length; first += UPDATES_PER_PASS) {
       const pass = tables.slice(first, first + UPDATES_PER_PASS).map((update, index) => {
@@ -161,7 +172,6 @@ export class PieceFolder {
       });
       kernels.addWeighted(into, pass, weights.slice(first, first + UPDATES_PER_PASS), first > 0);
     }
-    kernels.divide(into, divisor);
   }
 
   /** Sorts the updates weight by weight and takes the plain mean of the ranks, added from the smallest on. */

@@ -2,7 +2,7 @@
  * Exponential, power, sine and cosine from + − × ÷ alone, which IEEE 754 defines to the bit. Math.exp, pow, sin and cos may
  * differ in their last bits between JavaScript engines and versions, and a seed must mean the same patch everywhere.
  */
-import { naturalLogarithm } from '@consilium/shared/models';
+import { naturalLogarithm } from '@consilium/shared/kernel';
 
 const LN2 = 0.6931471805599453;
 
