@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkLink } from '../../site-agent/src/commands/doctor-link.js';
-import { loadAgentConfig } from '../../site-agent/src/config/agent-config.js';
-import { outgoingLine } from '../../site-agent/src/link/outgoing-line.js';
+import { explainAgentConfig, loadAgentConfig } from '../../site-agent/src/config/agent-config.js';
+import { OutgoingLine, outgoingLine } from '../../site-agent/src/link/outgoing-line.js';
 import { joinSite } from '../../site-agent/src/link/join-site.js';
+import { ConnectProxy } from '../fixtures/connect-proxy.js';
 import { Authority, describeWithOpenssl } from '../fixtures/made-authority.js';
 import { MODEL, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
@@ -72,7 +73,55 @@ describe('proxies between a site and its coordinator', () => {
     expect(await diagnose(home)).toEqual(['coordinator ok', 'WebSocket ok', 'membership ok']);
   }, 60_000);
 
+  it('that are the only way out, for an account: everything goes through them, and the doctor says so', async () => {
+    const out = await ConnectProxy.open('aare:pass word');
+    cleanUps.push(() => out.close());
+    const proxyUrl = out.url('aare:pass%20word');
+    // A name that only the proxy knows: what does not go through it arrives nowhere.
+    const inside = `coordinator.invalid:${new URL(coordinator.url).port}`;
+    const home = await playThrough(`http://${inside}`, `proxy: ${proxyUrl}\n`);
+    expect(new Set(out.tunnels)).toEqual(new Set([inside]));
+    const checks = await checkLink(loadAgentConfig({ home, environment: {} }));
+    expect(checks.map(({ name, status }) => `${name} ${status}`)).toEqual(['coordinator ok', 'WebSocket ok', 'membership ok']);
+    expect(checks[0]?.finding).toContain('through the proxy http://aare:***@');
+    const shown = JSON.stringify(explainAgentConfig({ home, environment: {} }));
+    expect([shown.includes('***'), shown.includes('pass%20word')]).toEqual([true, false]);
+  }, 60_000);
+
+  it('that refuse the site are named, and so is what to do', async () => {
+    const out = await ConnectProxy.open('aare:secret');
+    cleanUps.push(() => out.close());
+    const home = join(folder, 'refused');
+    await mkdir(home);
+    writeFileSync(join(home, 'site.yaml'), `proxy: ${out.url('aare:wrong')}\ncoordinator: ${coordinator.url}\n`);
+    const config = loadAgentConfig({ home, environment: {} });
+    const [check] = await checkLink(config);
+    expect(check).toMatchObject({ name: 'coordinator', status: 'failed', code: 'PROXY_REFUSED' });
+    expect(check?.remedy).toContain('Ask your IT department');
+    const joining = joinSite(config.folder, coordinator.url, await invite('aare'), outgoingLine(config));
+    await expect(joining).rejects.toMatchObject({ code: 'PROXY_REFUSED' });
+    expect(out.tunnels).toEqual([]);
+    expect(JSON.stringify(check)).not.toContain('wrong');
+  });
+
   describeWithOpenssl('that end TLS', () => {
+    it('stand behind another one that is the only way out', async () => {
+      const authority = new Authority(folder);
+      authority.issue(folder, 1);
+      const [cert, key] = ['cert.pem', 'key.pem'].map((name) => readFileSync(join(folder, name))) as [Buffer, Buffer];
+      const secure = await proxy({ tls: { cert, key } });
+      const out = await ConnectProxy.open();
+      cleanUps.push(() => out.close());
+      const home = await playThrough(secure.url, `authority: ${authority.file}\nproxy: ${out.url()}\n`);
+      expect(new Set(out.tunnels)).toEqual(new Set([new URL(secure.url).host]));
+      expect(await diagnose(home)).toEqual(['coordinator ok', 'WebSocket ok', 'membership ok']);
+      // Without the authority the far end is a stranger's, whatever the way.
+      const untrusted = new OutgoingLine({ proxyFor: () => out.url() });
+      const stranger = loadAgentConfig({ home: join(folder, 'stranger'), environment: {} });
+      const unknown = { code: 'COORDINATOR_UNREACHABLE', remedy: expect.stringContaining('site.yaml') as string };
+      await expect(joinSite(stranger.folder, secure.url, 'enrol_any', untrusted)).rejects.toMatchObject(unknown);
+    }, 60_000);
+
     it('with a certificate of the institution’s own authority, which the site’s settings name', async () => {
       const authority = new Authority(folder);
       authority.issue(folder, 1);

@@ -1,8 +1,9 @@
 import { FederationError } from '@consilium/shared/kernel';
 import type { AgentConfig } from '../config/agent-config.js';
+import { withoutSecrets } from '../config/proxy-setting.js';
 import { readIdentity } from '../config/site-identity.js';
 import { certificateRemedy, reasonInWords } from '../link/connect-error.js';
-import { coordinatorAddress, reasonOf } from '../link/coordinator-address.js';
+import { coordinatorAddress, errorOfResponse, reasonOf } from '../link/coordinator-address.js';
 import { exchange } from '../link/http-exchange.js';
 import { type OutgoingLine, outgoingLine, PLAIN_LINE } from '../link/outgoing-line.js';
 import { probeWebSocket } from '../link/probe-websocket.js';
@@ -36,14 +37,38 @@ export async function checkCoordinator(
   if (coordinatorUrl === undefined) return { name, status: 'ok', finding: 'not joined yet' };
   try {
     const url = coordinatorAddress(coordinatorUrl, '/');
-    await exchange({ method: 'GET', url, headers: {}, stallMs: PATIENCE_MS, signal: AbortSignal.timeout(PATIENCE_MS), line });
-    return { name, status: 'ok', finding: `${coordinatorUrl} answers` };
+    const order = { method: 'GET', url, headers: {}, stallMs: PATIENCE_MS, signal: AbortSignal.timeout(PATIENCE_MS), line };
+    const { status, body } = await exchange(order);
+    const proxy = line.proxyTo(url);
+    if (proxy !== undefined && !isCoordinators(body)) return proxyCheck(withoutSecrets(proxy), status, body);
+    const way = proxy === undefined ? '' : `, through the proxy ${withoutSecrets(proxy)}`;
+    return { name, status: 'ok', finding: `${coordinatorUrl} answers${way}` };
   } catch (error) {
     const reason = reasonOf(error);
     const elsewhere = `Check the address and the network; a running agent keeps trying by itself (${reason}).`;
     const finding = `${coordinatorUrl} does not answer: ${reasonInWords(reason)}`;
     return { name, status: 'warning', finding, remedy: certificateRemedy(reason) ?? elsewhere, code: 'COORDINATOR_UNREACHABLE' };
   }
+}
+
+/** A coordinator answers everything in JSON with a code or a status of its own; what else comes back is the proxy's. */
+function isCoordinators(body: string): boolean {
+  try {
+    const answer: unknown = JSON.parse(body);
+    return typeof answer === 'object' && answer !== null && ('code' in answer || 'status' in answer);
+  } catch {
+    return false;
+  }
+}
+
+function proxyCheck(proxy: string, status: number, body: string): DoctorCheck {
+  const refused = errorOfResponse(status, body);
+  const finding = `the proxy ${proxy} lets nothing through to the coordinator (HTTP ${status})`;
+  const remedy =
+    refused.code === 'PROXY_REFUSED'
+      ? refused.remedy
+      : 'Ask your IT department to let it pass: CONNECT to this address and port.';
+  return { name: 'coordinator', status: 'failed', finding, remedy, code: 'PROXY_REFUSED' };
 }
 
 /** Without WebSockets an agent works by long polling. */

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { FederationError, parseDurationMs, parseSizeBytes } from '@consilium/shared/kernel';
 import { durationField, parseWith, positiveInteger, sizeField } from '@consilium/shared/wire';
 import { LOG_LEVELS, type LogLevel } from '@consilium/shared/terminal';
+import { proxyFor, withoutSecrets } from './proxy-setting.js';
 import { siteFolder, type SiteFolder } from './site-folder.js';
 import { type Hours, parseSiteHours } from './site-hours.js';
 
@@ -37,6 +38,10 @@ export const agentSettingsSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('PEM file of the institution’s own certificate authority, trusted beside the usual ones'),
+  proxy: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('proxy that leads out of the site’s network; that of HTTPS_PROXY when left out'),
   threads: positiveInteger.max(1024).optional().describe('processor threads for training; all cores when left out'),
   device: z
     .string()
@@ -97,6 +102,7 @@ type SettingName = keyof AgentSettings;
 export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   coordinator: 'CONSILIUM_SITE_COORDINATOR',
   authority: 'CONSILIUM_SITE_AUTHORITY',
+  proxy: 'CONSILIUM_SITE_PROXY',
   threads: 'CONSILIUM_SITE_THREADS',
   device: 'CONSILIUM_SITE_DEVICE',
   tf32: 'CONSILIUM_SITE_TF32',
@@ -122,6 +128,8 @@ export interface AgentConfig {
   readonly coordinatorUrl: string | undefined;
   /** Absolute path. */
   readonly authority: string | undefined;
+  /** The proxy that leads to an address, with its password if it has one; undefined for the direct way. */
+  readonly proxyFor: (url: string) => string | undefined;
   readonly threads: number | undefined;
   /** See engine/devices/device-choice. */
   readonly device: string;
@@ -172,6 +180,7 @@ export function loadAgentConfig(sources: ConfigSources): AgentConfig {
     folder,
     coordinatorUrl: settings.coordinator,
     authority: settings.authority === undefined ? undefined : resolve(sources.home, settings.authority),
+    proxyFor: (url: string) => proxyFor(url, settings.proxy, sources.environment),
     threads: settings.threads,
     device: settings.device,
     tf32: settings.tf32,
@@ -199,10 +208,17 @@ export function explainAgentConfig(sources: ConfigSources): ExplainedSetting[] {
   const { settings, origins } = gatherSettings(sources);
   return SETTING_NAMES.map((name) => ({
     name,
-    value: String(settings[name] ?? '–'),
+    value: shownValue(settings, name),
     origin: origins.get(name) ?? 'default',
     description: agentSettingsSchema.shape[name].description ?? '',
   }));
+}
+
+/** A proxy's password is shown nowhere. */
+function shownValue(settings: AgentSettings, name: SettingName): string {
+  const value = settings[name];
+  if (value === undefined) return '–';
+  return name === 'proxy' ? withoutSecrets(String(value)) : String(value);
 }
 
 function gatherSettings({ home, flags = {}, environment = process.env }: ConfigSources): {

@@ -19,11 +19,18 @@ export const refusalSchema = z.object({
   details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
 });
 
+export const PROXY_REMEDY =
+  'Ask your IT department for an account of the proxy, or for an exception for the coordinator’s address, and name it in site.yaml: ' +
+  '"proxy: http://NAME:PASSWORD@proxy.example:3128".';
+
 /** The error behind a refused HTTP request: the coordinator's own report where the body holds one, else by the status. */
 export function errorOfResponse(status: number, body: string): FederationError {
   const report = parseReport(body);
   if (report !== undefined && isErrorCode(report.code)) return FederationError.fromReport(report);
   const details = { status };
+  if (status === 407) {
+    return new FederationError('PROXY_REFUSED', 'the proxy asks for a name and a password', { details, remedy: PROXY_REMEDY });
+  }
   if (status === 401 || status === 403) {
     return new FederationError('CREDENTIAL_REFUSED', 'the coordinator does not accept this site’s credential', { details });
   }

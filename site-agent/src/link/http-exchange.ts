@@ -47,9 +47,10 @@ export async function exchange(order: HttpExchange): Promise<HttpAnswer> {
   }
 }
 
-/** Asks for something large: resolves with the answer as soon as its head is here; its body is the caller's to read. */
+/** Asks for something large: resolves with the answer as soon as its head is here; its body is the caller's to read. Through a proxy Node's HTTP does it. */
 export async function requestStream(order: HttpOrder): Promise<StreamedAnswer> {
-  return (await streamPlainly(order)) ?? streamByNode(order);
+  const isDirect = order.line?.proxyTo(order.url) === undefined;
+  return (isDirect ? await streamPlainly(order) : undefined) ?? streamByNode(order);
 }
 
 async function streamByNode(order: HttpOrder): Promise<StreamedAnswer> {
