@@ -86,11 +86,11 @@ describe('coordinator doctor', () => {
     expect(await found('folder', '')).toMatchObject({ status: 'warning', remedy: expect.stringContaining('chmod') as string });
     expect(checkDisk(homeFolder(folder), 5e9)).toMatchObject({ status: 'warning' });
     expect(checkDisk(homeFolder(folder), 5e8)).toMatchObject({ status: 'failed', code: 'DISK_FULL' });
-    expect([checkNodejsVersion('18.20.0').status, checkNodejsVersion('20.18.1').status, checkNodejsVersion('20.19.0').status]).toEqual([
-      'failed',
-      'failed',
-      'ok',
-    ]);
+    expect([
+      checkNodejsVersion('18.20.0').status,
+      checkNodejsVersion('20.18.1').status,
+      checkNodejsVersion('20.19.0').status,
+    ]).toEqual(['failed', 'failed', 'ok']);
   });
 });
 

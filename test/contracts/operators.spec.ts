@@ -77,9 +77,7 @@ describeOnEachDatabase('operators', (newDatabase) => {
     const { entries } = (await askOperator(as(operator), 'GET', '/api/audit')) as {
       entries: { actor: string; kind: string; subject: Record<string, string | undefined> }[];
     };
-    const told = entries.map(
-      ({ actor, kind, subject }) => `${actor} ${kind} ${subject['operator'] ?? subject['site'] ?? ''}`,
-    );
+    const told = entries.map(({ actor, kind, subject }) => `${actor} ${kind} ${subject['operator'] ?? subject['site'] ?? ''}`);
     expect(told.filter((line) => !line.includes('password-chosen'))).toEqual([
       'operator operator-invited rhea',
       'operator operator-invited ada',
