@@ -134,7 +134,7 @@ describe('model versions at a site, with real processes', () => {
     await rig.killCoordinator('SIGKILL');
     const { status, stdout, stderr } = await command('model', 'list', '--json');
     expect([status, (JSON.parse(stdout) as Listed[]).length]).toEqual([0, 3]);
-    expect(stderr).toMatch(/not shown: the coordinator does not answer/);
+    expect(stderr).toMatch(/not shown: the coordinator cannot be reached: nothing listens at its address/);
     expect(await command('model', 'pull', 'tiny@3')).toMatchObject({
       status: 5,
       stderr: expect.stringMatching(/COORDINATOR_UNREACHABLE/) as string,
