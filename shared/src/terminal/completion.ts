@@ -1,4 +1,5 @@
 /** Scripts with which a shell completes commands and options, made from the commands themselves. */
+import { FederationError } from '@consilium/shared/kernel';
 
 export const COMPLETED_SHELLS = ['bash', 'zsh'] as const;
 export type CompletedShell = (typeof COMPLETED_SHELLS)[number];
@@ -8,6 +9,23 @@ export interface CommandTree {
   name(): string;
   readonly commands: readonly CommandTree[];
   readonly options: readonly { readonly long?: string | undefined }[];
+}
+
+/** What the help of a program's completion command ends with. */
+export function completionExamples(program: string): string {
+  return `
+Examples:
+  source <(${program} completion bash)                   in this terminal
+  ${program} completion bash >> ~/.bash_completion       in all to come`;
+}
+
+/** ARGUMENT_INVALID for a shell that there is no script for. */
+export function completedShell(name: string): CompletedShell {
+  const shell = COMPLETED_SHELLS.find((known) => known === name);
+  if (shell !== undefined) return shell;
+  throw new FederationError('ARGUMENT_INVALID', `there is no script for ${name}`, {
+    remedy: `Use ${COMPLETED_SHELLS.join(' or ')}.`,
+  });
 }
 
 /**

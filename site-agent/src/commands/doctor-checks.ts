@@ -7,7 +7,7 @@ import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import type { AgentConfig } from '../config/agent-config.js';
 import { PolicyFile } from '../policy/policy-file.js';
 import { describePolicy, policyView } from '../policy/policy-view.js';
-import type { DoctorCheck } from './doctor-check.js';
+import type { Check } from '@consilium/shared/terminal';
 import { checkGpu } from './doctor-gpu.js';
 import { probeRuntime } from './runtime-probe.js';
 
@@ -22,7 +22,7 @@ const BFLOAT16_WORDS: Readonly<Record<Bfloat16Support, string>> = {
 const LOWEST_NODE = [20, 19] as const;
 
 /** Whether this Node release runs the agent. */
-export function checkNodejsVersion(version: string): DoctorCheck {
+export function checkNodejsVersion(version: string): Check {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const fine = major > LOWEST_NODE[0] || (major === LOWEST_NODE[0] && minor >= LOWEST_NODE[1]);
   if (fine) return { name: 'Node', status: 'ok', finding: version };
@@ -34,7 +34,7 @@ export function checkNodejsVersion(version: string): DoctorCheck {
 export async function checkRuntime(
   search: RuntimeSearch,
   probe: typeof probeRuntime = probeRuntime,
-): Promise<{ checks: DoctorCheck[]; facts?: RuntimeFacts }> {
+): Promise<{ checks: Check[]; facts?: RuntimeFacts }> {
   try {
     const facts = await probe(search);
     return { checks: describeFacts(facts), facts };
@@ -44,8 +44,8 @@ export async function checkRuntime(
   }
 }
 
-function describeFacts(facts: RuntimeFacts): DoctorCheck[] {
-  const fact = (name: string, finding: string): DoctorCheck => ({ name, status: 'ok', finding });
+function describeFacts(facts: RuntimeFacts): Check[] {
+  const fact = (name: string, finding: string): Check => ({ name, status: 'ok', finding });
   const seconds = facts.convolution.seconds;
   return [
     fact('TensorFlow', `${facts.version}, ${facts.variant} variant, loaded in ${facts.loadSeconds.toFixed(1)} s`),
@@ -62,7 +62,7 @@ function describeFacts(facts: RuntimeFacts): DoctorCheck[] {
   ];
 }
 
-function oneDnnCheck({ oneDnn }: RuntimeFacts): DoctorCheck {
+function oneDnnCheck({ oneDnn }: RuntimeFacts): Check {
   if (oneDnn) return { name: 'oneDNN', status: 'ok', finding: 'on' };
   const remedy =
     'This TensorFlow lacks it, and training on the processor is several times slower: run "npm run setup -- --force".';
@@ -70,7 +70,7 @@ function oneDnnCheck({ oneDnn }: RuntimeFacts): DoctorCheck {
 }
 
 /** Whether the agent can keep its state in the folder, which it makes at the first start. */
-export function checkSiteFolder(home: string): DoctorCheck {
+export function checkSiteFolder(home: string): Check {
   const folder = resolve(home);
   const existing = nearestExisting(folder);
   try {
@@ -83,7 +83,7 @@ export function checkSiteFolder(home: string): DoctorCheck {
 }
 
 /** Room for prepared volumes, models and checkpoints on the folder's disk. */
-export function checkFreeDisk(home: string, freeBytes = freeBytesOf(nearestExisting(resolve(home)))): DoctorCheck {
+export function checkFreeDisk(home: string, freeBytes = freeBytesOf(nearestExisting(resolve(home)))): Check {
   const finding = `${formatBytes(freeBytes)} free`;
   if (freeBytes >= LITTLE_DISK_BYTES) return { name: 'disk', status: 'ok', finding };
   const remedy =
@@ -93,7 +93,7 @@ export function checkFreeDisk(home: string, freeBytes = freeBytesOf(nearestExist
 }
 
 /** Which rules of the site's own hold; a file that does not read allows nothing. */
-export function checkPolicy({ policyFile, policyIsNamed }: Pick<AgentConfig, 'policyFile' | 'policyIsNamed'>): DoctorCheck {
+export function checkPolicy({ policyFile, policyIsNamed }: Pick<AgentConfig, 'policyFile' | 'policyIsNamed'>): Check {
   const state = new PolicyFile(policyFile, policyIsNamed).read();
   const line = { name: 'policy', finding: describePolicy(policyView(state)) };
   if (state.kind !== 'broken') return { ...line, status: 'ok' };

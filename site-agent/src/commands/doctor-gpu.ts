@@ -3,10 +3,10 @@ import { chooseDevices, describeDevice } from '../engine/devices/choose-devices.
 import { parseDeviceChoice } from '../engine/devices/device-choice.js';
 import { describeArithmetic } from '../engine/devices/device-environment.js';
 import type { GpuUse } from '../engine/runtime/runtime-facts.js';
-import type { DoctorCheck } from './doctor-check.js';
+import type { Check } from '@consilium/shared/terminal';
 
 /** One line for the cards, then one for each reason why one is not used, the first to mend first. No card is no fault. */
-export function checkGpu(gpu: GpuUse): DoctorCheck[] {
+export function checkGpu(gpu: GpuUse): Check[] {
   const name = 'GPU';
   const { used, obstacles, cautions } = gpu;
   if (gpu.cards.length === 0 && !used) {
@@ -22,14 +22,14 @@ export function checkGpu(gpu: GpuUse): DoctorCheck[] {
     // Whoever hides one card and uses another does so on purpose.
     ...obstacles
       .filter(({ kind }) => !(used && kind === 'hidden'))
-      .map(({ reason, remedy }): DoctorCheck => ({ name, status: 'warning', finding: reason, remedy })),
-    ...cautions.map(({ reason }): DoctorCheck => ({ name, status: 'warning', finding: reason })),
+      .map(({ reason, remedy }): Check => ({ name, status: 'warning', finding: reason, remedy })),
+    ...cautions.map(({ reason }): Check => ({ name, status: 'warning', finding: reason })),
     ...unexplained,
   ];
 }
 
 /** What the site's trainers will compute on; failed when the setting names a card that cannot be used. */
-export function checkDevice(setting: string, tf32: boolean, gpu: GpuUse): DoctorCheck {
+export function checkDevice(setting: string, tf32: boolean, gpu: GpuUse): Check {
   const name = 'device';
   try {
     const { devices, reason } = chooseDevices(parseDeviceChoice(setting), () => gpu);
@@ -43,7 +43,7 @@ export function checkDevice(setting: string, tf32: boolean, gpu: GpuUse): Doctor
   }
 }
 
-function refused(setting: string, names: string): DoctorCheck {
+function refused(setting: string, names: string): Check {
   const finding = `${names}: TensorFlow does not accept it`;
   if (setting === 'auto') return { name: 'device', status: 'ok', finding: `the processor, for ${finding}` };
   const remedy = 'Mend what the lines on the GPU say, or set device to auto or cpu.';
@@ -54,7 +54,7 @@ function describeCard({ index, name, memoryMib, driver }: GpuUse['cards'][number
   return `${index}: ${name} (${(memoryMib / 1024).toFixed(0)} GiB, driver ${driver})`;
 }
 
-function unexplainedRefusal({ words = [] }: GpuUse): DoctorCheck {
+function unexplainedRefusal({ words = [] }: GpuUse): Check {
   const said = words.length === 0 ? 'It said nothing about it.' : `It said: ${words.join(' | ')}`;
   return { name: 'GPU', status: 'warning', finding: 'TensorFlow accepts no card, though nothing is missing', remedy: said };
 }

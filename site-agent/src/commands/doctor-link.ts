@@ -9,12 +9,12 @@ import { type OutgoingLine, outgoingLine, PLAIN_LINE } from '../link/outgoing-li
 import { probeWebSocket } from '../link/probe-websocket.js';
 import { siteAccess } from '../link/site-access.js';
 import { fetchCatalogue } from '../link/site-catalogue.js';
-import type { DoctorCheck } from './doctor-check.js';
+import type { Check } from '@consilium/shared/terminal';
 
 const PATIENCE_MS = 5000;
 
 /** The way to the coordinator, step by step: whether it answers, whether WebSockets pass, and whether it lets this site in. */
-export async function checkLink(config: AgentConfig): Promise<DoctorCheck[]> {
+export async function checkLink(config: AgentConfig): Promise<Check[]> {
   const coordinatorUrl = config.coordinatorUrl ?? readIdentity(config.folder)?.coordinatorUrl;
   let line: OutgoingLine;
   try {
@@ -29,10 +29,7 @@ export async function checkLink(config: AgentConfig): Promise<DoctorCheck[]> {
 }
 
 /** Whether anything answers at the coordinator's address; waits at most five seconds. Undefined: not joined yet. */
-export async function checkCoordinator(
-  coordinatorUrl: string | undefined,
-  line: OutgoingLine = PLAIN_LINE,
-): Promise<DoctorCheck> {
+export async function checkCoordinator(coordinatorUrl: string | undefined, line: OutgoingLine = PLAIN_LINE): Promise<Check> {
   const name = 'coordinator';
   if (coordinatorUrl === undefined) return { name, status: 'ok', finding: 'not joined yet' };
   try {
@@ -61,7 +58,7 @@ function isCoordinators(body: string): boolean {
   }
 }
 
-function proxyCheck(proxy: string, status: number, body: string): DoctorCheck {
+function proxyCheck(proxy: string, status: number, body: string): Check {
   const refused = errorOfResponse(status, body);
   const finding = `the proxy ${proxy} lets nothing through to the coordinator (HTTP ${status})`;
   const remedy =
@@ -72,7 +69,7 @@ function proxyCheck(proxy: string, status: number, body: string): DoctorCheck {
 }
 
 /** Without WebSockets an agent works by long polling. */
-export async function checkWebSocket(coordinatorUrl: string, line: OutgoingLine = PLAIN_LINE): Promise<DoctorCheck> {
+export async function checkWebSocket(coordinatorUrl: string, line: OutgoingLine = PLAIN_LINE): Promise<Check> {
   const name = 'WebSocket';
   const reason = await probeWebSocket(coordinatorUrl, line, PATIENCE_MS);
   if (reason === undefined) return { name, status: 'ok', finding: 'passes' };
@@ -83,7 +80,7 @@ export async function checkWebSocket(coordinatorUrl: string, line: OutgoingLine 
 }
 
 /** Whether the coordinator still knows this site; nothing to say of a folder that has not joined. */
-async function checkWelcome(config: AgentConfig, line: OutgoingLine): Promise<DoctorCheck[]> {
+async function checkWelcome(config: AgentConfig, line: OutgoingLine): Promise<Check[]> {
   const name = 'membership';
   try {
     const identity = readIdentity(config.folder);

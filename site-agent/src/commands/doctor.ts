@@ -1,11 +1,10 @@
 import { Command } from 'commander';
-import { ERROR_CODES, KIND_RULES } from '@consilium/shared/kernel';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { runtimeSearch } from '../config/runtime-search.js';
-import { formatTable } from '@consilium/shared/terminal';
+import { describeChecks, exitCodeOfChecks } from '@consilium/shared/terminal';
 import type { RuntimeFacts } from '../engine/runtime/runtime-facts.js';
-import type { DoctorCheck } from './doctor-check.js';
+import type { Check } from '@consilium/shared/terminal';
 import { checkFreeDisk, checkNodejsVersion, checkPolicy, checkRuntime, checkSiteFolder } from './doctor-checks.js';
 import { checkLink } from './doctor-link.js';
 import { checkDevice } from './doctor-gpu.js';
@@ -14,7 +13,7 @@ import { probeRuntime } from './runtime-probe.js';
 /** Everything the doctor found; `--json` prints it as it is. */
 export interface Diagnosis {
   readonly healthy: boolean;
-  readonly checks: readonly DoctorCheck[];
+  readonly checks: readonly Check[];
   /** Absent when TensorFlow did not load. */
   readonly runtime?: RuntimeFacts | undefined;
 }
@@ -28,7 +27,7 @@ export function doctorCommand(): Command {
       const options = command.optsWithGlobals<{ home?: string; json?: boolean }>();
       const diagnosis = await diagnose(options.home ?? defaultHome());
       console.log(options.json ? JSON.stringify(diagnosis, null, 2) : describeDiagnosis(diagnosis));
-      process.exitCode = exitCodeOf(diagnosis);
+      process.exitCode = exitCodeOfChecks(diagnosis.checks);
     });
 }
 
@@ -49,20 +48,7 @@ export async function diagnose(home: string, probe = probeRuntime): Promise<Diag
   return { healthy: checks.every(({ status }) => status !== 'failed'), checks, runtime: runtime.facts };
 }
 
-/** A table, and below it what to do about each line that is not ok. */
+/** What was found, and the verdict. */
 export function describeDiagnosis({ checks, healthy }: Diagnosis): string {
-  const marks = { ok: '✓', warning: '!', failed: '✗' };
-  const table = formatTable(
-    ['', 'what', 'found'],
-    checks.map((check) => [marks[check.status], check.name, check.finding]),
-  );
-  const advice = checks
-    .filter((check) => check.remedy !== undefined)
-    .map((check) => `${marks[check.status]} ${check.name}: ${check.remedy}`);
-  return [table, '', ...advice, healthy ? 'This computer can train.' : 'This computer cannot train yet.'].join('\n');
-}
-
-function exitCodeOf({ checks }: Diagnosis): number {
-  const failed = checks.find(({ status }) => status === 'failed');
-  return failed === undefined ? 0 : KIND_RULES[ERROR_CODES[failed.code ?? 'INVARIANT']].exitCode;
+  return [describeChecks(checks), healthy ? 'This computer can train.' : 'This computer cannot train yet.'].join('\n');
 }
