@@ -26,7 +26,7 @@ export class SignInController {
   @Post()
   @HttpCode(200)
   async signIn(@Body() body: unknown): Promise<SignedIn> {
-    const signedIn = await this.accounts.signIn(parseWith(signInSchema, body, 'MESSAGE_REFUSED', 'the sign-in'));
+    const signedIn = await this.accounts.signIn(parseWith(signInSchema, body, 'ARGUMENT_INVALID', 'the sign-in'));
     this.log.info(`operator ${signedIn.name} signed in`);
     return signedIn;
   }

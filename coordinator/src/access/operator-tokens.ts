@@ -11,7 +11,7 @@ import { HOME_OPERATOR, type OperatorCaller } from './operator-caller.js';
 import { OperatorToken } from './operator-token.entity.js';
 import { secretDigest } from './site-credentials.js';
 
-export const LONGEST_TOKEN_MS = 400 * 86_400_000;
+const LONGEST_TOKEN_MS = 400 * 86_400_000;
 /** The label of what a sign-in gives; the list of tokens leaves these out. */
 const SIGN_IN = 'sign-in';
 

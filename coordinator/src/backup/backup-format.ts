@@ -6,32 +6,6 @@ import { join } from 'node:path';
 import { type Digest, algorithmOf, digitsOf } from '@consilium/shared/kernel';
 import { digestField } from '@consilium/shared/wire';
 import { z } from 'zod';
-import { OperatorAccount } from '../access/operator-account.entity.js';
-import { OperatorToken } from '../access/operator-token.entity.js';
-import { AuditRecord } from '../audit/audit-record.entity.js';
-import { Campaign } from '../campaigns/campaign.entity.js';
-import { ModelVersion } from '../models/model-version.entity.js';
-import { VersionScore } from '../models/version-score.entity.js';
-import { Participation } from '../rounds/participation.entity.js';
-import { Round } from '../rounds/round.entity.js';
-import { Site } from '../sites/site.entity.js';
-import { Update } from '../updates/update.entity.js';
-import { UpdateSketch } from '../updates/update-sketch.entity.js';
-
-/** In an order in which rows name only rows before them. */
-export const BACKED_UP = [
-  Site,
-  Campaign,
-  Round,
-  Participation,
-  Update,
-  UpdateSketch,
-  ModelVersion,
-  VersionScore,
-  AuditRecord,
-  OperatorAccount,
-  OperatorToken,
-] as const;
 
 /** Raised when an older program would misread the folder. */
 const FORMAT = 1;

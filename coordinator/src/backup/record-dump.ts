@@ -11,11 +11,11 @@ import { COORDINATOR_VERSION } from '../config/coordinator-version.js';
 import type { HomeFolder } from '../home/home-folder.js';
 import { ModelVersion } from '../models/model-version.entity.js';
 import { CLOCK, HOME } from '../ports.js';
-import { MIGRATIONS } from '../records/data-source.js';
+import { ENTITIES, MIGRATIONS } from '../records/data-source.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { Round } from '../rounds/round.entity.js';
 import { Update } from '../updates/update.entity.js';
-import { BACKED_UP, backupHead, type BackupBlob, type BackupLine, type BackupRow } from './backup-format.js';
+import { backupHead, type BackupBlob, type BackupLine, type BackupRow } from './backup-format.js';
 
 /** Rows that are held in memory at a time. */
 const PAGE = 500;
@@ -74,7 +74,7 @@ export class RecordDump {
     const migrations = MIGRATIONS.map(({ name }) => name);
     await write(backupHead({ softwareVersion: COORDINATOR_VERSION, migrations, takenAtMs: this.clock.nowMs() }));
     let rows = 0;
-    for (const entity of BACKED_UP) {
+    for (const entity of ENTITIES) {
       const metadata = records.connection.getMetadata(entity);
       for await (const row of rowsOf(records, metadata)) {
         await write({ kind: 'row', table: metadata.tableName, row });

@@ -8,9 +8,8 @@ import { openBlobStore } from '../blobs/open-blob-store.js';
 import type { BlobSettings } from '../config/blob-settings.js';
 import { type HomeFolder, prepareHomeFolder } from '../home/home-folder.js';
 import { lockHome } from '../home/home-lock.js';
-import { dataSourceOptions, MIGRATIONS } from '../records/data-source.js';
+import { dataSourceOptions, ENTITIES, MIGRATIONS } from '../records/data-source.js';
 import {
-  BACKED_UP,
   type BackupBlob,
   backupBlobPath,
   type BackupFolder,
@@ -122,7 +121,7 @@ async function tablesOf(target: DataSource): Promise<string[]> {
   const runner = target.createQueryRunner();
   try {
     const names: string[] = [];
-    for (const { tableName } of BACKED_UP.map((entity) => target.getMetadata(entity)))
+    for (const { tableName } of ENTITIES.map((entity) => target.getMetadata(entity)))
       if (await runner.hasTable(tableName)) names.push(tableName);
     return names;
   } finally {
@@ -153,7 +152,7 @@ async function restoreBlobs(
 }
 
 async function restoreRows(records: string, manager: EntityManager): Promise<void> {
-  const tables = new Set(BACKED_UP.map((entity) => manager.connection.getMetadata(entity).tableName));
+  const tables = new Set(ENTITIES.map((entity) => manager.connection.getMetadata(entity).tableName));
   const isPostgres = manager.connection.options.type === 'postgres';
   const insert = async (table: string, row: BackupRow): Promise<void> => {
     const names = Object.keys(row);

@@ -12,19 +12,10 @@ import { readCertificate } from '../live/certificate.js';
 import { MIGRATIONS, visitorOptions } from '../records/data-source.js';
 import { withoutPassword } from '../records/postgres.js';
 
-const LOWEST_NODE = [20, 19] as const;
 const LITTLE_DISK_BYTES = 20 * 2 ** 30;
 const TOO_LITTLE_DISK_BYTES = 2 ** 30;
 const SOON_MS = 21 * 86_400_000;
 const PATIENCE_MS = 5_000;
-
-export function checkNodejsVersion(version: string): Check {
-  const name = 'Node';
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  if (major > LOWEST_NODE[0] || (major === LOWEST_NODE[0] && minor >= LOWEST_NODE[1])) return ok(name, version);
-  const remedy = `Install Node ${LOWEST_NODE.join('.')} or newer.`;
-  return { name, status: 'failed', finding: `${version} is too old`, remedy, code: 'CONFIG_INVALID' };
-}
 
 export function checkHome({ path, operatorTokenFile }: HomeFolder): Check {
   const name = 'folder';

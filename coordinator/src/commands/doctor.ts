@@ -1,17 +1,9 @@
-import { type Check, describeChecks, exitCodeOfChecks } from '@consilium/shared/terminal';
+import { type Check, checkNodejsVersion, describeChecks, exitCodeOfChecks } from '@consilium/shared/terminal';
 import { Command } from 'commander';
 import { loadCoordinatorConfig } from '../config/coordinator-config.js';
 import { homeFolder } from '../home/home-folder.js';
 import { printJson } from './command-options.js';
-import {
-  checkDisk,
-  checkHome,
-  checkLine,
-  checkNodejsVersion,
-  checkRecords,
-  checkRunning,
-  checkWeights,
-} from './doctor-checks.js';
+import { checkDisk, checkHome, checkLine, checkRecords, checkRunning, checkWeights } from './doctor-checks.js';
 
 /** `coordinator doctor`: whether this machine and these settings carry a coordinator. */
 export function doctorCommand(): Command {

@@ -35,21 +35,24 @@ export const MIGRATIONS = [
   OperatorAccounts1795921200000,
 ] as const;
 
+/** All tables, in an order in which rows name only rows before them: so a backup writes them, and a restore reads them. */
+export const ENTITIES = [
+  Site,
+  Campaign,
+  Round,
+  Participation,
+  Update,
+  UpdateSketch,
+  ModelVersion,
+  VersionScore,
+  AuditRecord,
+  OperatorAccount,
+  OperatorToken,
+] as const;
+
 /** The schema comes from migrations only, which run at the start. */
 const SCHEMA = {
-  entities: [
-    Site,
-    Campaign,
-    Round,
-    Participation,
-    Update,
-    UpdateSketch,
-    ModelVersion,
-    VersionScore,
-    AuditRecord,
-    OperatorAccount,
-    OperatorToken,
-  ],
+  entities: [...ENTITIES],
   migrations: [...MIGRATIONS],
   migrationsRun: true,
   synchronize: false,

@@ -12,6 +12,7 @@ export interface Check {
   readonly code?: ErrorCode | undefined;
 }
 
+const LOWEST_NODE = [20, 19] as const;
 const MARKS = { ok: '✓', warning: '!', failed: '✗' };
 
 /** A table, and below it what to do about each line that is not ok. */
@@ -30,4 +31,13 @@ export function describeChecks(checks: readonly Check[]): string {
 export function exitCodeOfChecks(checks: readonly Check[]): number {
   const failed = checks.find(({ status }) => status === 'failed');
   return failed === undefined ? 0 : KIND_RULES[ERROR_CODES[failed.code ?? 'INVARIANT']].exitCode;
+}
+
+/** Whether this Node release runs our programs. */
+export function checkNodejsVersion(version: string): Check {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const isFine = major > LOWEST_NODE[0] || (major === LOWEST_NODE[0] && minor >= LOWEST_NODE[1]);
+  if (isFine) return { name: 'Node', status: 'ok', finding: version };
+  const remedy = `Install Node ${LOWEST_NODE.join('.')} or newer.`;
+  return { name: 'Node', status: 'failed', finding: `${version} is too old`, remedy, code: 'CONFIG_INVALID' };
 }

@@ -25,6 +25,8 @@ function situation(changes: Partial<Situation> = {}): Situation {
     countVolumes: () => 3,
     privacyRefusal: () => undefined,
     keepsScores: false,
+    judge: () => 'allowed',
+    wasOffered: false,
     ...changes,
   };
 }

@@ -22,10 +22,10 @@ export interface Situation {
   readonly hasVersion: (digest: Digest) => boolean;
   /** Usable volumes that the campaign may train on. */
   readonly countVolumes: (campaignName: string) => number;
-  /** What the site's policy says now; everything is allowed when left out. */
-  readonly judge?: ((plan: RoundPlan | ScorePlan) => Verdict['kind']) | undefined;
+  /** What the site's policy says now. */
+  readonly judge: (plan: RoundPlan | ScorePlan) => Verdict['kind'];
   /** True when the open update was offered before. */
-  readonly wasOffered?: boolean;
+  readonly wasOffered: boolean;
   /** Why the site's own limits of privacy do not let it deliver for this plan; undefined when they do. */
   readonly privacyRefusal: (plan: RoundPlan) => PrivacyRefusal | undefined;
   /** The site lets no score leave: scores carry no noise. */
@@ -119,8 +119,8 @@ function workOn(record: ParticipationRecord, situation: Situation): Step {
 function byPolicy({ participationId, phase, plan }: ParticipationRecord, situation: Situation): Step | undefined {
   if (phase === 'failing' || phase === 'declining' || phase === 'closed') return undefined;
   // An update that was offered may count already: only the answer to the same offer tells.
-  if (phase === 'uploaded' && situation.wasOffered === true) return undefined;
-  const verdict = situation.judge?.(plan) ?? 'allowed';
+  if (phase === 'uploaded' && situation.wasOffered) return undefined;
+  const verdict = situation.judge(plan);
   if (verdict === 'allowed') return undefined;
   const code = 'POLICY_REFUSED';
   if (phase === 'invited') return online(situation, { kind: 'decline', participationId, code });
@@ -152,7 +152,7 @@ export function controlOf({ localRule, base }: RoundPlan): VersionReference | un
 function scoreStep(plan: ScorePlan, situation: Situation): Step {
   const { score } = situation;
   if (situation.keepsScores || score?.reported === true || situation.scoreGivenUp) return IDLE;
-  if (situation.countVolumes(plan.campaignName) === 0 || (situation.judge?.(plan) ?? 'allowed') !== 'allowed') return IDLE;
+  if (situation.countVolumes(plan.campaignName) === 0 || situation.judge(plan) !== 'allowed') return IDLE;
   if (score?.score !== undefined) return online(situation, { kind: 'report-score', record: score });
   if (situation.hasVersion(plan.version.digest)) return inHours(situation, { kind: 'score', plan });
   const { campaignName, version, baseDelta } = plan;

@@ -19,16 +19,6 @@ const BFLOAT16_WORDS: Readonly<Record<Bfloat16Support, string>> = {
   slow: 'on the processor, slower than 32-bit floats',
   poor: 'not on this processor (no AVX-512, or avx512_bf16 without AMX): it trains plans of bfloat16 in 32-bit floats',
 };
-const LOWEST_NODE = [20, 19] as const;
-
-/** Whether this Node release runs the agent. */
-export function checkNodejsVersion(version: string): Check {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const fine = major > LOWEST_NODE[0] || (major === LOWEST_NODE[0] && minor >= LOWEST_NODE[1]);
-  if (fine) return { name: 'Node', status: 'ok', finding: version };
-  const remedy = `Install Node ${LOWEST_NODE.join('.')} or newer.`;
-  return { name: 'Node', status: 'failed', finding: `${version} is too old`, remedy, code: 'CONFIG_INVALID' };
-}
 
 /** Loads TensorFlow in a process of its own and describes it, one line a fact; a missing runtime is one failed line. */
 export async function checkRuntime(

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { locateRuntime } from '../engine/runtime/locate-runtime.js';
 import { readRuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import { describeDiagnosis, diagnose } from './doctor.js';
-import { checkFreeDisk, checkNodejsVersion, checkRuntime, checkSiteFolder } from './doctor-checks.js';
+import { checkNodejsVersion } from '@consilium/shared/terminal';
+import { checkFreeDisk, checkRuntime, checkSiteFolder } from './doctor-checks.js';
 import { checkCoordinator } from './doctor-link.js';
 import { probeRuntime } from './runtime-probe.js';
 
