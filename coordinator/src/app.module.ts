@@ -31,6 +31,7 @@ import { HttpErrorFilter } from './live/http-error.filter.js';
 import { OperatorGateway } from './live/operator.gateway.js';
 import { Presence } from './live/presence.js';
 import { SiteGateway } from './live/site.gateway.js';
+import { RequestLimits } from './limits/request-limits.js';
 import { Log } from './log.js';
 import { Metrics } from './metrics/metrics.js';
 import { MetricsController } from './metrics/metrics.controller.js';
@@ -114,7 +115,7 @@ export class AppModule {
         { provide: OPERATOR_TOKEN, useValue: operatorToken },
         { provide: APP_FILTER, useClass: HttpErrorFilter },
         ...[UnitOfWork, AuditLog, OperatorTokens, OperatorAccounts, RequireOperator],
-        ...[RequireSite, SiteAccess, OpenRequests, RefusalLog],
+        ...[RequireSite, SiteAccess, OpenRequests, RefusalLog, RequestLimits],
         ...[SiteDirectory, CampaignRegister, CampaignViews, CampaignCommands],
         ...[RoundLedger, RoundParts, RoundPlanner, CampaignStep, FoldEngine, RoundNoise, RoundFold, RoundConductor],
         ...[ParticipationRecorder, Assignments],

@@ -5,7 +5,7 @@ import { DATA_PATHS } from '@consilium/shared/wire';
 import { type AlarmClock, errnoOf, FederationError, isLoopbackHost, systemClock } from '@consilium/shared/kernel';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { Request, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import { AppModule } from './app.module.js';
 import type { BlobStore } from './blobs/blob-store.js';
 import { openBlobStore } from './blobs/open-blob-store.js';
@@ -14,6 +14,8 @@ import { ensureCoordinatorKey, ensureOperatorToken, homeFolder, type HomeFolder,
 import { lockHome } from './home/home-lock.js';
 import { type Certificate, followCertificate, readCertificate } from './live/certificate.js';
 import { SocketAdapter } from './live/socket-adapter.js';
+import { limitConnections } from './limits/limit-connections.js';
+import { RequestLimits } from './limits/request-limits.js';
 import { frameworkLogger, Log } from './log.js';
 import { unusableDatabase } from './records/unit-of-work.js';
 import { UploadSpool } from './transfer/upload-spool.js';
@@ -89,16 +91,29 @@ async function createApp(
   foundation: Parameters<typeof AppModule.on>[0],
   certificate: Certificate | undefined,
 ): Promise<NestExpressApplication> {
+  const { config } = foundation;
+  const httpsOptions = certificate && {
+    cert: certificate.cert,
+    key: certificate.key,
+    handshakeTimeout: config.limits.requestTimeoutMs,
+  };
   const app = await NestFactory.create<NestExpressApplication>(AppModule.on(foundation), {
     logger: frameworkLogger(foundation.log),
     abortOnError: false,
     forceCloseConnections: true,
-    ...(certificate && { httpsOptions: { cert: certificate.cert, key: certificate.key } }),
+    ...(certificate && { httpsOptions }),
   });
   app.disable('x-powered-by');
-  app.useWebSocketAdapter(new SocketAdapter(app, foundation.config));
+  app.useWebSocketAdapter(new SocketAdapter(app, config));
+  const limits = app.get(RequestLimits);
+  app.use((request: Request, _response: Response, next: NextFunction) => {
+    limits.requireAddress(request);
+    next();
+  });
   const uploads = app.get(UploadSpool);
   app.use(DATA_PATHS.uploads, (request: Request, response: Response) => void uploads.handle(request, response));
+  await app.init();
+  limitConnections(app.getHttpServer(), config.limits, limits);
   return app;
 }
 

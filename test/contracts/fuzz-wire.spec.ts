@@ -98,7 +98,7 @@ describe('a running coordinator under thousands of wrong messages', () => {
     expect(codes.get('MESSAGE_REFUSED')).toBeGreaterThan(MESSAGES / 2);
     expect(await site.sync()).toBeNull();
     site.disconnect();
-  }, 120_000);
+  }, 600_000);
 
   it(`outlives ${FRAMES} frames that are no messages`, async () => {
     const site = await RawSite.enrol(coordinator, 'stranger');
@@ -122,7 +122,7 @@ describe('a running coordinator under thousands of wrong messages', () => {
     await eventually(async () => ((await site.connect().catch(() => undefined)) === undefined ? undefined : true));
     expect(await site.sync()).toBeNull();
     site.disconnect();
-  }, 120_000);
+  }, 600_000);
 
   it(`answers ${REQUESTS} wrong requests with anything but a fault of its own`, async () => {
     const { host } = new URL(coordinator.url);

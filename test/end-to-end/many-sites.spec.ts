@@ -101,7 +101,7 @@ describe('progress at full speed', () => {
   it(
     `of ${TALKERS} sites does not keep another one from its answers`,
     async () => {
-      federation = await LightFederation.open({ sites: 0 });
+      federation = await LightFederation.open({ sites: 0, settings: { messagesPerSite: 10_000 } });
       const reachable = { url: federation.coordinator.url, operatorToken: federation.coordinator.access().token };
       const [listener, ...talkers] = await Promise.all(
         upTo(TALKERS + 1).map((index) => RawSite.enrol(reachable, `raw-${String(index).padStart(2, '0')}`)),

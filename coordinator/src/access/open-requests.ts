@@ -6,6 +6,11 @@ import { Injectable } from '@nestjs/common';
 export class OpenRequests {
   private readonly answers = new Map<string, Set<ServerResponse>>();
 
+  /** How many of the site's requests are being answered. */
+  countOf(siteId: string): number {
+    return this.answers.get(siteId)?.size ?? 0;
+  }
+
   /** Known until its answer is over, whichever way. */
   track(siteId: string, response: ServerResponse): void {
     const answers = this.answers.get(siteId) ?? new Set();

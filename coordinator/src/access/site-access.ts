@@ -14,6 +14,7 @@ import {
 import { type CredentialAnswer, type CredentialRequest, type SiteHandshake, SOCKET_PATH } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import type { CoordinatorConfig } from '../config/coordinator-config.js';
+import { RequestLimits } from '../limits/request-limits.js';
 import { Presence } from '../live/presence.js';
 import { CLOCK, CONFIG, COORDINATOR_KEY } from '../ports.js';
 import type { Site } from '../sites/site.entity.js';
@@ -50,12 +51,16 @@ export class SiteAccess {
     private readonly requests: OpenRequests,
     private readonly presence: Presence,
     private readonly refusals: RefusalLog,
+    private readonly limits: RequestLimits,
     @Inject(COORDINATOR_KEY) private readonly key: SigningKey,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** The site that a request comes from; until its answer is over, {@link OpenRequests} can cut it. */
+  /**
+   * The site that a request comes from; until its answer is over, {@link OpenRequests} can cut it. Throws TOO_MANY_REQUESTS for a site
+   * that asks more, or more at once, than it may.
+   */
   async admitRequest(request: IncomingMessage, response: ServerResponse): Promise<Site> {
     const { authorization } = request.headers;
     const credential = signedCredential(authorization);
@@ -65,6 +70,7 @@ export class SiteAccess {
         ? this.admitBearer(bearerToken(authorization))
         : this.admitSigned({ ...requestLine(request), credential, proof: proofOf(request) }),
     );
+    this.limits.requireSite(site.id, this.requests.countOf(site.id));
     this.requests.track(site.id, response);
     return site;
   }

@@ -6,6 +6,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.js';
 import { type BlobSettings, blobSettingFields, compileBlobSettings } from './blob-settings.js';
+import { compileLimitSettings, type LimitSettings, limitSettingFields } from './limit-settings.js';
 import { isPostgresUrl, withoutPassword } from '../records/postgres.js';
 
 const settingsSchema = z.strictObject({
@@ -43,7 +44,10 @@ const settingsSchema = z.strictObject({
     .max(1024)
     .default(16)
     .describe('uploads that are received at a time; others wait'),
-  uploadStall: durationField.default('60s').describe('silence after which an upload is cut; what has arrived stays'),
+  uploadStall: durationField
+    .default('60s')
+    .describe('an upload that sends less than 1 KiB a second for so long is cut; what has arrived stays'),
+  ...limitSettingFields,
   scoringLimit: durationField.default('5min').describe("how long the final version waits for the sites' scores"),
   scoringPresence: durationField.default('15s').describe('how long scoring waits for sites that are not connected'),
   tickInterval: durationField.default('500ms').describe('how often rounds are compared with the clock'),
@@ -81,6 +85,7 @@ export interface CoordinatorConfig {
   readonly uploadLifetimeMs: number;
   readonly uploadsAtOnce: number;
   readonly uploadStallMs: number;
+  readonly limits: LimitSettings;
   readonly scoringLimitMs: number;
   readonly scoringPresenceMs: number;
   readonly tickIntervalMs: number;
@@ -158,6 +163,7 @@ function compile(settings: Settings): CoordinatorConfig {
     uploadLifetimeMs: parseDurationMs(settings.uploadLifetime),
     uploadsAtOnce: settings.uploadsAtOnce,
     uploadStallMs: parseDurationMs(settings.uploadStall),
+    limits: Object.freeze(compileLimitSettings(settings)),
     scoringLimitMs: parseDurationMs(settings.scoringLimit),
     scoringPresenceMs: parseDurationMs(settings.scoringPresence),
     tickIntervalMs: parseDurationMs(settings.tickInterval),

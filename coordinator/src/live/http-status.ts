@@ -14,11 +14,13 @@ export function httpStatusOf(error: FederationError): number {
   if (error.code === 'NOT_FOUND' || error.code === 'SITE_UNKNOWN') return 404;
   if (error.code === 'OPERATOR_REFUSED' || CHALLENGES[error.code] !== undefined) return 401;
   if (error.code === 'MESSAGE_REFUSED') return 400;
+  if (error.code === 'TOO_MANY_REQUESTS') return 429;
   return error.httpStatus;
 }
 
-/** The headers that go with the status. */
+/** The headers that go with the status: what the caller lacks, or when it is heard again. */
 export function challengeOf({ code, details }: FederationError): Readonly<Record<string, string>> {
+  if (code === 'TOO_MANY_REQUESTS') return { 'Retry-After': String(Math.ceil(Number(details['retryInMs'] ?? 1000) / 1000)) };
   const error = CHALLENGES[code];
   if (error === undefined) return {};
   const challenge = { 'WWW-Authenticate': `${PROOF_SCHEME} error="${error}", algs="${SIGNATURE}"` };

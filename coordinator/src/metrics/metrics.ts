@@ -7,6 +7,7 @@ import type { EntityManager } from 'typeorm';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import { COORDINATOR_VERSION } from '../config/coordinator-version.js';
 import { CampaignEvents } from '../live/campaign-events.js';
+import { RequestLimits } from '../limits/request-limits.js';
 import { Presence } from '../live/presence.js';
 import { CLOCK } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
@@ -55,6 +56,7 @@ export class Metrics implements OnApplicationShutdown {
     private readonly presence: Presence,
     uploads: UploadSpool,
     transfers: TransferCounters,
+    limits: RequestLimits,
     events: CampaignEvents,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
@@ -64,6 +66,7 @@ export class Metrics implements OnApplicationShutdown {
     this.read('records_waiting', 'Pieces of work that wait for the database', () => unitOfWork.waitingWorks);
     this.total('received_bytes_total', 'Bytes of updates that sites have sent', () => transfers.receivedBytes);
     this.total('sent_bytes_total', 'Bytes of weights that were sent', () => transfers.sentBytes);
+    this.totals('too_many_total', 'What was refused because it was too much', 'excess', () => limits.refusals);
     this.gauge('build_info', 'Version of the program', ['version']).labels(COORDINATOR_VERSION).set(1);
     this.unsubscribe = events.subscribe((event) => this.count(event));
   }
@@ -147,6 +150,23 @@ export class Metrics implements OnApplicationShutdown {
       collect() {
         this.reset();
         this.inc(value());
+      },
+    });
+  }
+
+  /** The same by label. */
+  private totals<Label extends string>(
+    name: string,
+    help: string,
+    label: Label,
+    values: () => ReadonlyMap<string, number>,
+  ): void {
+    const names = { name: `consilium_${name}`, help, labelNames: [label], registers: [this.registry] };
+    new Counter<Label>({
+      ...names,
+      collect() {
+        this.reset();
+        for (const [value, count] of values()) this.labels(value).inc(count);
       },
     });
   }

@@ -2,6 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { algorithmOf, type Digest, FederationError, FollowingDigest, GrowingFile } from '@consilium/shared/kernel';
 import type { UploadRecord } from './spool-folder.js';
 
+/** Slower than any line that could carry an update: somebody holds a turn, or nobody is left. */
+const SLOWEST_BYTES_PER_SECOND = 1024;
+
 /**
  * One upload on its way in. Its requests come one after the other: a new one ends the one before, because a site that asks again
  * has given its old connection up, whatever this end still believes of it.
@@ -14,7 +17,7 @@ export class ArrivingUpload {
   constructor(
     readonly record: UploadRecord,
     readonly path: string,
-    /** A sender that sends nothing for this long is cut off. */
+    /** A sender that has sent next to nothing for this long is cut off. */
     private readonly stallMs: number,
   ) {
     this.digest = new FollowingDigest(algorithmOf(record.digest));
@@ -45,16 +48,21 @@ export class ArrivingUpload {
    */
   async receive(request: IncomingMessage, offset: number, signal: AbortSignal): Promise<number> {
     const file = await GrowingFile.open(this.path, this.digest);
-    const stalled = setTimeout(() => request.destroy(new Error(`no byte for ${this.stallMs} ms`)), this.stallMs);
+    const leastBytes = (SLOWEST_BYTES_PER_SECOND * this.stallMs) / 1000;
+    let knownBytes = file.bytes;
+    const watch = setInterval(() => {
+      if (file.bytes - knownBytes < leastBytes) request.destroy(new Error(`next to nothing for ${this.stallMs} ms`));
+      knownBytes = file.bytes;
+    }, this.stallMs);
     const cut = (): void => void request.destroy();
     signal.addEventListener('abort', cut);
     try {
       requireOffset(file.bytes, offset);
       signal.throwIfAborted();
-      await file.append(request, this.record.bytes - offset, () => void stalled.refresh());
+      await file.append(request, this.record.bytes - offset);
       return file.bytes;
     } finally {
-      clearTimeout(stalled);
+      clearInterval(watch);
       signal.removeEventListener('abort', cut);
       await file.close();
     }

@@ -102,12 +102,12 @@ describe('an upload', () => {
 
   it('of a slow sender is not cut while bytes come', async () => {
     const id = await room.create(digest, content.length);
-    const slow = await room.beginChunk(id, 0, 10, content.subarray(0, 1));
-    for (let at = 1; at < 10; at++) {
+    const slow = await room.beginChunk(id, 0, 3000, content.subarray(0, 300));
+    for (let at = 300; at < 3000; at += 300) {
       await new Promise((resolve) => setTimeout(resolve, 100));
-      slow.write(content.subarray(at, at + 1));
+      slow.write(content.subarray(at, at + 300));
     }
-    await eventually(async () => ((await room.bytesOf(id)).length === 10 ? true : undefined));
+    await eventually(async () => ((await room.bytesOf(id)).length === 3000 ? true : undefined));
     slow.destroy();
   });
 

@@ -81,6 +81,7 @@ export const ERROR_CODES = {
   // Transfer and storage: back off and resume.
   COORDINATOR_UNREACHABLE: 'transfer',
   COORDINATOR_BUSY: 'transfer',
+  TOO_MANY_REQUESTS: 'transfer',
   PROXY_REFUSED: 'transfer',
   ARCHIVE_UNREACHABLE: 'transfer',
   TRANSFER_BROKEN: 'transfer',

@@ -69,6 +69,16 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   heartbeatTimeoutMs: 10_000,
   uploadsAtOnce: 16,
   uploadStallMs: 60_000,
+  limits: {
+    requestsPerAddress: 200,
+    connectionsPerAddress: 200,
+    connectionsAtOnce: 4096,
+    requestsPerSite: 50,
+    requestsAtOncePerSite: 16,
+    messagesPerSite: 100,
+    requestTimeoutMs: 30_000,
+    trustedProxies: ['loopback'],
+  },
 });
 
 /** A planted bug: what it puts in the place of the coordinator's own parts. */
