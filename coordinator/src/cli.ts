@@ -7,6 +7,7 @@ import { campaignCommand } from './commands/campaign.js';
 import { completionCommand } from './commands/completion.js';
 import { configCommand } from './commands/config.js';
 import { doctorCommand } from './commands/doctor.js';
+import { keyCommand } from './commands/key.js';
 import { modelCommand } from './commands/model.js';
 import { operatorCommand } from './commands/operator.js';
 import { signInCommand, signOutCommand, whoAmICommand } from './commands/sign-in.js';
@@ -34,7 +35,7 @@ First steps:
 for (const command of [
   ...[startCommand(), siteCommand(), campaignCommand(), updateCommand(), modelCommand()],
   ...[operatorCommand(), signInCommand(), signOutCommand(), whoAmICommand()],
-  ...[auditCommand(), backupCommand(), restoreCommand(), doctorCommand(), configCommand()],
+  ...[auditCommand(), keyCommand(), backupCommand(), restoreCommand(), doctorCommand(), configCommand()],
 ])
   program.addCommand(command);
 program.addCommand(completionCommand(program));

@@ -9,6 +9,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { campaignCommand } from '../../coordinator/src/commands/campaign.js';
 import { configCommand } from '../../coordinator/src/commands/config.js';
+import { keyCommand } from '../../coordinator/src/commands/key.js';
 import { modelCommand } from '../../coordinator/src/commands/model.js';
 import { siteCommand } from '../../coordinator/src/commands/site.js';
 import { updateCommand } from '../../coordinator/src/commands/update.js';
@@ -129,10 +130,21 @@ describe("the operator's commands", () => {
     await toCoordinator(campaignCommand(), 'start', file);
     const output = join(folder, 'model.safetensors');
     await toCoordinator(modelCommand(), 'pull', 'lungs', '--output', output);
-    const verify = (): Promise<string> => runCommand(modelCommand(), ['verify', output]);
+    const verify = (...flags: string[]): Promise<string> => runCommand(modelCommand(), ['verify', output, ...flags]);
     await expect(verify()).rejects.toMatchObject({ code: 'PASSPORT_INVALID' });
     await toCoordinator(modelCommand(), 'passport', 'lungs', '--output', `${output}.passport.json`);
     expect(await verify()).toContain('The file and its passport agree, 1 versions back to the first.');
+
+    // Who signed it: this coordinator's folder knows, others compare the name or are told it.
+    const { name } = JSON.parse(await runCommand(keyCommand(), ['show', '--home', coordinator.home, '--json'])) as {
+      name: string;
+    };
+    expect(await verify('--home', folder)).toContain(`signed  by ${name} (compare this name`);
+    expect(await verify('--home', coordinator.home, '--signed')).toContain(`signed  by ${name} (a key that is known here)`);
+    expect(await verify('--key', name)).toContain('(a key that is known here)');
+    const another = 'A'.repeat(43);
+    await expect(verify('--key', another)).rejects.toMatchObject({ code: 'PASSPORT_INVALID', details: { key: name } });
+    await expect(runCommand(keyCommand(), ['show', '--home', folder])).rejects.toMatchObject({ code: 'NOT_FOUND' });
 
     const checkpoint = join(folder, 'model.pt');
     const written = await toCoordinator(modelCommand(), 'export', 'lungs', '--output', checkpoint, '--json');

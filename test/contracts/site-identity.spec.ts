@@ -8,6 +8,7 @@ import { DATA_PATHS, PROTOCOL_VERSION, type SiteDetails, type SiteView } from '@
 import { backupCommand, restoreCommand } from '../../coordinator/src/commands/backup.js';
 import { siteCommand } from '../../coordinator/src/commands/site.js';
 import { Log } from '../../coordinator/src/log.js';
+import { knownCoordinatorKeys } from '../../site-agent/src/config/coordinator-keys.js';
 import { readIdentity, saveIdentity } from '../../site-agent/src/config/site-identity.js';
 import { enrol } from '../../site-agent/src/link/enrolment.js';
 import { BearerIdentity, type CoordinatorAccess } from '../../site-agent/src/link/request-identity.js';
@@ -190,7 +191,9 @@ describeOnEachDatabase('a site that signs', (newDatabase) => {
     const proxy = await CuttingProxy.open(Number(new URL(coordinator.url).port));
     cleanUps.push(() => proxy.close());
     const site = await enrolled(coordinator);
-    const access = siteAccess(site.folder, site.saved, { coordinatorUrl: proxy.url });
+    const otherKeys: string[] = [];
+    const options = { coordinatorUrl: proxy.url, onOtherCoordinatorKey: (name: string) => void otherKeys.push(name) };
+    const access = siteAccess(site.folder, site.saved, options);
     const { link, refusals, connects } = dial(access);
     await connected(link);
     const folder = await mkdtemp(join(tmpdir(), 'restored-'));
@@ -205,12 +208,13 @@ describeOnEachDatabase('a site that signs', (newDatabase) => {
     await runCommand(restoreCommand(), [kept, '--home', home]);
     const restored = await TestCoordinator.openIn(home, { database });
     cleanUps.push(() => restored.stop());
-    const [before, after] = [coordinator, restored].map(({ home }) => readFileSync(join(home, 'coordinator.key'), 'utf8'));
-    expect(after).not.toBe(before);
+    const names = [coordinator, restored].map(({ home }) => readKeyFile(join(home, 'coordinator.key'))?.thumbprint);
     proxy.restore(Number(new URL(restored.url).port));
     await eventually(async () => (connects() === 2 ? true : undefined), 15_000);
     await fetchCatalogue(access);
     expect([refusals, (await shown(restored)).connected]).toEqual([[], true]);
+    expect(knownCoordinatorKeys(site.folder).map(({ thumbprint }) => thumbprint)).toEqual(names);
+    expect([otherKeys, new Set(names).size]).toEqual([[names[1]], 2]); // the old one stays: passports are signed with it
   }, 30_000);
 
   it('is cut off within seconds when it is revoked: connection, an upload and requests to come', async () => {

@@ -3,14 +3,26 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOfFile } from '@consilium/shared/kernel';
-import { DATA_PATHS, type FederatedPassport, siteCampaignSchema, verifyModelFile, verifyPassport } from '@consilium/shared/wire';
+import { newSigningKey, readKeyFile, signerOf } from '@consilium/shared/identity';
+import {
+  DATA_PATHS,
+  type FederatedPassport,
+  sealed,
+  siteCampaignSchema,
+  verifyModelFile,
+  verifyPassport,
+} from '@consilium/shared/wire';
+import { Command } from 'commander';
 import { z } from 'zod';
 import { AgentJournal } from '../../site-agent/src/agent/agent-journal.js';
+import { modelCommand } from '../../site-agent/src/commands/model.js';
+import { noteCoordinatorKey } from '../../site-agent/src/config/coordinator-keys.js';
 import { modelFile, siteFolder, type SiteFolder } from '../../site-agent/src/config/site-folder.js';
 import { pullVersion } from '../../site-agent/src/versions/pull-version.js';
 import { parseVersionName } from '../../site-agent/src/versions/version-name.js';
 import { BearerIdentity } from '../../site-agent/src/link/request-identity.js';
 import { enrolSites, MODEL, plan } from '../fixtures/made-campaign.js';
+import { runCommand } from '../fixtures/run-command.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import { askOperator, constantUpdate, eventually, campaignView, type RawSite } from '../fixtures/raw-site.js';
 
@@ -88,7 +100,7 @@ describe('model versions as a site sees them', () => {
   it('issues a passport whose history anybody can check, the same to operators and sites, without a site’s name', async () => {
     const [a] = await runRound();
     const [lungs] = await catalogue(a);
-    const text = await (await ask(a, `/${lungs?.id}/versions/2/passport`)).text();
+    const text = await (await ask(a, `/${lungs?.id}/versions/2/passport?signed=yes`)).text();
     const passport = verifyPassport(JSON.parse(text)) as FederatedPassport;
     expect(passport.lineage.map(({ round }) => round && [round.sites, round.patches])).toEqual([null, [2, 40]]);
     expect(passport.model).toMatchObject({ digest: lungs?.versions[1]?.digest, digestAlgorithm: 'blake3', spec: MODEL });
@@ -128,9 +140,49 @@ describe('model versions as a site sees them', () => {
     expect(statSync(first.path).size).toBe(first.bytes);
   });
 
+  it('signs passports, and to agents of before gives them without', async () => {
+    const [a] = await runRound();
+    const [lungs] = await catalogue(a);
+    const path = `/${lungs?.id}/versions/2/passport`;
+    const passport = verifyPassport(await (await ask(a, `${path}?signed=yes`)).json()) as FederatedPassport;
+    const own = readKeyFile(join(coordinator.home, 'coordinator.key'))?.thumbprint;
+    expect((await signerOf(passport))?.thumbprint).toBe(own);
+    const unsigned = without('signature', passport);
+    expect(await (await ask(a, path)).json()).toEqual(unsigned);
+    // Another history under the same signature: its seal is another.
+    const forged = { ...passport, ...sealed({ ...without('seal', unsigned), software: { coordinator: 'other' } }) };
+    expect(verifyPassport(forged)).toBeDefined();
+    await expect(signerOf(forged)).rejects.toMatchObject({ code: 'PASSPORT_INVALID' });
+  });
+
+  it('pulls only what the coordinator has signed that the site has joined', async () => {
+    const [a] = await runRound();
+    await pull(a, 'lungs@1'); // a site that has been told no key yet
+    noteCoordinatorKey(folder, newSigningKey().thumbprint, 1);
+    await expect(pull(a, 'lungs')).rejects.toMatchObject({ code: 'PASSPORT_INVALID' });
+    noteCoordinatorKey(folder, readKeyFile(join(coordinator.home, 'coordinator.key'))?.thumbprint ?? '', 2);
+    const { path, passportPath } = await pull(a, 'lungs');
+
+    const verify = (...flags: string[]): Promise<string> =>
+      runCommand(new Command().option('--home <folder>').addCommand(modelCommand()), [
+        ...['--home', home, 'model', 'verify', path],
+        ...flags,
+      ]);
+    expect(await verify('--signed')).toContain('(a key that is known here)');
+    await expect(verify('--key', newSigningKey().thumbprint)).rejects.toMatchObject({ code: 'PASSPORT_INVALID' });
+    const text = readFileSync(passportPath, 'utf8');
+    writeFileSync(passportPath, JSON.stringify(without('signature', JSON.parse(text) as FederatedPassport)));
+    expect(await verify()).toContain('nobody: only the seals could be checked');
+    await expect(verify('--signed')).rejects.toMatchObject({ code: 'PASSPORT_INVALID' });
+  });
+
   it('pulls nothing that is not offered', async () => {
     const [a, , outsider] = await runRound();
     await expect(pull(a, 'lungs@3')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(pull(outsider, 'lungs')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });
+
+function without<T extends object, Name extends keyof T>(name: Name, whole: T): Omit<T, Name> {
+  return Object.fromEntries(Object.entries(whole).filter(([other]) => other !== name)) as Omit<T, Name>;
+}

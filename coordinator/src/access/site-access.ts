@@ -137,7 +137,7 @@ export class SiteAccess {
     const credential = await signCredential(this.key, { siteId: site.id, thumbprint, expiresAtMs });
     await this.sites.noteCredential(site.id, expiresAtMs);
     this.expiries.set(site.id, expiresAtMs);
-    return { credential, expiresInMs };
+    return { credential, expiresInMs, coordinatorKey: this.key.thumbprint };
   }
 
   private async admitSigned(shown: Shown): Promise<Welcome> {

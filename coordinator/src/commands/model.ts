@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { FederationError, formatBytes, shortDigest } from '@consilium/shared/kernel';
 import { exportCheckpoint, MODEL_METADATA_KEYS, modelSpecSchema } from '@consilium/shared/models';
+import { checkSignature, describeSigner, readKeyFile } from '@consilium/shared/identity';
 import { readSafetensors, writeFileWhole } from '@consilium/shared/weights';
 import {
+  federatedOrigin,
   learningOf,
   type ModelPassport,
   NOT_LEARNED,
@@ -14,6 +16,8 @@ import {
 import { formatTable } from '@consilium/shared/terminal';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
+import { loadCoordinatorConfig } from '../config/coordinator-config.js';
+import { homeFolder } from '../home/home-folder.js';
 import { operatorLink, printJson, withAccess } from './command-options.js';
 import type { OperatorLink } from './operator-link.js';
 
@@ -33,6 +37,11 @@ interface ExportFlags extends Flags {
 interface PullFlags extends Flags {
   readonly version?: string;
   readonly output: string;
+}
+
+interface VerifyFlags extends Flags {
+  readonly key?: readonly string[];
+  readonly signed?: boolean;
 }
 
 export function modelCommand(): Command {
@@ -145,19 +154,34 @@ function exportCommand(): Command {
 function verifyCommand(): Command {
   return new Command('verify')
     .description(
-      'check, without a coordinator, that a file is the model that its passport speaks of, and the passport’s whole history',
+      'check, without a coordinator, that a file is the model that its passport speaks of, the passport’s history, and who signed it',
     )
     .argument('<file>', 'weights with their passport beside them (FILE.passport.json)')
+    .option('--home <folder>', "the coordinator's folder, whose key must have signed it")
+    .option('--key <names...>', 'names of keys that may have signed it, in place of the folder’s')
+    .option('--signed', 'refuse a version that no coordinator has signed, as earlier ones signed none')
     .option('--json', 'print as JSON')
     .addHelpText('after', '\nExample:\n  coordinator model verify chest.safetensors')
-    .action(async (file: string, { json }: Flags) => {
+    .action(async (file: string, { json, home, key, signed }: VerifyFlags) => {
       const { passport, digest } = await verifyModelFile(file);
-      if (json === true) printJson({ path: file, digest, passport });
-      else {
-        const history = passport.kind === 'federated' ? `, ${passport.lineage.length} versions back to the first` : '';
-        console.log(`The file and its passport agree${history}.\ndigest  ${digest}\nseal    ${passport.seal}`);
+      const version = federatedOrigin(passport);
+      const trusted = key ?? ownKeyNames(home);
+      const required = signed === true || key !== undefined;
+      const signer = version && (await checkSignature(version, { trusted, required }));
+      if (json === true) {
+        printJson({ path: file, digest, signer: signer ?? null, passport });
+        return;
       }
+      const history = version === undefined ? '' : `, ${version.lineage.length} versions back to the first`;
+      console.log(`The file and its passport agree${history}.\ndigest  ${digest}\nseal    ${passport.seal}`);
+      if (version !== undefined) console.log(`signed  by ${describeSigner(signer, { trusted })}`);
     });
+}
+
+/** Of the folder, where it holds a key: whoever checks elsewhere has none. */
+function ownKeyNames(home: string | undefined): string[] {
+  const key = readKeyFile(homeFolder(loadCoordinatorConfig({ flags: { home } }).config.home).keyFile);
+  return key === undefined ? [] : [key.thumbprint];
 }
 
 function passportCommand(): Command {

@@ -7,10 +7,12 @@ import {
   PROTOCOL_VERSION,
   sealed,
 } from '@consilium/shared/wire';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import { type SigningKey, signedPassport } from '@consilium/shared/identity';
 import type { EntityManager } from 'typeorm';
 import type { Campaign } from '../campaigns/campaign.entity.js';
 import { COORDINATOR_VERSION } from '../config/coordinator-version.js';
+import { COORDINATOR_KEY } from '../ports.js';
 import type { Round } from '../rounds/round.entity.js';
 import { RoundLedger } from '../rounds/round-ledger.js';
 import { RoundNoise } from '../rounds/round-noise.js';
@@ -27,9 +29,10 @@ export class ModelPassports {
     private readonly ledger: RoundLedger,
     private readonly updates: UpdateLedger,
     private readonly noise: RoundNoise,
+    @Inject(COORDINATOR_KEY) private readonly key: SigningKey,
   ) {}
 
-  /** NOT_FOUND when the campaign has no such version. The history never changes; scores are those that are known when it is asked. */
+  /** Signed with the coordinator's key. NOT_FOUND when the campaign has no such version. The history never changes; scores are those that are known when it is asked. */
   async issue(records: EntityManager, campaign: Campaign, number: number): Promise<FederatedPassport> {
     const versions = (await this.models.versionsOf(records, campaign.id)).filter((version) => version.number <= number);
     const version = versions.at(-1);
@@ -40,7 +43,7 @@ export class ModelPassports {
     }
     const { name, plan } = campaign;
     const { model, objective, recipe, training, seed } = plan;
-    return sealed({
+    const passport = sealed({
       format: PASSPORT_FORMAT,
       kind: 'federated' as const,
       model: { digest: version.digest, digestAlgorithm: algorithmOf(version.digest), bytes: version.bytes, spec: model },
@@ -49,6 +52,7 @@ export class ModelPassports {
       scores: meanScores(await this.models.scoresOf(records, campaign.id), number),
       software: { coordinator: COORDINATOR_VERSION, protocol: String(PROTOCOL_VERSION), node: process.version },
     });
+    return signedPassport(this.key, passport);
   }
 
   private async lineageOf(

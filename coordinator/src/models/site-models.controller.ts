@@ -1,6 +1,6 @@
 import { FederationError } from '@consilium/shared/kernel';
 import { DATA_PATHS, type FederatedPassport, type SiteCampaign } from '@consilium/shared/wire';
-import { Controller, Get, Param, ParseIntPipe, Req, UseGuards } from '@nestjs/common';
+import { Controller, Get, Param, ParseIntPipe, Query, Req, UseGuards } from '@nestjs/common';
 import type { Request } from 'express';
 import type { EntityManager } from 'typeorm';
 import { callingSite, RequireSite } from '../access/require-site.js';
@@ -37,13 +37,16 @@ export class SiteModelsController {
   async passport(
     @Param('campaignId') campaignId: string,
     @Param('number', ParseIntPipe) number: number,
+    @Query('signed') signed: string | undefined,
     @Req() request: Request,
   ): Promise<FederatedPassport> {
     const { id } = callingSite(request);
     return this.unitOfWork.transact(async (records) => {
       const campaign = await this.register.get(records, campaignId);
       if (!takesPart(campaign, id)) throw new FederationError('NOT_FOUND', 'this site takes no part in such a campaign');
-      return this.passports.issue(records, campaign, number);
+      const { signature, ...passport } = await this.passports.issue(records, campaign, number);
+      // Agents of before signatures refuse what they do not know.
+      return signed === undefined ? passport : { ...passport, signature };
     });
   }
 

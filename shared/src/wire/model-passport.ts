@@ -65,6 +65,8 @@ export const federatedPassportSchema = z.strictObject({
   ),
   software: softwareSchema,
   seal: digestField,
+  /** Of the coordinator over the seal (JWS), and so over all; not part of what is sealed. Earlier coordinators signed none. */
+  signature: z.string().max(1024).optional(),
 });
 export type FederatedPassport = z.infer<typeof federatedPassportSchema>;
 
@@ -136,7 +138,8 @@ export function sealed<T extends object>(content: T): T & { seal: Digest } {
 
 /**
  * Checks a passport against itself, offline: every link of the history, the whole, and what it started from. Throws
- * PASSPORT_INVALID naming the first place that is wrong. Whether a file is the model that it speaks of is for the caller to compare.
+ * PASSPORT_INVALID naming the first place that is wrong. Whether a file is the model that it speaks of, and who signed it, is for the
+ * caller to see.
  */
 export function verifyPassport(value: unknown): ModelPassport {
   const passport = parseWith(modelPassportSchema, value, 'PASSPORT_INVALID', 'the passport');
@@ -150,6 +153,12 @@ export function verifyPassport(value: unknown): ModelPassport {
   }
   if (!isSealed(written)) throw invalid('its seal is not that of its content');
   return passport;
+}
+
+/** The federated version that a model goes back to; undefined for one that came from elsewhere, or from nothing. */
+export function federatedOrigin(passport: ModelPassport): FederatedPassport | undefined {
+  if (passport.kind === 'federated') return passport;
+  return 'origin' in passport && passport.origin !== null ? federatedOrigin(passport.origin) : undefined;
 }
 
 function verifyLineage({ lineage, model }: FederatedPassport): void {
@@ -171,7 +180,8 @@ function addsUp({ sites, patches, updates }: NonNullable<LineageLink['round']>):
 }
 
 function isSealed({ seal, ...content }: { seal: Digest }): boolean {
-  return digestOfJson(content) === seal;
+  const said = Object.entries(content).filter(([name]) => name !== 'signature'); // which is over the seal
+  return digestOfJson(Object.fromEntries(said)) === seal;
 }
 
 function invalid(detail: string): FederationError {

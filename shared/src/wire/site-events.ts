@@ -79,6 +79,9 @@ export interface CoordinatorToSiteEvents {
 export const participationFactSchema = z.strictObject({ participationId: z.string() });
 export const participationEndSchema = z.strictObject({ participationId: z.string(), code: z.string().max(64) });
 
+/** The name of the key (RFC 7638) that the coordinator signs passports with. */
+const keyNameField = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+
 /**
  * POST /api/site/enrolment: a one-time token becomes a credential. The agent names one version, and asks once more with the
  * coordinator's when it is refused: the request is the same in all versions. An agent that makes a key of its own proves it in a
@@ -98,6 +101,7 @@ export const enrolmentAnswerSchema = z.object({
   protocolVersion: z.int(),
   /** Since protocol 2: the credential is bound to the agent's key and good for so long; left out with one that is bound to none. */
   expiresInMs: z.number().positive().optional(),
+  coordinatorKey: keyNameField.optional(),
 });
 export type EnrolmentAnswer = z.infer<typeof enrolmentAnswerSchema>;
 
@@ -116,5 +120,6 @@ export const credentialAnswerSchema = z.object({
   credential: z.string(),
   /** Counted from the answer, so that the two clocks need not agree. */
   expiresInMs: z.number().positive(),
+  coordinatorKey: keyNameField.optional(),
 });
 export type CredentialAnswer = z.infer<typeof credentialAnswerSchema>;

@@ -1,7 +1,10 @@
 import { Command } from 'commander';
 import { formatBytes } from '@consilium/shared/kernel';
 import { trainedParameterCount } from '@consilium/shared/models';
-import { type ModelPassport, readPassport, verifyModelFile } from '@consilium/shared/wire';
+import { checkSignature, describeSigner } from '@consilium/shared/identity';
+import { federatedOrigin, type ModelPassport, readPassport, verifyModelFile } from '@consilium/shared/wire';
+import { knownCoordinatorKeys } from '../config/coordinator-keys.js';
+import { siteFolder } from '../config/site-folder.js';
 import type { ModelFile } from '../finetuning/model-file.js';
 import { digestInJournal } from '../versions/known-score.js';
 import { findModel, MODEL_NAMES, openModel } from './find-model.js';
@@ -10,6 +13,11 @@ import { withSiteJournal } from './site-journal.js';
 interface ShowOptions {
   readonly home: string;
   readonly json?: boolean;
+}
+
+interface VerifyOptions extends ShowOptions {
+  readonly key?: readonly string[];
+  readonly signed?: boolean;
 }
 
 /** `site-agent model show MODEL`. */
@@ -44,19 +52,36 @@ async function show(name: string, { home, json }: ShowOptions): Promise<void> {
 /** `site-agent model verify MODEL`. */
 export function verifyCommand(): Command {
   return new Command('verify')
-    .description('check, offline, that a file is the model that its passport speaks of, and the passport’s whole history')
+    .description(
+      'check, offline, that a file is the model that its passport speaks of, the passport’s whole history, and who signed it',
+    )
     .argument('<model>', `with its passport beside it: ${MODEL_NAMES}`)
+    .option('--key <names...>', 'names of keys that may have signed it, in place of those of this site’s coordinator')
+    .option('--signed', 'refuse a version that no coordinator has signed, as earlier ones signed none')
     .option('--json', 'print it as JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  site-agent model verify chest@12\n  site-agent model verify finetuned/liver/model.safetensors',
     )
     .action(async (name: string, _options: unknown, command: Command) => {
-      const { home, json } = command.optsWithGlobals<ShowOptions>();
+      const { home, json, key, signed } = command.optsWithGlobals<VerifyOptions>();
       const path = await findModel(name, home);
       const { passport, digest } = await verifyModelFile(path);
-      if (json === true) console.log(JSON.stringify({ path, digest, passport }, null, 2));
-      else console.log(['The file and its passport agree.', `digest        ${digest}`, ...describePassport(passport)].join('\n'));
+      const version = federatedOrigin(passport);
+      const trusted = key ?? knownCoordinatorKeys(siteFolder(home)).map(({ thumbprint }) => thumbprint);
+      const required = signed === true || key !== undefined;
+      const signer = version && (await checkSignature(version, { trusted, required }));
+      if (json === true) console.log(JSON.stringify({ path, digest, signer: signer ?? null, passport }, null, 2));
+      else {
+        const signature = version === undefined ? [] : [`signed by     ${describeSigner(signer, { trusted })}`];
+        const lines = [
+          'The file and its passport agree.',
+          `digest        ${digest}`,
+          ...describePassport(passport),
+          ...signature,
+        ];
+        console.log(lines.join('\n'));
+      }
     });
 }
 

@@ -94,6 +94,8 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
       line: outgoingLine(config),
       trades: true,
       onTraded: () => log.info(`this site signs with a key of its own now (${folder.keyFile}); the credential before is void`),
+      onOtherCoordinatorKey: (name) =>
+        log.warn(`the coordinator signs with another key than before: ${name}; ask its operator whether this is right`),
     });
     const { coordinatorUrl } = access;
     const versions = { agent: AGENT_VERSION, protocol: PROTOCOL_VERSION, node: process.versions.node };

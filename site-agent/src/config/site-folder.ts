@@ -13,6 +13,8 @@ export interface SiteFolder {
   readonly keyFile: string;
   /** A key that is about to become the site's. */
   readonly nextKeyFile: string;
+  /** Names of the keys that the coordinator has signed passports with, as it told this site. */
+  readonly coordinatorKeysFile: string;
   /** Index of scans and the agent's journal (SQLite). */
   readonly databaseFile: string;
   /** 32 random bytes that patient and study ids are hashed with: readable by the owner only, never leaves the site. */
@@ -48,6 +50,7 @@ export function siteFolder(home: string): SiteFolder {
     identityFile: join(home, 'identity.json'),
     keyFile: join(home, 'site.key'),
     nextKeyFile: join(home, 'site.key.next'),
+    coordinatorKeysFile: join(home, 'coordinator-keys.json'),
     databaseFile: join(home, 'site.sqlite'),
     saltFile: join(home, 'salt'),
     noiseSecretFile: join(home, 'noise.secret'),

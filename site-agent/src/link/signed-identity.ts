@@ -16,6 +16,8 @@ export interface SignedIdentityOptions {
   readonly bearer?: string | undefined;
   /** The key has taken the bearer credential's place. */
   readonly onTraded?: () => void;
+  /** Told the name of the key that the coordinator signs with, at each renewal. */
+  readonly onCoordinatorKey?: ((thumbprint: string) => void) | undefined;
   /** Time that only goes forward. */
   readonly elapsedMs?: () => number;
 }
@@ -113,7 +115,8 @@ export class SignedIdentity implements RequestIdentity {
   }
 
   /** What an enrolment or a renewal gave. */
-  private keepCredential({ credential, expiresInMs }: CredentialAnswer): void {
+  private keepCredential({ credential, expiresInMs, coordinatorKey }: CredentialAnswer): void {
+    if (coordinatorKey !== undefined) this.options.onCoordinatorKey?.(coordinatorKey);
     this.held = { text: credential, lifeMs: expiresInMs, renewAtMs: this.elapsedMs() + expiresInMs / 2 };
   }
 

@@ -1,5 +1,6 @@
-import { FederationError } from '@consilium/shared/kernel';
+import { FederationError, systemClock } from '@consilium/shared/kernel';
 import { makeKeyFile, readKeyFile, type SigningKey } from '@consilium/shared/identity';
+import { noteCoordinatorKey } from '../config/coordinator-keys.js';
 import { saveIdentity, type SiteIdentity } from '../config/site-identity.js';
 import type { SiteFolder } from '../config/site-folder.js';
 import type { OutgoingLine } from './outgoing-line.js';
@@ -16,6 +17,8 @@ export interface AccessOptions {
    */
   readonly trades?: boolean;
   readonly onTraded?: () => void;
+  /** The coordinator signs with another key than before. */
+  readonly onOtherCoordinatorKey?: (thumbprint: string) => void;
   readonly line?: OutgoingLine | undefined;
 }
 
@@ -28,17 +31,21 @@ export function siteAccess(folder: SiteFolder, identity: SiteIdentity, options: 
 function requestIdentity(
   folder: SiteFolder,
   identity: SiteIdentity,
-  { coordinatorUrl, trades, onTraded, line }: AccessOptions & { coordinatorUrl: string },
+  { coordinatorUrl, trades, onTraded, onOtherCoordinatorKey, line }: AccessOptions & { coordinatorUrl: string },
 ): RequestIdentity {
   const { credential, ...rest } = identity;
+  const onCoordinatorKey = (thumbprint: string): void => {
+    if (noteCoordinatorKey(folder, thumbprint, systemClock.nowMs())) onOtherCoordinatorKey?.(thumbprint);
+  };
   if (credential === undefined)
-    return new SignedIdentity({ coordinatorUrl, key: requireKey(folder), line, other: otherKey(folder) });
+    return new SignedIdentity({ coordinatorUrl, key: requireKey(folder), line, other: otherKey(folder), onCoordinatorKey });
   if (trades !== true) return new BearerIdentity(credential);
   return new SignedIdentity({
     coordinatorUrl,
     key: readKeyFile(folder.keyFile) ?? makeKeyFile(folder.keyFile),
     line,
     bearer: credential,
+    onCoordinatorKey,
     onTraded: () => {
       saveIdentity(folder, rest);
       onTraded?.();

@@ -24,9 +24,9 @@ export async function fetchCatalogue(access: CoordinatorAccess, stallMs = 20_000
   return parseWith(z.array(siteCampaignSchema), answer, 'MESSAGE_REFUSED', 'the coordinator’s list of versions');
 }
 
-/** The passport of a version, checked against itself. */
+/** The passport of a version, checked against itself; signed where the coordinator signs. */
 export async function fetchPassport(access: CoordinatorAccess, campaignId: string, number: number): Promise<ModelPassport> {
-  const path = `${DATA_PATHS.campaigns}/${encodeURIComponent(campaignId)}/versions/${number}/passport`;
+  const path = `${DATA_PATHS.campaigns}/${encodeURIComponent(campaignId)}/versions/${number}/passport?signed=yes`;
   return verifyPassport(await ask(access, path, 60_000));
 }
 

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { algorithmOf, digestOfFile, FederationError } from '@consilium/shared/kernel';
-import { passportBeside, type SiteCampaign } from '@consilium/shared/wire';
+import { checkSignature } from '@consilium/shared/identity';
+import { type ModelPassport, passportBeside, type SiteCampaign } from '@consilium/shared/wire';
 import type { AgentJournal } from '../agent/agent-journal.js';
+import { knownCoordinatorKeys } from '../config/coordinator-keys.js';
 import { modelFile, type SiteFolder } from '../config/site-folder.js';
 import { downloadBlob } from '../link/resumable-download.js';
 import type { RetryOptions } from '../link/retrying.js';
@@ -65,6 +67,7 @@ export async function pullVersion(wanted: VersionName, parts: PullParts, retry: 
   if (passport.model.digest !== version.digest) {
     throw new FederationError('PASSPORT_INVALID', 'the coordinator gave the passport of another version');
   }
+  await requireOwnCoordinator(passport, folder);
   const path = modelFile(folder, version.digest);
   const fetched = !(await isHere(path, version.digest));
   if (fetched) {
@@ -81,4 +84,10 @@ export async function pullVersion(wanted: VersionName, parts: PullParts, retry: 
 
 async function isHere(path: string, digest: OfferedVersion['digest']): Promise<boolean> {
   return existsSync(path) && (await digestOfFile(path, algorithmOf(digest))) === digest;
+}
+
+/** A coordinator that has named its key signs: what comes without is not from it. */
+async function requireOwnCoordinator(passport: ModelPassport, folder: SiteFolder): Promise<void> {
+  const trusted = knownCoordinatorKeys(folder).map(({ thumbprint }) => thumbprint);
+  if (passport.kind === 'federated') await checkSignature(passport, { trusted, required: trusted.length > 0 });
 }
