@@ -7,6 +7,7 @@ import type { BlobStore } from '../../../coordinator/src/blobs/blob-store.js';
 import { ProofNonces } from '../../../coordinator/src/access/proof-nonces.js';
 import { CampaignCommands } from '../../../coordinator/src/campaigns/campaign-commands.js';
 import type { CoordinatorConfig } from '../../../coordinator/src/config/coordinator-config.js';
+import { compileRetentionSettings } from '../../../coordinator/src/config/retention-settings.js';
 import { homeFolder } from '../../../coordinator/src/home/home-folder.js';
 import { SiteGateway } from '../../../coordinator/src/live/site.gateway.js';
 import { Log } from '../../../coordinator/src/log.js';
@@ -53,6 +54,9 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   port: 0,
   database: undefined,
   blobs: { bucket: undefined, cacheBytes: 0 },
+  retention: compileRetentionSettings({
+    ...{ retainUpdates: 'all', retainUpdateRounds: 0, retainHeldBack: 'all', retainVersions: 'all', retainVersionEvery: 0 },
+  }),
   tls: undefined,
   plainHttp: false,
   publicUrl: undefined,
