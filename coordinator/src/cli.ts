@@ -9,6 +9,7 @@ import { configCommand } from './commands/config.js';
 import { doctorCommand } from './commands/doctor.js';
 import { modelCommand } from './commands/model.js';
 import { operatorCommand } from './commands/operator.js';
+import { retentionCommand } from './commands/retention.js';
 import { signInCommand, signOutCommand, whoAmICommand } from './commands/sign-in.js';
 import { siteCommand } from './commands/site.js';
 import { startCommand } from './commands/start.js';
@@ -34,7 +35,7 @@ First steps:
 for (const command of [
   ...[startCommand(), siteCommand(), campaignCommand(), updateCommand(), modelCommand()],
   ...[operatorCommand(), signInCommand(), signOutCommand(), whoAmICommand()],
-  ...[auditCommand(), backupCommand(), restoreCommand(), doctorCommand(), configCommand()],
+  ...[auditCommand(), retentionCommand(), backupCommand(), restoreCommand(), doctorCommand(), configCommand()],
 ])
   program.addCommand(command);
 program.addCommand(completionCommand(program));

@@ -14,7 +14,7 @@ import {
 import { formatTable } from '@consilium/shared/terminal';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
-import { operatorLink, printJson, withAccess } from './command-options.js';
+import { formatTime, operatorLink, printJson, withAccess } from './command-options.js';
 import type { OperatorLink } from './operator-link.js';
 
 interface Flags {
@@ -43,6 +43,8 @@ export function modelCommand(): Command {
   command.addCommand(exportCommand());
   command.addCommand(passportCommand());
   command.addCommand(verifyCommand());
+  command.addCommand(pinCommand());
+  command.addCommand(unpinCommand());
   return command;
 }
 
@@ -58,7 +60,7 @@ function listCommand(): Command {
         printJson(versions);
         return;
       }
-      const rows = versions.map(({ number, digest, bytes, scores }) => {
+      const rows = versions.map(({ number, digest, bytes, scores, ...kept }) => {
         const mean = scores.reduce((sum, { score }) => sum + score.skill, 0) / scores.length;
         const learned = scores.every(({ score }) => learningOf(score) === 'no') ? ` (${NOT_LEARNED})` : '';
         return [
@@ -67,9 +69,10 @@ function listCommand(): Command {
           formatBytes(bytes),
           scores.length === 0 ? '–' : `${mean.toFixed(3)}${learned}`,
           String(scores.length),
+          whatIsKept(kept),
         ];
       });
-      console.log(formatTable(['version', 'digest', 'size', 'mean skill', 'sites'], rows));
+      console.log(formatTable(['version', 'digest', 'size', 'mean skill', 'sites', 'kept'], rows));
     });
 }
 
@@ -180,11 +183,50 @@ function passportCommand(): Command {
     });
 }
 
+function pinCommand(): Command {
+  return withAccess(new Command('pin'))
+    .description('keep a version for good under a name, whatever the rules of retention say')
+    .argument('<campaign>', 'name or id of the campaign')
+    .option('--version <number>', 'number of the version (default: the newest)')
+    .requiredOption('--as <name>', 'the name, for example of a release')
+    .option('--json', 'print the version as JSON')
+    .addHelpText('after', '\nExample:\n  coordinator model pin chest-pretraining --version 12 --as release-1')
+    .action(async (campaign: string, { version, as, json, ...flags }: Flags & { version?: string; as: string }) => {
+      const link = operatorLink(flags);
+      const { number } = await chooseVersion(link, campaign, version);
+      const view = await link.post(`${versionsPath(campaign)}/${number}/pin`, versionViewSchema, { name: as });
+      if (json === true) printJson(view);
+      else console.log(`Version ${number} is kept as ${as}.`);
+    });
+}
+
+function unpinCommand(): Command {
+  return withAccess(new Command('unpin'))
+    .description('leave a version to the rules of retention again')
+    .argument('<campaign>', 'name or id of the campaign')
+    .requiredOption('--version <number>', 'number of the version')
+    .option('--json', 'print the version as JSON')
+    .addHelpText('after', '\nExample:\n  coordinator model unpin chest-pretraining --version 12')
+    .action(async (campaign: string, { version, json, ...flags }: Flags & { version: string }) => {
+      const link = operatorLink(flags);
+      const { number } = await chooseVersion(link, campaign, version);
+      const view = await link.post(`${versionsPath(campaign)}/${number}/unpin`, versionViewSchema);
+      if (json === true) printJson(view);
+      else console.log(`Version ${number} is kept as long as the rules of retention say.`);
+    });
+}
+
+/** In a cell: the name under which it is kept for good, or that its bytes are gone. */
+function whatIsKept({ pin, droppedAtMs }: Pick<VersionView, 'pin' | 'droppedAtMs'>): string {
+  if (droppedAtMs !== undefined) return 'dropped';
+  return pin === undefined ? '' : `as ${pin}`;
+}
+
 async function passportOf(link: OperatorLink, campaign: string, number: number): Promise<ModelPassport> {
   return verifyPassport(await link.get(`${versionsPath(campaign)}/${number}/passport`, z.unknown()));
 }
 
-function describeVersion({ number, digest, bytes, scores }: VersionView, passport: ModelPassport): string[] {
+function describeVersion({ number, digest, bytes, scores, ...kept }: VersionView, passport: ModelPassport): string[] {
   const link = passport.kind === 'federated' ? passport.lineage.at(-1) : undefined;
   const round = link?.round ?? null;
   const made = round === null ? 'the seeded start' : `${round.updates.length} updates, ${round.patches} patches`;
@@ -193,6 +235,10 @@ function describeVersion({ number, digest, bytes, scores }: VersionView, passpor
     `digest   ${digest}`,
     `parent   ${link?.parent ?? 'none'}`,
     `made of  ${made}`,
+    ...(kept.pin === undefined ? [] : [`kept     as ${kept.pin}`]),
+    ...(kept.droppedAtMs === undefined
+      ? []
+      : [`kept     no bytes since ${formatTime(kept.droppedAtMs)} (UTC); what it is stays on record`]),
     ...scores.map(({ siteName, score }) => `skill    ${score.skill.toFixed(3)} at ${siteName}, on ${score.patches} patches`),
     ...(scores.length === 0 ? ['skill    no site has scored it'] : []),
   ];

@@ -21,7 +21,15 @@ export class ModelLedger {
     const carried = { stateDigest: version.stateDigest ?? null, stateBytes: version.stateBytes ?? null };
     const delta = { deltaDigest: version.deltaDigest ?? null, deltaBytes: version.deltaBytes ?? null };
     const kept = { pin: null, droppedAtMs: null };
-    const row = { ...version, ...carried, ...delta, ...kept, id: newId('version'), parentNumber, createdAtMs: this.clock.nowMs() };
+    const row = {
+      ...version,
+      ...carried,
+      ...delta,
+      ...kept,
+      id: newId('version'),
+      parentNumber,
+      createdAtMs: this.clock.nowMs(),
+    };
     await records.insert(ModelVersion, row);
     return row;
   }

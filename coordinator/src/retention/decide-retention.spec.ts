@@ -119,7 +119,10 @@ describe('decideRetention', () => {
 
     it('keeps the version whose state the next round of each part takes up', () => {
       // Round 1 moved the representation, 2 and 3 the adversary: round 4 takes up what round 1 left.
-      const rounds = facts().rounds.map((one) => ({ ...one, part: one.number === 1 ? ('representation' as const) : ('adversary' as const) }));
+      const rounds = facts().rounds.map((one) => ({
+        ...one,
+        part: one.number === 1 ? ('representation' as const) : ('adversary' as const),
+      }));
       expect(versionsThatGo(facts({ rounds }), { versions: 1 })).toEqual([1, 3]);
     });
   });

@@ -81,7 +81,9 @@ export class Retention implements OnApplicationBootstrap, BeforeApplicationShutd
   /** What {@link Retention.apply} would drop now. */
   async foresee(): Promise<RetentionAnswer> {
     const { shelves } = await this.view();
-    const dropped = shelves.flatMap(({ campaignName, kind, going }) => (going.count === 0 ? [] : [{ campaignName, kind, ...going }]));
+    const dropped = shelves.flatMap(({ campaignName, kind, going }) =>
+      going.count === 0 ? [] : [{ campaignName, kind, ...going }],
+    );
     return { dryRun: true, dropped, filesRemoved: 0 };
   }
 
