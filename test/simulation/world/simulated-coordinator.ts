@@ -13,6 +13,7 @@ import { SiteGateway } from '../../../coordinator/src/live/site.gateway.js';
 import { Log } from '../../../coordinator/src/log.js';
 import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME } from '../../../coordinator/src/ports.js';
 import { UnitOfWork } from '../../../coordinator/src/records/unit-of-work.js';
+import { Retention } from '../../../coordinator/src/retention/retention.js';
 import type { FoldJob, FoldOutcome } from '../../../coordinator/src/aggregation/fold-files.js';
 import { FoldEngine } from '../../../coordinator/src/rounds/fold-engine.js';
 import { ParticipationRecorder } from '../../../coordinator/src/rounds/participation-recorder.js';
@@ -40,6 +41,7 @@ import type { Life } from './life.js';
 import { PutTogether, type Token } from './put-together.js';
 import { NOT_FINITE, TOO_LARGE } from './simulated-trainer.js';
 import { SimulatedSpool } from './simulated-spool.js';
+import type { WorldPlan } from './world-plan.js';
 import { SiteDoor } from './site-connection.js';
 
 const KEY = newSigningKey();
@@ -93,7 +95,7 @@ export class SimulatedCoordinator {
   constructor(
     readonly life: Life,
     readonly disk: CoordinatorDisk,
-    mutation: Mutation = {},
+    { mutation = {}, retention }: Partial<Pick<WorldPlan, 'mutation' | 'retention'>> = {},
   ) {
     disk.drafts.clear();
     this.door = new SiteDoor(life);
@@ -106,7 +108,7 @@ export class SimulatedCoordinator {
     const parts = new PutTogether(
       [
         [DataSource, disk.records.connect((commit) => life.write('commit', COMMIT_MS, commit))],
-        [CONFIG, SIMULATED_CONFIG],
+        [CONFIG, retention === undefined ? SIMULATED_CONFIG : { ...SIMULATED_CONFIG, retention }],
         [HOME, HOME_FOLDER],
         [CLOCK, life.clock],
         [COORDINATOR_KEY, KEY],
@@ -125,6 +127,7 @@ export class SimulatedCoordinator {
     this.enrolment = parts.get(EnrolmentController);
     parts.get(SiteGateway).afterInit(this.door.namespace);
     parts.get(RoundConductor).onApplicationBootstrap();
+    if (retention !== undefined) parts.get(Retention).onApplicationBootstrap();
   }
 }
 
