@@ -3,6 +3,8 @@ import { FederationError, formatBytes, shortDigest } from '@consilium/shared/ker
 import { exportCheckpoint, MODEL_METADATA_KEYS, modelSpecSchema } from '@consilium/shared/models';
 import { readSafetensors, writeFileWhole } from '@consilium/shared/weights';
 import {
+  type CampaignPrivacyView,
+  campaignViewSchema,
   learningOf,
   type ModelPassport,
   NOT_LEARNED,
@@ -15,6 +17,7 @@ import { formatTable } from '@consilium/shared/terminal';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { formatTime, operatorLink, printJson, withAccess } from './command-options.js';
+import { formatEpsilon } from './follow-campaign.js';
 import type { OperatorLink } from './operator-link.js';
 
 interface Flags {
@@ -87,8 +90,10 @@ function showCommand(): Command {
       const link = operatorLink(flags);
       const version = await chooseVersion(link, campaign, flags.version);
       const passport = await passportOf(link, campaign, version.number);
-      if (flags.json === true) printJson({ ...version, passport });
-      else for (const line of describeVersion(version, passport)) console.log(line);
+      const privacy = privacyOf(passport);
+      const spent = privacy && (await link.get(campaignPath(campaign), campaignViewSchema)).privacy;
+      if (flags.json === true) printJson({ ...version, passport, ...(spent === undefined ? {} : { privacy: spent }) });
+      else for (const line of [...describeVersion(version, passport), ...describePrivacy(privacy, spent)]) console.log(line);
     });
 }
 
@@ -244,6 +249,28 @@ function describeVersion({ number, digest, bytes, scores, ...kept }: VersionView
   ];
 }
 
+type VersionPrivacy = NonNullable<
+  NonNullable<Extract<ModelPassport, { kind: 'federated' }>['lineage'][number]['round']>['privacy']
+>;
+
+/** Of the round that made the version. */
+function privacyOf(passport: ModelPassport): VersionPrivacy | undefined {
+  return passport.kind === 'federated' ? passport.lineage.at(-1)?.round?.privacy : undefined;
+}
+
+/** The passport says how the version was protected; what sites have spent is told of the campaign, as it stands now. */
+function describePrivacy(privacy: VersionPrivacy | undefined, spent: CampaignPrivacyView | undefined): string[] {
+  if (privacy === undefined) return [];
+  const { form, clipNorm, noiseMultiplier } = privacy;
+  const most = spent && Math.max(0, ...spent.sites.map(({ epsilon }) => epsilon));
+  return [
+    `privacy  ${form} form, clip norm ${clipNorm}, noise ${noiseMultiplier} of it`,
+    ...(spent === undefined || most === undefined
+      ? []
+      : [`         ε up to ${formatEpsilon(most)} at δ ${spent.delta}, spent in the campaign so far by one site`]),
+  ];
+}
+
 async function chooseVersion(link: OperatorLink, campaign: string, version: string | undefined): Promise<VersionView> {
   const versions = await link.get(versionsPath(campaign), z.array(versionViewSchema));
   const wanted = version === undefined ? versions.at(-1) : versions.find(({ number }) => String(number) === version);
@@ -254,5 +281,9 @@ async function chooseVersion(link: OperatorLink, campaign: string, version: stri
 }
 
 function versionsPath(campaign: string): string {
-  return `/api/campaigns/${encodeURIComponent(campaign)}/versions`;
+  return `${campaignPath(campaign)}/versions`;
+}
+
+function campaignPath(campaign: string): string {
+  return `/api/campaigns/${encodeURIComponent(campaign)}`;
 }

@@ -1,5 +1,12 @@
 import { type Clock, type Digest, required } from '@consilium/shared/kernel';
-import { partOfRound, type RetainedAmount, type RetainedKind } from '@consilium/shared/wire';
+import {
+  partOfRound,
+  RETAINED_KINDS,
+  type RetainedAmount,
+  type RetainedKind,
+  UPDATE_STATES,
+  type UpdateState,
+} from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager, In, IsNull } from 'typeorm';
 import { type AuditActor, AuditLog } from '../audit/audit-log.js';
@@ -57,7 +64,7 @@ export class RetentionLedger {
         return { kind: 'versions' as const, bytes: bytesOf(version), droppedAtMs, isGoing: going.versions.has(number) };
       }),
     ];
-    return (['updates', 'held-back', 'versions'] as const).map((kind) => {
+    return RETAINED_KINDS.map((kind) => {
       const own = items.filter((item) => item.kind === kind);
       const held = own.filter(({ droppedAtMs }) => droppedAtMs === null);
       const dropped = own.filter(({ droppedAtMs }) => droppedAtMs !== null);
@@ -106,6 +113,25 @@ export class RetentionLedger {
       dropped.push({ kind: 'versions', count: 1, bytes: bytesOf(version) });
     }
     return dropped;
+  }
+
+  /** What the records say is there, over all campaigns. */
+  async heldBytes(records: EntityManager): Promise<Record<RetainedKind, number>> {
+    const isThere = { droppedAtMs: IsNull() };
+    const ofUpdates = async (states: readonly UpdateState[]): Promise<number> =>
+      (await records.sum(Update, 'bytes', { ...isThere, state: In([...states]) })) ?? 0;
+    const all = 'SUM(version.bytes + COALESCE(version.stateBytes, 0) + COALESCE(version.deltaBytes, 0))';
+    const summed = await records
+      .createQueryBuilder(ModelVersion, 'version')
+      .select(all, 'bytes')
+      .where('version.droppedAtMs IS NULL')
+      .getRawOne<{ bytes: string | number | null }>();
+    const isHeldBack = (state: UpdateState): boolean => kindOfUpdate(state) === 'held-back';
+    return {
+      updates: await ofUpdates(UPDATE_STATES.filter((state) => !isHeldBack(state))),
+      'held-back': await ofUpdates(UPDATE_STATES.filter(isHeldBack)),
+      versions: Number(summed?.bytes ?? 0),
+    };
   }
 
   /** Files that were dropped and are still to be removed, at most so many. */

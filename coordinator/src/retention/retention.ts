@@ -15,6 +15,9 @@ import { amountOf, type DroppedAmount, RetentionLedger } from './retention-ledge
 
 const DAY_MS = 86_400_000;
 
+/** After a round its next one goes first: inviting sites must not wait for files to go. */
+const AFTER_ROUND_MS = 2_000;
+
 /** Rows that one transaction drops: other work waits for no more than that. */
 const ROWS_PER_COMMIT = 25;
 
@@ -37,6 +40,7 @@ export class Retention implements OnApplicationBootstrap, BeforeApplicationShutd
   private readonly due = new Set<string>();
   private isWaiting = false;
   private ends: readonly Cancel[] = [];
+  private endWait: Cancel = () => undefined;
 
   constructor(
     private readonly unitOfWork: UnitOfWork,
@@ -60,7 +64,7 @@ export class Retention implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    for (const end of this.ends) end();
+    for (const end of [...this.ends, this.endWait]) end();
     this.stopping.abort();
     await this.turn;
   }
@@ -106,12 +110,14 @@ export class Retention implements OnApplicationBootstrap, BeforeApplicationShutd
     this.due.add(campaignId);
     if (this.isWaiting) return;
     this.isWaiting = true;
-    void this.unasked(async () => {
-      await this.turn;
-      const due = new Set(this.due);
-      this.due.clear();
-      this.isWaiting = false;
-      await this.apply('coordinator', due);
+    this.endWait = this.clock.after(AFTER_ROUND_MS, () => {
+      void this.unasked(async () => {
+        await this.turn;
+        const due = new Set(this.due);
+        this.due.clear();
+        this.isWaiting = false;
+        await this.apply('coordinator', due);
+      });
     });
   }
 
