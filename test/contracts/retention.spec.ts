@@ -177,6 +177,9 @@ describeOnEachDatabase('retention', (newDatabase) => {
       });
       const refused = await sites[0]?.download(first?.digest ?? 'sha256:');
       expect([refused?.status, ((await refused?.json()) as { code: string }).code]).toEqual([410, 'WEIGHTS_DROPPED']);
+      // A backup that was begun before is told, and reads the records again.
+      const backup = askOperator(coordinator, 'GET', `/api/backup/blobs/${first?.digest ?? ''}`);
+      await expect(backup).rejects.toThrow('WEIGHTS_DROPPED');
       const late = runCommand(modelCommand(), ['pin', 'lungs', '--version', '1', '--as', 'too-late', ...access]);
       await expect(late).rejects.toMatchObject({ code: 'WEIGHTS_DROPPED' });
       expect(await runCommand(modelCommand(), ['list', 'lungs', ...access])).toMatch(/^1 .*dropped$/m);

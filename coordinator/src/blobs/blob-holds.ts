@@ -16,8 +16,8 @@ export class BlobHolds {
   async during<T>(digests: readonly Digest[] | 'all', work: () => Promise<T>): Promise<T> {
     this.count(digests, 1);
     try {
-      const concerned = digests === 'all' ? [...this.removing.values()] : digests.map((digest) => this.removing.get(digest));
-      await Promise.all(concerned);
+      const concerned = digests === 'all' ? [...this.removing.keys()] : digests;
+      for (const digest of concerned) await this.removing.get(digest);
       return await work();
     } finally {
       this.count(digests, -1);

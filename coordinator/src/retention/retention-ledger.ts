@@ -29,7 +29,6 @@ type UpdateRow = Pick<Update, keyof typeof UPDATE_COLUMNS>;
 
 /** A campaign's updates and versions, with what the rules say of those whose bytes are there. */
 interface Examined {
-  readonly campaign: Campaign;
   readonly rounds: readonly RetainedRound[];
   readonly updates: readonly UpdateRow[];
   readonly versions: readonly ModelVersion[];
@@ -181,7 +180,7 @@ export class RetentionLedger {
       newestVersion: required(all.at(-1), 'the newest version of a campaign').number,
     };
     const decision = decideRetention(facts, rules, this.clock.nowMs());
-    return { campaign, rounds, updates, versions: which === 'held' ? facts.versions : all, decision };
+    return { rounds, updates, versions: which === 'held' ? facts.versions : all, decision };
   }
 
   private async noteFiles(records: EntityManager, digests: readonly (Digest | null)[]): Promise<void> {
