@@ -211,6 +211,10 @@ describeOnEachDatabase('retention', (newDatabase) => {
       // Updates of these rounds are young.
       const updates = (await view(coordinator)).shelves.find(({ kind }) => kind === 'updates');
       expect(updates?.held.count).toBe(6);
+      const headers = { authorization: `Bearer ${coordinator.operatorToken}` };
+      const figures = await (await fetch(`${coordinator.url}/metrics`, { headers })).text();
+      for (const { kind, held } of (await view(coordinator)).shelves)
+        expect(figures).toContain(`consilium_weights_bytes{kind="${kind}"} ${held.bytes}\n`);
       await runCommand(modelCommand(), ['unpin', 'lungs', '--version', '1', ...access]);
       const foreseen = JSON.parse(await command('apply', '--dry-run', '--json')) as RetentionAnswer;
       expect(foreseen).toMatchObject({ dryRun: true, dropped: [{ campaignName: 'lungs', kind: 'versions', count: 1 }] });
