@@ -18,6 +18,7 @@ import { AuditController } from './audit/audit.controller.js';
 import { AuditLog } from './audit/audit-log.js';
 import { BackupController } from './backup/backup.controller.js';
 import { RecordDump } from './backup/record-dump.js';
+import { BlobHolds } from './blobs/blob-holds.js';
 import type { BlobStore } from './blobs/blob-store.js';
 import { CampaignCommands } from './campaigns/campaign-commands.js';
 import { CampaignRegister } from './campaigns/campaign-register.js';
@@ -41,9 +42,13 @@ import { ModelPassports } from './models/model-passports.js';
 import { ModelsController } from './models/models.controller.js';
 import { ScoreRecorder } from './models/score-recorder.js';
 import { SiteModelsController } from './models/site-models.controller.js';
+import { VersionPins } from './models/version-pins.js';
 import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME, OPERATOR_TOKEN } from './ports.js';
 import { dataSourceOptions } from './records/data-source.js';
 import { UnitOfWork } from './records/unit-of-work.js';
+import { Retention } from './retention/retention.js';
+import { RetentionController } from './retention/retention.controller.js';
+import { RetentionLedger } from './retention/retention-ledger.js';
 import { Assignments } from './rounds/assignments.js';
 import { CampaignStep } from './rounds/campaign-step.js';
 import { ParticipationRecorder } from './rounds/participation-recorder.js';
@@ -97,6 +102,7 @@ export class AppModule {
         UpdatesController,
         BlobsController,
         BackupController,
+        RetentionController,
         MetricsController,
         ApiDocumentController,
         AuditController,
@@ -121,6 +127,7 @@ export class AppModule {
         ...[ParticipationRecorder, Assignments],
         ...[ModelLedger, ModelPassports, ScoreRecorder, UploadSpool],
         ...[UpdateLedger, MeasureThreads, UpdateIntake, UpdateScreening, UpdateViews, QuarantineDesk],
+        ...[BlobHolds, VersionPins, RetentionLedger, Retention],
         ...[RecordDump, TransferCounters, Metrics],
         ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
       ],

@@ -10,6 +10,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { keyCommand } from './commands/key.js';
 import { modelCommand } from './commands/model.js';
 import { operatorCommand } from './commands/operator.js';
+import { retentionCommand } from './commands/retention.js';
 import { signInCommand, signOutCommand, whoAmICommand } from './commands/sign-in.js';
 import { siteCommand } from './commands/site.js';
 import { startCommand } from './commands/start.js';
@@ -35,7 +36,7 @@ First steps:
 for (const command of [
   ...[startCommand(), siteCommand(), campaignCommand(), updateCommand(), modelCommand()],
   ...[operatorCommand(), signInCommand(), signOutCommand(), whoAmICommand()],
-  ...[auditCommand(), keyCommand(), backupCommand(), restoreCommand(), doctorCommand(), configCommand()],
+  ...[auditCommand(), keyCommand(), retentionCommand(), backupCommand(), restoreCommand(), doctorCommand(), configCommand()],
 ])
   program.addCommand(command);
 program.addCommand(completionCommand(program));

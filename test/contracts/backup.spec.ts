@@ -10,8 +10,12 @@ import { askOperator, campaignView, constantUpdate, eventually, RawSite } from '
 import { runCommand } from '../fixtures/run-command.js';
 import { describeOnEachDatabase, describeWithPostgres, TestPostgres } from '../fixtures/start-postgres.js';
 
-/** Of sites, since they have keys. */
-const LATER_COLUMNS = ['publicKey', 'keyThumbprint', 'credentialExpiresAtMs'];
+/** Of sites since they have keys, of updates and versions since there is retention. */
+const LATER_COLUMNS: Readonly<Record<string, readonly string[]>> = {
+  sites: ['publicKey', 'keyThumbprint', 'credentialExpiresAtMs'],
+  updates: ['droppedAtMs'],
+  model_versions: ['droppedAtMs', 'pin'],
+};
 const NAMES = ['site-a', 'site-b'];
 
 /** Each site delivers its update of the round. */
@@ -120,7 +124,7 @@ describeOnEachDatabase('a backup', (newDatabase) => {
     );
     const older = lines.filter(({ table }) => table !== 'audit_entries');
     for (const { row, table } of older)
-      if (table === 'sites') for (const column of LATER_COLUMNS) delete (row as Record<string, unknown>)[column];
+      for (const column of LATER_COLUMNS[String(table)] ?? []) delete (row as Record<string, unknown>)[column];
     end['rows'] = older.filter(({ kind }) => kind === 'row').length;
     const text = `${older.map((line) => JSON.stringify(line)).join('\n')}\n`;
     await writeFile(file, text);

@@ -48,6 +48,8 @@ describe('what Prometheus reads', () => {
     expect(midst.get('consilium_site_lag_seconds{site="a"}')).toBe(0);
     expect(midst.get('consilium_site_lag_seconds{site="b"}')).toBeGreaterThan(0);
     expect(midst.get('consilium_received_bytes_total')).toBe(update.length);
+    expect(midst.get('consilium_weights_bytes{kind="updates"}')).toBe(update.length);
+    expect(midst.get('consilium_weights_bytes{kind="versions"}')).toBeGreaterThan(0);
     expect(midst.get('consilium_campaigns{state="active"}')).toBe(1);
     expect(midst.get('consilium_rounds_total{campaign="lungs",state="finished"}')).toBeUndefined();
     expect(midst.get('consilium_records_up')).toBe(1);

@@ -109,10 +109,10 @@ describeOnEachDatabase('records of an earlier version', (newDatabase) => {
       expect(await manager.find(Round)).toMatchObject([{ number: 1, state: 'finished', deadlineAtMs: 9, finishedAtMs: null }]);
       expect(await manager.find(Participation)).toMatchObject([{ siteName: 'hospital', state: 'delivered' }]);
       expect(await manager.find(Update)).toMatchObject([
-        { state: 'accepted', foldRoundId: 'r', bytes: 5_000_000_000, report: makeUpdateReport() },
+        { state: 'accepted', foldRoundId: 'r', bytes: 5_000_000_000, report: makeUpdateReport(), droppedAtMs: null },
       ]);
       expect(await manager.find(ModelVersion, { order: { number: 'ASC' } })).toMatchObject([
-        { number: 1, parentNumber: null, deltaDigest: null },
+        { number: 1, parentNumber: null, deltaDigest: null, droppedAtMs: null, pin: null },
         { number: 2, parentNumber: 1, roundId: 'r' },
       ]);
       expect(await manager.find(VersionScore)).toMatchObject([{ versionNumber: 2, score: makeProbeScore(), monitors: null }]);

@@ -177,6 +177,8 @@ describe('records in SQLite, in PostgreSQL and in memory', () => {
       deltaBytes: null,
       stateDigest: null,
       stateBytes: null,
+      droppedAtMs: null,
+      pin: null,
     });
     const again = async (records: EntityManager) => {
       const found = (await records.findOneBy(Round, { number: 2 })) as Round;

@@ -7,7 +7,9 @@ import { initialWeights } from '@consilium/shared/models';
 import { addGaussianNoise, noiseKey } from '@consilium/shared/safeguards';
 import { readSafetensors } from '@consilium/shared/weights';
 import { type CampaignView, federatedPassportSchema, modelPassportSchema, verifyPassport } from '@consilium/shared/wire';
+import { modelCommand } from '../../coordinator/src/commands/model.js';
 import { blobPath, enrolSites, MODEL, plan } from '../fixtures/made-campaign.js';
+import { runCommand } from '../fixtures/run-command.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import { CENTRAL, LOCAL } from '../fixtures/make-privacy.js';
 import { askOperator, campaignView, constantUpdate, eventually, type RawSite } from '../fixtures/raw-site.js';
@@ -69,6 +71,11 @@ describe('update privacy, over the wire', () => {
     expect([new Set(named).size, named.filter((digest) => digests.includes(digest))]).toEqual([3, []]);
     expect(lineage[1]?.round?.privacy).toEqual({ form: 'central', clipNorm: CLIP, noiseMultiplier: 2 });
     expect(verifyPassport(passport).kind).toBe('federated');
+    const shown = (...words: string[]) => runCommand(modelCommand(), ['show', 'lungs', ...words, '--home', coordinator.home]);
+    const told = await shown();
+    expect(told).toContain(`privacy  central form, clip norm ${CLIP}, noise 2 of it`);
+    expect(told).toMatch(/^ {9}ε up to \d+\.\d+ at δ 0\.00001, spent in the campaign so far by one site$/m);
+    expect(await shown('--version', '1')).not.toContain('privacy');
 
     const secretFile = join(coordinator.home, 'noise.secret');
     expect(statSync(secretFile).mode & 0o777).toBe(0o600);

@@ -85,7 +85,7 @@ function describeRoute({
 
 /** One description for every way to be refused. */
 const REFUSALS = Object.fromEntries(
-  [...new Set([400, 401, 404, 413, ...Object.values(KIND_RULES).map(({ httpStatus }) => httpStatus)])]
+  [...new Set([400, 401, 404, 410, 413, ...Object.values(KIND_RULES).map(({ httpStatus }) => httpStatus)])]
     .filter((status) => status !== 500)
     .sort((a, b) => a - b)
     .map((status) => [status, { $ref: '#/components/responses/Refusal' }]),

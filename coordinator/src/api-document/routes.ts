@@ -19,6 +19,9 @@ import {
   operatorAccountViewSchema,
   type OperatorRole,
   operatorTokenViewSchema,
+  retentionAnswerSchema,
+  retentionOrderSchema,
+  retentionViewSchema,
   roleChangeSchema,
   signedInSchema,
   signInSchema,
@@ -28,6 +31,7 @@ import {
   UPDATE_STATES,
   updateDecisionSchema,
   updateViewSchema,
+  versionPinSchema,
   versionViewSchema,
 } from '@consilium/shared/wire';
 import { z } from 'zod';
@@ -66,6 +70,7 @@ const CAMPAIGN = `${CAMPAIGNS}/{idOrName}`;
 const UPDATES = '/api/updates';
 const SESSION = '/api/operator';
 const OPERATORS = '/api/operators';
+const RETENTION = '/api/retention';
 
 const forCampaign = { access: 'operate', parameters: { idOrName }, answer: campaignViewSchema } as const;
 const forUpdate = { access: 'operate', parameters: { participationId }, answer: updateViewSchema } as const;
@@ -231,6 +236,23 @@ export const ROUTES: readonly ApiRoute[] = [
     answer: WEIGHTS,
   },
   {
+    ...forVersion,
+    access: 'operate',
+    method: 'post',
+    path: `${CAMPAIGN}/versions/{number}/pin`,
+    summary: 'Keep a version under a name, whatever the rules of retention say',
+    body: versionPinSchema,
+    answer: versionViewSchema,
+  },
+  {
+    ...forVersion,
+    access: 'operate',
+    method: 'post',
+    path: `${CAMPAIGN}/versions/{number}/unpin`,
+    summary: 'Leave a version to the rules of retention again',
+    answer: versionViewSchema,
+  },
+  {
     method: 'get',
     path: UPDATES,
     access: 'read',
@@ -260,6 +282,21 @@ export const ROUTES: readonly ApiRoute[] = [
     summary: 'The audit log in order, up to 1,000 entries after the named one',
     query: { after: z.int().min(0).max(Number.MAX_SAFE_INTEGER) },
     answer: auditPageSchema,
+  },
+  {
+    method: 'get',
+    path: RETENTION,
+    access: 'read',
+    summary: 'The rules of retention; per campaign and kind what is held, what would go, what is gone',
+    answer: retentionViewSchema,
+  },
+  {
+    method: 'post',
+    path: `${RETENTION}/apply`,
+    access: 'administer',
+    summary: 'Apply the rules of retention now, or see what that would drop',
+    body: retentionOrderSchema,
+    answer: retentionAnswerSchema,
   },
   {
     method: 'get',

@@ -7,7 +7,10 @@ import { NeedsRole } from '../access/needs-role.js';
 import type { OperatorCaller } from '../access/operator-caller.js';
 import { Caller, RequireOperator } from '../access/require-operator.js';
 import type { BlobStore } from '../blobs/blob-store.js';
+import { weightsDropped } from '../blobs/weights-dropped.js';
 import { BLOB_STORE } from '../ports.js';
+import { UnitOfWork } from '../records/unit-of-work.js';
+import { RetentionLedger } from '../retention/retention-ledger.js';
 import { sendBlob } from '../transfer/send-blob.js';
 import { RecordDump } from './record-dump.js';
 
@@ -17,7 +20,9 @@ import { RecordDump } from './record-dump.js';
 @NeedsRole('administer')
 export class BackupController {
   constructor(
+    private readonly unitOfWork: UnitOfWork,
     private readonly dump: RecordDump,
+    private readonly retention: RetentionLedger,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
   ) {}
 
@@ -33,6 +38,9 @@ export class BackupController {
   @Get('blobs/:digest')
   async blob(@Param('digest') text: string, @Res() response: Response): Promise<void> {
     const digest = parseWith(digestField, text, 'MESSAGE_REFUSED', 'the digest');
+    // Since the records were read: whoever takes the backup reads them again.
+    if (!(await this.unitOfWork.transact((records) => this.retention.isNeeded(records, digest))))
+      throw weightsDropped('a file that the records named', digest);
     await sendBlob(response, await this.blobs.localPath(digest), digest);
   }
 }

@@ -110,12 +110,14 @@ async function* rowsOf(
   }
 }
 
-/** Every file that a row names, each once, under its most important use. */
+/** Every file that a row names whose bytes are to be there, each once, under its most important use. */
 async function blobsOf(records: EntityManager): Promise<BackupBlob[]> {
   const unfinished = await records.find(Round, { where: { finishedAtMs: IsNull() }, select: { id: true } });
   const open = new Set(unfinished.map(({ id }) => id));
-  const versions = await records.find(ModelVersion, { select: { digest: true, stateDigest: true, deltaDigest: true } });
-  const updates = await records.find(Update, { select: { digest: true, state: true, foldRoundId: true } });
+  const isThere = { droppedAtMs: IsNull() };
+  const files = { digest: true, stateDigest: true, deltaDigest: true };
+  const versions = await records.find(ModelVersion, { where: isThere, select: files });
+  const updates = await records.find(Update, { where: isThere, select: { digest: true, state: true, foldRoundId: true } });
   const uses: [digest: Digest | null, use: BackupBlob['use']][] = [
     ...versions.map(({ digest }): [Digest, 'version'] => [digest, 'version']),
     ...versions.map(({ stateDigest }): [Digest | null, 'state'] => [stateDigest, 'state']),

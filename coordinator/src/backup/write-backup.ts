@@ -9,6 +9,9 @@ import type { OperatorLink } from '../commands/operator-link.js';
 import { type BackupBlob, backupBlobPath, type BackupFolder, type BackupHead, type BackupList } from './backup-format.js';
 import { damaged, readRecords } from './read-records.js';
 
+/** Times that records are read anew because files went meanwhile; what was fetched is not fetched again. */
+const ATTEMPTS = 5;
+
 export interface BackupChoice {
   /** Leaves out the files of updates that are part of a version already: nothing needs them to go on. */
   readonly lean: boolean;
@@ -21,6 +24,17 @@ export interface BackupChoice {
  */
 export async function writeBackup(link: OperatorLink, folder: BackupFolder, choice: BackupChoice): Promise<BackupList> {
   await makeFolder(folder.blobs);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await writeOnce(link, folder, choice);
+    } catch (cause) {
+      // Retention has dropped a file that the records of a moment ago still named: those of now do not.
+      if (attempt === ATTEMPTS || !(cause instanceof FederationError) || cause.code !== 'WEIGHTS_DROPPED') throw cause;
+    }
+  }
+}
+
+async function writeOnce(link: OperatorLink, folder: BackupFolder, choice: BackupChoice): Promise<BackupList> {
   const { head, blobs, rows, file, digest } = await fetchRecords(link, folder);
   const wanted = blobs.filter(({ use }) => !(choice.lean && use === 'folded-update'));
   let bytes = 0;

@@ -3,12 +3,14 @@ import type { CampaignEvent, CampaignPlan } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import { type AuditActor, AuditLog } from '../audit/audit-log.js';
+import { BlobHolds } from '../blobs/blob-holds.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignEvents } from '../live/campaign-events.js';
 import { Presence } from '../live/presence.js';
 import { Log } from '../log.js';
 import { initialVersion } from '../models/initial-version.js';
 import { ModelLedger } from '../models/model-ledger.js';
+import type { ModelVersion } from '../models/model-version.entity.js';
 import { BLOB_STORE, CLOCK } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { RoundConductor } from '../rounds/round-conductor.js';
@@ -36,6 +38,7 @@ export class CampaignCommands {
     private readonly presence: Presence,
     private readonly log: Log,
     private readonly audit: AuditLog,
+    private readonly holds: BlobHolds,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -44,28 +47,38 @@ export class CampaignCommands {
   async start(plan: CampaignPlan, by: AuditActor): Promise<string> {
     await this.unitOfWork.transact((records) => this.requireStartable(records, plan));
     const digest = plan.digest ?? (await this.unitOfWork.transact((records) => this.commonDigest(records, plan)));
-    const blob = await this.blobs.write(initialVersion(plan.model, plan.seed), digest);
-    const campaign = await this.unitOfWork.transact(async (records) => {
-      const sites = await this.requireStartable(records, plan);
-      const started = {
-        id: newId('campaign'),
-        name: plan.name,
-        state: 'active' as const,
-        code: null,
-        plan: { ...plan, digest },
-        sites,
-      };
-      const times = { createdAtMs: this.clock.nowMs(), scoringSinceMs: null, finishedAtMs: null };
-      const saved = await records.save(Campaign, { ...started, ...times });
-      await this.models.append(records, { campaignId: saved.id, number: 1, roundId: null, ...blob });
-      const names = sites.map((site) => site.name);
-      const subject = { campaign: plan.name, plan: digestOfJson(saved.plan), version: 1, digest: blob.digest, sites: names };
-      await this.audit.append(records, { kind: 'campaign-started', actor: by, subject });
-      return saved;
+    // Only the written file tells its digest, and an earlier campaign's first version may be the same bytes, on their way out.
+    const campaign = await this.holds.during('all', async () => {
+      const blob = await this.blobs.write(initialVersion(plan.model, plan.seed), digest);
+      return this.unitOfWork.transact((records) => this.write(records, { ...plan, digest }, blob, by));
     });
     const { id, name, state } = campaign;
     this.announce([{ kind: 'campaign', campaignId: id, campaignName: name, atMs: this.clock.nowMs(), state }], []);
     return id;
+  }
+
+  private async write(
+    records: EntityManager,
+    plan: CampaignPlan,
+    blob: Pick<ModelVersion, 'digest' | 'bytes'>,
+    by: AuditActor,
+  ): Promise<Campaign> {
+    const sites = await this.requireStartable(records, plan);
+    const started = {
+      id: newId('campaign'),
+      name: plan.name,
+      state: 'active' as const,
+      code: null,
+      plan,
+      sites,
+    };
+    const times = { createdAtMs: this.clock.nowMs(), scoringSinceMs: null, finishedAtMs: null };
+    const saved = await records.save(Campaign, { ...started, ...times });
+    await this.models.append(records, { campaignId: saved.id, number: 1, roundId: null, ...blob });
+    const names = sites.map((site) => site.name);
+    const subject = { campaign: plan.name, plan: digestOfJson(saved.plan), version: 1, digest: blob.digest, sites: names };
+    await this.audit.append(records, { kind: 'campaign-started', actor: by, subject });
+    return saved;
   }
 
   /** No new round starts; one that is under way ends. */

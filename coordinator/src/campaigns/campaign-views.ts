@@ -111,10 +111,12 @@ export class CampaignViews {
 }
 
 /** A version with every score that sites have sent for it. */
-export function versionView({ number, digest, bytes }: ModelVersion, scores: readonly VersionScore[]): CampaignView['version'] {
+export function versionView(version: ModelVersion, scores: readonly VersionScore[]): CampaignView['version'] {
+  const { number, digest, bytes, pin, droppedAtMs } = version;
   const own = scores.filter(({ versionNumber }) => versionNumber === number);
   const told = own.map(({ siteName, score, monitors }) => ({ siteName, score, ...(monitors === null ? {} : { monitors }) }));
-  return { number, digest, bytes, scores: told };
+  const kept = { ...(pin === null ? {} : { pin }), ...(droppedAtMs === null ? {} : { droppedAtMs }) };
+  return { number, digest, bytes, scores: told, ...kept };
 }
 
 function participationView(

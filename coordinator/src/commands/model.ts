@@ -4,6 +4,8 @@ import { exportCheckpoint, MODEL_METADATA_KEYS, modelSpecSchema } from '@consili
 import { checkSignature, describeSigner, readKeyFile } from '@consilium/shared/identity';
 import { readSafetensors, writeFileWhole } from '@consilium/shared/weights';
 import {
+  type CampaignPrivacyView,
+  campaignViewSchema,
   federatedOrigin,
   learningOf,
   type ModelPassport,
@@ -18,7 +20,8 @@ import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { loadCoordinatorConfig } from '../config/coordinator-config.js';
 import { homeFolder } from '../home/home-folder.js';
-import { operatorLink, printJson, withAccess } from './command-options.js';
+import { formatTime, operatorLink, printJson, withAccess } from './command-options.js';
+import { formatEpsilon } from './follow-campaign.js';
 import type { OperatorLink } from './operator-link.js';
 
 interface Flags {
@@ -52,6 +55,8 @@ export function modelCommand(): Command {
   command.addCommand(exportCommand());
   command.addCommand(passportCommand());
   command.addCommand(verifyCommand());
+  command.addCommand(pinCommand());
+  command.addCommand(unpinCommand());
   return command;
 }
 
@@ -67,7 +72,7 @@ function listCommand(): Command {
         printJson(versions);
         return;
       }
-      const rows = versions.map(({ number, digest, bytes, scores }) => {
+      const rows = versions.map(({ number, digest, bytes, scores, ...kept }) => {
         const mean = scores.reduce((sum, { score }) => sum + score.skill, 0) / scores.length;
         const learned = scores.every(({ score }) => learningOf(score) === 'no') ? ` (${NOT_LEARNED})` : '';
         return [
@@ -76,9 +81,10 @@ function listCommand(): Command {
           formatBytes(bytes),
           scores.length === 0 ? '–' : `${mean.toFixed(3)}${learned}`,
           String(scores.length),
+          whatIsKept(kept),
         ];
       });
-      console.log(formatTable(['version', 'digest', 'size', 'mean skill', 'sites'], rows));
+      console.log(formatTable(['version', 'digest', 'size', 'mean skill', 'sites', 'kept'], rows));
     });
 }
 
@@ -93,8 +99,10 @@ function showCommand(): Command {
       const link = operatorLink(flags);
       const version = await chooseVersion(link, campaign, flags.version);
       const passport = await passportOf(link, campaign, version.number);
-      if (flags.json === true) printJson({ ...version, passport });
-      else for (const line of describeVersion(version, passport)) console.log(line);
+      const privacy = privacyOf(passport);
+      const spent = privacy && (await link.get(campaignPath(campaign), campaignViewSchema)).privacy;
+      if (flags.json === true) printJson({ ...version, passport, ...(spent === undefined ? {} : { privacy: spent }) });
+      else for (const line of [...describeVersion(version, passport), ...describePrivacy(privacy, spent)]) console.log(line);
     });
 }
 
@@ -204,11 +212,50 @@ function passportCommand(): Command {
     });
 }
 
+function pinCommand(): Command {
+  return withAccess(new Command('pin'))
+    .description('keep a version for good under a name, whatever the rules of retention say')
+    .argument('<campaign>', 'name or id of the campaign')
+    .option('--version <number>', 'number of the version (default: the newest)')
+    .requiredOption('--as <name>', 'the name, for example of a release')
+    .option('--json', 'print the version as JSON')
+    .addHelpText('after', '\nExample:\n  coordinator model pin chest-pretraining --version 12 --as release-1')
+    .action(async (campaign: string, { version, as, json, ...flags }: Flags & { version?: string; as: string }) => {
+      const link = operatorLink(flags);
+      const { number } = await chooseVersion(link, campaign, version);
+      const view = await link.post(`${versionsPath(campaign)}/${number}/pin`, versionViewSchema, { name: as });
+      if (json === true) printJson(view);
+      else console.log(`Version ${number} is kept as ${as}.`);
+    });
+}
+
+function unpinCommand(): Command {
+  return withAccess(new Command('unpin'))
+    .description('leave a version to the rules of retention again')
+    .argument('<campaign>', 'name or id of the campaign')
+    .requiredOption('--version <number>', 'number of the version')
+    .option('--json', 'print the version as JSON')
+    .addHelpText('after', '\nExample:\n  coordinator model unpin chest-pretraining --version 12')
+    .action(async (campaign: string, { version, json, ...flags }: Flags & { version: string }) => {
+      const link = operatorLink(flags);
+      const { number } = await chooseVersion(link, campaign, version);
+      const view = await link.post(`${versionsPath(campaign)}/${number}/unpin`, versionViewSchema);
+      if (json === true) printJson(view);
+      else console.log(`Version ${number} is kept as long as the rules of retention say.`);
+    });
+}
+
+/** In a cell: the name under which it is kept for good, or that its bytes are gone. */
+function whatIsKept({ pin, droppedAtMs }: Pick<VersionView, 'pin' | 'droppedAtMs'>): string {
+  if (droppedAtMs !== undefined) return 'dropped';
+  return pin === undefined ? '' : `as ${pin}`;
+}
+
 async function passportOf(link: OperatorLink, campaign: string, number: number): Promise<ModelPassport> {
   return verifyPassport(await link.get(`${versionsPath(campaign)}/${number}/passport`, z.unknown()));
 }
 
-function describeVersion({ number, digest, bytes, scores }: VersionView, passport: ModelPassport): string[] {
+function describeVersion({ number, digest, bytes, scores, ...kept }: VersionView, passport: ModelPassport): string[] {
   const link = passport.kind === 'federated' ? passport.lineage.at(-1) : undefined;
   const round = link?.round ?? null;
   const made = round === null ? 'the seeded start' : `${round.updates.length} updates, ${round.patches} patches`;
@@ -217,8 +264,34 @@ function describeVersion({ number, digest, bytes, scores }: VersionView, passpor
     `digest   ${digest}`,
     `parent   ${link?.parent ?? 'none'}`,
     `made of  ${made}`,
+    ...(kept.pin === undefined ? [] : [`kept     as ${kept.pin}`]),
+    ...(kept.droppedAtMs === undefined
+      ? []
+      : [`kept     no bytes since ${formatTime(kept.droppedAtMs)} (UTC); what it is stays on record`]),
     ...scores.map(({ siteName, score }) => `skill    ${score.skill.toFixed(3)} at ${siteName}, on ${score.patches} patches`),
     ...(scores.length === 0 ? ['skill    no site has scored it'] : []),
+  ];
+}
+
+type VersionPrivacy = NonNullable<
+  NonNullable<Extract<ModelPassport, { kind: 'federated' }>['lineage'][number]['round']>['privacy']
+>;
+
+/** Of the round that made the version. */
+function privacyOf(passport: ModelPassport): VersionPrivacy | undefined {
+  return passport.kind === 'federated' ? passport.lineage.at(-1)?.round?.privacy : undefined;
+}
+
+/** The passport says how the version was protected; what sites have spent is told of the campaign, as it stands now. */
+function describePrivacy(privacy: VersionPrivacy | undefined, spent: CampaignPrivacyView | undefined): string[] {
+  if (privacy === undefined) return [];
+  const { form, clipNorm, noiseMultiplier } = privacy;
+  const most = spent && Math.max(0, ...spent.sites.map(({ epsilon }) => epsilon));
+  return [
+    `privacy  ${form} form, clip norm ${clipNorm}, noise ${noiseMultiplier} of it`,
+    ...(spent === undefined || most === undefined
+      ? []
+      : [`         ε up to ${formatEpsilon(most)} at δ ${spent.delta}, spent in the campaign so far by one site`]),
   ];
 }
 
@@ -232,5 +305,9 @@ async function chooseVersion(link: OperatorLink, campaign: string, version: stri
 }
 
 function versionsPath(campaign: string): string {
-  return `/api/campaigns/${encodeURIComponent(campaign)}/versions`;
+  return `${campaignPath(campaign)}/versions`;
+}
+
+function campaignPath(campaign: string): string {
+  return `/api/campaigns/${encodeURIComponent(campaign)}`;
 }

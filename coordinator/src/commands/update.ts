@@ -94,7 +94,7 @@ function describeUpdates(views: readonly UpdateView[]): string {
       view.patches,
       formatNumber(view.norm),
       formatNumber(view.encodingError),
-      formatBytes(view.bytes),
+      view.droppedAtMs === undefined ? formatBytes(view.bytes) : `${formatBytes(view.bytes)}, dropped`,
     ]),
   );
 }
@@ -117,6 +117,7 @@ function describeUpdate(view: UpdateView): string[] {
     ],
     ['size', formatBytes(view.bytes)],
     ['digest', view.digest],
+    ['dropped', view.droppedAtMs === undefined ? null : `its bytes are not kept since ${formatTime(view.droppedAtMs)} (UTC)`],
   ];
   return lines.flatMap(([name, text]) => (text === null ? [] : [`${name.padEnd(10)} ${text}`]));
 }

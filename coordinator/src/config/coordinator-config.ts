@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { LOG_LEVELS } from '../log.js';
 import { type BlobSettings, blobSettingFields, compileBlobSettings } from './blob-settings.js';
 import { compileLimitSettings, type LimitSettings, limitSettingFields } from './limit-settings.js';
+import { compileRetentionSettings, type RetentionRules, retentionSettingFields } from './retention-settings.js';
 import { isPostgresUrl, withoutPassword } from '../records/postgres.js';
 
 const settingsSchema = z.strictObject({
@@ -19,6 +20,7 @@ const settingsSchema = z.strictObject({
     .optional()
     .describe('PostgreSQL database in place of a file in the home folder'),
   ...blobSettingFields,
+  ...retentionSettingFields,
   tlsCertificate: z.string().min(1).optional().describe('PEM file with the certificate and its chain: TLS without a proxy'),
   tlsKey: z.string().min(1).optional().describe('PEM file with its key'),
   plainHttp: z
@@ -73,6 +75,7 @@ export interface CoordinatorConfig {
   /** Undefined for a SQLite file in the home folder. */
   readonly database: string | undefined;
   readonly blobs: BlobSettings;
+  readonly retention: RetentionRules;
   /** Undefined for plain HTTP. */
   readonly tls: CertificateFiles | undefined;
   readonly plainHttp: boolean;
@@ -152,6 +155,7 @@ function compile(settings: Settings): CoordinatorConfig {
     port: settings.port,
     database: settings.database,
     blobs: Object.freeze(compileBlobSettings(settings)),
+    retention: Object.freeze(compileRetentionSettings(settings)),
     tls: certificateOf(settings),
     plainHttp: settings.plainHttp,
     publicUrl: settings.publicUrl,

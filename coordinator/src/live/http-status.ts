@@ -15,6 +15,7 @@ export function httpStatusOf(error: FederationError): number {
   if (error.code === 'OPERATOR_REFUSED' || CHALLENGES[error.code] !== undefined) return 401;
   if (error.code === 'MESSAGE_REFUSED') return 400;
   if (error.code === 'TOO_MANY_REQUESTS') return 429;
+  if (error.code === 'WEIGHTS_DROPPED') return 410;
   return error.httpStatus;
 }
 

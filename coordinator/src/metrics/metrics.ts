@@ -1,6 +1,6 @@
 /** What Prometheus scrapes: docs/guides/watching.md lists every figure. */
 import type { Clock } from '@consilium/shared/kernel';
-import { CAMPAIGN_STATES, type CampaignEvent, type RoundState, UPDATE_STATES } from '@consilium/shared/wire';
+import { CAMPAIGN_STATES, type CampaignEvent, RETAINED_KINDS, type RoundState, UPDATE_STATES } from '@consilium/shared/wire';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EntityManager } from 'typeorm';
@@ -11,6 +11,7 @@ import { RequestLimits } from '../limits/request-limits.js';
 import { Presence } from '../live/presence.js';
 import { CLOCK } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
+import { RetentionLedger } from '../retention/retention-ledger.js';
 import { RoundLedger } from '../rounds/round-ledger.js';
 import { isRoundOpen } from '../rounds/round-states.js';
 import { SiteDirectory } from '../sites/site-directory.js';
@@ -42,6 +43,7 @@ export class Metrics implements OnApplicationShutdown {
   private readonly updates = this.gauge('updates', 'Delivered updates by state; quarantined ones wait for an operator', [
     'state',
   ]);
+  private readonly weights = this.gauge('weights_bytes', 'Bytes of weights that the records say are there, by kind', ['kind']);
   private readonly siteConnected = this.gauge('site_connected', '1 while the site’s agent is connected', ['site']);
   private readonly siteSeen = this.gauge('site_last_seen_seconds', 'Time since the site last said anything', ['site']);
   private readonly siteLag = this.gauge('site_lag_seconds', 'Age of the site’s oldest unfinished part in a round', ['site']);
@@ -52,6 +54,7 @@ export class Metrics implements OnApplicationShutdown {
     private readonly register: CampaignRegister,
     private readonly ledger: RoundLedger,
     private readonly updateLedger: UpdateLedger,
+    private readonly retention: RetentionLedger,
     private readonly sites: SiteDirectory,
     private readonly presence: Presence,
     uploads: UploadSpool,
@@ -81,7 +84,8 @@ export class Metrics implements OnApplicationShutdown {
 
   /** All figures in Prometheus' text format; those of the records are left out when the database cannot be used. */
   async text(): Promise<string> {
-    for (const gauge of [this.campaigns, this.updates, this.siteConnected, this.siteSeen, this.siteLag]) gauge.reset();
+    for (const gauge of [this.campaigns, this.updates, this.weights, this.siteConnected, this.siteSeen, this.siteLag])
+      gauge.reset();
     const isUp = await this.unitOfWork
       .transact((records) => this.look(records))
       .then(
@@ -97,6 +101,8 @@ export class Metrics implements OnApplicationShutdown {
     for (const state of CAMPAIGN_STATES)
       this.campaigns.labels(state).set(campaigns.filter((campaign) => campaign.state === state).length);
     for (const state of UPDATE_STATES) this.updates.labels(state).set(await this.updateLedger.countInState(records, state));
+    const held = await this.retention.heldBytes(records);
+    for (const kind of RETAINED_KINDS) this.weights.labels(kind).set(held[kind]);
     const oldest = new Map<string, number>();
     for (const { siteId, invitedAtMs } of await this.ledger.open(records))
       oldest.set(siteId, Math.min(invitedAtMs, oldest.get(siteId) ?? Infinity));

@@ -1,4 +1,4 @@
-import { type Clock, type Digest, newId, required } from '@consilium/shared/kernel';
+import { type Clock, type Digest, FederationError, newId, required } from '@consilium/shared/kernel';
 import type { Monitors, ProbeScore, VersionDelta } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
@@ -20,7 +20,16 @@ export class ModelLedger {
     const parentNumber = version.number === 1 ? null : version.number - 1;
     const carried = { stateDigest: version.stateDigest ?? null, stateBytes: version.stateBytes ?? null };
     const delta = { deltaDigest: version.deltaDigest ?? null, deltaBytes: version.deltaBytes ?? null };
-    const row = { ...version, ...carried, ...delta, id: newId('version'), parentNumber, createdAtMs: this.clock.nowMs() };
+    const kept = { pin: null, droppedAtMs: null };
+    const row = {
+      ...version,
+      ...carried,
+      ...delta,
+      ...kept,
+      id: newId('version'),
+      parentNumber,
+      createdAtMs: this.clock.nowMs(),
+    };
     await records.insert(ModelVersion, row);
     return row;
   }
@@ -32,6 +41,19 @@ export class ModelLedger {
 
   async version(records: EntityManager, campaignId: string, number: number): Promise<ModelVersion | null> {
     return records.findOneBy(ModelVersion, { campaignId, number });
+  }
+
+  /** NOT_FOUND when the campaign has no such version. */
+  async requireVersion(
+    records: EntityManager,
+    { id, name }: { readonly id: string; readonly name: string },
+    number: number,
+  ): Promise<ModelVersion> {
+    const version = await this.version(records, id, number);
+    if (version !== null) return version;
+    throw new FederationError('NOT_FOUND', `the campaign ${name} has no version ${number}`, {
+      remedy: `List them with "coordinator model list ${name}".`,
+    });
   }
 
   /** In number order. */

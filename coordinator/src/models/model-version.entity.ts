@@ -43,4 +43,12 @@ export class ModelVersion {
 
   @WholeColumn()
   createdAtMs!: number;
+
+  /** The name under which it is kept whatever the rules of retention say. */
+  @OptionalTextColumn()
+  pin!: string | null;
+
+  /** Since when its files (weights, state, delta) are needed no more and on their way out, or gone. The row stays for good. */
+  @OptionalWholeColumn()
+  droppedAtMs!: number | null;
 }

@@ -6,6 +6,7 @@ import { AuditRecord } from '../audit/audit-record.entity.js';
 import { Campaign } from '../campaigns/campaign.entity.js';
 import { ModelVersion } from '../models/model-version.entity.js';
 import { VersionScore } from '../models/version-score.entity.js';
+import { DroppedFile } from '../retention/dropped-file.entity.js';
 import { Participation } from '../rounds/participation.entity.js';
 import { Round } from '../rounds/round.entity.js';
 import { Site } from '../sites/site.entity.js';
@@ -17,6 +18,7 @@ import { FirstTables1763769600000 } from './migrations/1763769600000-first-table
 import { AuditLog1795914000000 } from './migrations/1795914000000-audit-log.js';
 import { SiteKeys1795917600000 } from './migrations/1795917600000-site-keys.js';
 import { OperatorAccounts1795921200000 } from './migrations/1795921200000-operator-accounts.js';
+import { Retention1795924800000 } from './migrations/1795924800000-retention.js';
 import { isPostgresUrl, postgresOptions } from './postgres.js';
 
 const require = createRequire(import.meta.url);
@@ -33,6 +35,7 @@ export const MIGRATIONS = [
   AuditLog1795914000000,
   SiteKeys1795917600000,
   OperatorAccounts1795921200000,
+  Retention1795924800000,
 ] as const;
 
 /** All tables, in an order in which rows name only rows before them: so a backup writes them, and a restore reads them. */
@@ -45,6 +48,7 @@ export const ENTITIES = [
   UpdateSketch,
   ModelVersion,
   VersionScore,
+  DroppedFile,
   AuditRecord,
   OperatorAccount,
   OperatorToken,

@@ -13,6 +13,7 @@ import {
 } from '@consilium/shared/wire';
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
+import { BlobHolds } from '../blobs/blob-holds.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 import type { Campaign } from '../campaigns/campaign.entity.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
@@ -64,6 +65,7 @@ export class RoundFold {
     private readonly engine: FoldEngine,
     private readonly noise: RoundNoise,
     private readonly log: Log,
+    private readonly holds: BlobHolds,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
     @Inject(HOME) private readonly home: HomeFolder,
   ) {}
@@ -71,16 +73,19 @@ export class RoundFold {
   /** Idempotent: after a crash at any point it gives the same bytes again. Returns the events to publish. */
   async fold(roundId: string, signal: AbortSignal): Promise<CampaignEvent[]> {
     const facts = await this.factsOf(roundId);
-    const { digest, bytes, state, delta } = await this.writeNext(facts, signal);
+    return this.writeNext(facts, signal, (outcome) => this.record(facts, outcome));
+  }
+
+  private record({ roundId, base, monitors }: FoldFacts, outcome: FoldOutcome): Promise<CampaignEvent[]> {
+    const { digest, bytes, state, delta } = outcome;
     return this.unitOfWork.transact(async (records) => {
       const round = required(await this.ledger.get(records, roundId), 'the round being folded');
       if (round.state !== 'aggregating') return [];
       const campaign = await this.register.get(records, round.campaignId);
-      const version = { campaignId: campaign.id, number: facts.base.number + 1, roundId, digest, bytes };
+      const version = { campaignId: campaign.id, number: base.number + 1, roundId, digest, bytes };
       const carried = { stateDigest: state?.digest ?? null, stateBytes: state?.bytes ?? null };
       const defined = { deltaDigest: delta?.digest ?? null, deltaBytes: delta?.bytes ?? null };
       await this.models.append(records, { ...version, ...carried, ...defined });
-      const { monitors } = facts;
       return [await this.ledger.moveRound(records, campaign, round, 'finished', { versionDigest: digest, monitors })];
     });
   }
@@ -122,10 +127,12 @@ export class RoundFold {
     return previous === undefined ? null : this.models.version(records, id, previous + 1);
   }
 
-  private async writeNext(
+  /** The files stay held until `record` is done: bytes that an earlier row named may be on their way out. */
+  private async writeNext<T>(
     { roundId, campaign, roundNumber, base, before, updates }: FoldFacts,
     signal: AbortSignal,
-  ): Promise<FoldOutcome> {
+    record: (outcome: FoldOutcome) => Promise<T>,
+  ): Promise<T> {
     const { model, digest = 'sha256' } = campaign.plan;
     const state = before?.stateDigest ?? null;
     const outputPath = join(this.home.blobs, `${newId('fold')}.partial`);
@@ -133,14 +140,14 @@ export class RoundFold {
     const deltaOutputPath = join(this.home.blobs, `${newId('delta')}.partial`);
     const delta = deltaOrder(campaign.plan, roundNumber, base.digest, deltaOutputPath);
     const summed = { roundId, base: base.digest, updates: updates.map((update) => update.digest) };
-    const files = [];
-    for (const { digest: named, ...update } of updates) files.push({ ...update, path: await this.blobs.localPath(named) });
+    const folded = [];
+    for (const { digest: named, ...update } of updates) folded.push({ ...update, path: await this.blobs.localPath(named) });
     try {
       const outcome = await this.engine.fold({
         manifest: manifestOfRound(campaign.plan, roundNumber),
         basePath: await this.blobs.localPath(base.digest),
         statePath: state === null ? null : await this.blobs.localPath(state),
-        updates: files,
+        updates: folded,
         recipe: recipeOfRound(campaign.plan, roundNumber),
         mayLack: tensorsToLack(campaign.plan),
         noise: this.noise.orderFor(campaign.plan.privacy, summed),
@@ -152,16 +159,24 @@ export class RoundFold {
         delta,
         signal,
       });
-      await this.blobs.place(outputPath, outcome.digest);
-      if (outcome.state !== null) await this.blobs.place(stateOutputPath, outcome.state.digest);
-      if (outcome.delta !== null) await this.blobs.place(deltaOutputPath, outcome.delta.digest);
-      else if (delta !== undefined) {
+      if (delta !== undefined && outcome.delta === null) {
         this.log.warn(
           `${campaign.name}: a weight moved too far for ${delta.format}; sites fetch version ${base.number + 1} whole`,
         );
       }
       for (const { siteName, code } of outcome.leftOut) this.log.info(`${campaign.name}: ${siteName} was left out (${code})`);
-      return outcome;
+      const files = [
+        { path: outputPath, digest: outcome.digest },
+        ...(outcome.state === null ? [] : [{ path: stateOutputPath, digest: outcome.state.digest }]),
+        ...(outcome.delta === null ? [] : [{ path: deltaOutputPath, digest: outcome.delta.digest }]),
+      ];
+      return await this.holds.during(
+        files.map(({ digest: made }) => made),
+        async () => {
+          for (const file of files) await this.blobs.place(file.path, file.digest);
+          return record(outcome);
+        },
+      );
     } finally {
       await this.engine.discard([outputPath, stateOutputPath, deltaOutputPath]);
     }

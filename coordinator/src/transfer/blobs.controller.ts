@@ -4,6 +4,7 @@ import { Controller, Get, Inject, Param, Req, Res, UseGuards } from '@nestjs/com
 import type { Request, Response } from 'express';
 import { callingSite, RequireSite } from '../access/require-site.js';
 import type { BlobStore } from '../blobs/blob-store.js';
+import { weightsDropped } from '../blobs/weights-dropped.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import { TransferCounters } from '../metrics/transfer-counters.js';
 import { ModelLedger } from '../models/model-ledger.js';
@@ -27,13 +28,16 @@ export class BlobsController {
   async download(@Param('digest') text: string, @Req() request: Request, @Res() response: Response): Promise<void> {
     const digest = parseWith(digestField, text, 'MESSAGE_REFUSED', 'the digest');
     const site = callingSite(request);
-    const isTheirs = await this.unitOfWork.transact(async (records) => {
-      for (const { campaignId } of await this.models.versionsWithFile(records, digest)) {
-        if ((await this.register.get(records, campaignId)).sites.some(({ id }) => id === site.id)) return true;
+    const theirs = await this.unitOfWork.transact(async (records) => {
+      const versions = [];
+      for (const version of await this.models.versionsWithFile(records, digest)) {
+        if ((await this.register.get(records, version.campaignId)).sites.some(({ id }) => id === site.id)) versions.push(version);
       }
-      return false;
+      return versions;
     });
-    if (!isTheirs) throw new FederationError('NOT_FOUND', 'no campaign of this site has a file with this digest');
+    const [first] = theirs;
+    if (first === undefined) throw new FederationError('NOT_FOUND', 'no campaign of this site has a file with this digest');
+    if (theirs.every(({ droppedAtMs }) => droppedAtMs !== null)) throw weightsDropped(`version ${first.number}`, digest);
     this.transfers.sentBytes += await sendBlob(response, await this.blobs.localPath(digest), digest);
   }
 }

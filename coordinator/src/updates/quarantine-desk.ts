@@ -3,6 +3,7 @@ import { type CampaignEvent, partOfRound, type RoundPart } from '@consilium/shar
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import { type AuditActor, AuditLog } from '../audit/audit-log.js';
+import { weightsDropped } from '../blobs/weights-dropped.js';
 import type { Campaign } from '../campaigns/campaign.entity.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import { CampaignEvents } from '../live/campaign-events.js';
@@ -74,7 +75,7 @@ export class QuarantineDesk {
     this.conductor.wake();
   }
 
-  /** The operator's last word: the update never counts. Its bytes stay. Discarding again changes nothing. */
+  /** The operator's last word: the update never counts. Its bytes stay as long as retention says. Discarding again changes nothing. */
   async discard(participationId: string, decision: Decision): Promise<void> {
     const isNews = await this.unitOfWork.transact(async (records) => {
       const held = await this.find(records, participationId);
@@ -123,6 +124,7 @@ export class QuarantineDesk {
 }
 
 function requireReleasable({ update, participation, part, latest, campaign }: Held): void {
+  if (update.droppedAtMs !== null) throw weightsDropped(`update ${update.participationId}`, update.digest);
   if (update.state === 'discarded') throw notReleasable(update, `${update.decidedBy ?? 'an operator'} has discarded it`);
   if (update.state !== 'quarantined' || update.code === null) throw notReleasable(update, 'it is not held back');
   const isOfEarlierVersion = update.code === 'UPDATE_BASE_STALE' && update.roundId !== participation.roundId;

@@ -11,6 +11,7 @@ import {
 import { Inject, Injectable } from '@nestjs/common';
 import { type EntityManager } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.js';
+import { BlobHolds } from '../blobs/blob-holds.js';
 import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignEvents } from '../live/campaign-events.js';
 import { Log } from '../log.js';
@@ -71,6 +72,7 @@ export class UpdateIntake {
     private readonly events: CampaignEvents,
     private readonly log: Log,
     private readonly audit: AuditLog,
+    private readonly holds: BlobHolds,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -100,8 +102,10 @@ export class UpdateIntake {
     const upload = await this.uploads.takeWhole(offer.uploadId, offer.participationId);
     await this.requireDigest(site, offer, upload);
     const examined = await this.examine(offer, upload, offered);
-    await this.blobs.adopt(upload.path, offer.digest);
-    await this.record(site, offer, upload, offered, examined);
+    await this.holds.during([offer.digest], async () => {
+      await this.blobs.adopt(upload.path, offer.digest);
+      await this.record(site, offer, upload, offered, examined);
+    });
     await this.uploads.discard(offer.uploadId);
     if (examined.fault === null) return 'accepted';
     const { code, message } = examined.fault;
@@ -188,7 +192,7 @@ export class UpdateIntake {
         const foldRoundId = fault === null ? await this.participations.roundToCountIn(records, context) : null;
         const facts = measured === null ? null : { norm: measured.norm };
         const figures = { bytes: upload.bytes, patches: report?.patches ?? 0, report, facts, acceptedAtMs: atMs };
-        const undecided = { decidedBy: null, decidedWhy: null, decidedAtMs: null };
+        const undecided = { decidedBy: null, decidedWhy: null, decidedAtMs: null, droppedAtMs: null };
         const named = { participationId, roundId: madeForRoundId, foldRoundId, digest };
         await records.save(Update, { ...named, ...verdict, ...figures, ...undecided });
         const subject = {

@@ -86,5 +86,6 @@ function figuresOf(update: Update): Figures {
     update;
   const decision = { decidedBy, decidedWhy, decidedAtMs };
   const measured = { norm: update.facts?.norm ?? null, encodingError: update.report?.encodingError ?? null };
-  return { participationId, state, code, reason, digest, bytes, patches, ...measured, acceptedAtMs, ...decision };
+  const dropped = update.droppedAtMs === null ? {} : { droppedAtMs: update.droppedAtMs };
+  return { participationId, state, code, reason, digest, bytes, patches, ...measured, acceptedAtMs, ...decision, ...dropped };
 }

@@ -10,7 +10,7 @@ import {
 } from '../records/portable-columns.js';
 import type { UpdateFacts } from './update-facts.js';
 
-/** A delivered update: at most one per participation. Its bytes are the blob of the same digest. */
+/** A delivered update: at most one per participation. Its bytes are the blob of the same digest, until retention drops them. */
 @Entity('updates')
 export class Update {
   @PrimaryColumn({ type: 'text' })
@@ -71,4 +71,8 @@ export class Update {
 
   @OptionalWholeColumn()
   decidedAtMs!: number | null;
+
+  /** Since when its bytes are needed no more and on their way out, or gone. The row stays for good. */
+  @OptionalWholeColumn()
+  droppedAtMs!: number | null;
 }

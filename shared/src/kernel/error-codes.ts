@@ -62,6 +62,7 @@ export const ERROR_CODES = {
   CAMPAIGN_TRANSITION: 'state',
   UPDATE_BASE_STALE: 'state',
   UPDATE_NOT_RELEASABLE: 'state',
+  WEIGHTS_DROPPED: 'state',
   PRIVACY_REQUIRED: 'state',
   PRIVACY_BUDGET_SPENT: 'state',
   // Integrity: the bytes are not what they claim to be.

@@ -20,6 +20,7 @@ export * from './protocol-version.js';
 export * from './recipe-plan.js';
 export * from './reports.js';
 export * from './restoration-checks.js';
+export * from './retention-views.js';
 export * from './round-part.js';
 export * from './round-plan.js';
 export * from './site-catalogue.js';

@@ -147,6 +147,10 @@ export const versionViewSchema = z.object({
   digest: digestField,
   bytes: z.number(),
   scores: z.array(scoreViewSchema),
+  /** The name under which retention keeps it whatever its rules say. */
+  pin: nameField.optional(),
+  /** Since when its bytes are gone by the rules of retention; what it was and where it came from stays. */
+  droppedAtMs: z.number().optional(),
 });
 export type VersionView = z.infer<typeof versionViewSchema>;
 
@@ -224,6 +228,8 @@ export const updateViewSchema = z.object({
   decidedBy: z.string().nullable(),
   decidedWhy: z.string().nullable(),
   decidedAtMs: z.number().nullable(),
+  /** Since when its bytes are gone by the rules of retention. */
+  droppedAtMs: z.number().optional(),
 });
 export type UpdateView = z.infer<typeof updateViewSchema>;
 

@@ -9,6 +9,7 @@ import { freshBase } from './fresh-base.js';
 import { headsAgree } from './heads-agree.js';
 import { historyStands } from './history-stands.js';
 import { keptState } from './kept-state.js';
+import { neededBytesStay } from './needed-bytes-stay.js';
 import { noBugShown } from './no-bug-shown.js';
 import { noLostSteps } from './no-lost-steps.js';
 import { nobodyLeftWaiting } from './nobody-left-waiting.js';
@@ -30,6 +31,7 @@ export const CHECKERS: readonly Checker[] = [
   headsAgree,
   partsInTurn,
   blobsExist,
+  neededBytesStay,
   historyStands,
   acknowledgedWorkCounts,
   quorumAndRequiredSites,

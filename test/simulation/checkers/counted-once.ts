@@ -9,7 +9,7 @@ export const countedOnce = atTheEnd(
       return firstWrong(
         versions.filter(({ campaignId }) => campaignId === id),
         ({ number, digest }) =>
-          firstWrong(readFolded(world.disk.blobs.get(digest) ?? Buffer.alloc(0))?.updates ?? [], (update) => {
+          firstWrong(readFolded(world.disk.contentOf(digest))?.updates ?? [], (update) => {
             const isRepeated = seen.has(update.digest);
             seen.add(update.digest);
             return isRepeated ? `version ${number} of ${name} counts an update of ${update.siteName} once more` : undefined;

@@ -10,10 +10,10 @@ export const exactSums = atTheEnd(
       if (roundId === null) return undefined;
       const base = records.versions.find((version) => version.campaignId === campaignId && version.number === number - 1);
       if (base === undefined) return `version ${number} has no base`;
-      const content = readFolded(world.disk.blobs.get(digest) ?? Buffer.alloc(0));
+      const content = readFolded(world.disk.contentOf(digest));
       const expected = foldedBytes(base.digest, expectedUpdates(records, roundId, base.number), content?.parts);
       if (digestOfBytes(expected, algorithmOf(digest)) === digest) return undefined;
-      return `version ${number} holds ${world.disk.blobs.get(digest)?.toString()}, and should hold ${expected.toString()}`;
+      return `version ${number} holds ${world.disk.contentOf(digest).toString()}, and should hold ${expected.toString()}`;
     }),
 );
 

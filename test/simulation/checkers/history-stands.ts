@@ -4,7 +4,7 @@ import { Round } from '../../../coordinator/src/rounds/round.entity.js';
 import { isRoundOpen } from '../../../coordinator/src/rounds/round-states.js';
 import { Update } from '../../../coordinator/src/updates/update.entity.js';
 import type { RowChange } from '../records/memory-database.js';
-import type { Entity } from '../records/memory-table.js';
+import type { Entity, Row } from '../records/memory-table.js';
 import type { Checker } from './checker.js';
 
 /**
@@ -33,7 +33,9 @@ function failedIn(changes: readonly RowChange[]): ReadonlySet<string> {
 
 function rewritten({ entity, before, after }: RowChange, failed: ReadonlySet<string>): string | undefined {
   if (before === undefined || !HISTORY.has(entity)) return undefined;
-  const isChanged = JSON.stringify(before) !== JSON.stringify(after);
+  // That its bytes go is said once, and never taken back; all else of the row stays.
+  if (isDropped(before) && !isDropped(after)) return `a row of ${entity.name} lost the word that its bytes were dropped`;
+  const isChanged = JSON.stringify({ ...before, droppedAtMs: null }) !== JSON.stringify(after && { ...after, droppedAtMs: null });
   if (entity === ModelVersion) return isChanged ? 'a model version was changed' : undefined;
   if (after === undefined) return `a row of ${entity.name} was removed`;
   if (entity === Round && isChanged) {
@@ -52,6 +54,10 @@ function rewritten({ entity, before, after }: RowChange, failed: ReadonlySet<str
   const isMoved = from.foldRoundId !== null && from.foldRoundId !== to.foldRoundId;
   const isLetGo = to.foldRoundId === null && from.foldRoundId !== null && failed.has(from.foldRoundId);
   return isMoved && !isLetGo && to.state === from.state ? 'an update was moved to another round' : undefined;
+}
+
+function isDropped(row: Row | undefined): boolean {
+  return typeof row?.['droppedAtMs'] === 'number';
 }
 
 const HISTORY: ReadonlySet<Entity> = new Set<Entity>([ModelVersion, Round, Participation, Update]);

@@ -29,7 +29,7 @@ export const partsInTurn = atTheEnd(
 );
 
 function contentOf({ disk }: World, version: ModelVersion | undefined): FoldedVersion | undefined {
-  return version && readFolded(disk.blobs.get(version.digest) ?? Buffer.alloc(0));
+  return version && readFolded(disk.contentOf(version.digest));
 }
 
 function wrongWith(

@@ -11,7 +11,7 @@ export const unbrokenLineage = atTheEnd(
         const parent = own[index - 1];
         if (parentNumber !== (parent?.number ?? null)) return `version ${number} says that it follows ${parentNumber}`;
         if (parent === undefined) return undefined;
-        const content = readFolded(world.disk.blobs.get(digest) ?? Buffer.alloc(0));
+        const content = readFolded(world.disk.contentOf(digest));
         if (content?.base !== parent.digest) return `version ${number} was not made from version ${parent.number}`;
         const round = rounds.find(({ id }) => id === roundId);
         return round?.baseVersion === parent.number ? undefined : `the round of version ${number} had another base`;

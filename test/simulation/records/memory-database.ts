@@ -3,6 +3,7 @@ import { AuditRecord } from '../../../coordinator/src/audit/audit-record.entity.
 import { Campaign } from '../../../coordinator/src/campaigns/campaign.entity.js';
 import { ModelVersion } from '../../../coordinator/src/models/model-version.entity.js';
 import { VersionScore } from '../../../coordinator/src/models/version-score.entity.js';
+import { DroppedFile } from '../../../coordinator/src/retention/dropped-file.entity.js';
 import { Participation } from '../../../coordinator/src/rounds/participation.entity.js';
 import { Round } from '../../../coordinator/src/rounds/round.entity.js';
 import { Site } from '../../../coordinator/src/sites/site.entity.js';
@@ -21,6 +22,7 @@ export const UNIQUE_KEYS: ReadonlyMap<Entity, readonly (readonly string[])[]> = 
   [UpdateSketch, []],
   [ModelVersion, [['roundId'], ['campaignId', 'number']]],
   [VersionScore, []],
+  [DroppedFile, []],
   [AuditRecord, [['previous'], ['digest']]],
 ]);
 

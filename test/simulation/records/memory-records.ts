@@ -7,9 +7,11 @@ interface FindOptions {
   readonly where?: Where | readonly Where[];
   readonly order?: Order;
   readonly take?: number;
+  /** Columns to read; here there is nothing to spare, and rows come whole. */
+  readonly select?: object;
 }
 
-const KNOWN_OPTIONS: ReadonlySet<string> = new Set(['where', 'order', 'take']);
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set(['where', 'order', 'take', 'select']);
 
 /** The methods of TypeORM's EntityManager that the coordinator uses, on rows in memory; one object per transaction. */
 export class MemoryRecords {

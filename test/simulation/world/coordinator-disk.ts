@@ -16,6 +16,9 @@ export interface SpooledBytes {
 export class CoordinatorDisk {
   readonly records = new MemoryDatabase();
   readonly blobs = new Map<Digest, Buffer>();
+  /** What was removed, for checkers alone: what a version was made of can be told without its file. */
+  private readonly removed = new Map<Digest, Buffer>();
+  private readonly removalListeners: ((digest: Digest) => void)[] = [];
   readonly uploads = new Map<string, SpooledBytes>();
   /** Files on their way to become blobs. */
   readonly drafts = new Map<string, Buffer>();
@@ -23,6 +26,24 @@ export class CoordinatorDisk {
   /** The bytes at a path that the blob store or the spool gave out; undefined where there are none. */
   at(path: string): Buffer | undefined {
     return path.startsWith(BLOB_PATH) ? this.blobs.get(path.slice(BLOB_PATH.length) as Digest) : this.fileAt(path);
+  }
+
+  /** The bytes of a blob that is or was there; empty where there never was one. */
+  contentOf(digest: Digest): Buffer {
+    return this.blobs.get(digest) ?? this.removed.get(digest) ?? Buffer.alloc(0);
+  }
+
+  removeBlob(digest: Digest): void {
+    const content = this.blobs.get(digest);
+    if (content === undefined) return;
+    this.removed.set(digest, content);
+    this.blobs.delete(digest);
+    for (const listener of this.removalListeners) listener(digest);
+  }
+
+  /** Called with each blob that goes. */
+  onRemoval(listener: (digest: Digest) => void): void {
+    this.removalListeners.push(listener);
   }
 
   private fileAt(path: string): Buffer | undefined {
@@ -77,7 +98,7 @@ export class SimulatedBlobs implements BlobStore {
   }
 
   async remove(digest: Digest): Promise<void> {
-    await this.life.write('removed blob', WRITE_MS, () => this.disk.blobs.delete(digest));
+    await this.life.write('removed blob', WRITE_MS, () => this.disk.removeBlob(digest));
   }
 
   async has(digest: Digest): Promise<boolean> {

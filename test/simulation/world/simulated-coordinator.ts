@@ -7,11 +7,13 @@ import type { BlobStore } from '../../../coordinator/src/blobs/blob-store.js';
 import { ProofNonces } from '../../../coordinator/src/access/proof-nonces.js';
 import { CampaignCommands } from '../../../coordinator/src/campaigns/campaign-commands.js';
 import type { CoordinatorConfig } from '../../../coordinator/src/config/coordinator-config.js';
+import { compileRetentionSettings } from '../../../coordinator/src/config/retention-settings.js';
 import { homeFolder } from '../../../coordinator/src/home/home-folder.js';
 import { SiteGateway } from '../../../coordinator/src/live/site.gateway.js';
 import { Log } from '../../../coordinator/src/log.js';
 import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME } from '../../../coordinator/src/ports.js';
 import { UnitOfWork } from '../../../coordinator/src/records/unit-of-work.js';
+import { Retention } from '../../../coordinator/src/retention/retention.js';
 import type { FoldJob, FoldOutcome } from '../../../coordinator/src/aggregation/fold-files.js';
 import { FoldEngine } from '../../../coordinator/src/rounds/fold-engine.js';
 import { ParticipationRecorder } from '../../../coordinator/src/rounds/participation-recorder.js';
@@ -39,6 +41,7 @@ import type { Life } from './life.js';
 import { PutTogether, type Token } from './put-together.js';
 import { NOT_FINITE, TOO_LARGE } from './simulated-trainer.js';
 import { SimulatedSpool } from './simulated-spool.js';
+import type { WorldPlan } from './world-plan.js';
 import { SiteDoor } from './site-connection.js';
 
 const KEY = newSigningKey();
@@ -53,6 +56,9 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   port: 0,
   database: undefined,
   blobs: { bucket: undefined, cacheBytes: 0 },
+  retention: compileRetentionSettings({
+    ...{ retainUpdates: 'all', retainUpdateRounds: 0, retainHeldBack: 'all', retainVersions: 'all', retainVersionEvery: 0 },
+  }),
   tls: undefined,
   plainHttp: false,
   publicUrl: undefined,
@@ -99,7 +105,7 @@ export class SimulatedCoordinator {
   constructor(
     readonly life: Life,
     readonly disk: CoordinatorDisk,
-    mutation: Mutation = {},
+    { mutation = {}, retention }: Partial<Pick<WorldPlan, 'mutation' | 'retention'>> = {},
   ) {
     disk.drafts.clear();
     this.door = new SiteDoor(life);
@@ -112,7 +118,7 @@ export class SimulatedCoordinator {
     const parts = new PutTogether(
       [
         [DataSource, disk.records.connect((commit) => life.write('commit', COMMIT_MS, commit))],
-        [CONFIG, SIMULATED_CONFIG],
+        [CONFIG, retention === undefined ? SIMULATED_CONFIG : { ...SIMULATED_CONFIG, retention }],
         [HOME, HOME_FOLDER],
         [CLOCK, life.clock],
         [COORDINATOR_KEY, KEY],
@@ -131,6 +137,7 @@ export class SimulatedCoordinator {
     this.enrolment = parts.get(EnrolmentController);
     parts.get(SiteGateway).afterInit(this.door.namespace);
     parts.get(RoundConductor).onApplicationBootstrap();
+    if (retention !== undefined) parts.get(Retention).onApplicationBootstrap();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { CampaignPlan } from '@consilium/shared/wire';
+import type { RetentionRules } from '../../../coordinator/src/config/retention-settings.js';
 import type { Cut, LineQuality } from './site-line.js';
 import type { Mutation } from './simulated-coordinator.js';
 import type { TrainerTemper } from './simulated-trainer.js';
@@ -51,6 +52,8 @@ export interface WorldPlan {
   readonly coordinatorSkewMs: number;
   /** How long a dead process stays dead. */
   readonly deadForMs: readonly [shortest: number, longest: number];
+  /** The coordinator's rules of retention; by default it keeps everything. */
+  readonly retention?: RetentionRules;
   /** A bug that is planted in the coordinator. */
   readonly mutation?: Mutation;
 }

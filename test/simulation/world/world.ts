@@ -165,7 +165,7 @@ export class World {
       this.coordinatorAwayMs += deadMs;
       this.schedule.after(deadMs, () => this.startCoordinator());
     });
-    this.coordinator = new SimulatedCoordinator(life, this.disk, this.plan.mutation);
+    this.coordinator = new SimulatedCoordinator(life, this.disk, this.plan);
   }
 
   private startAgentAt(site: SimulatedSite): void {
