@@ -58,6 +58,7 @@ import { EnrolmentController } from './sites/enrolment.controller.js';
 import { SiteDirectory } from './sites/site-directory.js';
 import { SitesController } from './sites/sites.controller.js';
 import { BlobsController } from './transfer/blobs.controller.js';
+import { LineTestController } from './transfer/line-test.controller.js';
 import { UploadSpool } from './transfer/upload-spool.js';
 import { MeasureThreads } from './updates/measure-threads.js';
 import { QuarantineDesk } from './updates/quarantine-desk.js';
@@ -95,6 +96,7 @@ export class AppModule {
         SiteModelsController,
         UpdatesController,
         BlobsController,
+        LineTestController,
         BackupController,
         MetricsController,
         ApiDocumentController,

@@ -14,6 +14,7 @@ export function httpStatusOf(error: FederationError): number {
   if (error.code === 'NOT_FOUND' || error.code === 'SITE_UNKNOWN') return 404;
   if (error.code === 'OPERATOR_REFUSED' || CHALLENGES[error.code] !== undefined) return 401;
   if (error.code === 'MESSAGE_REFUSED') return 400;
+  if (error.code === 'COORDINATOR_BUSY' && error.details['perMinute'] !== undefined) return 429;
   return error.httpStatus;
 }
 
