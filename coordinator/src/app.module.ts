@@ -40,7 +40,7 @@ import { ModelPassports } from './models/model-passports.js';
 import { ModelsController } from './models/models.controller.js';
 import { ScoreRecorder } from './models/score-recorder.js';
 import { SiteModelsController } from './models/site-models.controller.js';
-import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME, OPERATOR_TOKEN } from './ports.js';
+import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME, OPERATOR_TOKEN, SPANS } from './ports.js';
 import { dataSourceOptions } from './records/data-source.js';
 import { UnitOfWork } from './records/unit-of-work.js';
 import { Assignments } from './rounds/assignments.js';
@@ -57,6 +57,8 @@ import { CredentialController } from './sites/credential.controller.js';
 import { EnrolmentController } from './sites/enrolment.controller.js';
 import { SiteDirectory } from './sites/site-directory.js';
 import { SitesController } from './sites/sites.controller.js';
+import { RoundSpans } from './tracing/round-spans.js';
+import type { SpanRecorder } from './tracing/span-recorder.js';
 import { BlobsController } from './transfer/blobs.controller.js';
 import { LineTestController } from './transfer/line-test.controller.js';
 import { UploadSpool } from './transfer/upload-spool.js';
@@ -77,12 +79,13 @@ export interface Foundation {
   readonly log: Log;
   readonly clock: AlarmClock;
   readonly blobs: BlobStore;
+  readonly spans: SpanRecorder;
 }
 
 /** The list of rooms. */
 @Module({})
 export class AppModule {
-  static on({ config, home, operatorToken, key, log, clock, blobs }: Foundation): DynamicModule {
+  static on({ config, home, operatorToken, key, log, clock, blobs, spans }: Foundation): DynamicModule {
     return {
       module: AppModule,
       imports: [TypeOrmModule.forRoot({ ...dataSourceOptions(config.database ?? home.databaseFile), retryAttempts: 0 })],
@@ -112,6 +115,7 @@ export class AppModule {
         { provide: COORDINATOR_KEY, useValue: key },
         { provide: ProofNonces, useValue: new ProofNonces() },
         { provide: BLOB_STORE, useValue: blobs },
+        { provide: SPANS, useValue: spans },
         { provide: Log, useValue: log },
         { provide: OPERATOR_TOKEN, useValue: operatorToken },
         { provide: APP_FILTER, useClass: HttpErrorFilter },
@@ -122,7 +126,7 @@ export class AppModule {
         ...[ParticipationRecorder, Assignments],
         ...[ModelLedger, ModelPassports, ScoreRecorder, UploadSpool],
         ...[UpdateLedger, MeasureThreads, UpdateIntake, UpdateScreening, UpdateViews, QuarantineDesk],
-        ...[RecordDump, TransferCounters, Metrics],
+        ...[RecordDump, TransferCounters, Metrics, RoundSpans],
         ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
       ],
     };

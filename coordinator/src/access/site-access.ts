@@ -18,6 +18,7 @@ import { Presence } from '../live/presence.js';
 import { CLOCK, CONFIG, COORDINATOR_KEY } from '../ports.js';
 import type { Site } from '../sites/site.entity.js';
 import { SiteDirectory } from '../sites/site-directory.js';
+import { rememberSite } from './calling-site.js';
 import { OpenRequests } from './open-requests.js';
 import { ProofNonces } from './proof-nonces.js';
 import { RefusalLog } from './refusal-log.js';
@@ -66,6 +67,7 @@ export class SiteAccess {
         : this.admitSigned({ ...requestLine(request), credential, proof: proofOf(request) }),
     );
     this.requests.track(site.id, response);
+    rememberSite(request, site);
     return site;
   }
 

@@ -6,6 +6,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.js';
 import { type BlobSettings, blobSettingFields, compileBlobSettings } from './blob-settings.js';
+import { compileTraceSettings, sharedEndpoint, traceSettingFields, type TraceSettings } from './trace-settings.js';
 import { isPostgresUrl, withoutPassword } from '../records/postgres.js';
 
 const settingsSchema = z.strictObject({
@@ -18,6 +19,7 @@ const settingsSchema = z.strictObject({
     .optional()
     .describe('PostgreSQL database in place of a file in the home folder'),
   ...blobSettingFields,
+  ...traceSettingFields,
   tlsCertificate: z.string().min(1).optional().describe('PEM file with the certificate and its chain: TLS without a proxy'),
   tlsKey: z.string().min(1).optional().describe('PEM file with its key'),
   plainHttp: z
@@ -69,6 +71,7 @@ export interface CoordinatorConfig {
   /** Undefined for a SQLite file in the home folder. */
   readonly database: string | undefined;
   readonly blobs: BlobSettings;
+  readonly traces: TraceSettings;
   /** Undefined for plain HTTP. */
   readonly tls: CertificateFiles | undefined;
   readonly plainHttp: boolean;
@@ -147,6 +150,7 @@ function compile(settings: Settings): CoordinatorConfig {
     port: settings.port,
     database: settings.database,
     blobs: Object.freeze(compileBlobSettings(settings)),
+    traces: Object.freeze(compileTraceSettings(settings)),
     tls: certificateOf(settings),
     plainHttp: settings.plainHttp,
     publicUrl: settings.publicUrl,
@@ -168,7 +172,8 @@ function compile(settings: Settings): CoordinatorConfig {
 
 function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
   const names = Object.keys(settingsSchema.shape);
-  return withoutUndefined(Object.fromEntries(names.map((name) => [name, environment[environmentName(name)]])));
+  const own = withoutUndefined(Object.fromEntries(names.map((name) => [name, environment[environmentName(name)]])));
+  return { ...withoutUndefined(sharedEndpoint(environment)), ...own };
 }
 
 function readConfigFile(path: string): Record<string, unknown> {

@@ -28,6 +28,7 @@ import { meanMonitors } from '../updates/mean-monitors.js';
 import { UpdateLedger } from '../updates/update-ledger.js';
 import type { DeltaOrder, FoldOutcome } from '../aggregation/fold-files.js';
 import type { FoldRecipe } from '../aggregation/recipe.js';
+import { RoundSpans } from '../tracing/round-spans.js';
 import { FoldEngine } from './fold-engine.js';
 import { RoundLedger } from './round-ledger.js';
 import { RoundNoise } from './round-noise.js';
@@ -63,6 +64,7 @@ export class RoundFold {
     private readonly models: ModelLedger,
     private readonly engine: FoldEngine,
     private readonly noise: RoundNoise,
+    private readonly spans: RoundSpans,
     private readonly log: Log,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
     @Inject(HOME) private readonly home: HomeFolder,
@@ -71,7 +73,18 @@ export class RoundFold {
   /** Idempotent: after a crash at any point it gives the same bytes again. Returns the events to publish. */
   async fold(roundId: string, signal: AbortSignal): Promise<CampaignEvent[]> {
     const facts = await this.factsOf(roundId);
-    const { digest, bytes, state, delta } = await this.writeNext(facts, signal);
+    const { campaign: of, roundNumber } = facts;
+    const reference = { roundId, campaignId: of.id, campaignName: of.name, roundNumber };
+    const outcome = await this.spans.during(
+      'fold',
+      reference,
+      () => this.writeNext(facts, signal),
+      ({ bytes }) => ({ 'consilium.updates': facts.updates.length, 'consilium.bytes': bytes }),
+    );
+    return this.spans.during('publish', reference, () => this.publish(roundId, facts, outcome));
+  }
+
+  private publish(roundId: string, facts: FoldFacts, { digest, bytes, state, delta }: FoldOutcome): Promise<CampaignEvent[]> {
     return this.unitOfWork.transact(async (records) => {
       const round = required(await this.ledger.get(records, roundId), 'the round being folded');
       if (round.state !== 'aggregating') return [];

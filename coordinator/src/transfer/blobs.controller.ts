@@ -1,4 +1,4 @@
-import { FederationError } from '@consilium/shared/kernel';
+import { type Clock, FederationError } from '@consilium/shared/kernel';
 import { DATA_PATHS, digestField, parseWith } from '@consilium/shared/wire';
 import { Controller, Get, Inject, Param, Req, Res, UseGuards } from '@nestjs/common';
 import type { Request, Response } from 'express';
@@ -7,8 +7,9 @@ import type { BlobStore } from '../blobs/blob-store.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import { TransferCounters } from '../metrics/transfer-counters.js';
 import { ModelLedger } from '../models/model-ledger.js';
-import { BLOB_STORE } from '../ports.js';
+import { BLOB_STORE, CLOCK } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
+import { RoundSpans } from '../tracing/round-spans.js';
 import { sendBlob } from './send-blob.js';
 
 /** Downloads for sites: model versions of their own campaigns, the deltas between them and what recipes carry, nothing else. */
@@ -20,20 +21,26 @@ export class BlobsController {
     private readonly models: ModelLedger,
     private readonly register: CampaignRegister,
     private readonly transfers: TransferCounters,
+    private readonly spans: RoundSpans,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   @Get(':digest')
   async download(@Param('digest') text: string, @Req() request: Request, @Res() response: Response): Promise<void> {
     const digest = parseWith(digestField, text, 'MESSAGE_REFUSED', 'the digest');
     const site = callingSite(request);
-    const isTheirs = await this.unitOfWork.transact(async (records) => {
+    const theirs = await this.unitOfWork.transact(async (records) => {
+      const campaignIds = new Set<string>();
       for (const { campaignId } of await this.models.versionsWithFile(records, digest)) {
-        if ((await this.register.get(records, campaignId)).sites.some(({ id }) => id === site.id)) return true;
+        if ((await this.register.get(records, campaignId)).sites.some(({ id }) => id === site.id)) campaignIds.add(campaignId);
       }
-      return false;
+      return campaignIds;
     });
-    if (!isTheirs) throw new FederationError('NOT_FOUND', 'no campaign of this site has a file with this digest');
-    this.transfers.sentBytes += await sendBlob(response, await this.blobs.localPath(digest), digest);
+    if (theirs.size === 0) throw new FederationError('NOT_FOUND', 'no campaign of this site has a file with this digest');
+    const sinceMs = this.clock.nowMs();
+    const sentBytes = await sendBlob(response, await this.blobs.localPath(digest), digest);
+    this.transfers.sentBytes += sentBytes;
+    this.spans.sent(theirs, site.name, sentBytes, sinceMs);
   }
 }
