@@ -80,6 +80,13 @@ describe('the doctor of a site beside its coordinator', () => {
     expect(Number(speed)).toBeLessThan(391);
   }, 60_000);
 
+  it('measures nothing under a policy that cannot be read, which may have held uploads back', async () => {
+    writeFileSync(site.folder.policyFile, 'uploadLimit: [');
+    cleanUps.push(() => rm(site.folder.policyFile));
+    expect(await found(`coordinator: ${coordinator.url}\n`, 'membership')).toMatchObject({ status: 'ok' });
+    expect(await found(`coordinator: ${coordinator.url}\n`, 'upload')).toBeUndefined();
+  });
+
   it('measures nothing when it is told so, or where the coordinator is too old', async () => {
     expect(await found(`coordinator: ${coordinator.url}\n`, 'upload', { measuresUpload: false })).toBeUndefined();
     expect(await found(`coordinator: ${coordinator.url}\n`, 'membership', { measuresUpload: false })).toMatchObject({

@@ -53,7 +53,7 @@ export async function checkLink(config: AgentConfig, { measuresUpload = true }: 
   const { check, clock } = await askCoordinator(coordinatorUrl, line);
   if (check.status !== 'ok') return [...below, check];
   const webSocket = await within('WebSocket', LIMIT_MS, async () => [await checkWebSocket(coordinatorUrl, line)]);
-  const hasHours = config.hours !== undefined || rulesNow(config).hours !== undefined;
+  const hasHours = config.hours !== undefined || rulesNow(config)?.hours !== undefined;
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   const clocks = clock === undefined ? [] : [judgeClock({ ...clock, timeZone, hasHours })];
   return [...below, check, ...clocks, ...webSocket, ...(await checkWelcome(config, line, measuresUpload))];
@@ -129,12 +129,12 @@ export async function checkWebSocket(coordinatorUrl: string, line: OutgoingLine 
 
 /** Whether the coordinator still knows this site, and how fast its updates go; nothing to say of a folder that has not joined. */
 async function checkWelcome(config: AgentConfig, line: OutgoingLine, measuresUpload: boolean): Promise<readonly Check[]> {
-  const identity = readIdentity(config.folder);
-  if (identity === undefined) return [];
   let known: { readonly access: CoordinatorAccess; readonly campaigns: readonly SiteCampaign[] } | undefined;
   const membership = await within('membership', LIMIT_MS, async () => {
     const name = 'membership';
     try {
+      const identity = readIdentity(config.folder);
+      if (identity === undefined) return [];
       const access = siteAccess(config.folder, identity, { coordinatorUrl: config.coordinatorUrl, line });
       known = { access, campaigns: await fetchCatalogue(access, PATIENCE_MS) };
       const how = identity.credential === undefined ? 'signs with its own key' : 'shows a bearer credential';
@@ -144,14 +144,17 @@ async function checkWelcome(config: AgentConfig, line: OutgoingLine, measuresUpl
       return [{ name, status: kind === 'access' || kind === 'input' ? 'failed' : 'warning', finding: message, remedy, code }];
     }
   });
-  if (!measuresUpload || known === undefined) return membership;
+  const rules = rulesNow(config);
+  // A policy that cannot be read allows nothing, and may have held uploads back.
+  if (!measuresUpload || known === undefined || rules === undefined) return membership;
   const { access, campaigns } = known;
-  const most = smaller(config.uploadBytesPerSecond, bytesOf(rulesNow(config).uploadLimit));
+  const most = smaller(config.uploadBytesPerSecond, bytesOf(rules.uploadLimit));
   return [...membership, ...(await within('upload', UPLOAD_LIMIT_MS, async () => [await checkUpload(access, campaigns, most)]))];
 }
 
-/** The policy as it is; none of its rules where it cannot be read, which the line on the policy says. */
-function rulesNow({ policyFile, policyIsNamed }: AgentConfig): SitePolicy {
+/** The policy as it is; undefined where it cannot be read, which the line on the policy says. */
+function rulesNow({ policyFile, policyIsNamed }: AgentConfig): SitePolicy | undefined {
   const state = new PolicyFile(policyFile, policyIsNamed).read();
+  if (state.kind === 'broken') return undefined;
   return state.kind === 'in-force' ? state.policy : {};
 }
