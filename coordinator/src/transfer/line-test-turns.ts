@@ -17,7 +17,8 @@ export class LineTestTurns {
   take(siteId: string): () => void {
     const nowMs = this.clock.nowMs();
     const recent = (this.begunAtMs.get(siteId) ?? []).filter((atMs) => atMs > nowMs - WINDOW_MS);
-    if (recent.length >= PER_WINDOW) throw busy('this site has tested its line often enough for a minute', { perMinute: PER_WINDOW });
+    if (recent.length >= PER_WINDOW)
+      throw busy('this site has tested its line often enough for a minute', { perMinute: PER_WINDOW });
     if (this.active >= AT_ONCE) throw busy('other sites are testing their lines', { atOnce: AT_ONCE });
     this.begunAtMs.set(siteId, [...recent, nowMs]);
     this.active++;

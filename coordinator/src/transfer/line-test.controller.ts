@@ -37,9 +37,13 @@ export class LineTestController {
 function requireBounded({ headers }: Request): void {
   const announced = headers['content-length'] ?? '';
   if (/^\d{1,15}$/.test(announced) && Number(announced) <= MOST_LINE_TEST_BYTES) return;
-  throw new FederationError('MESSAGE_REFUSED', `a test of the line must announce its size, at most ${MOST_LINE_TEST_BYTES} bytes`, {
-    details: { limit: MOST_LINE_TEST_BYTES },
-  });
+  throw new FederationError(
+    'MESSAGE_REFUSED',
+    `a test of the line must announce its size, at most ${MOST_LINE_TEST_BYTES} bytes`,
+    {
+      details: { limit: MOST_LINE_TEST_BYTES },
+    },
+  );
 }
 
 async function countBody(request: Request): Promise<LineTestAnswer> {
