@@ -43,7 +43,7 @@ import { ModelsController } from './models/models.controller.js';
 import { ScoreRecorder } from './models/score-recorder.js';
 import { SiteModelsController } from './models/site-models.controller.js';
 import { VersionPins } from './models/version-pins.js';
-import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME, OPERATOR_TOKEN } from './ports.js';
+import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME, OPERATOR_TOKEN, SPANS } from './ports.js';
 import { dataSourceOptions } from './records/data-source.js';
 import { UnitOfWork } from './records/unit-of-work.js';
 import { Retention } from './retention/retention.js';
@@ -63,7 +63,10 @@ import { CredentialController } from './sites/credential.controller.js';
 import { EnrolmentController } from './sites/enrolment.controller.js';
 import { SiteDirectory } from './sites/site-directory.js';
 import { SitesController } from './sites/sites.controller.js';
+import { RoundSpans } from './tracing/round-spans.js';
+import type { SpanRecorder } from './tracing/span-recorder.js';
 import { BlobsController } from './transfer/blobs.controller.js';
+import { LineTestController } from './transfer/line-test.controller.js';
 import { UploadSpool } from './transfer/upload-spool.js';
 import { MeasureThreads } from './updates/measure-threads.js';
 import { QuarantineDesk } from './updates/quarantine-desk.js';
@@ -82,12 +85,13 @@ export interface Foundation {
   readonly log: Log;
   readonly clock: AlarmClock;
   readonly blobs: BlobStore;
+  readonly spans: SpanRecorder;
 }
 
 /** The list of rooms. */
 @Module({})
 export class AppModule {
-  static on({ config, home, operatorToken, key, log, clock, blobs }: Foundation): DynamicModule {
+  static on({ config, home, operatorToken, key, log, clock, blobs, spans }: Foundation): DynamicModule {
     return {
       module: AppModule,
       imports: [TypeOrmModule.forRoot({ ...dataSourceOptions(config.database ?? home.databaseFile), retryAttempts: 0 })],
@@ -101,6 +105,7 @@ export class AppModule {
         SiteModelsController,
         UpdatesController,
         BlobsController,
+        LineTestController,
         BackupController,
         RetentionController,
         MetricsController,
@@ -117,6 +122,7 @@ export class AppModule {
         { provide: COORDINATOR_KEY, useValue: key },
         { provide: ProofNonces, useValue: new ProofNonces() },
         { provide: BLOB_STORE, useValue: blobs },
+        { provide: SPANS, useValue: spans },
         { provide: Log, useValue: log },
         { provide: OPERATOR_TOKEN, useValue: operatorToken },
         { provide: APP_FILTER, useClass: HttpErrorFilter },
@@ -128,7 +134,7 @@ export class AppModule {
         ...[ModelLedger, ModelPassports, ScoreRecorder, UploadSpool],
         ...[UpdateLedger, MeasureThreads, UpdateIntake, UpdateScreening, UpdateViews, QuarantineDesk],
         ...[BlobHolds, VersionPins, RetentionLedger, Retention],
-        ...[RecordDump, TransferCounters, Metrics],
+        ...[RecordDump, TransferCounters, Metrics, RoundSpans],
         ...[CampaignEvents, Presence, SiteGateway, OperatorGateway],
       ],
     };

@@ -18,6 +18,9 @@ import { limitConnections } from './limits/limit-connections.js';
 import { RequestLimits } from './limits/request-limits.js';
 import { frameworkLogger, Log } from './log.js';
 import { unusableDatabase } from './records/unit-of-work.js';
+import { openSpans } from './tracing/open-spans.js';
+import { NO_SPANS } from './tracing/span-recorder.js';
+import { traceRequests } from './tracing/trace-requests.js';
 import { UploadSpool } from './transfer/upload-spool.js';
 
 export interface RunningCoordinator {
@@ -49,7 +52,8 @@ export async function openCoordinator(config: CoordinatorConfig, options: OpenOp
     const log = options.log ?? new Log(config.logLevel);
     const { store, close } = await openBlobStore(config.blobs, home, (line) => log.info(line));
     const certificate = config.tls && readCertificate(config.tls, Date.now());
-    const foundation = { config, home, operatorToken, key, log, clock: options.clock ?? systemClock };
+    const spans = await openSpans(config.traces, log);
+    const foundation = { config, home, operatorToken, key, log, spans, clock: options.clock ?? systemClock };
     const app = await createApp({ ...foundation, blobs: options.blobs?.(store) ?? store }, certificate).catch(
       (cause: unknown) => {
         throw config.database === undefined ? cause : unusableDatabase(cause);
@@ -105,6 +109,7 @@ async function createApp(
   });
   app.disable('x-powered-by');
   app.useWebSocketAdapter(new SocketAdapter(app, config));
+  if (foundation.spans !== NO_SPANS) app.use(traceRequests(foundation.spans));
   const limits = app.get(RequestLimits);
   app.use((request: Request, _response: Response, next: NextFunction) => {
     limits.requireAddress(request);

@@ -42,6 +42,7 @@ describe('what leaves a site', () => {
       'commands/doctor-link.ts', // whether the coordinator answers, and knows the site
       'link/credential-request.ts', // a proof of the site's key for a credential
       'link/enrolment.ts', // a token and a public key for a credential
+      'link/measure-upload.ts', // random bytes, made on the spot, for the doctor
       'link/resumable-download.ts',
       'link/resumable-upload.ts',
       'link/site-catalogue.ts', // only reads: what is here, and passports
@@ -53,11 +54,13 @@ describe('what leaves a site', () => {
     expect(callers.sort()).toEqual([
       'agent/status-page.ts', // this machine
     ]);
-    expect(takersOf(/^node:(https?|net|tls|dgram|http2)$/).sort()).toEqual([
+    expect(takersOf(/^node:(https?|net|tls|dns(\/promises)?|dgram|http2)$/).sort()).toEqual([
       'agent/status-page.ts',
       'collection/pacs/archive-link.ts', // the hospital's own archive
       'config/authority.ts', // the list of authorities, from a file
       'link/http-exchange.ts',
+      'link/inspect-certificate.ts', // asks for "/", to see who vouches for the answer
+      'link/look-up-name.ts', // the coordinator's or the proxy's name
       'link/outgoing-line.ts', // how connections are opened for those around it
       'link/streamed-body.ts',
       'training/data-parallel/replica-main.ts', // the trainer beside it, on this machine

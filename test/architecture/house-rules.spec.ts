@@ -82,6 +82,16 @@ describe('house rules', () => {
     expect(offenders(products, (text, path) => /process\.env/.test(text) && !allowed.test(path))).toEqual([]);
   });
 
+  it('OpenTelemetry is known to one file, which is loaded when a collector is named', () => {
+    const knowing = '@opentelemetry/';
+    const file = 'coordinator/src/tracing/open-telemetry.ts';
+    expect(offenders(products, (text) => text.includes(knowing))).toEqual([file]);
+    expect(offenders(products, (text) => /from '[^']*\/open-telemetry\.js'/.test(text))).toEqual([]);
+    expect(offenders(products, (text) => text.includes("import('./open-telemetry.js')"))).toEqual([
+      'coordinator/src/tracing/open-spans.ts',
+    ]);
+  });
+
   it('nothing is unfinished or switched off, and no type check is silenced', () => {
     const unfinished = new RegExp(['TO' + 'DO', 'FIX' + 'ME', '@ts-' + 'ignore', '@ts-' + 'nocheck'].join('|'));
     expect(offenders(sources, (text) => unfinished.test(text))).toEqual([]);

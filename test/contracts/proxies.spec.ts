@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Check } from '@consilium/shared/terminal';
 import { checkLink } from '../../site-agent/src/commands/doctor-link.js';
 import { explainAgentConfig, loadAgentConfig } from '../../site-agent/src/config/agent-config.js';
 import { OutgoingLine, outgoingLine } from '../../site-agent/src/link/outgoing-line.js';
@@ -58,19 +59,25 @@ describe('proxies between a site and its coordinator', () => {
 
   const diagnose = async (home: string): Promise<unknown> =>
     (await checkLink(loadAgentConfig({ home, environment: {} }))).map(({ name, status }) => `${name} ${status}`);
+  /** One line of it. */
+  const found = async (home: string, wanted: string): Promise<Check | undefined> =>
+    (await checkLink(loadAgentConfig({ home, environment: {} }))).find(({ name }) => name === wanted);
+  const fine = ['DNS ok', 'proxy ok', 'TLS ok', 'coordinator ok', 'clock ok', 'WebSocket ok', 'membership ok', 'upload ok'];
+  /** A certificate of two days, or a line in the open. */
+  const fineButTls = fine.map((line) => line.replace('TLS ok', 'TLS warning'));
 
   it('that let no WebSocket pass: rounds go on by long polling, and the doctor says so', async () => {
     const blocking = await proxy({ blocksWebSockets: true });
     const home = await playThrough(blocking.url);
     expect(blocking.upgrades).toBeGreaterThan(0);
-    expect(await diagnose(home)).toEqual(['coordinator ok', 'WebSocket warning', 'membership ok']);
-    const [, webSocket] = await checkLink(loadAgentConfig({ home, environment: {} }));
+    expect(await diagnose(home)).toEqual(fine.map((line) => line.replace('WebSocket ok', 'WebSocket warning')));
+    const webSocket = await found(home, 'WebSocket');
     expect(webSocket?.finding).toMatch(/is blocked \(.*403.*\): the agent uses long polling/);
   }, 60_000);
 
   it('that stand before the coordinator under a path of their own', async () => {
     const home = await playThrough((await proxy({ prefix: '/federation/one' })).url);
-    expect(await diagnose(home)).toEqual(['coordinator ok', 'WebSocket ok', 'membership ok']);
+    expect(await diagnose(home)).toEqual(fine);
   }, 60_000);
 
   it('that are the only way out, for an account: everything goes through them, and the doctor says so', async () => {
@@ -82,8 +89,9 @@ describe('proxies between a site and its coordinator', () => {
     const home = await playThrough(`http://${inside}`, `proxy: ${proxyUrl}\n`);
     expect(new Set(out.tunnels)).toEqual(new Set([inside]));
     const checks = await checkLink(loadAgentConfig({ home, environment: {} }));
-    expect(checks.map(({ name, status }) => `${name} ${status}`)).toEqual(['coordinator ok', 'WebSocket ok', 'membership ok']);
-    expect(checks[0]?.finding).toContain('through the proxy http://aare:***@');
+    expect(checks.map(({ name, status }) => `${name} ${status}`)).toEqual(fineButTls);
+    expect(checks.find(({ name }) => name === 'upload')?.finding).toMatch(/\/s \(.*an update of/);
+    expect(checks.find(({ name }) => name === 'coordinator')?.finding).toContain('through the proxy http://aare:***@');
     const shown = JSON.stringify(explainAgentConfig({ home, environment: {} }));
     expect([shown.includes('***'), shown.includes('pass%20word')]).toEqual([true, false]);
   }, 60_000);
@@ -95,7 +103,7 @@ describe('proxies between a site and its coordinator', () => {
     await mkdir(home);
     writeFileSync(join(home, 'site.yaml'), `proxy: ${out.url('aare:wrong')}\ncoordinator: ${coordinator.url}\n`);
     const config = loadAgentConfig({ home, environment: {} });
-    const [check] = await checkLink(config);
+    const check = await found(home, 'coordinator');
     expect(check).toMatchObject({ name: 'coordinator', status: 'failed', code: 'PROXY_REFUSED' });
     expect(check?.remedy).toContain('Ask your IT department');
     const joining = joinSite(config.folder, coordinator.url, await invite('aare'), outgoingLine(config));
@@ -114,7 +122,8 @@ describe('proxies between a site and its coordinator', () => {
       cleanUps.push(() => out.close());
       const home = await playThrough(secure.url, `authority: ${authority.file}\nproxy: ${out.url()}\n`);
       expect(new Set(out.tunnels)).toEqual(new Set([new URL(secure.url).host]));
-      expect(await diagnose(home)).toEqual(['coordinator ok', 'WebSocket ok', 'membership ok']);
+      expect(await diagnose(home)).toEqual(fineButTls);
+      expect((await found(home, 'TLS'))?.finding).toMatch(/^certificate of "authority", valid until .* 1 days are left$/);
       // Without the authority the far end is a stranger's, whatever the way.
       const untrusted = new OutgoingLine({ proxyFor: () => out.url() });
       const stranger = loadAgentConfig({ home: join(folder, 'stranger'), environment: {} });
@@ -132,9 +141,9 @@ describe('proxies between a site and its coordinator', () => {
       const { folder: site } = loadAgentConfig({ home: stranger, environment: {} });
       await expect(joinSite(site, secure.url, 'enrol_any')).rejects.toMatchObject(unknown);
       const home = await playThrough(secure.url, `authority: ${authority.file}\n`);
-      expect(await diagnose(home)).toEqual(['coordinator ok', 'WebSocket ok', 'membership ok']);
+      expect(await diagnose(home)).toEqual(fineButTls);
       writeFileSync(join(home, 'site.yaml'), '');
-      const [untrusted] = await checkLink(loadAgentConfig({ home, environment: {} }));
+      const untrusted = await found(home, 'coordinator');
       expect(untrusted).toMatchObject({ status: 'warning', finding: expect.stringMatching(/unknown authority/) as string });
       writeFileSync(join(home, 'site.yaml'), 'authority: site.yaml\n');
       const [wrong] = await checkLink(loadAgentConfig({ home, environment: {} }));

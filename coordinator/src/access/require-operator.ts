@@ -33,6 +33,11 @@ export class RequireOperator implements CanActivate {
   }
 }
 
+/** The operator who was let in with this request; undefined where none was. */
+export function operatorCalling(request: Request): OperatorCaller | undefined {
+  return callers.get(request);
+}
+
 /** A handler's parameter: the operator that {@link RequireOperator} let in. */
 export const Caller = createParamDecorator<undefined, OperatorCaller>((...[, context]) => {
   const caller = callers.get(context.switchToHttp().getRequest<Request>());

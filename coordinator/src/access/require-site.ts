@@ -2,9 +2,8 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { invariant } from '@consilium/shared/kernel';
 import type { Request, Response } from 'express';
 import type { Site } from '../sites/site.entity.js';
+import { siteCalling } from './calling-site.js';
 import { SiteAccess } from './site-access.js';
-
-const callers = new WeakMap<Request, Site>();
 
 /** Lets a request pass that comes from an enrolled site. */
 @Injectable()
@@ -14,14 +13,14 @@ export class RequireSite implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
     const request = http.getRequest<Request>();
-    callers.set(request, await this.access.admitRequest(request, http.getResponse<Response>()));
+    await this.access.admitRequest(request, http.getResponse<Response>());
     return true;
   }
 }
 
 /** The site that {@link RequireSite} let in. */
 export function callingSite(request: Request): Site {
-  const site = callers.get(request);
+  const site = siteCalling(request);
   invariant(site !== undefined, 'the route is guarded by RequireSite');
   return site;
 }

@@ -19,6 +19,7 @@ import { Presence } from '../live/presence.js';
 import { CLOCK, CONFIG, COORDINATOR_KEY } from '../ports.js';
 import type { Site } from '../sites/site.entity.js';
 import { SiteDirectory } from '../sites/site-directory.js';
+import { rememberSite } from './calling-site.js';
 import { OpenRequests } from './open-requests.js';
 import { ProofNonces } from './proof-nonces.js';
 import { RefusalLog } from './refusal-log.js';
@@ -72,6 +73,7 @@ export class SiteAccess {
     );
     this.limits.requireSite(site.id, this.requests.countOf(site.id));
     this.requests.track(site.id, response);
+    rememberSite(request, site);
     return site;
   }
 

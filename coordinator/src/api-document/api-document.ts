@@ -63,6 +63,7 @@ function describeRoute({
   parameters = {},
   query = {},
   body,
+  carries,
   status = 200,
   answer,
 }: ApiRoute): JsonObject {
@@ -79,13 +80,17 @@ function describeRoute({
       ...Object.entries(query).map(([name, schema]) => describeParameter(name, 'query', schema)),
     ],
     ...(body && { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body, 'input') } } } }),
+    ...(carries && { requestBody: { required: true, content: { [carries.contentType]: { schema: BYTES } } } }),
     responses: { [status]: { description: 'Done.', content }, ...REFUSALS },
   };
 }
 
+/** Any bytes. */
+const BYTES = { type: 'string', format: 'binary' };
+
 /** One description for every way to be refused. */
 const REFUSALS = Object.fromEntries(
-  [...new Set([400, 401, 404, 410, 413, ...Object.values(KIND_RULES).map(({ httpStatus }) => httpStatus)])]
+  [...new Set([400, 401, 404, 410, 413, 429, ...Object.values(KIND_RULES).map(({ httpStatus }) => httpStatus)])]
     .filter((status) => status !== 500)
     .sort((a, b) => a - b)
     .map((status) => [status, { $ref: '#/components/responses/Refusal' }]),

@@ -13,6 +13,8 @@ import {
   federatedPassportSchema,
   invitedOperatorSchema,
   issuedTokenSchema,
+  lineTestAnswerSchema,
+  MOST_LINE_TEST_BYTES,
   nameField,
   newOperatorSchema,
   newTokenSchema,
@@ -48,6 +50,8 @@ export interface ApiRoute {
   readonly parameters?: Readonly<Record<string, z.ZodType>>;
   readonly query?: Readonly<Record<string, z.ZodType>>;
   readonly body?: z.ZodType;
+  /** A body that is no JSON. */
+  readonly carries?: { readonly contentType: string };
   readonly status?: 200 | 201;
   /** JSON of this shape, or content of another type. */
   readonly answer: z.ZodType | { readonly contentType: string };
@@ -351,5 +355,13 @@ export const ROUTES: readonly ApiRoute[] = [
     summary: 'A version, delta or state of one of the asking site’s campaigns',
     parameters: { digest: digestField },
     answer: WEIGHTS,
+  },
+  {
+    method: 'post',
+    path: DATA_PATHS.lineTest,
+    access: 'site',
+    summary: `Bytes without meaning, at most ${MOST_LINE_TEST_BYTES}: counted and thrown away, so that a site can measure its line`,
+    carries: WEIGHTS,
+    answer: lineTestAnswerSchema,
   },
 ];

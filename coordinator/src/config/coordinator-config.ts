@@ -8,6 +8,7 @@ import { LOG_LEVELS } from '../log.js';
 import { type BlobSettings, blobSettingFields, compileBlobSettings } from './blob-settings.js';
 import { compileLimitSettings, type LimitSettings, limitSettingFields } from './limit-settings.js';
 import { compileRetentionSettings, type RetentionRules, retentionSettingFields } from './retention-settings.js';
+import { compileTraceSettings, sharedEndpoint, traceSettingFields, type TraceSettings } from './trace-settings.js';
 import { isPostgresUrl, withoutPassword } from '../records/postgres.js';
 
 const settingsSchema = z.strictObject({
@@ -21,6 +22,7 @@ const settingsSchema = z.strictObject({
     .describe('PostgreSQL database in place of a file in the home folder'),
   ...blobSettingFields,
   ...retentionSettingFields,
+  ...traceSettingFields,
   tlsCertificate: z.string().min(1).optional().describe('PEM file with the certificate and its chain: TLS without a proxy'),
   tlsKey: z.string().min(1).optional().describe('PEM file with its key'),
   plainHttp: z
@@ -76,6 +78,7 @@ export interface CoordinatorConfig {
   readonly database: string | undefined;
   readonly blobs: BlobSettings;
   readonly retention: RetentionRules;
+  readonly traces: TraceSettings;
   /** Undefined for plain HTTP. */
   readonly tls: CertificateFiles | undefined;
   readonly plainHttp: boolean;
@@ -156,6 +159,7 @@ function compile(settings: Settings): CoordinatorConfig {
     database: settings.database,
     blobs: Object.freeze(compileBlobSettings(settings)),
     retention: Object.freeze(compileRetentionSettings(settings)),
+    traces: Object.freeze(compileTraceSettings(settings)),
     tls: certificateOf(settings),
     plainHttp: settings.plainHttp,
     publicUrl: settings.publicUrl,
@@ -178,7 +182,8 @@ function compile(settings: Settings): CoordinatorConfig {
 
 function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
   const names = Object.keys(settingsSchema.shape);
-  return withoutUndefined(Object.fromEntries(names.map((name) => [name, environment[environmentName(name)]])));
+  const own = withoutUndefined(Object.fromEntries(names.map((name) => [name, environment[environmentName(name)]])));
+  return { ...withoutUndefined(sharedEndpoint(environment)), ...own };
 }
 
 function readConfigFile(path: string): Record<string, unknown> {

@@ -29,6 +29,7 @@ import { meanMonitors } from '../updates/mean-monitors.js';
 import { UpdateLedger } from '../updates/update-ledger.js';
 import type { DeltaOrder, FoldOutcome } from '../aggregation/fold-files.js';
 import type { FoldRecipe } from '../aggregation/recipe.js';
+import { RoundSpans } from '../tracing/round-spans.js';
 import { FoldEngine } from './fold-engine.js';
 import { RoundLedger } from './round-ledger.js';
 import { RoundNoise } from './round-noise.js';
@@ -64,6 +65,7 @@ export class RoundFold {
     private readonly models: ModelLedger,
     private readonly engine: FoldEngine,
     private readonly noise: RoundNoise,
+    private readonly spans: RoundSpans,
     private readonly log: Log,
     private readonly holds: BlobHolds,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
@@ -134,6 +136,7 @@ export class RoundFold {
     record: (outcome: FoldOutcome) => Promise<T>,
   ): Promise<T> {
     const { model, digest = 'sha256' } = campaign.plan;
+    const round = { roundId, campaignId: campaign.id, campaignName: campaign.name, roundNumber };
     const state = before?.stateDigest ?? null;
     const outputPath = join(this.home.blobs, `${newId('fold')}.partial`);
     const stateOutputPath = join(this.home.blobs, `${newId('state')}.partial`);
@@ -143,7 +146,7 @@ export class RoundFold {
     const folded = [];
     for (const { digest: named, ...update } of updates) folded.push({ ...update, path: await this.blobs.localPath(named) });
     try {
-      const outcome = await this.engine.fold({
+      const job = {
         manifest: manifestOfRound(campaign.plan, roundNumber),
         basePath: await this.blobs.localPath(base.digest),
         statePath: state === null ? null : await this.blobs.localPath(state),
@@ -158,7 +161,13 @@ export class RoundFold {
         stateOutputPath,
         delta,
         signal,
-      });
+      };
+      const outcome = await this.spans.during(
+        'fold',
+        round,
+        () => this.engine.fold(job),
+        ({ bytes }) => ({ 'consilium.updates': folded.length, 'consilium.bytes': bytes }),
+      );
       if (delta !== undefined && outcome.delta === null) {
         this.log.warn(
           `${campaign.name}: a weight moved too far for ${delta.format}; sites fetch version ${base.number + 1} whole`,
@@ -170,13 +179,12 @@ export class RoundFold {
         ...(outcome.state === null ? [] : [{ path: stateOutputPath, digest: outcome.state.digest }]),
         ...(outcome.delta === null ? [] : [{ path: deltaOutputPath, digest: outcome.delta.digest }]),
       ];
-      return await this.holds.during(
-        files.map(({ digest: made }) => made),
-        async () => {
-          for (const file of files) await this.blobs.place(file.path, file.digest);
-          return record(outcome);
-        },
-      );
+      const publish = async (): Promise<T> => {
+        for (const file of files) await this.blobs.place(file.path, file.digest);
+        return record(outcome);
+      };
+      const held = files.map(({ digest: made }) => made);
+      return await this.spans.during('publish', round, () => this.holds.during(held, publish));
     } finally {
       await this.engine.discard([outputPath, stateOutputPath, deltaOutputPath]);
     }

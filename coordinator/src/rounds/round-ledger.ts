@@ -186,7 +186,7 @@ export class RoundLedger {
     return {
       kind: 'participation',
       ...this.reference(campaign),
-      roundNumber: round.number,
+      ...(isRoundOpen(round.state) ? { ...nameOf(round), participationId: participation.id } : { roundNumber: round.number }),
       siteName: participation.siteName,
       state: to,
       ...(code === undefined ? {} : { code }),
@@ -209,7 +209,7 @@ export class RoundLedger {
     return {
       kind: 'round',
       ...this.reference(campaign),
-      roundNumber: round.number,
+      ...nameOf(round),
       ...(place === undefined ? {} : { place }),
       state: round.state,
       ...(round.code === null ? {} : { code: round.code }),
@@ -222,4 +222,8 @@ export class RoundLedger {
   private reference({ id, name }: CampaignName): { campaignId: string; campaignName: string; atMs: number } {
     return { campaignId: id, campaignName: name, atMs: this.clock.nowMs() };
   }
+}
+
+function nameOf({ id, number, attempt }: Round): { roundNumber: number; roundId: string; attempt: number } {
+  return { roundNumber: number, roundId: id, attempt };
 }

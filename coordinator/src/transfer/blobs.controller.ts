@@ -1,4 +1,4 @@
-import { FederationError } from '@consilium/shared/kernel';
+import { type Clock, FederationError } from '@consilium/shared/kernel';
 import { DATA_PATHS, digestField, parseWith } from '@consilium/shared/wire';
 import { Controller, Get, Inject, Param, Req, Res, UseGuards } from '@nestjs/common';
 import type { Request, Response } from 'express';
@@ -8,8 +8,9 @@ import { weightsDropped } from '../blobs/weights-dropped.js';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import { TransferCounters } from '../metrics/transfer-counters.js';
 import { ModelLedger } from '../models/model-ledger.js';
-import { BLOB_STORE } from '../ports.js';
+import { BLOB_STORE, CLOCK } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
+import { RoundSpans } from '../tracing/round-spans.js';
 import { sendBlob } from './send-blob.js';
 
 /** Downloads for sites: model versions of their own campaigns, the deltas between them and what recipes carry, nothing else. */
@@ -21,7 +22,9 @@ export class BlobsController {
     private readonly models: ModelLedger,
     private readonly register: CampaignRegister,
     private readonly transfers: TransferCounters,
+    private readonly spans: RoundSpans,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   @Get(':digest')
@@ -38,6 +41,9 @@ export class BlobsController {
     const [first] = theirs;
     if (first === undefined) throw new FederationError('NOT_FOUND', 'no campaign of this site has a file with this digest');
     if (theirs.every(({ droppedAtMs }) => droppedAtMs !== null)) throw weightsDropped(`version ${first.number}`, digest);
-    this.transfers.sentBytes += await sendBlob(response, await this.blobs.localPath(digest), digest);
+    const sinceMs = this.clock.nowMs();
+    const sentBytes = await sendBlob(response, await this.blobs.localPath(digest), digest);
+    this.transfers.sentBytes += sentBytes;
+    this.spans.sent(new Set(theirs.map(({ campaignId }) => campaignId)), site.name, sentBytes, sinceMs);
   }
 }

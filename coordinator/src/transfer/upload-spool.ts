@@ -12,6 +12,7 @@ import { CLOCK, CONFIG, HOME } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { ParticipationRecorder } from '../rounds/participation-recorder.js';
 import type { Site } from '../sites/site.entity.js';
+import { RoundSpans } from '../tracing/round-spans.js';
 import { SpoolFolder } from './spool-folder.js';
 import { ArrivingUpload } from './arriving-upload.js';
 import * as tus from './tus-protocol.js';
@@ -49,6 +50,7 @@ export class UploadSpool implements OnApplicationBootstrap, OnApplicationShutdow
     private readonly unitOfWork: UnitOfWork,
     private readonly log: Log,
     private readonly transfers: TransferCounters,
+    private readonly spans: RoundSpans,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
     @Inject(HOME) home: HomeFolder,
     @Inject(CLOCK) private readonly clock: Clock,
@@ -193,9 +195,14 @@ export class UploadSpool implements OnApplicationBootstrap, OnApplicationShutdow
     const reached = await upload.exclusively(async (signal) => {
       this.requireKept(upload);
       const endTurn = await this.turns.take(id, signal);
+      const sinceMs = this.clock.nowMs();
       try {
-        const now = await upload.receive(request, offset, signal);
+        const now = await upload.receive(request, offset, signal).catch((thrown: unknown) => {
+          this.spans.received(upload.record.participationId, undefined, sinceMs, FederationError.from(thrown).code);
+          throw thrown;
+        });
         this.transfers.receivedBytes += now - offset;
+        this.spans.received(upload.record.participationId, now - offset, sinceMs);
         if (now === bytes) await this.requireAnnouncedDigest(upload);
         return now;
       } finally {

@@ -42,13 +42,16 @@ export type RoundPlaceView = z.infer<typeof roundPlaceSchema>;
 
 const campaignReference = { campaignId: z.string(), campaignName: z.string(), atMs: z.number() };
 
+/** Earlier coordinators name the number alone, and so do moves of a site's part after its round has ended. */
+const roundReference = { roundNumber: z.int(), roundId: z.string().optional(), attempt: z.int().optional() };
+
 /** What the command line's --follow and a dashboard read. */
 export const campaignEventSchema = z.discriminatedUnion('kind', [
   z.object({ ...campaignReference, kind: z.literal('campaign'), state: z.enum(CAMPAIGN_STATES) }),
   z.object({
     ...campaignReference,
     kind: z.literal('round'),
-    roundNumber: z.int(),
+    ...roundReference,
     place: roundPlaceSchema.optional(),
     state: z.enum(ROUND_STATES),
     /** Of the version that the round produced. */
@@ -62,7 +65,8 @@ export const campaignEventSchema = z.discriminatedUnion('kind', [
   z.object({
     ...campaignReference,
     kind: z.literal('participation'),
-    roundNumber: z.int(),
+    ...roundReference,
+    participationId: z.string().optional(),
     siteName: nameField,
     state: z.enum(PARTICIPATION_STATES),
     code: z.string().optional(),

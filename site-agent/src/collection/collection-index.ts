@@ -96,6 +96,18 @@ export class CollectionIndex {
     };
   }
 
+  /** How many scans were refused, by the code of the reason. */
+  refusedByCode(): Readonly<Record<string, number>> {
+    const rows = this.statements
+      .prepare(
+        `SELECT CASE WHEN s.status = 'refused' THEN s.code ELSE c.code END AS code, COUNT(*) AS count
+         FROM collection_scan s LEFT JOIN collection_check c ON c.scan = s.id
+         WHERE s.status = 'refused' OR c.status = 'refused' GROUP BY 1 ORDER BY 2 DESC`,
+      )
+      .all() as { code: string | null; count: number }[];
+    return Object.fromEntries(rows.map(({ code, count }) => [code ?? 'VOLUME_UNREADABLE', count]));
+  }
+
   /** Scans by path, one at a time; those with a file at or below one of the folders, or all. Thumbnails unless refused. */
   *records({ folders, pictures = true }: RecordsOptions = {}): Generator<ScanRecord> {
     const equals = this.volumes.firstOfEquals();

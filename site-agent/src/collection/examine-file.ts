@@ -35,7 +35,7 @@ const PREAMBLE_BYTES = 132;
 /** Looks at files one by one. Reads headers only, and of unchanged files nothing. */
 export class FileExaminer {
   constructor(
-    private readonly known: FileTable,
+    private readonly known: Pick<FileTable, 'find' | 'of'>,
     private readonly notes: NotesReader,
     private readonly hint: string | undefined,
   ) {}

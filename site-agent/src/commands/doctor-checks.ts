@@ -1,4 +1,5 @@
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { FederationError, formatBytes } from '@consilium/shared/kernel';
 import { type Bfloat16Support, bfloat16Support } from '../engine/devices/bfloat16-support.js';
@@ -13,6 +14,8 @@ import { probeRuntime } from './runtime-probe.js';
 
 const LITTLE_DISK_BYTES = 5e9;
 const TOO_LITTLE_DISK_BYTES = 5e8;
+/** A prepared volume is a folder of several files. */
+const FEW_FILES = 10_000;
 /** On the processor; the line on the device says whether a GPU is taken instead. */
 const BFLOAT16_WORDS: Readonly<Record<Bfloat16Support, string>> = {
   fast: 'on the processor, faster than 32-bit floats',
@@ -72,14 +75,31 @@ export function checkSiteFolder(home: string): Check {
   }
 }
 
+export interface DiskFacts {
+  readonly freeBytes: number;
+  /** Files that can still be made; undefined where the file system has no such limit. */
+  readonly freeFiles: number | undefined;
+}
+
 /** Room for prepared volumes, models and checkpoints on the folder's disk. */
-export function checkFreeDisk(home: string, freeBytes = freeBytesOf(nearestExisting(resolve(home)))): Check {
+export async function checkFreeDisk(home: string): Promise<Check> {
+  const disk = await statfs(nearestExisting(resolve(home)));
+  return judgeDisk({ freeBytes: disk.bavail * disk.bsize, freeFiles: disk.files === 0 ? undefined : disk.ffree });
+}
+
+export function judgeDisk({ freeBytes, freeFiles }: DiskFacts): Check {
+  const name = 'disk';
   const finding = `${formatBytes(freeBytes)} free`;
-  if (freeBytes >= LITTLE_DISK_BYTES) return { name: 'disk', status: 'ok', finding };
+  if (freeFiles !== undefined && freeFiles < FEW_FILES) {
+    const remedy =
+      'The disk can hold no more files, whatever its size: delete small ones, or name a folder on another disk with --home.';
+    return { name, status: 'warning', finding: `${finding}, but room for ${freeFiles} files only`, remedy };
+  }
+  if (freeBytes >= LITTLE_DISK_BYTES) return { name, status: 'ok', finding };
   const remedy =
     'Prepared volumes take about the size of the scans: free some space or name a folder on another disk with --home.';
-  if (freeBytes >= TOO_LITTLE_DISK_BYTES) return { name: 'disk', status: 'warning', finding, remedy };
-  return { name: 'disk', status: 'failed', finding, remedy, code: 'DISK_FULL' };
+  if (freeBytes >= TOO_LITTLE_DISK_BYTES) return { name, status: 'warning', finding, remedy };
+  return { name, status: 'failed', finding, remedy, code: 'DISK_FULL' };
 }
 
 /** Which rules of the site's own hold; a file that does not read allows nothing. */
@@ -92,9 +112,4 @@ export function checkPolicy({ policyFile, policyIsNamed }: Pick<AgentConfig, 'po
 
 function nearestExisting(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path));
-}
-
-function freeBytesOf(folder: string): number {
-  const disk = statfsSync(folder);
-  return disk.bavail * disk.bsize;
 }

@@ -10,11 +10,29 @@ import { probeWebSocket } from '../link/probe-websocket.js';
 import { siteAccess } from '../link/site-access.js';
 import { fetchCatalogue } from '../link/site-catalogue.js';
 import type { Check } from '@consilium/shared/terminal';
+import type { SiteCampaign } from '@consilium/shared/wire';
+import type { CoordinatorAccess } from '../link/request-identity.js';
+import { smaller } from '../policy/narrow-limits.js';
+import { PolicyFile } from '../policy/policy-file.js';
+import { bytesOf, type SitePolicy } from '../policy/site-policy.js';
+import { within } from './doctor-bounds.js';
+import { type ClockFacts, dateOf, judgeClock } from './doctor-clock.js';
+import { checkCertificate, checkName, describeProxy } from './doctor-line.js';
+import { checkUpload } from './doctor-upload.js';
 
 const PATIENCE_MS = 5000;
+/** Of the whole of a check: a request may open several connections. */
+const LIMIT_MS = 12_000;
+/** Measuring has limits of its own, and may ask for a credential before. */
+const UPLOAD_LIMIT_MS = 30_000;
 
-/** The way to the coordinator, step by step: whether it answers, whether WebSockets pass, and whether it lets this site in. */
-export async function checkLink(config: AgentConfig): Promise<Check[]> {
+export interface LinkOptions {
+  /** Send random bytes to measure how fast uploads are; as well when left out. */
+  readonly measuresUpload?: boolean | undefined;
+}
+
+/** The way to the coordinator, step by step, each of bounded time: what fails first explains what follows. */
+export async function checkLink(config: AgentConfig, { measuresUpload = true }: LinkOptions = {}): Promise<Check[]> {
   const coordinatorUrl = config.coordinatorUrl ?? readIdentity(config.folder)?.coordinatorUrl;
   let line: OutgoingLine;
   try {
@@ -23,28 +41,58 @@ export async function checkLink(config: AgentConfig): Promise<Check[]> {
     const { message, remedy, code } = FederationError.from(thrown);
     return [{ name: 'authority', status: 'failed', finding: message, remedy, code }];
   }
-  const coordinator = await checkCoordinator(coordinatorUrl, line);
-  if (coordinatorUrl === undefined || coordinator.status !== 'ok') return [coordinator];
-  return [coordinator, await checkWebSocket(coordinatorUrl, line), ...(await checkWelcome(config, line))];
+  if (coordinatorUrl === undefined) return [NOT_JOINED];
+  const namesAuthority = config.authority !== undefined;
+  const below = [
+    ...(await within('DNS', LIMIT_MS, async () => [await checkName(coordinatorUrl, line)])),
+    describeProxy(coordinatorUrl, line),
+    ...(await within('TLS', LIMIT_MS, async (signal) => [
+      await checkCertificate(coordinatorUrl, line, { namesAuthority, signal }),
+    ])),
+  ];
+  const { check, clock } = await askCoordinator(coordinatorUrl, line);
+  if (check.status !== 'ok') return [...below, check];
+  const webSocket = await within('WebSocket', LIMIT_MS, async () => [await checkWebSocket(coordinatorUrl, line)]);
+  const hasHours = config.hours !== undefined || rulesNow(config)?.hours !== undefined;
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const clocks = clock === undefined ? [] : [judgeClock({ ...clock, timeZone, hasHours })];
+  return [...below, check, ...clocks, ...webSocket, ...(await checkWelcome(config, line, measuresUpload))];
 }
+
+const NOT_JOINED: Check = { name: 'coordinator', status: 'ok', finding: 'not joined yet' };
 
 /** Whether anything answers at the coordinator's address; waits at most five seconds. Undefined: not joined yet. */
 export async function checkCoordinator(coordinatorUrl: string | undefined, line: OutgoingLine = PLAIN_LINE): Promise<Check> {
+  return coordinatorUrl === undefined ? NOT_JOINED : (await askCoordinator(coordinatorUrl, line)).check;
+}
+
+interface Asked {
+  readonly check: Check;
+  /** Undefined where nothing of the coordinator's was heard. */
+  readonly clock?: Pick<ClockFacts, 'coordinatorMs' | 'askedAtMs' | 'answeredAtMs'>;
+}
+
+async function askCoordinator(coordinatorUrl: string, line: OutgoingLine): Promise<Asked> {
   const name = 'coordinator';
-  if (coordinatorUrl === undefined) return { name, status: 'ok', finding: 'not joined yet' };
   try {
     const url = coordinatorAddress(coordinatorUrl, '/');
     const order = { method: 'GET', url, headers: {}, stallMs: PATIENCE_MS, signal: AbortSignal.timeout(PATIENCE_MS), line };
-    const { status, body } = await exchange(order);
+    // The first answer opens the line; only the second one tells the time closely.
+    await exchange(order);
+    const askedAtMs = Date.now();
+    const { status, headers, body } = await exchange(order);
+    const coordinatorMs = dateOf(headers.date);
+    const clock = coordinatorMs === undefined ? {} : { clock: { coordinatorMs, askedAtMs, answeredAtMs: Date.now() } };
     const proxy = line.proxyTo(url);
-    if (proxy !== undefined && !isCoordinators(body)) return proxyCheck(withoutSecrets(proxy), status, body);
+    if (proxy !== undefined && !isCoordinators(body)) return { check: proxyCheck(withoutSecrets(proxy), status, body) };
     const way = proxy === undefined ? '' : `, through the proxy ${withoutSecrets(proxy)}`;
-    return { name, status: 'ok', finding: `${coordinatorUrl} answers${way}` };
+    return { check: { name, status: 'ok', finding: `${coordinatorUrl} answers${way}` }, ...clock };
   } catch (error) {
     const reason = reasonOf(error);
     const elsewhere = `Check the address and the network; a running agent keeps trying by itself (${reason}).`;
     const finding = `${coordinatorUrl} does not answer: ${reasonInWords(reason)}`;
-    return { name, status: 'warning', finding, remedy: certificateRemedy(reason) ?? elsewhere, code: 'COORDINATOR_UNREACHABLE' };
+    const remedy = certificateRemedy(reason) ?? elsewhere;
+    return { check: { name, status: 'warning', finding, remedy, code: 'COORDINATOR_UNREACHABLE' } };
   }
 }
 
@@ -79,18 +127,34 @@ export async function checkWebSocket(coordinatorUrl: string, line: OutgoingLine 
   return { name, status: 'warning', finding: `is blocked (${reason}): the agent uses long polling instead`, remedy };
 }
 
-/** Whether the coordinator still knows this site; nothing to say of a folder that has not joined. */
-async function checkWelcome(config: AgentConfig, line: OutgoingLine): Promise<Check[]> {
-  const name = 'membership';
-  try {
-    const identity = readIdentity(config.folder);
-    if (identity === undefined) return [];
-    const access = siteAccess(config.folder, identity, { coordinatorUrl: config.coordinatorUrl, line });
-    await fetchCatalogue(access, PATIENCE_MS);
-    const how = identity.credential === undefined ? 'signs with its own key' : 'shows a bearer credential';
-    return [{ name, status: 'ok', finding: `the coordinator knows "${identity.siteName}", which ${how}` }];
-  } catch (thrown) {
-    const { message, remedy, code, kind } = FederationError.from(thrown);
-    return [{ name, status: kind === 'access' || kind === 'input' ? 'failed' : 'warning', finding: message, remedy, code }];
-  }
+/** Whether the coordinator still knows this site, and how fast its updates go; nothing to say of a folder that has not joined. */
+async function checkWelcome(config: AgentConfig, line: OutgoingLine, measuresUpload: boolean): Promise<readonly Check[]> {
+  let known: { readonly access: CoordinatorAccess; readonly campaigns: readonly SiteCampaign[] } | undefined;
+  const membership = await within('membership', LIMIT_MS, async () => {
+    const name = 'membership';
+    try {
+      const identity = readIdentity(config.folder);
+      if (identity === undefined) return [];
+      const access = siteAccess(config.folder, identity, { coordinatorUrl: config.coordinatorUrl, line });
+      known = { access, campaigns: await fetchCatalogue(access, PATIENCE_MS) };
+      const how = identity.credential === undefined ? 'signs with its own key' : 'shows a bearer credential';
+      return [{ name, status: 'ok', finding: `the coordinator knows "${identity.siteName}", which ${how}` }];
+    } catch (thrown) {
+      const { message, remedy, code, kind } = FederationError.from(thrown);
+      return [{ name, status: kind === 'access' || kind === 'input' ? 'failed' : 'warning', finding: message, remedy, code }];
+    }
+  });
+  const rules = rulesNow(config);
+  // A policy that cannot be read allows nothing, and may have held uploads back.
+  if (!measuresUpload || known === undefined || rules === undefined) return membership;
+  const { access, campaigns } = known;
+  const most = smaller(config.uploadBytesPerSecond, bytesOf(rules.uploadLimit));
+  return [...membership, ...(await within('upload', UPLOAD_LIMIT_MS, async () => [await checkUpload(access, campaigns, most)]))];
+}
+
+/** The policy as it is; undefined where it cannot be read, which the line on the policy says. */
+function rulesNow({ policyFile, policyIsNamed }: AgentConfig): SitePolicy | undefined {
+  const state = new PolicyFile(policyFile, policyIsNamed).read();
+  if (state.kind === 'broken') return undefined;
+  return state.kind === 'in-force' ? state.policy : {};
 }

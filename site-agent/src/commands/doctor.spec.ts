@@ -7,7 +7,8 @@ import { locateRuntime } from '../engine/runtime/locate-runtime.js';
 import { readRuntimeFacts } from '../engine/runtime/runtime-facts.js';
 import { describeDiagnosis, diagnose } from './doctor.js';
 import { checkNodejsVersion } from '@consilium/shared/terminal';
-import { checkFreeDisk, checkRuntime, checkSiteFolder } from './doctor-checks.js';
+import { within } from './doctor-bounds.js';
+import { checkRuntime, checkSiteFolder, judgeDisk } from './doctor-checks.js';
 import { checkCoordinator } from './doctor-link.js';
 import { probeRuntime } from './runtime-probe.js';
 
@@ -19,7 +20,7 @@ describe('site-agent doctor', () => {
   afterEach(() => rm(home, { recursive: true, force: true }));
 
   it('finds this computer able to train and shows the facts', async () => {
-    const diagnosis = await diagnose(join(home, 'new-site'), async (search) => readRuntimeFacts(locateRuntime(search)));
+    const diagnosis = await diagnose(join(home, 'new-site'), {}, async (search) => readRuntimeFacts(locateRuntime(search)));
     expect(diagnosis.healthy).toBe(true);
     expect(diagnosis.runtime).toMatchObject({ version: '2.21.0', library: 'TensorFlow' });
     const text = describeDiagnosis(diagnosis);
@@ -67,8 +68,26 @@ describe('site-agent doctor', () => {
     expect(checkNodejsVersion('20.18.3').status).toBe('failed');
     expect(checkNodejsVersion('20.19.0').status).toBe('ok');
     expect(checkNodejsVersion('24.1.0').status).toBe('ok');
-    expect([1e8, 1e9, 1e10].map((free) => checkFreeDisk(home, free).status)).toEqual(['failed', 'warning', 'ok']);
+    const judged = [1e8, 1e9, 1e10].map((freeBytes) => judgeDisk({ freeBytes, freeFiles: undefined }).status);
+    expect(judged).toEqual(['failed', 'warning', 'ok']);
+    expect(judgeDisk({ freeBytes: 1e12, freeFiles: 3 })).toMatchObject({
+      status: 'warning',
+      finding: expect.stringContaining('3 files') as string,
+    });
     expect(checkSiteFolder('/proc/self/site')).toMatchObject({ status: 'failed', code: 'FOLDER_MISSING' });
+  });
+
+  it('cuts a check that hangs, and says so; what a check throws is a failed line', async () => {
+    const stopped = new Promise((resolve) => {
+      const hanging = within(
+        'scans',
+        50,
+        (signal) => new Promise(() => signal.addEventListener('abort', () => resolve(hanging))),
+      );
+    });
+    expect(await stopped).toMatchObject([{ name: 'scans', status: 'warning', finding: 'took longer than 0.1 s and was cut' }]);
+    const thrown = await within('disk', 1000, () => Promise.reject(new Error('gone')));
+    expect(thrown).toMatchObject([{ name: 'disk', status: 'failed', finding: expect.stringContaining('gone') as string }]);
   });
 
   it('asks the coordinator, and says so when nothing answers', async () => {

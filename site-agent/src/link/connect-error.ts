@@ -10,6 +10,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ECONNRESET: 'the connection was cut',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is made out to another name',
   CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
 };
 
 /** Of OpenSSL, for a certificate whose authority this computer does not know. */
@@ -24,6 +25,9 @@ export function certificateRemedy(reason: string): string | undefined {
     );
   }
   const words = /CERT/.test(reason) ? WORDS[reason] : undefined;
+  if (words !== undefined && /EXPIRED|NOT_YET/.test(reason)) {
+    return `Look at this computer's date first: a wrong clock makes a good certificate look so. If it is right, tell the coordinator’s operator: ${words}.`;
+  }
   return words && `Tell the coordinator’s operator: ${words}.`;
 }
 

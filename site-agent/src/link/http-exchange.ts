@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import type { Readable } from 'node:stream';
@@ -9,8 +10,10 @@ export interface HttpExchange extends HttpOrder {
   readonly file?: FileRange;
   /** A short body in the place of a file. */
   readonly text?: string;
+  /** So many random bytes in the place of a file, made on the spot: to measure a line, which may compress what it can. */
+  readonly randomBytes?: number;
   readonly onSent?: (bytes: number) => void;
-  /** Awaited before each piece of the file. */
+  /** Awaited before each piece of the body. */
   readonly beforePiece?: ((bytes: number) => Promise<void>) | undefined;
 }
 
@@ -25,17 +28,19 @@ export interface HttpAnswer {
  * answer that comes before the body is sent (a refusal) counts and ends the sending.
  */
 export async function exchange(order: HttpExchange): Promise<HttpAnswer> {
-  const { file, text = '', onSent, beforePiece } = order;
-  const request = open(order, { 'content-length': String(file === undefined ? Buffer.byteLength(text) : file.to - file.from) });
+  const { file, text = '', randomBytes, onSent, beforePiece } = order;
+  const bytes = file === undefined ? (randomBytes ?? Buffer.byteLength(text)) : file.to - file.from;
+  const request = open(order, { 'content-length': String(bytes) });
   const answered = answerTo(request).then(async (response) => {
     const { statusCode, headers } = response;
     return { status: statusCode ?? 0, headers, body: await textOf(response) };
   });
-  if (file === undefined) {
+  if (file === undefined && randomBytes === undefined) {
     request.end(text);
   } else {
     // A failure of either end reaches the request, and through it the promise above.
-    sendFileRange(file, request, { onSent, beforePiece }).then(
+    const hooks = { onSent, beforePiece };
+    (file === undefined ? sendRandomBytes(bytes, request, hooks) : sendFileRange(file, request, hooks)).then(
       () => request.end(),
       (cause: Error) => request.destroy(cause),
     );
@@ -44,6 +49,21 @@ export async function exchange(order: HttpExchange): Promise<HttpAnswer> {
     return await answered;
   } finally {
     if (!request.writableEnded) request.destroy();
+  }
+}
+
+const RANDOM_PIECE_BYTES = 64 * 1024;
+
+async function sendRandomBytes(
+  bytes: number,
+  request: ClientRequest,
+  { onSent, beforePiece }: Pick<HttpExchange, 'onSent' | 'beforePiece'>,
+): Promise<void> {
+  for (let left = bytes; left > 0 && !request.destroyed; left -= RANDOM_PIECE_BYTES) {
+    const piece = randomFillSync(Buffer.allocUnsafe(Math.min(RANDOM_PIECE_BYTES, left)));
+    await beforePiece?.(piece.length);
+    await new Promise<void>((resolve) => request.write(piece, () => resolve()));
+    onSent?.(piece.length);
   }
 }
 

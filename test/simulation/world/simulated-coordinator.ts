@@ -11,11 +11,12 @@ import { compileRetentionSettings } from '../../../coordinator/src/config/retent
 import { homeFolder } from '../../../coordinator/src/home/home-folder.js';
 import { SiteGateway } from '../../../coordinator/src/live/site.gateway.js';
 import { Log } from '../../../coordinator/src/log.js';
-import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME } from '../../../coordinator/src/ports.js';
+import { BLOB_STORE, CLOCK, CONFIG, COORDINATOR_KEY, HOME, SPANS } from '../../../coordinator/src/ports.js';
 import { UnitOfWork } from '../../../coordinator/src/records/unit-of-work.js';
 import { Retention } from '../../../coordinator/src/retention/retention.js';
 import type { FoldJob, FoldOutcome } from '../../../coordinator/src/aggregation/fold-files.js';
 import { FoldEngine } from '../../../coordinator/src/rounds/fold-engine.js';
+import { NO_SPANS } from '../../../coordinator/src/tracing/span-recorder.js';
 import { ParticipationRecorder } from '../../../coordinator/src/rounds/participation-recorder.js';
 import { RoundNoise } from '../../../coordinator/src/rounds/round-noise.js';
 import { RoundConductor } from '../../../coordinator/src/rounds/round-conductor.js';
@@ -59,6 +60,7 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   retention: compileRetentionSettings({
     ...{ retainUpdates: 'all', retainUpdateRounds: 0, retainHeldBack: 'all', retainVersions: 'all', retainVersionEvery: 0 },
   }),
+  traces: { endpoint: undefined, share: 1 },
   tls: undefined,
   plainHttp: false,
   publicUrl: undefined,
@@ -121,6 +123,7 @@ export class SimulatedCoordinator {
         [CONFIG, retention === undefined ? SIMULATED_CONFIG : { ...SIMULATED_CONFIG, retention }],
         [HOME, HOME_FOLDER],
         [CLOCK, life.clock],
+        [SPANS, NO_SPANS],
         [COORDINATOR_KEY, KEY],
         [ProofNonces, new ProofNonces()],
         [BLOB_STORE, mutation.blobs?.(blobs, life) ?? blobs],
