@@ -8,9 +8,12 @@ export class AskedProcess {
   #next = 1;
   ready;
 
-  static async start(script, args = []) {
+  static async start(script, args = [], environment = {}) {
     const started = new AskedProcess();
-    const child = fork(fileURLToPath(new URL(script, import.meta.url)), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const child = fork(fileURLToPath(new URL(script, import.meta.url)), args, {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, ...environment },
+    });
     started.#child = child;
     const first = new Promise((resolve, reject) => started.#open.set(0, { resolve, reject }));
     child.on('message', ({ id, value, failure }) => {

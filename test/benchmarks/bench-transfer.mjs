@@ -3,10 +3,11 @@
  * disk, digests checked where the product checks them. Prints one JSON line.
  *
  * usage: npm run bench:transfer -- [--bytes 400MB] [--streams 1] [--digest blake3|sha256] [--repeats 3]
- *   [--uploads-at-once N] [--skip-downloads] [--bearer]
+ *   [--uploads-at-once N] [--skip-downloads] [--bearer] [--tls]
  * Each stream is a site of its own; the figures are of all streams together, medians over the repeats, of processes that have made
  * one transfer before (`repeats` begins with that cold one, which does not count). Build first (npm run build).
  */
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -31,6 +32,7 @@ function readOptions(args) {
       'uploads-at-once': { type: 'string' },
       'skip-downloads': { type: 'boolean' },
       bearer: { type: 'boolean' },
+      tls: { type: 'boolean' },
     },
   });
   return {
@@ -40,6 +42,7 @@ function readOptions(args) {
     repeats: Number(values.repeats),
     skipDownloads: values['skip-downloads'] ?? false,
     bearer: values.bearer ?? false,
+    tls: values.tls ?? false,
     settings: values['uploads-at-once'] === undefined ? {} : { uploadsAtOnce: Number(values['uploads-at-once']) },
   };
 }
@@ -67,7 +70,7 @@ async function measure(options) {
     const digest = await makeUpdate(update, options.bytes, options.digest);
     const home = join(folder, 'home');
     const parts = await prepare(home, options);
-    const pair = await startPair(home, options);
+    const pair = await startPair(home, options.tls ? makeCertificate(folder) : undefined, options);
     try {
       const { base } = parts[0];
       const [idle, common] = [await pair.coordinator.ask('facts'), { coordinatorUrl: pair.coordinator.ready.url, parts }];
@@ -98,9 +101,19 @@ async function prepare(home, { streams, bytes, digest, bearer }) {
   }
 }
 
-async function startPair(home, { settings }) {
-  const coordinator = await AskedProcess.start('./transfer-coordinator.mjs', [home, JSON.stringify(settings)]);
-  return { coordinator, site: await AskedProcess.start('./transfer-site.mjs') };
+async function startPair(home, certificate, { settings }) {
+  const tls = certificate && { tlsCertificate: certificate.file, tlsKey: certificate.key };
+  const coordinator = await AskedProcess.start('./transfer-coordinator.mjs', [home, JSON.stringify({ ...settings, ...tls })]);
+  // The certificate is its own authority.
+  const environment = certificate && { NODE_EXTRA_CA_CERTS: certificate.file };
+  return { coordinator, site: await AskedProcess.start('./transfer-site.mjs', [], environment) };
+}
+
+function makeCertificate(folder) {
+  const [file, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const order = 'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1';
+  execFileSync('openssl', [...order.split(' '), '-keyout', key, '-out', file], { stdio: 'pipe' });
+  return { file, key };
 }
 
 async function measureOnce({ coordinator, site }, { ask, order, bytes }) {
@@ -119,7 +132,7 @@ async function measureOnce({ coordinator, site }, { ask, order, bytes }) {
   };
 }
 
-function summary({ bytes, streams, digest }, idleRssMiB, [cold, ...repeats], base) {
+function summary({ bytes, streams, digest, tls }, idleRssMiB, [cold, ...repeats], base) {
   const middle = (name, field) =>
     repeats[0][name] === undefined ? null : round(median(repeats.map((repeat) => repeat[name][field])), 4);
   const processor = (name) => ({
@@ -128,7 +141,7 @@ function summary({ bytes, streams, digest }, idleRssMiB, [cold, ...repeats], bas
   });
   return {
     bench: 'transfer',
-    ...{ bytes, streams, digest, downloadBytes: base.bytes, downloadDigest: base.digest.split(':')[0] },
+    ...{ bytes, streams, digest, tls, downloadBytes: base.bytes, downloadDigest: base.digest.split(':')[0] },
     gigabytesPerSecond: middle('upload', 'gigabytesPerSecond'),
     downloadGigabytesPerSecond: middle('download', 'gigabytesPerSecond'),
     wireBytesRatio: middle('upload', 'wireBytesRatio'),

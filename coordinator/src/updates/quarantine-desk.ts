@@ -145,7 +145,7 @@ function requireReleasable({ update, participation, part, latest, campaign }: He
 
 /** Whether an update of this part may still count: in the latest round while that is open, or in a later one. */
 function hasRoundToCome({ plan: { objective, rounds } }: Campaign, { state, number }: Round, part: RoundPart): boolean {
-  if (state !== 'aggregating' && partOfRound(objective, number) === part) return true;
+  if (state !== 'aggregating' && state !== 'finished' && partOfRound(objective, number) === part) return true;
   for (let next = number + 1; next <= rounds; next++) if (partOfRound(objective, next) === part) return true;
   return false;
 }

@@ -33,7 +33,8 @@ export async function checkUpload(
     if (signal.aborted) return tooSlow();
     const error = FederationError.from(thrown, 'TRANSFER_BROKEN');
     if (error.code === 'NOT_FOUND') return { name, status: 'ok', finding: 'not measured: this coordinator is too old for it' };
-    if (error.code === 'COORDINATOR_BUSY' || error.code === 'TOO_MANY_REQUESTS') return { name, status: 'ok', finding: `not measured: ${error.message}` };
+    if (error.code === 'COORDINATOR_BUSY' || error.code === 'TOO_MANY_REQUESTS')
+      return { name, status: 'ok', finding: `not measured: ${error.message}` };
     const remedy =
       error.remedy ?? 'Something on the way may refuse large requests: have it pass bodies of some MiB to the coordinator.';
     const finding = thrown instanceof FederationError ? error.message : `broke off (${reasonOf(thrown)})`;
