@@ -49,10 +49,10 @@ export async function openCoordinator(config: CoordinatorConfig, options: OpenOp
   try {
     const operatorToken = ensureOperatorToken(home);
     const key = ensureCoordinatorKey(home);
-    const log = options.log ?? new Log(config.logLevel);
-    const { store, close } = await openBlobStore(config.blobs, home, (line) => log.info(line));
+    const log = options.log ?? new Log(config.log);
+    const { store, close } = await openBlobStore(config.blobs, home, (line) => log.part('blobs').info(line));
     const certificate = config.tls && readCertificate(config.tls, Date.now());
-    const spans = await openSpans(config.traces, log);
+    const spans = await openSpans(config.traces, log.part('tracing'));
     const foundation = { config, home, operatorToken, key, log, spans, clock: options.clock ?? systemClock };
     const app = await createApp({ ...foundation, blobs: options.blobs?.(store) ?? store }, certificate).catch(
       (cause: unknown) => {
@@ -62,7 +62,7 @@ export async function openCoordinator(config: CoordinatorConfig, options: OpenOp
     await listen(app, config);
     const { port } = app.getHttpServer().address() as { port: number };
     const url = config.publicUrl ?? ownUrl(config, port, certificate);
-    const unfollow = config.tls && followCertificate(app.getHttpServer() as SecureServer, config.tls, log);
+    const unfollow = config.tls && followCertificate(app.getHttpServer() as SecureServer, config.tls, log.part('live'));
     writeFileSync(home.stateFile, JSON.stringify({ url, pid: process.pid, port, startedAtMs: Date.now() }));
     const stop = async (): Promise<void> => {
       rmSync(home.stateFile, { force: true });

@@ -38,7 +38,7 @@ describeOnEachDatabase('a site that signs', (newDatabase) => {
 
   async function open(settings: Readonly<Record<string, string>> = {}, clock?: AlarmClock): Promise<TestCoordinator> {
     lines = [];
-    const log = new Log('debug', (line) => lines.push(line));
+    const log = Log.ofLevel('debug', (line) => lines.push(line));
     const coordinator = await TestCoordinator.open({ database: await newDatabase(), settings, log, ...(clock && { clock }) });
     cleanUps.push(() => coordinator.remove());
     return coordinator;
@@ -382,7 +382,7 @@ describeOnEachDatabase('a site that signs', (newDatabase) => {
     const strict = await TestCoordinator.openIn(lenient.home, {
       database,
       settings: { bearerCredentials: 'false' },
-      log: new Log('info', (line) => lines.push(line)),
+      log: Log.ofLevel('info', (line) => lines.push(line)),
     });
     cleanUps.push(() => strict.stop());
     await expect(RawSite.known(strict, 'aare', site.credential).connect()).rejects.toMatchObject({

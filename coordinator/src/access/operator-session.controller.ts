@@ -18,16 +18,20 @@ import { Caller, RequireOperator } from './require-operator.js';
 /** Where an operator signs in. */
 @Controller('api/operator/sign-in')
 export class SignInController {
+  private readonly log: Log;
+
   constructor(
     private readonly accounts: OperatorAccounts,
-    private readonly log: Log,
-  ) {}
+    log: Log,
+  ) {
+    this.log = log.part('operators');
+  }
 
   @Post()
   @HttpCode(200)
   async signIn(@Body() body: unknown): Promise<SignedIn> {
     const signedIn = await this.accounts.signIn(parseWith(signInSchema, body, 'ARGUMENT_INVALID', 'the sign-in'));
-    this.log.info(`operator ${signedIn.name} signed in`);
+    this.log.info(`operator ${signedIn.name} signed in`, { operator: signedIn.name });
     return signedIn;
   }
 }

@@ -17,10 +17,14 @@ import { Caller, RequireOperator } from './require-operator.js';
 @UseGuards(RequireOperator)
 @NeedsRole('administer')
 export class OperatorsController {
+  private readonly log: Log;
+
   constructor(
     private readonly accounts: OperatorAccounts,
-    private readonly log: Log,
-  ) {}
+    log: Log,
+  ) {
+    this.log = log.part('operators');
+  }
 
   @Get()
   async list(): Promise<OperatorAccountView[]> {
@@ -32,7 +36,7 @@ export class OperatorsController {
   async invite(@Body() body: unknown, @Caller() caller: OperatorCaller): Promise<InvitedOperator> {
     const { name, role } = parseWith(newOperatorSchema, body, 'ARGUMENT_INVALID', 'the operator');
     const invited = await this.accounts.invite(name, role, caller.actor);
-    this.log.info(`operator ${name} invited, role ${role}`);
+    this.log.info(`operator ${name} invited, role ${role}`, { operator: name });
     return invited;
   }
 
@@ -51,7 +55,7 @@ export class OperatorsController {
   @HttpCode(200)
   async disable(@Param('name') name: string, @Caller() caller: OperatorCaller): Promise<OperatorAccountView> {
     const view = await this.accounts.disable(name, caller.actor);
-    this.log.info(`operator ${name} disabled`);
+    this.log.info(`operator ${name} disabled`, { operator: name });
     return view;
   }
 

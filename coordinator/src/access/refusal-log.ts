@@ -15,10 +15,14 @@ const PASSING: ReadonlySet<ErrorCode> = new Set(['PROOF_STALE', 'CREDENTIAL_EXPI
 export class RefusalLog {
   private readonly told = new Map<string, number>();
 
+  private readonly log: Log;
+
   constructor(
-    private readonly log: Log,
+    log: Log,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.log = log.part('access');
+  }
 
   /** Hands on what `admit` gives or throws. */
   async watch<T>(admit: () => Promise<T>): Promise<T> {
@@ -45,6 +49,6 @@ export class RefusalLog {
     if (nowMs - (this.told.get(line) ?? Number.NEGATIVE_INFINITY) < REPEAT_AFTER_MS) return;
     if (this.told.size >= MOST_REMEMBERED) this.told.clear();
     this.told.set(line, nowMs);
-    this.log.warn(line);
+    this.log.warn(line, { ...(typeof details['site'] === 'string' ? { site: details['site'] } : {}), code });
   }
 }

@@ -13,6 +13,7 @@ import { ModelLedger } from '../models/model-ledger.js';
 import type { ModelVersion } from '../models/model-version.entity.js';
 import { BLOB_STORE, CLOCK } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
+import { tellEvent } from '../rounds/tell-event.js';
 import { RoundConductor } from '../rounds/round-conductor.js';
 import { RoundPlanner } from '../rounds/round-planner.js';
 import { RoundLedger } from '../rounds/round-ledger.js';
@@ -25,6 +26,8 @@ import { CampaignRegister } from './campaign-register.js';
 /** What an operator does to a campaign. Each command is a fact; the next tick draws the consequences. */
 @Injectable()
 export class CampaignCommands {
+  private readonly log: Log;
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly register: CampaignRegister,
@@ -36,12 +39,14 @@ export class CampaignCommands {
     private readonly conductor: RoundConductor,
     private readonly events: CampaignEvents,
     private readonly presence: Presence,
-    private readonly log: Log,
+    log: Log,
     private readonly audit: AuditLog,
     private readonly holds: BlobHolds,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.log = log.part('campaigns');
+  }
 
   /** Writes version 1 and the campaign; CAMPAIGN_INVALID names the field that does not fit the enrolled sites. */
   async start(plan: CampaignPlan, by: AuditActor): Promise<string> {
@@ -121,7 +126,7 @@ export class CampaignCommands {
   }
 
   private announce(events: readonly CampaignEvent[], sites: readonly CampaignSite[]): void {
-    for (const event of events) if (event.kind === 'campaign') this.log.info(`${event.campaignName}: ${event.state}`);
+    for (const event of events) if (event.kind === 'campaign') tellEvent(this.log, event);
     this.events.publish(events);
     this.presence.nudge(sites.map(({ id }) => id));
     this.conductor.wake();

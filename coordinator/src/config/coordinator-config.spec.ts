@@ -37,7 +37,25 @@ describe('loadCoordinatorConfig', () => {
     expect(origins).toMatchObject({ port: 'flag', host: 'environment', tokenLifetime: 'file', logLevel: 'default' });
   });
 
+  it('takes lists and levels from a variable as from the file, and shows them as a variable has them', () => {
+    writeFileSync(join(home, 'coordinator.yaml'), 'logLevels:\n  transfer: debug\ntrustedProxies: [10.0.0.5, loopback]\n');
+    const fromFile = load();
+    expect(fromFile.config.log).toEqual({ level: 'info', levels: { transfer: 'debug' }, format: 'text' });
+    expect(fromFile.config.limits.trustedProxies).toEqual(['10.0.0.5', 'loopback']);
+    const shown = Object.fromEntries(fromFile.explained.map(({ name, value }) => [name, value]));
+    expect(shown).toMatchObject({ logLevels: 'transfer=debug', trustedProxies: '10.0.0.5,loopback' });
+    const environment = {
+      CONSILIUM_COORDINATOR_LOG_LEVELS: 'transfer=warn, access=silent',
+      CONSILIUM_COORDINATOR_TRUSTED_PROXIES: 'none',
+    };
+    const { config } = load({}, environment);
+    expect(config.log.levels).toEqual({ transfer: 'warn', access: 'silent' });
+    expect(config.limits.trustedProxies).toEqual([]);
+  });
+
   it.each([
+    ['logLevels: {tranfser: debug}\n', 'logLevels'],
+    ['trustedProxies: everybody\n', 'trustedProxies'],
     ['prot: 1\n', 'prot'],
     ['port: many\n', 'port'],
     ['tokenLifetime: soon\n', 'tokenLifetime'],

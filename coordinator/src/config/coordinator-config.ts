@@ -4,9 +4,10 @@ import { durationField, parseWith } from '@consilium/shared/wire';
 import { FederationError, parseDurationMs } from '@consilium/shared/kernel';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { LOG_LEVELS } from '../log.js';
+import type { LogSettings } from '../log.js';
 import { type BlobSettings, blobSettingFields, compileBlobSettings } from './blob-settings.js';
 import { compileLimitSettings, type LimitSettings, limitSettingFields } from './limit-settings.js';
+import { compileLogSettings, logSettingFields } from './log-settings.js';
 import { compileRetentionSettings, type RetentionRules, retentionSettingFields } from './retention-settings.js';
 import { compileTraceSettings, sharedEndpoint, traceSettingFields, type TraceSettings } from './trace-settings.js';
 import { isPostgresUrl, withoutPassword } from '../records/postgres.js';
@@ -30,7 +31,7 @@ const settingsSchema = z.strictObject({
     .default(false)
     .describe('listen without TLS where others can reach it: only behind a proxy that ends TLS'),
   publicUrl: z.url().optional().describe('address that sites use, when it differs from host and port'),
-  logLevel: z.enum(LOG_LEVELS).default('info'),
+  ...logSettingFields,
   tokenLifetime: durationField.default('24h').describe('how long an enrolment token is valid'),
   signInLifetime: durationField.default('12h').describe('how long an operator stays signed in'),
   credentialLifetime: durationField
@@ -83,7 +84,7 @@ export interface CoordinatorConfig {
   readonly tls: CertificateFiles | undefined;
   readonly plainHttp: boolean;
   readonly publicUrl: string | undefined;
-  readonly logLevel: Settings['logLevel'];
+  readonly log: LogSettings;
   readonly tokenLifetimeMs: number;
   readonly signInLifetimeMs: number;
   readonly credentialLifetimeMs: number;
@@ -142,8 +143,18 @@ function certificateOf({ home, tlsCertificate, tlsKey }: Settings): CertificateF
 }
 
 function shownValue(settings: Settings, name: SettingName): string {
-  const value = String(settings[name] ?? '');
-  return name === 'database' && value !== '' ? withoutPassword(value) : value;
+  const value = settings[name];
+  if (typeof value === 'object') return textOfParts(value);
+  const text = String(value ?? '');
+  return name === 'database' && text !== '' ? withoutPassword(text) : text;
+}
+
+/** As a variable would have it. */
+function textOfParts(value: object): string {
+  if (Array.isArray(value)) return value.join(',');
+  return Object.entries(value)
+    .map(([name, part]) => `${name}=${String(part)}`)
+    .join(',');
 }
 
 /** "tokenLifetime" → "CONSILIUM_COORDINATOR_TOKEN_LIFETIME". */
@@ -163,7 +174,7 @@ function compile(settings: Settings): CoordinatorConfig {
     tls: certificateOf(settings),
     plainHttp: settings.plainHttp,
     publicUrl: settings.publicUrl,
-    logLevel: settings.logLevel,
+    log: Object.freeze(compileLogSettings(settings)),
     tokenLifetimeMs: parseDurationMs(settings.tokenLifetime),
     signInLifetimeMs: parseDurationMs(settings.signInLifetime),
     credentialLifetimeMs: parseDurationMs(settings.credentialLifetime),

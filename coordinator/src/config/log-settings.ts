@@ -4,11 +4,17 @@ import { LOG_FORMATS, LOG_LEVELS, LOG_PARTS, type LogLevel, type LogPart, type L
 const levelsOfParts = z.partialRecord(z.enum(LOG_PARTS), z.enum(LOG_LEVELS));
 
 /** "transfer=debug,access=warn", as variables and flags have it; in the file also "transfer: debug" below the name. */
-const levelsField = z.preprocess(
-  (value) =>
-    typeof value === 'string' ? Object.fromEntries(value.split(',').flatMap((pair) => (pair === '' ? [] : [pair.split('=', 2)]))) : value,
-  levelsOfParts,
-);
+const levelsField = z.preprocess((value: unknown) => (typeof value === 'string' ? pairsIn(value) : value), levelsOfParts);
+
+function pairsIn(text: string): Record<string, string> {
+  const pairs = text.split(',').filter((pair) => pair.trim() !== '');
+  return Object.fromEntries(
+    pairs.map((pair): [string, string] => {
+      const [name = '', level = ''] = pair.split('=', 2);
+      return [name.trim(), level.trim()];
+    }),
+  );
+}
 
 /** What is logged and how; a part of the coordinator's settings. */
 export const logSettingFields = {

@@ -7,7 +7,11 @@ import { challengeOf, httpStatusOf } from './http-status.js';
 /** The one place where errors become HTTP answers: the status of their kind and the report as JSON. */
 @Catch()
 export class HttpErrorFilter implements ExceptionFilter {
-  constructor(private readonly log: Log) {}
+  private readonly log: Log;
+
+  constructor(log: Log) {
+    this.log = log.part('live');
+  }
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<Response>();

@@ -57,6 +57,8 @@ const SIGN_OF_LIFE_MARGIN_MS = 1_500;
 /** The sites' control plane: authenticate, keep one connection per site, hand messages on as facts. */
 @WebSocketGateway({ namespace: SITE_NAMESPACE })
 export class SiteGateway implements OnGatewayInit<Namespace> {
+  private readonly log: Log;
+
   constructor(
     private readonly sites: SiteDirectory,
     private readonly access: SiteAccess,
@@ -66,10 +68,12 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
     private readonly intake: UpdateIntake,
     private readonly scores: ScoreRecorder,
     private readonly conductor: RoundConductor,
-    private readonly log: Log,
+    log: Log,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
     @Inject(CLOCK) private readonly clock: AlarmClock,
-  ) {}
+  ) {
+    this.log = log.part('sites');
+  }
 
   afterInit(namespace: Namespace): void {
     namespace.use((socket, next) => {
@@ -102,7 +106,7 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
       socket.disconnect(true);
       return;
     }
-    this.log.info(`site ${site.name} connected`);
+    this.log.info(`site ${site.name} connected`, { site: site.name, siteId: site.id });
     socket.on('disconnect', (reason) => this.leave(site, socket, reason));
     if (caller.expiresAtMs !== undefined) this.closeAtLapse(socket, site, caller.expiresAtMs);
     this.listen(socket, caller);
@@ -124,7 +128,7 @@ export class SiteGateway implements OnGatewayInit<Namespace> {
 
   private leave(site: Site, socket: Socket, reason: string): void {
     this.presence.release(site.id, socket);
-    this.log.info(`site ${site.name} disconnected (${reason})`);
+    this.log.info(`site ${site.name} disconnected (${reason})`, { site: site.name, siteId: site.id });
     this.sites.noteSeen(site.id).catch((error: unknown) => this.log.debug(String(error)));
     this.conductor.wake();
   }

@@ -42,17 +42,21 @@ export class Retention implements OnApplicationBootstrap, BeforeApplicationShutd
   private ends: readonly Cancel[] = [];
   private endWait: Cancel = () => undefined;
 
+  private readonly log: Log;
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly register: CampaignRegister,
     private readonly ledger: RetentionLedger,
     private readonly holds: BlobHolds,
     private readonly events: CampaignEvents,
-    private readonly log: Log,
+    log: Log,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
     @Inject(CLOCK) private readonly clock: AlarmClock,
-  ) {}
+  ) {
+    this.log = log.part('retention');
+  }
 
   onApplicationBootstrap(): void {
     const ofAll = (): void => void this.unasked(() => this.apply('coordinator'));
@@ -100,7 +104,9 @@ export class Retention implements OnApplicationBootstrap, BeforeApplicationShutd
         if (only === undefined || only.has(campaign.id)) dropped.push(...(await this.dropOf(campaign.id, campaign.name, actor)));
       const filesRemoved = await this.removeFiles();
       for (const { campaignName, kind, count, bytes } of dropped)
-        this.log.info(`${campaignName}: the bytes of ${count} ${kind} were dropped (${formatBytes(bytes)})`);
+        this.log.info(`${campaignName}: the bytes of ${count} ${kind} were dropped (${formatBytes(bytes)})`, {
+          campaign: campaignName,
+        });
       return { dryRun: false, dropped, filesRemoved };
     });
   }

@@ -13,6 +13,7 @@ import { RoundConductor } from './round-conductor.js';
 import type { Round } from './round.entity.js';
 import { RoundLedger } from './round-ledger.js';
 import { isParticipationNews, isParticipationOpen, isRoundReceiving } from './round-states.js';
+import { tellEvent } from './tell-event.js';
 
 /** A participation with what it belongs to. */
 export interface ParticipationContext {
@@ -46,15 +47,19 @@ export class ParticipationRecorder {
   /** The last progress report of each site. */
   private readonly reported = new Map<string, Reported>();
 
+  private readonly log: Log;
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly register: CampaignRegister,
     private readonly ledger: RoundLedger,
     private readonly conductor: RoundConductor,
     private readonly events: CampaignEvents,
-    private readonly log: Log,
+    log: Log,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.log = log.part('rounds');
+  }
 
   /** NOT_FOUND unless the participation is this site's; ROUND_CLOSED unless what it delivers can still count. */
   async requireReceiving(records: EntityManager, site: Caller, participationId: string): Promise<ParticipationContext> {
@@ -137,10 +142,7 @@ export class ParticipationRecorder {
   }
 
   private announce(event: CampaignEvent): void {
-    if (event.kind === 'participation') {
-      const reason = event.code === undefined ? '' : ` (${event.code})`;
-      this.log.info(`${event.campaignName} round ${event.roundNumber}: ${event.siteName} ${event.state}${reason}`);
-    }
+    if (event.kind === 'participation') tellEvent(this.log, event);
     this.events.publish([event]);
   }
 }

@@ -1,5 +1,5 @@
 import { type AlarmClock, type Cancel, FederationError } from '@consilium/shared/kernel';
-import { type CampaignEvent, describeRound } from '@consilium/shared/wire';
+import type { CampaignEvent } from '@consilium/shared/wire';
 import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { CampaignRegister } from '../campaigns/campaign-register.js';
 import type { CoordinatorConfig } from '../config/coordinator-config.js';
@@ -10,6 +10,7 @@ import { CLOCK, CONFIG } from '../ports.js';
 import { UnitOfWork } from '../records/unit-of-work.js';
 import { CampaignStep, type StepResult } from './campaign-step.js';
 import { RoundFold } from './round-fold.js';
+import { tellEvent } from './tell-event.js';
 import { RoundLedger } from './round-ledger.js';
 
 /** Pause before a fold that failed for want of disk or database is tried again. */
@@ -31,6 +32,8 @@ export class RoundConductor implements OnApplicationBootstrap, BeforeApplication
   private ticking: Promise<void> | undefined;
   private isTickWanted = false;
 
+  private readonly log: Log;
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly register: CampaignRegister,
@@ -39,10 +42,12 @@ export class RoundConductor implements OnApplicationBootstrap, BeforeApplication
     private readonly roundFold: RoundFold,
     private readonly events: CampaignEvents,
     private readonly presence: Presence,
-    private readonly log: Log,
+    log: Log,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
     @Inject(CLOCK) private readonly clock: AlarmClock,
-  ) {}
+  ) {
+    this.log = log.part('rounds');
+  }
 
   onApplicationBootstrap(): void {
     this.endTicks = this.clock.every(this.config.tickIntervalMs, () => this.wake());
@@ -97,12 +102,15 @@ export class RoundConductor implements OnApplicationBootstrap, BeforeApplication
         if (result.fold !== undefined) this.startFold(result.fold);
       }
     } catch (error) {
-      this.log.error(`campaign ${campaignName} could not go on: ${FederationError.from(error).message}`, error);
+      this.log.error(`campaign ${campaignName} could not go on: ${FederationError.from(error).message}`, error, {
+        campaign: campaignName,
+        campaignId,
+      });
     }
   }
 
   private announce({ events, nudges }: Pick<StepResult, 'events' | 'nudges'>): void {
-    for (const event of events) this.logEvent(event);
+    for (const event of events) tellEvent(this.log, event);
     this.events.publish(events);
     this.presence.nudge(nudges);
   }
@@ -124,7 +132,10 @@ export class RoundConductor implements OnApplicationBootstrap, BeforeApplication
   private async onFoldFailed(roundId: string, thrown: unknown): Promise<void> {
     if (this.stopping.signal.aborted) return;
     const error = FederationError.from(thrown);
-    this.log.error(`the updates of a round could not be combined: ${error.code} ${error.message}`, error);
+    this.log.error(`the updates of a round could not be combined: ${error.code} ${error.message}`, error, {
+      roundId,
+      code: error.code,
+    });
     if (error.retryable) {
       this.foldRetryAtMs.set(roundId, this.clock.nowMs() + FOLD_RETRY_MS);
       return;
@@ -136,19 +147,5 @@ export class RoundConductor implements OnApplicationBootstrap, BeforeApplication
       return [await this.ledger.moveRound(records, campaign, round, 'failed', { code: error.code })];
     });
     this.announce({ events, nudges: [] });
-  }
-
-  private logEvent(event: CampaignEvent): void {
-    if (event.kind === 'campaign') this.log.info(`${event.campaignName}: ${event.state}`);
-    if (event.kind === 'round') {
-      const missing = event.missingSites === undefined ? '' : `, without ${event.missingSites.join(', ')}`;
-      const detail = event.code ?? event.versionDigest?.slice(0, 19);
-      const said = detail === undefined ? '' : ` (${detail}${missing})`;
-      this.log.info(`${event.campaignName} ${describeRound(event.roundNumber, event.place)}: ${event.state}${said}`);
-    }
-    if (event.kind === 'participation') {
-      const reason = event.code === undefined ? '' : ` (${event.code})`;
-      this.log.info(`${event.campaignName} round ${event.roundNumber}: ${event.siteName} ${event.state}${reason}`);
-    }
   }
 }

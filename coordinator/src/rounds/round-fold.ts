@@ -57,6 +57,8 @@ interface FoldFacts {
 /** Turns a round's updates into the next model version: the blobs first, then one transaction for version and round. */
 @Injectable()
 export class RoundFold {
+  private readonly log: Log;
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly register: CampaignRegister,
@@ -66,11 +68,13 @@ export class RoundFold {
     private readonly engine: FoldEngine,
     private readonly noise: RoundNoise,
     private readonly spans: RoundSpans,
-    private readonly log: Log,
+    log: Log,
     private readonly holds: BlobHolds,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
     @Inject(HOME) private readonly home: HomeFolder,
-  ) {}
+  ) {
+    this.log = log.part('rounds');
+  }
 
   /** Idempotent: after a crash at any point it gives the same bytes again. Returns the events to publish. */
   async fold(roundId: string, signal: AbortSignal): Promise<CampaignEvent[]> {
@@ -137,6 +141,7 @@ export class RoundFold {
   ): Promise<T> {
     const { model, digest = 'sha256' } = campaign.plan;
     const round = { roundId, campaignId: campaign.id, campaignName: campaign.name, roundNumber };
+    const about = { campaign: campaign.name, campaignId: campaign.id, round: roundNumber, roundId };
     const state = before?.stateDigest ?? null;
     const outputPath = join(this.home.blobs, `${newId('fold')}.partial`);
     const stateOutputPath = join(this.home.blobs, `${newId('state')}.partial`);
@@ -171,9 +176,11 @@ export class RoundFold {
       if (delta !== undefined && outcome.delta === null) {
         this.log.warn(
           `${campaign.name}: a weight moved too far for ${delta.format}; sites fetch version ${base.number + 1} whole`,
+          about,
         );
       }
-      for (const { siteName, code } of outcome.leftOut) this.log.info(`${campaign.name}: ${siteName} was left out (${code})`);
+      for (const { siteName, code } of outcome.leftOut)
+        this.log.info(`${campaign.name}: ${siteName} was left out (${code})`, { ...about, site: siteName, code });
       const files = [
         { path: outputPath, digest: outcome.digest },
         ...(outcome.state === null ? [] : [{ path: stateOutputPath, digest: outcome.state.digest }]),

@@ -1,6 +1,5 @@
-import type { CampaignEvent } from '@consilium/shared/wire';
+import { type CampaignEvent, describeRound } from '@consilium/shared/wire';
 import type { Log } from '../log.js';
-import { describeRound } from './round-states.js';
 
 /** One line of the log for a move of a campaign, a round or a site's part in one; progress and scores are not told. */
 export function tellEvent(log: Log, event: CampaignEvent): void {

@@ -16,11 +16,15 @@ import { SiteDirectory } from './site-directory.js';
 /** Where a site agent joins. */
 @Controller(DATA_PATHS.enrolment)
 export class EnrolmentController {
+  private readonly log: Log;
+
   constructor(
     private readonly sites: SiteDirectory,
     private readonly access: SiteAccess,
-    private readonly log: Log,
-  ) {}
+    log: Log,
+  ) {
+    this.log = log.part('sites');
+  }
 
   /** With a proof of the agent's own key the credential is bound to it; without one it is a bearer credential. */
   @Post()
@@ -32,11 +36,11 @@ export class EnrolmentController {
     const key = await this.access.joiningKey(http as Request, token);
     if (key === undefined) {
       const { site, credential } = await this.sites.enrol(token, agentVersion, protocolVersion);
-      this.log.info(`site ${site.name} enrolled with a bearer credential`);
+      this.log.info(`site ${site.name} enrolled with a bearer credential`, { site: site.name, siteId: site.id });
       return { siteId: site.id, siteName: site.name, credential, protocolVersion };
     }
     const site = await this.sites.enrolKey(token, agentVersion, protocolVersion, key);
-    this.log.info(`site ${site.name} enrolled with a key of its own`);
+    this.log.info(`site ${site.name} enrolled with a key of its own`, { site: site.name, siteId: site.id });
     return { siteId: site.id, siteName: site.name, protocolVersion, ...(await this.access.issue(site, thumbprintOf(key))) };
   }
 }

@@ -21,6 +21,8 @@ const invitationSchema = z.strictObject({ name: nameField });
 @UseGuards(RequireOperator)
 @NeedsRole('operate')
 export class SitesController {
+  private readonly log: Log;
+
   constructor(
     private readonly sites: SiteDirectory,
     private readonly presence: Presence,
@@ -28,8 +30,10 @@ export class SitesController {
     private readonly participations: ParticipationRecorder,
     private readonly register: CampaignRegister,
     private readonly unitOfWork: UnitOfWork,
-    private readonly log: Log,
-  ) {}
+    log: Log,
+  ) {
+    this.log = log.part('sites');
+  }
 
   @Get()
   @NeedsRole('read')
@@ -55,7 +59,7 @@ export class SitesController {
   ): Promise<{ name: string; token: string; expiresAtMs: number }> {
     const { name } = parseWith(invitationSchema, body, 'ARGUMENT_INVALID', 'the site');
     const { token, expiresAtMs } = await this.sites.invite(name, caller.actor);
-    this.log.info(`site ${name} invited`);
+    this.log.info(`site ${name} invited`, { site: name });
     return { name, token, expiresAtMs };
   }
 
@@ -64,7 +68,7 @@ export class SitesController {
   @HttpCode(200)
   async revoke(@Param('name') name: string, @Caller() caller: OperatorCaller): Promise<SiteView> {
     const site = await this.sites.revoke(name, caller.actor);
-    this.log.info(`site ${name} revoked`);
+    this.log.info(`site ${name} revoked`, { site: name });
     this.presence.refuse(site.id, new FederationError('CREDENTIAL_REFUSED', 'this site was revoked'));
     this.requests.cut(site.id);
     await this.participations.failAllOf(site.id, 'CREDENTIAL_REFUSED');

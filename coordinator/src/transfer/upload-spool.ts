@@ -43,18 +43,21 @@ export class UploadSpool implements OnApplicationBootstrap, OnApplicationShutdow
   private loading: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
 
+  private readonly log: Log;
+
   constructor(
     private readonly access: SiteAccess,
     private readonly participations: ParticipationRecorder,
     private readonly models: ModelLedger,
     private readonly unitOfWork: UnitOfWork,
-    private readonly log: Log,
+    log: Log,
     private readonly transfers: TransferCounters,
     private readonly spans: RoundSpans,
     @Inject(CONFIG) private readonly config: CoordinatorConfig,
     @Inject(HOME) home: HomeFolder,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
+    this.log = log.part('transfer');
     this.folder = new SpoolFolder(home.uploads);
     this.turns = new UploadTurns(config.uploadsAtOnce, TURN_PATIENCE_MS);
   }

@@ -41,16 +41,20 @@ export interface Decision {
 /** Where a named operator decides about updates that were held back. */
 @Injectable()
 export class QuarantineDesk {
+  private readonly log: Log;
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly register: CampaignRegister,
     private readonly rounds: RoundLedger,
     private readonly conductor: RoundConductor,
     private readonly events: CampaignEvents,
-    private readonly log: Log,
+    log: Log,
     private readonly audit: AuditLog,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.log = log.part('updates');
+  }
 
   /**
    * Lets the update count after all: in the round that is open, else in the next one. Only updates that were far from the
@@ -70,7 +74,7 @@ export class QuarantineDesk {
       return [await this.rounds.moveParticipation(records, campaign, latest, participation, 'delivered')];
     });
     if (events === null) return;
-    this.log.info(`update ${participationId} released by ${decision.decidedBy}`);
+    this.log.info(`update ${participationId} released by ${decision.decidedBy}`, { participationId });
     this.events.publish(events);
     this.conductor.wake();
   }
@@ -85,7 +89,7 @@ export class QuarantineDesk {
       await this.note(records, held, 'discarded', decision, null);
       return true;
     });
-    if (isNews) this.log.info(`update ${participationId} discarded by ${decision.decidedBy}`);
+    if (isNews) this.log.info(`update ${participationId} discarded by ${decision.decidedBy}`, { participationId });
   }
 
   private async find(records: EntityManager, participationId: string): Promise<Held> {

@@ -62,6 +62,8 @@ export class UpdateIntake {
   /** Offers under way, so that a doubled offer waits for the first and then finds it settled. */
   private readonly underWay = new Map<string, Promise<unknown>>();
 
+  private readonly log: Log;
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly participations: ParticipationRecorder,
@@ -70,12 +72,14 @@ export class UpdateIntake {
     private readonly uploads: UploadSpool,
     private readonly threads: MeasureThreads,
     private readonly events: CampaignEvents,
-    private readonly log: Log,
+    log: Log,
     private readonly audit: AuditLog,
     private readonly holds: BlobHolds,
     @Inject(BLOB_STORE) private readonly blobs: BlobStore,
     @Inject(CLOCK) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.log = log.part('updates');
+  }
 
   /**
    * Offering the same update again gives the same answer: "already-accepted", or the refusal once more. A bad update ends the
@@ -109,7 +113,11 @@ export class UpdateIntake {
     await this.uploads.discard(offer.uploadId);
     if (examined.fault === null) return 'accepted';
     const { code, message } = examined.fault;
-    this.log.warn(`update of ${site.name} for round ${offered.context.round.number} held back: ${code} ${message}`);
+    const { campaign, round } = offered.context;
+    this.log.warn(`update of ${site.name} for round ${round.number} held back: ${code} ${message}`, {
+      ...{ campaign: campaign.name, campaignId: campaign.id, round: round.number, roundId: round.id },
+      ...{ site: site.name, siteId: site.id, participationId: offer.participationId, code },
+    });
     throw examined.fault;
   }
 
@@ -144,7 +152,9 @@ export class UpdateIntake {
   private async requireDigest(site: Caller, offer: ReceivedOffer, upload: SpooledUpload): Promise<void> {
     if (upload.digest === offer.digest) return;
     await this.uploads.discard(offer.uploadId);
-    this.log.warn(`an upload of ${site.name} is not what its digest names and was dropped`);
+    this.log.warn(`an upload of ${site.name} is not what its digest names and was dropped`, {
+      ...{ site: site.name, siteId: site.id, participationId: offer.participationId },
+    });
     throw new FederationError('DIGEST_MISMATCH', 'the uploaded bytes are not those that the digest names', {
       details: { bytes: upload.bytes },
       remedy: 'The file was altered on its way or at its source: send it anew.',

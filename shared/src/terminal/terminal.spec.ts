@@ -72,6 +72,17 @@ describe('log', () => {
     log.warn('careful');
     expect(stream.written).toEqual(['09:05:07  warning: careful\n']);
   });
+
+  it('writes one object per line where that is asked for', () => {
+    const stream = recorder(false);
+    const log = createLog({ format: 'json', facts: { site: 'aare' }, stream, clock: { nowMs: () => 0 } });
+    log.warn('two\nlines');
+    expect(stream.written).toHaveLength(1);
+    expect(stream.written[0]).toMatch(/^[^\n]+\n$/);
+    expect(JSON.parse(stream.written[0] ?? '')).toEqual({
+      ...{ time: '1970-01-01T00:00:00.000Z', level: 'warn', site: 'aare', message: 'two\nlines' },
+    });
+  });
 });
 
 describe('live block', () => {

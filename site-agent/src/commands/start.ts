@@ -88,7 +88,7 @@ async function runAgent(config: AgentConfig, identity: SiteIdentity): Promise<vo
   try {
     const volumes = requireVolumes(index, config);
     await sweepFolders(filesOf(folder), journal);
-    const log = createLog({ level: config.logLevel });
+    const log = createLog({ level: config.logLevel, format: config.logFormat, facts: { site: identity.siteName } });
     const access = siteAccess(folder, identity, {
       coordinatorUrl: config.coordinatorUrl,
       line: outgoingLine(config),

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { FederationError, parseDurationMs, parseSizeBytes } from '@consilium/shared/kernel';
 import { durationField, parseWith, positiveInteger, sizeField } from '@consilium/shared/wire';
-import { LOG_LEVELS, type LogLevel } from '@consilium/shared/terminal';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '@consilium/shared/terminal';
 import { proxyFor, withoutSecrets } from './proxy-setting.js';
 import { siteFolder, type SiteFolder } from './site-folder.js';
 import { type Hours, parseSiteHours } from './site-hours.js';
@@ -65,6 +65,7 @@ export const agentSettingsSchema = z.strictObject({
     .optional()
     .describe('the most that uploads may take of the link in a second, such as 5MB; no limit when left out'),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('how much the agent prints'),
+  logFormat: z.enum(LOG_FORMATS).default('text').describe('json: one object per line, for whoever collects lines'),
   syncEvery: durationField.default('20s').describe('how often the agent asks for work when nobody nudges it'),
   statusPort: z.int().min(0).max(65535).default(0).describe('loopback port of the status page; 0 picks a free one'),
   hours: hoursField
@@ -110,6 +111,7 @@ export const ENVIRONMENT_NAMES: Readonly<Record<SettingName, string>> = {
   cacheLimit: 'CONSILIUM_SITE_CACHE_LIMIT',
   uploadLimit: 'CONSILIUM_SITE_UPLOAD_LIMIT',
   logLevel: 'CONSILIUM_SITE_LOG_LEVEL',
+  logFormat: 'CONSILIUM_SITE_LOG_FORMAT',
   syncEvery: 'CONSILIUM_SITE_SYNC_EVERY',
   statusPort: 'CONSILIUM_SITE_STATUS_PORT',
   hours: 'CONSILIUM_SITE_HOURS',
@@ -138,6 +140,7 @@ export interface AgentConfig {
   readonly cacheLimitBytes: number | undefined;
   readonly uploadBytesPerSecond: number | undefined;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
   readonly syncEveryMs: number;
   readonly statusPort: number;
   /** Undefined when the site trains at any time. */
@@ -188,6 +191,7 @@ export function loadAgentConfig(sources: ConfigSources): AgentConfig {
     cacheLimitBytes: settings.cacheLimit === undefined ? undefined : parseSizeBytes(settings.cacheLimit),
     uploadBytesPerSecond: settings.uploadLimit === undefined ? undefined : parseSizeBytes(settings.uploadLimit),
     logLevel: settings.logLevel,
+    logFormat: settings.logFormat,
     syncEveryMs: parseDurationMs(settings.syncEvery),
     statusPort: settings.statusPort,
     hours: settings.hours === undefined ? undefined : parseSiteHours(settings.hours),

@@ -7,6 +7,7 @@ import type { BlobStore } from '../../../coordinator/src/blobs/blob-store.js';
 import { ProofNonces } from '../../../coordinator/src/access/proof-nonces.js';
 import { CampaignCommands } from '../../../coordinator/src/campaigns/campaign-commands.js';
 import type { CoordinatorConfig } from '../../../coordinator/src/config/coordinator-config.js';
+import { compileLogSettings } from '../../../coordinator/src/config/log-settings.js';
 import { compileRetentionSettings } from '../../../coordinator/src/config/retention-settings.js';
 import { homeFolder } from '../../../coordinator/src/home/home-folder.js';
 import { SiteGateway } from '../../../coordinator/src/live/site.gateway.js';
@@ -64,7 +65,7 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   tls: undefined,
   plainHttp: false,
   publicUrl: undefined,
-  logLevel: 'silent',
+  log: compileLogSettings({ logLevel: 'silent', logLevels: {}, logFormat: 'text' }),
   tokenLifetimeMs: 86_400_000,
   signInLifetimeMs: 43_200_000,
   credentialLifetimeMs: 3_600_000,
@@ -127,7 +128,7 @@ export class SimulatedCoordinator {
         [COORDINATOR_KEY, KEY],
         [ProofNonces, new ProofNonces()],
         [BLOB_STORE, mutation.blobs?.(blobs, life) ?? blobs],
-        [Log, new Log('silent')],
+        [Log, Log.ofLevel('silent')],
         [UploadSpool, this.spool],
         [FoldEngine, new SimulatedFold(disk, life, mutation.fold)],
         [RoundNoise, { orderFor: () => undefined }], // what is folded here are words
