@@ -32,5 +32,6 @@ export default {
   // Modules of finished suites stay in a worker's memory: a fresh worker is quicker than one that carries hundreds of them.
   workerIdleMemoryLimit: '1.2GB',
   // What is tested is not speed: a slow machine beside other work gets its time.
-  testTimeout: 120_000,
+  testTimeout: 300_000,
+  testSequencer: '<rootDir>/test/longest-first.mjs',
 };
