@@ -57,7 +57,6 @@ describe('what leaves a site', () => {
     expect(takersOf(/^node:(https?|net|tls|dns(\/promises)?|dgram|http2)$/).sort()).toEqual([
       'agent/status-page.ts',
       'collection/pacs/archive-link.ts', // the hospital's own archive
-      'config/authority.ts', // the list of authorities, from a file
       'link/http-exchange.ts',
       'link/inspect-certificate.ts', // asks for "/", to see who vouches for the answer
       'link/look-up-name.ts', // the coordinator's or the proxy's name

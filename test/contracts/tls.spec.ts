@@ -6,6 +6,7 @@ import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
+import { COORDINATOR_PROGRAM } from '../../deploy/src/programs/project.js';
 import { loadCoordinatorConfig } from '../../coordinator/src/config/coordinator-config.js';
 import { openCoordinator } from '../../coordinator/src/main.js';
 import { Authority, describeWithOpenssl } from '../fixtures/made-authority.js';
@@ -116,6 +117,35 @@ describeWithOpenssl('TLS of the coordinator', () => {
     }
   }, 30_000);
 
+  it('is spoken to by operators’ commands that know the authority: by the folder’s settings, or by a sign-in from elsewhere', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    const environment = { CONSILIUM_OPERATOR_SESSIONS: join(folder, 'sessions.json'), NODE_EXTRA_CA_CERTS: '' };
+    const run = (...words: string[]): ReturnType<typeof runCoordinator> => runCoordinator(environment, folder, words);
+    const stranger = await run('site', 'list', '--home', home);
+    expect(stranger).toMatchObject({
+      status: 5,
+      stderr: expect.stringMatching(/no trusted coordinator[^]*"authority: /) as string,
+    });
+    const settings = readFileSync(join(home, 'coordinator.yaml'), 'utf8');
+    copyFileSync(authority.file, join(home, 'authority.pem'));
+    writeFileSync(join(home, 'coordinator.yaml'), `${settings}authority: authority.pem\n`);
+    expect(await run('site', 'list', '--home', home)).toMatchObject({ status: 0 });
+    const doctor = await run('doctor', '--home', home);
+    expect(doctor.stdout).toMatch(/coordinator +https:.* answers and is ready/);
+
+    const invited = await run('operator', 'invite', 'ada', '--role', 'read', '--home', home);
+    writeFileSync(join(folder, 'first'), /first_[\w-]+/.exec(invited.stdout)?.[0] ?? '');
+    writeFileSync(join(folder, 'chosen'), 'correct horse battery staple');
+    const passwords = ['--password-file', join(folder, 'first'), '--new-password-file', join(folder, 'chosen')];
+    const signIn = ['sign-in', 'ada', '--url', coordinator.url, '--home', elsewhere, ...passwords];
+    expect(await run(...signIn)).toMatchObject({ status: 5 });
+    expect(await run(...signIn, '--authority', 'ca.pem')).toMatchObject({ status: 0 });
+    expect((await run('whoami', '--url', coordinator.url, '--home', elsewhere)).stdout).toContain('ada');
+    const wrong = await run(...signIn, '--authority', 'nothing.pem');
+    expect(wrong).toMatchObject({ status: 2, stderr: expect.stringContaining('CONFIG_INVALID') as string });
+    writeFileSync(join(home, 'coordinator.yaml'), settings);
+  }, 60_000);
+
   it('takes a renewed certificate into use without a pause, and keeps the old one when the new one is of no use', async () => {
     const agent = new Agent({ ca: readFileSync(authority.file), keepAlive: true });
     await ask(`${coordinator.url}/healthz`, agent);
@@ -156,3 +186,16 @@ describeWithOpenssl('TLS of the coordinator', () => {
     }
   });
 });
+
+/** The built program, which reads the environment at its start. */
+function runCoordinator(
+  environment: Readonly<Record<string, string>>,
+  cwd: string,
+  words: readonly string[],
+): Promise<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }> {
+  const child = spawn(process.execPath, [COORDINATOR_PROGRAM, ...words], { cwd, env: { ...process.env, ...environment } });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (text: Buffer) => (stdout += text.toString()));
+  child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
+  return new Promise((resolve) => child.once('close', (status) => resolve({ status, stdout, stderr })));
+}

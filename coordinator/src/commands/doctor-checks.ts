@@ -6,11 +6,13 @@ import type { Check } from '@consilium/shared/terminal';
 import { DataSource } from 'typeorm';
 import { S3Bucket } from '../blobs/s3-bucket.js';
 import type { CoordinatorConfig } from '../config/coordinator-config.js';
-import { runningCoordinatorSchema } from '../config/operator-access.js';
+import { runningCoordinatorSchema, trustedWith } from '../config/operator-access.js';
 import type { HomeFolder } from '../home/home-folder.js';
 import { readCertificate } from '../live/certificate.js';
 import { MIGRATIONS, visitorOptions } from '../records/data-source.js';
 import { withoutPassword } from '../records/postgres.js';
+import { unreachable } from './operator-link.js';
+import { trustingFetch } from './trusting-fetch.js';
 
 const LITTLE_DISK_BYTES = 20 * 2 ** 30;
 const TOO_LITTLE_DISK_BYTES = 2 ** 30;
@@ -112,20 +114,20 @@ function checkPlainLine({ host, plainHttp, publicUrl }: Pick<CoordinatorConfig, 
 }
 
 /** Whether what is written down as running answers, here and at the address that sites use. */
-export async function checkRunning({ publicUrl }: CoordinatorConfig, home: HomeFolder): Promise<Check> {
+export async function checkRunning({ publicUrl, authority }: CoordinatorConfig, home: HomeFolder): Promise<Check> {
   const name = 'coordinator';
   const url = publicUrl ?? runningUrl(home);
   if (url === undefined) return ok(name, 'not running');
   try {
-    const response = await fetch(new URL('/readyz', url), { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const ask = trustingFetch(trustedWith(authority));
+    const response = await ask(`${url.replace(/\/+$/, '')}/readyz`, { signal: AbortSignal.timeout(PATIENCE_MS) });
     await response.body?.cancel();
     if (response.ok) return ok(name, `${url} answers and is ready`);
     const remedy = 'Look at the log of the coordinator: its database does not answer it.';
     return { name, status: 'failed', finding: `${url} is not ready (HTTP ${response.status})`, remedy, code: 'STORAGE_FAILED' };
-  } catch {
-    const remedy =
-      'Start it ("coordinator start"); if it runs, check publicUrl, the proxy, and the authority of the certificate.';
-    return { name, status: 'warning', finding: `nothing answers at ${url}`, remedy, code: 'COORDINATOR_UNREACHABLE' };
+  } catch (cause) {
+    const { message: finding, remedy, code } = cause instanceof FederationError ? cause : unreachable(url, cause);
+    return { name, status: 'warning', finding, remedy, code };
   }
 }
 

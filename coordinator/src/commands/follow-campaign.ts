@@ -25,7 +25,10 @@ export async function followCampaign(link: OperatorLink, name: string, print: (l
   const look = (): Promise<CampaignView> => link.get(`/api/campaigns/${encodeURIComponent(name)}`, campaignViewSchema);
   const first = await look();
   if (ENDED.has(first.state)) return first;
-  const socket = io(`${link.url}${OPERATOR_NAMESPACE}`, { auth: { token: link.token } });
+  const socket = io(`${link.url}${OPERATOR_NAMESPACE}`, {
+    auth: { token: link.token },
+    ...(link.authorities && { ca: link.authorities }),
+  });
   let timer: NodeJS.Timeout | undefined;
   let lastLine = '';
   try {

@@ -11,8 +11,10 @@ import {
   openDigest,
   type RunningDigest,
 } from '@consilium/shared/kernel';
+import type { Response } from 'undici';
 import { z } from 'zod';
 import type { OperatorAccess } from '../config/operator-access.js';
+import { trustingFetch, type TrustingFetch } from './trusting-fetch.js';
 
 const refusalSchema = z.object({
   code: z.string(),
@@ -22,9 +24,21 @@ const refusalSchema = z.object({
   details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
 });
 
+/** Of OpenSSL and Node, for a certificate that is not trusted. */
+const NOT_TRUSTED = /CERT|UNABLE_TO_VERIFY/;
+
 /** The operator's commands speak REST to the running coordinator. */
 export class OperatorLink {
-  constructor(private readonly access: OperatorAccess) {}
+  private readonly fetch: TrustingFetch;
+
+  constructor(private readonly access: OperatorAccess) {
+    this.fetch = trustingFetch(access.authorities);
+  }
+
+  /** For what does not go through here; undefined where Node's own list is enough. */
+  get authorities(): string[] | undefined {
+    return this.access.authorities && [...this.access.authorities];
+  }
 
   get url(): string {
     return this.access.url;
@@ -68,7 +82,7 @@ export class OperatorLink {
   private async request(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response> {
     const headers: Record<string, string> = this.access.token === '' ? {} : { authorization: `Bearer ${this.access.token}` };
     if (body !== undefined) headers['content-type'] = 'application/json';
-    const response = await fetch(`${this.access.url}${path}`, {
+    const response = await this.fetch(`${this.access.url}${path}`, {
       method,
       headers,
       body: body === undefined ? null : JSON.stringify(body),
@@ -82,9 +96,18 @@ export class OperatorLink {
 
 /** One COORDINATOR_UNREACHABLE for every way in which an address does not answer. */
 export function unreachable(url: string, cause?: unknown): FederationError {
+  const reason = errnoOf(cause) ?? errnoOf((cause as { cause?: unknown } | undefined)?.cause) ?? '';
+  if (NOT_TRUSTED.test(reason)) {
+    return new FederationError('COORDINATOR_UNREACHABLE', `no trusted coordinator answers at ${url} (${reason})`, {
+      cause,
+      remedy:
+        'Name the PEM file of its authority: "authority: /path/to/authority.pem" in coordinator.yaml, --authority of "coordinator sign-in" on another machine, or CONSILIUM_COORDINATOR_AUTHORITY.',
+    });
+  }
   return new FederationError('COORDINATOR_UNREACHABLE', `no coordinator answers at ${url}`, {
     cause,
-    remedy: 'Check that it runs ("coordinator start") and that --url or --home names the right one.',
+    remedy:
+      'Check that it runs ("coordinator start"), that --url or --home names the right one, and publicUrl and the proxy in front.',
   });
 }
 

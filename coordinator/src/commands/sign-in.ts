@@ -1,7 +1,7 @@
 import { FederationError } from '@consilium/shared/kernel';
 import { callerViewSchema, ROLE_WORDS, type SignedIn, signedInSchema } from '@consilium/shared/wire';
 import { Command } from 'commander';
-import { coordinatorUrl } from '../config/operator-access.js';
+import { coordinatorAddress, type OperatorAccess, trustedWith } from '../config/operator-access.js';
 import { keepSession } from '../config/operator-sessions.js';
 import { askPassword } from './ask-password.js';
 import { formatTime, operatorLink, printJson, withAccess } from './command-options.js';
@@ -14,6 +14,7 @@ interface Flags {
 }
 
 interface SignInFlags extends Flags {
+  readonly authority?: string;
   readonly passwordFile?: string;
   readonly newPassword?: boolean;
   readonly newPasswordFile?: string;
@@ -23,28 +24,30 @@ export function signInCommand(): Command {
   return withAccess(new Command('sign-in'))
     .description('sign in as an operator; the commands of this user then act in that name until the sign-in expires')
     .argument('<name>', 'your name as an operator')
+    .option('--authority <file>', 'PEM file of the authority of its certificate, for this and later commands')
     .option('--password-file <file>', 'file with the password, "-" for the input (default: typed, unseen)')
     .option('--new-password', 'replace the password; asked for by itself at the first sign-in')
     .option('--new-password-file <file>', 'the same with the new password from a file')
     .addHelpText('after', '\nExample:\n  coordinator sign-in ada --url https://coordinator.example:7340')
     .action(async (name: string, flags: SignInFlags) => {
-      const url = coordinatorUrl(flags);
+      const { url, authority } = coordinatorAddress(flags);
+      const access = { url, token: '', authorities: trustedWith(authority) };
       const password = await askPassword(`Password of ${name}`, flags.passwordFile);
       const wantsNew = flags.newPassword === true || flags.newPasswordFile !== undefined;
       const newPassword = wantsNew ? await askNewPassword(flags.newPasswordFile) : undefined;
-      const { token, role, expiresAtMs } = await signIn(url, { name, password, newPassword }, flags.newPasswordFile);
-      keepSession(url, { name, token, expiresAtMs });
+      const { token, role, expiresAtMs } = await signIn(access, { name, password, newPassword }, flags.newPasswordFile);
+      keepSession(url, { name, token, expiresAtMs, authority });
       console.log(`Signed in as ${name} (${role}: ${ROLE_WORDS[role]}) until ${formatTime(expiresAtMs)} UTC.`);
     });
 }
 
 /** Asks for a password of the operator's own where the coordinator wants one. */
 async function signIn(
-  url: string,
+  access: OperatorAccess,
   request: { readonly name: string; readonly password: string; readonly newPassword: string | undefined },
   newPasswordFile: string | undefined,
 ): Promise<SignedIn> {
-  const link = new OperatorLink({ url, token: '' });
+  const link = new OperatorLink(access);
   try {
     return await link.post('/api/operator/sign-in', signedInSchema, request);
   } catch (thrown) {

@@ -26,6 +26,11 @@ const settingsSchema = z.strictObject({
   ...traceSettingFields,
   tlsCertificate: z.string().min(1).optional().describe('PEM file with the certificate and its chain: TLS without a proxy'),
   tlsKey: z.string().min(1).optional().describe('PEM file with its key'),
+  authority: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM file of the authority of its certificate, where this machine does not know it: commands trust it'),
   plainHttp: z
     .union([z.boolean(), z.stringbool()])
     .default(false)
@@ -82,6 +87,8 @@ export interface CoordinatorConfig {
   readonly traces: TraceSettings;
   /** Undefined for plain HTTP. */
   readonly tls: CertificateFiles | undefined;
+  /** Undefined where the machine knows the authority of the certificate. */
+  readonly authority: string | undefined;
   readonly plainHttp: boolean;
   readonly publicUrl: string | undefined;
   readonly log: LogSettings;
@@ -172,6 +179,7 @@ function compile(settings: Settings): CoordinatorConfig {
     retention: Object.freeze(compileRetentionSettings(settings)),
     traces: Object.freeze(compileTraceSettings(settings)),
     tls: certificateOf(settings),
+    authority: settings.authority && resolve(settings.home, settings.authority),
     plainHttp: settings.plainHttp,
     publicUrl: settings.publicUrl,
     log: Object.freeze(compileLogSettings(settings)),

@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { authoritiesWith } from '@consilium/shared/identity';
 import { FederationError } from '@consilium/shared/kernel';
 import { z } from 'zod';
 import { type HomeFolder, homeFolder } from '../home/home-folder.js';
@@ -9,11 +11,15 @@ import { sessionAt } from './operator-sessions.js';
 export interface OperatorAccess {
   readonly url: string;
   readonly token: string;
+  /** Certificates of the authorities that are trusted; undefined for those that Node trusts by itself. */
+  readonly authorities?: readonly string[] | undefined;
 }
 
 export interface AccessFlags {
   readonly home?: string | undefined;
   readonly url?: string | undefined;
+  /** PEM file, relative to where the command runs. */
+  readonly authority?: string | undefined;
 }
 
 export const runningCoordinatorSchema = z.object({ url: z.string(), pid: z.int(), port: z.int(), startedAtMs: z.number() });
@@ -23,23 +29,38 @@ export const runningCoordinatorSchema = z.object({ url: z.string(), pid: z.int()
  * Token: CONSILIUM_OPERATOR_TOKEN, else that of "coordinator sign-in" at this address, else the home folder's operator.token.
  */
 export function loadOperatorAccess(flags: AccessFlags): OperatorAccess {
-  const { url, home } = whereabouts(flags);
-  const token = process.env['CONSILIUM_OPERATOR_TOKEN'] ?? sessionAt(url)?.token ?? readText(home.operatorTokenFile);
-  if (token !== undefined) return { url, token };
+  const { url, home, authority } = whereabouts(flags);
+  const session = sessionAt(url);
+  const token = process.env['CONSILIUM_OPERATOR_TOKEN'] ?? session?.token ?? readText(home.operatorTokenFile);
+  if (token !== undefined) return { url, token, authorities: trustedWith(authority ?? session?.authority) };
   throw new FederationError('OPERATOR_REFUSED', `you are not signed in at ${url}`, {
     remedy: `Sign in with "coordinator sign-in --url ${url} NAME", or name the coordinator's own folder with --home.`,
   });
 }
 
-/** The address alone, for a sign-in. Throws COORDINATOR_UNREACHABLE when nothing names one. */
-export function coordinatorUrl(flags: AccessFlags): string {
-  return whereabouts(flags).url;
+/** Address and authority alone, for a sign-in. Throws COORDINATOR_UNREACHABLE when nothing names an address. */
+export function coordinatorAddress(flags: AccessFlags): { readonly url: string; readonly authority: string | undefined } {
+  const { url, authority } = whereabouts(flags);
+  return { url, authority };
 }
 
-function whereabouts(flags: AccessFlags): { readonly url: string; readonly home: HomeFolder } {
-  const home = homeFolder(loadCoordinatorConfig({ flags: { home: flags.home } }).config.home);
+/** What is trusted besides Node's own list; undefined for that alone. */
+export function trustedWith(authority: string | undefined): readonly string[] | undefined {
+  return authority === undefined ? undefined : authoritiesWith(authority, process.env['NODE_EXTRA_CA_CERTS']);
+}
+
+function whereabouts(flags: AccessFlags): {
+  readonly url: string;
+  readonly home: HomeFolder;
+  readonly authority: string | undefined;
+} {
+  const { config } = loadCoordinatorConfig({
+    flags: { home: flags.home, authority: flags.authority && resolve(flags.authority) },
+  });
+  const { authority } = config;
+  const home = homeFolder(config.home);
   const url = flags.url ?? process.env['CONSILIUM_COORDINATOR_URL'] ?? runningUrl(home.stateFile);
-  if (url !== undefined) return { url: url.replace(/\/+$/, ''), home };
+  if (url !== undefined) return { url: url.replace(/\/+$/, ''), home, authority };
   throw new FederationError('COORDINATOR_UNREACHABLE', `no coordinator is running in ${home.path}`, {
     remedy: `Start one with "coordinator start --home ${home.path}", or name another with --home or --url.`,
   });

@@ -4,7 +4,13 @@ import { dirname, join } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
 import { z } from 'zod';
 
-const sessionSchema = z.object({ name: z.string(), token: z.string(), expiresAtMs: z.number() });
+const sessionSchema = z.object({
+  name: z.string(),
+  token: z.string(),
+  expiresAtMs: z.number(),
+  /** PEM file of the authority that the sign-in named. */
+  authority: z.string().optional(),
+});
 const sessionsSchema = z.record(z.string(), sessionSchema);
 /** What a sign-in has left on the operator's own machine. */
 export type OperatorSession = z.infer<typeof sessionSchema>;

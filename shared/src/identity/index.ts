@@ -1,3 +1,4 @@
+export * from './authorities.js';
 export * from './key-file.js';
 export * from './passport-signature.js';
 export * from './proof.js';

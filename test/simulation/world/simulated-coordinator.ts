@@ -63,6 +63,7 @@ export const SIMULATED_CONFIG: CoordinatorConfig = Object.freeze({
   }),
   traces: { endpoint: undefined, share: 1 },
   tls: undefined,
+  authority: undefined,
   plainHttp: false,
   publicUrl: undefined,
   log: compileLogSettings({ logLevel: 'silent', logLevels: {}, logFormat: 'text' }),
