@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,7 +49,11 @@ describe('a running coordinator under thousands of wrong messages', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fuzz-wire-'));
-    running = await CoordinatorProcess.start({ home: join(folder, 'home'), logFile: logFile() });
+    const home = join(folder, 'home');
+    mkdirSync(home);
+    // Each input is to be looked at: limits would refuse most of them unread.
+    writeFileSync(join(home, 'coordinator.yaml'), 'messagesPerSite: 100000\nrequestsPerSite: 100000\n');
+    running = await CoordinatorProcess.start({ home, logFile: logFile() });
     pid = running.pid;
     const { url, token } = running.access();
     coordinator = { url, operatorToken: token };

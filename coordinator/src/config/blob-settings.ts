@@ -32,5 +32,7 @@ export function compileBlobSettings({ blobs, s3Endpoint, s3Region, blobCache }: 
   const [, bucket, folder] = BUCKET_URL.exec(blobs ?? '') ?? [];
   const prefix = folder === undefined ? '' : `${folder.replace(/\/+$/, '')}/`;
   const place = bucket === undefined ? undefined : { bucket, prefix, endpoint: s3Endpoint, region: s3Region };
+  // Of Node releases to come (decision 25): several lines on every command, and between the lines of a log in JSON.
+  if (place !== undefined) process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   return { bucket: place, cacheBytes: parseSizeBytes(blobCache) };
 }
