@@ -164,8 +164,7 @@ describe('where traces go', () => {
     const home = await TestCoordinator.open();
     await home.stop();
     const lines: string[] = [];
-    const log = Log.ofLevel('warn');
-    log.warn = (line: string) => void lines.push(line);
+    const log = Log.ofLevel('warn', (line) => lines.push(line));
     const flags = { home: home.home, port: 0, logLevel: 'silent', tracesEndpoint: 'http://127.0.0.1:9' };
     const running = await openCoordinator(loadCoordinatorConfig({ flags, environment: {} }).config, { log });
     try {
