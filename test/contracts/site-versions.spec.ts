@@ -170,10 +170,15 @@ describe('model versions as a site sees them', () => {
       ]);
     expect(await verify('--signed')).toContain('(a key that is known here)');
     await expect(verify('--key', newSigningKey().thumbprint)).rejects.toMatchObject({ code: 'PASSPORT_INVALID' });
-    const text = readFileSync(passportPath, 'utf8');
-    writeFileSync(passportPath, JSON.stringify(without('signature', JSON.parse(text) as FederatedPassport)));
-    expect(await verify()).toContain('nobody: only the seals could be checked');
-    await expect(verify('--signed')).rejects.toMatchObject({ code: 'PASSPORT_INVALID' });
+    const unsigned = without('signature', JSON.parse(readFileSync(passportPath, 'utf8')) as FederatedPassport);
+    const { model, software } = unsigned;
+    const source = { digest: model.digest, form: 'pytorch-zip', leftBehind: 0 };
+    // Nor does a sound passport of another kind, which nobody signs, pass for one that was signed.
+    for (const other of [unsigned, sealed({ format: 1, kind: 'imported', model, source, software })]) {
+      writeFileSync(passportPath, JSON.stringify(other));
+      expect(await verify()).toContain('nobody: only the seals could be checked');
+      await expect(verify('--signed')).rejects.toMatchObject({ code: 'PASSPORT_INVALID' });
+    }
   });
 
   it('pulls nothing that is not offered', async () => {

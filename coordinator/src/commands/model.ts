@@ -175,14 +175,14 @@ function verifyCommand(): Command {
       const version = federatedOrigin(passport);
       const trusted = key ?? ownKeyNames(home);
       const required = signed === true || key !== undefined;
-      const signer = version && (await checkSignature(version, { trusted, required }));
+      const signer = await checkSignature(version ?? passport, { trusted, required });
       if (json === true) {
         printJson({ path: file, digest, signer: signer ?? null, passport });
         return;
       }
       const history = version === undefined ? '' : `, ${version.lineage.length} versions back to the first`;
       console.log(`The file and its passport agree${history}.\ndigest  ${digest}\nseal    ${passport.seal}`);
-      if (version !== undefined) console.log(`signed  by ${describeSigner(signer, { trusted })}`);
+      console.log(`signed  by ${describeSigner(signer, { trusted })}`);
     });
 }
 

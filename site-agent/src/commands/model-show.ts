@@ -67,19 +67,13 @@ export function verifyCommand(): Command {
       const { home, json, key, signed } = command.optsWithGlobals<VerifyOptions>();
       const path = await findModel(name, home);
       const { passport, digest } = await verifyModelFile(path);
-      const version = federatedOrigin(passport);
       const trusted = key ?? knownCoordinatorKeys(siteFolder(home)).map(({ thumbprint }) => thumbprint);
       const required = signed === true || key !== undefined;
-      const signer = version && (await checkSignature(version, { trusted, required }));
+      const signer = await checkSignature(federatedOrigin(passport) ?? passport, { trusted, required });
       if (json === true) console.log(JSON.stringify({ path, digest, signer: signer ?? null, passport }, null, 2));
       else {
-        const signature = version === undefined ? [] : [`signed by     ${describeSigner(signer, { trusted })}`];
-        const lines = [
-          'The file and its passport agree.',
-          `digest        ${digest}`,
-          ...describePassport(passport),
-          ...signature,
-        ];
+        const signature = `signed by     ${describeSigner(signer, { trusted })}`;
+        const lines = ['The file and its passport agree.', `digest        ${digest}`, ...describePassport(passport), signature];
         console.log(lines.join('\n'));
       }
     });

@@ -89,5 +89,5 @@ async function isHere(path: string, digest: OfferedVersion['digest']): Promise<b
 /** A coordinator that has named its key signs: what comes without is not from it. */
 async function requireOwnCoordinator(passport: ModelPassport, folder: SiteFolder): Promise<void> {
   const trusted = knownCoordinatorKeys(folder).map(({ thumbprint }) => thumbprint);
-  if (passport.kind === 'federated') await checkSignature(passport, { trusted, required: trusted.length > 0 });
+  await checkSignature(passport, { trusted, required: trusted.length > 0 });
 }
