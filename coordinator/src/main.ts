@@ -2,7 +2,14 @@ import { rmSync, writeFileSync } from 'node:fs';
 import type { Server as SecureServer } from 'node:https';
 import 'reflect-metadata';
 import { DATA_PATHS } from '@consilium/shared/wire';
-import { type AlarmClock, errnoOf, FederationError, isLoopbackHost, systemClock } from '@consilium/shared/kernel';
+import {
+  type AlarmClock,
+  collectBuffersYoung,
+  errnoOf,
+  FederationError,
+  isLoopbackHost,
+  systemClock,
+} from '@consilium/shared/kernel';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
@@ -43,6 +50,7 @@ export interface OpenOptions {
 /** Starts a coordinator on its home folder. Throws COORDINATOR_ALREADY_RUNNING, PORT_BUSY, FOLDER_MISSING, DISK_FULL, CONFIG_INVALID. */
 export async function openCoordinator(config: CoordinatorConfig, options: OpenOptions = {}): Promise<RunningCoordinator> {
   requireEncryptedLine(config);
+  collectBuffersYoung();
   const home = homeFolder(config.home);
   prepareHomeFolder(home);
   const unlock = lockHome(home.lockFile);

@@ -11,3 +11,4 @@ export * from './loopback.js';
 export * from './random.js';
 export * from './secret-file.js';
 export * from './units.js';
+export * from './young-buffers.js';
