@@ -7,7 +7,6 @@
  * Each stream is a site of its own; the figures are of all streams together, medians over the repeats, of processes that have made
  * one transfer before (`repeats` begins with that cold one, which does not count). Build first (npm run build).
  */
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { openDigest, parseSizeBytes } from '../../shared/dist/kernel/index.js';
 import { AskedProcess } from './asked-process.mjs';
 import { machineFacts } from './machine-facts.mjs';
+import { makeCertificate } from './own-certificate.mjs';
 import { printResult } from './print-result.mjs';
 import { median, round } from './statistics.mjs';
 import { startCampaign } from './transfer-campaign.mjs';
@@ -107,13 +107,6 @@ async function startPair(home, certificate, { settings }) {
   // The certificate is its own authority.
   const environment = certificate && { NODE_EXTRA_CA_CERTS: certificate.file };
   return { coordinator, site: await AskedProcess.start('./transfer-site.mjs', [], environment) };
-}
-
-function makeCertificate(folder) {
-  const [file, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-  const order = 'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1';
-  execFileSync('openssl', [...order.split(' '), '-keyout', key, '-out', file], { stdio: 'pipe' });
-  return { file, key };
 }
 
 async function measureOnce({ coordinator, site }, { ask, order, bytes }) {
