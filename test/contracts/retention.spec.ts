@@ -177,6 +177,11 @@ describeOnEachDatabase('retention', (newDatabase) => {
       });
       const refused = await sites[0]?.download(first?.digest ?? 'sha256:');
       expect([refused?.status, ((await refused?.json()) as { code: string }).code]).toEqual([410, 'WEIGHTS_DROPPED']);
+      const [campaign] = await (sites[0] as RawSite).catalogue();
+      expect(campaign?.versions.map(({ number, droppedAtMs }) => [number, droppedAtMs === undefined])).toEqual([
+        [1, false],
+        [2, true],
+      ]);
       // A backup that was begun before is told, and reads the records again.
       const backup = askOperator(coordinator, 'GET', `/api/backup/blobs/${first?.digest ?? ''}`);
       await expect(backup).rejects.toThrow('WEIGHTS_DROPPED');

@@ -4,16 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOfFile } from '@consilium/shared/kernel';
 import { newSigningKey, readKeyFile, signerOf } from '@consilium/shared/identity';
-import {
-  DATA_PATHS,
-  type FederatedPassport,
-  sealed,
-  siteCampaignSchema,
-  verifyModelFile,
-  verifyPassport,
-} from '@consilium/shared/wire';
+import { DATA_PATHS, type FederatedPassport, sealed, verifyModelFile, verifyPassport } from '@consilium/shared/wire';
 import { Command } from 'commander';
-import { z } from 'zod';
 import { AgentJournal } from '../../site-agent/src/agent/agent-journal.js';
 import { modelCommand } from '../../site-agent/src/commands/model.js';
 import { noteCoordinatorKey } from '../../site-agent/src/config/coordinator-keys.js';
@@ -68,7 +60,6 @@ describe('model versions as a site sees them', () => {
 
   const ask = async (site: RawSite, path = ''): Promise<Response> =>
     fetch(`${coordinator.url}${DATA_PATHS.campaigns}${path}`, { headers: { authorization: `Bearer ${site.credential}` } });
-  const catalogue = async (site: RawSite) => z.array(siteCampaignSchema).parse(await (await ask(site)).json());
   const pull = (site: RawSite, name: string) =>
     pullVersion(
       parseVersionName(name),
@@ -83,14 +74,14 @@ describe('model versions as a site sees them', () => {
 
   it('lists the campaigns that the site takes part in, with its own scores and nobody else’s', async () => {
     const [a, b, outsider] = await runRound();
-    const [lungs] = await catalogue(a);
+    const [lungs] = await a.catalogue();
     expect(lungs?.versions.map(({ number, score }) => [number, score?.skill])).toEqual([
       [1, 0.5],
       [2, 0.5],
     ]);
     // b told of version 1 with its update, and has not scored version 2.
-    expect((await catalogue(b))[0]?.versions.map(({ score }) => score === null)).toEqual([false, true]);
-    expect(await catalogue(outsider)).toEqual([]);
+    expect((await b.catalogue())[0]?.versions.map(({ score }) => score === null)).toEqual([false, true]);
+    expect(await outsider.catalogue()).toEqual([]);
     const refused = await ask(outsider, `/${lungs?.id}/versions/2/passport`);
     expect([refused.status, await refused.json()]).toMatchObject([404, { code: 'NOT_FOUND' }]);
     const unknown = await fetch(`${coordinator.url}${DATA_PATHS.campaigns}`, { headers: { authorization: 'Bearer nobody' } });
@@ -99,7 +90,7 @@ describe('model versions as a site sees them', () => {
 
   it('issues a passport whose history anybody can check, the same to operators and sites, without a site’s name', async () => {
     const [a] = await runRound();
-    const [lungs] = await catalogue(a);
+    const [lungs] = await a.catalogue();
     const text = await (await ask(a, `/${lungs?.id}/versions/2/passport?signed=yes`)).text();
     const passport = verifyPassport(JSON.parse(text)) as FederatedPassport;
     expect(passport.lineage.map(({ round }) => round && [round.sites, round.patches])).toEqual([null, [2, 40]]);
@@ -142,7 +133,7 @@ describe('model versions as a site sees them', () => {
 
   it('signs passports, and to agents of before gives them without', async () => {
     const [a] = await runRound();
-    const [lungs] = await catalogue(a);
+    const [lungs] = await a.catalogue();
     const path = `/${lungs?.id}/versions/2/passport`;
     const passport = verifyPassport(await (await ask(a, `${path}?signed=yes`)).json()) as FederatedPassport;
     const own = readKeyFile(join(coordinator.home, 'coordinator.key'))?.thumbprint;

@@ -53,8 +53,9 @@ export class SiteModelsController {
   private async view(records: EntityManager, { id, name, state }: Campaign, siteId: string): Promise<SiteCampaign> {
     const scores = (await this.models.scoresOf(records, id)).filter((score) => score.siteId === siteId);
     const scoreOf = new Map(scores.map(({ versionNumber, score }) => [versionNumber, score]));
-    const versions = (await this.models.versionsOf(records, id)).map(({ number, digest, bytes, createdAtMs }) => {
-      return { number, digest, bytes, createdAtMs, score: scoreOf.get(number) ?? null };
+    const versions = (await this.models.versionsOf(records, id)).map(({ number, digest, bytes, createdAtMs, droppedAtMs }) => {
+      const dropped = droppedAtMs === null ? {} : { droppedAtMs };
+      return { number, digest, bytes, createdAtMs, ...dropped, score: scoreOf.get(number) ?? null };
     });
     return { id, name, state, versions };
   }

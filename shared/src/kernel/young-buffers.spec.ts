@@ -1,17 +1,18 @@
-import { constants, PerformanceObserver } from 'node:perf_hooks';
+import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { collectBuffersYoung } from './young-buffers.js';
 
 const PIECE_BYTES = 64 * 1024;
 const PIECES = 32_768; // 2 GiB
 
-/** How many collections of the whole heap run while so many bytes pass through short-lived buffers. */
-async function majorCollections(): Promise<number> {
+type CollectionEntry = PerformanceEntry & { readonly detail: { readonly kind: number } };
+
+/** How many quick collections run while so many bytes pass through buffers that live for a moment. */
+async function youngCollections(): Promise<number> {
   let count = 0;
   const observer = new PerformanceObserver((list) => {
-    for (const { detail } of list.getEntries()) {
-      if ((detail as { kind: number }).kind === constants.NODE_PERFORMANCE_GC_MAJOR) count++;
-    }
+    const entries = list.getEntries() as CollectionEntry[];
+    count += entries.filter(({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MINOR).length;
   });
   observer.observe({ entryTypes: ['gc'] });
   for (let piece = 0; piece < PIECES; piece++) {
@@ -24,8 +25,9 @@ async function majorCollections(): Promise<number> {
 }
 
 describe('buffers that live for a moment', () => {
-  it('are collected without marking the whole heap', async () => {
+  // One for each 32 MiB; with V8 13.6 as it comes, none at all, because whole collections forestall them.
+  it('are collected while they are young', async () => {
     collectBuffersYoung();
-    expect(await majorCollections()).toBeLessThan(5);
+    expect(await youngCollections()).toBeGreaterThan(20);
   });
 });

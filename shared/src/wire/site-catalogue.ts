@@ -7,6 +7,8 @@ import { versionReferenceSchema } from './version-reference.js';
 const catalogueVersionSchema = z.object({
   ...versionReferenceSchema.shape,
   createdAtMs: z.number(),
+  /** Left out while the coordinator has its weights; its passport stays. */
+  droppedAtMs: z.number().optional(),
   /** What the asking site reported of it; other sites' scores are not told. */
   score: probeScoreSchema.nullable(),
 });

@@ -49,7 +49,7 @@ interface ListedVersion {
   readonly pins: readonly string[];
   /** Restoration skill on this site's own probe; null where it has none. */
   readonly skill: number | null;
-  /** Null where the coordinator was not asked or did not answer. */
+  /** Whether the coordinator has it still; null where it was not asked or did not answer. */
   readonly offered: boolean | null;
 }
 
@@ -105,7 +105,7 @@ function mergeVersions(
       path: existsSync(path) ? path : null,
       pins: pins.filter((pin) => pin.digest === digest).map(({ name }) => name),
       skill: journal.scoreOfVersion(digest)?.skill ?? null,
-      offered: offered === undefined ? null : offered.some((other) => other.digest === digest),
+      offered: offered === undefined ? null : offered.some((other) => other.digest === digest && !other.isDropped),
     };
   };
   const here = journal
@@ -124,14 +124,14 @@ function ownModel({ name, path, digest }: PinnedFile): ListedVersion[] {
 }
 
 function describe(versions: readonly ListedVersion[]): string {
-  const rows = versions.map(({ campaignName, number, digest, bytes, path, pins, skill }) => [
+  const rows = versions.map(({ campaignName, number, digest, bytes, path, pins, skill, offered }) => [
     campaignName ?? 'your own',
     number ?? '–',
     shortDigest(digest),
     formatBytes(bytes),
     skill?.toFixed(3) ?? '–',
     pins.join(', '),
-    path ?? 'at the coordinator',
+    path ?? (offered === false ? 'dropped by the coordinator' : 'at the coordinator'),
   ]);
   return formatTable(['campaign', 'version', 'digest', 'size', 'skill here', 'pinned as', 'file'], rows);
 }

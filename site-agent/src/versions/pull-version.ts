@@ -22,6 +22,8 @@ export interface OfferedVersion {
   readonly digest: SiteCampaign['versions'][number]['digest'];
   readonly bytes: number;
   readonly score: SiteCampaign['versions'][number]['score'];
+  /** The coordinator keeps its record, and its weights no longer. */
+  readonly isDropped: boolean;
 }
 
 export interface PullParts {
@@ -43,8 +45,9 @@ export interface PulledVersion extends OfferedVersion {
 export async function offeredVersions(access: CoordinatorAccess, stallMs?: number): Promise<OfferedVersion[]> {
   const campaigns = await fetchCatalogue(access, stallMs);
   return campaigns.flatMap(({ id, name, state, versions }) =>
-    [...versions].reverse().map(({ number, digest, bytes, score }) => {
-      return { campaignId: id, campaignName: name, campaignState: state, number, digest, bytes, score };
+    [...versions].reverse().map(({ number, digest, bytes, score, droppedAtMs }) => {
+      const campaign = { campaignId: id, campaignName: name, campaignState: state };
+      return { ...campaign, number, digest, bytes, score, isDropped: droppedAtMs !== undefined };
     }),
   );
 }
