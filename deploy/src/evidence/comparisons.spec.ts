@@ -1,5 +1,5 @@
 import type { Protocol } from './protocol.js';
-import { cellsOf, differencesFrom, type FinishedRun, labelsToReach } from './comparisons.js';
+import { bestSingleSites, cellsOf, differencesFrom, type FinishedRun, labelsToReach } from './comparisons.js';
 import type { RunResult } from './run-store.js';
 import type { FinetuningRun } from './work-list.js';
 
@@ -43,6 +43,31 @@ describe('cells', () => {
     expect(differences[0]?.mean).toBeCloseTo((0.2 + 0.2 + 0.1) / 3);
     expect(differences[0]?.p).toBeCloseTo(0.25); // three pairs, all positive: 2 of 8 sign patterns
     expect(differences[0]?.cell.labels).toBe(5);
+  });
+});
+
+describe('the best single site', () => {
+  const protocol = {
+    tasks: { liver: { labels: [5, 10], metric: 'dice' } },
+    arms: { scratch: {}, 'site-a': { singleSite: true }, 'site-b': { singleSite: true } },
+  } as unknown as Protocol;
+  const runOf = (arm: string, labels: number, test: number, validation: readonly number[]): FinishedRun => {
+    const { run, result } = finished(arm, labels, { a: test });
+    return { run, result: { ...result, curves: { dice: validation.map((score, i) => [50 * i, score]) } } };
+  };
+
+  it('is chosen by the best point of its validation, for each label count, whatever the test cases say', () => {
+    const cells = cellsOf(protocol, [
+      runOf('scratch', 5, 0.9, [0.9]),
+      runOf('site-a', 5, 0.8, [0.1, 0.5, 0.4]),
+      runOf('site-b', 5, 0.2, [0.6, 0.3]),
+      runOf('site-a', 10, 0.1, [0.7]),
+      runOf('site-b', 10, 0.9, [0.6]),
+    ]);
+    expect(bestSingleSites(protocol, cells).map(({ arm, labels }) => [arm, labels])).toEqual([
+      ['site-b', 5],
+      ['site-a', 10],
+    ]);
   });
 });
 

@@ -24,6 +24,8 @@ export interface Cell {
   readonly deviation: number;
   /** Steps until the best validation, mean over seeds. */
   readonly stepsToBest: number | undefined;
+  /** The best validation of a fine-tuning's course, mean over seeds; NaN where it kept none. */
+  readonly validation: number;
   /** Mean over seeds, by case. */
   readonly cases: ReadonlyMap<string, number>;
   /** Of a classification: what each seed said of each case. */
@@ -71,9 +73,14 @@ function cellOf(place: Pick<Cell, 'taskName' | 'labels' | 'arm'>, metric: string
     mean: mean(scores),
     deviation: standardDeviation(scores),
     stepsToBest: steps.length === 0 ? undefined : mean(steps),
+    validation: mean(own.map(({ result }) => bestOf(result.curves?.[metric] ?? []))),
     cases,
     outcomes: outcomesOf(own),
   };
+}
+
+function bestOf(course: readonly (readonly [number, number])[]): number {
+  return course.length === 0 ? NaN : Math.max(...course.map(([, score]) => score));
 }
 
 function outcomesOf(own: readonly FinishedRun[]): ReadonlyMap<string, CaseOutcomes> {
@@ -93,6 +100,16 @@ export function differencesFrom(reference: string, cells: readonly Cell[]): Diff
     if (other === undefined || other === cell) return [];
     return [cell.outcomes.size > 0 && other.outcomes.size > 0 ? areaDifference(cell, other) : caseDifference(cell, other)];
   });
+}
+
+/** Of each task and label count the single site whose model was fine-tuned to the best validation. */
+export function bestSingleSites(protocol: Protocol, cells: readonly Cell[]): Cell[] {
+  const candidates = cells.filter(({ arm }) => protocol.arms[arm]?.singleSite === true);
+  return candidates.filter((cell) =>
+    candidates.every(
+      (other) => other.taskName !== cell.taskName || other.labels !== cell.labels || other.validation <= cell.validation,
+    ),
+  );
 }
 
 function caseDifference(cell: Cell, reference: Cell): Difference {

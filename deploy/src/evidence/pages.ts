@@ -1,7 +1,15 @@
 /** The evidence pages: what was compared, tables of what came out, and curves; written from the results alone. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Cell, cellsOf, type Difference, differencesFrom, type FinishedRun, labelsToReach } from './comparisons.js';
+import {
+  bestSingleSites,
+  type Cell,
+  cellsOf,
+  type Difference,
+  differencesFrom,
+  type FinishedRun,
+  labelsToReach,
+} from './comparisons.js';
 import { type Chart, courseCharts, labelCharts } from './page-charts.js';
 import { probeLines } from './page-probes.js';
 import type { Protocol } from './protocol.js';
@@ -94,6 +102,7 @@ function taskLines(protocol: Protocol, task: string, cells: readonly Cell[], cha
     ...charts.filter((chart) => chart.task === task).map(({ file, title }) => `![${title}](curves/${file})\n`),
     ...savingLines(own, plan.labels ?? []),
     ...federationLines(own),
+    ...singleSiteLines(own, bestSingleSites(protocol, own)),
   ];
 }
 
@@ -107,6 +116,30 @@ function federationLines(cells: readonly Cell[]): string[] {
     });
   if (rows.length === 0) return [];
   return [`Federated beside ${CENTRAL_ARM}:`, '', '| labels | arm | difference |', '| --- | --- | --- |', ...rows, ''];
+}
+
+/** Every pretraining over all sites against the best of them alone: what a site wins by taking part. */
+function singleSiteLines(cells: readonly Cell[], best: readonly Cell[]): string[] {
+  const rows = best.flatMap((single) =>
+    differencesFrom(
+      single.arm,
+      cells.filter(({ labels }) => labels === single.labels),
+    )
+      .filter(({ cell }) => [CENTRAL_ARM, ...FEDERATED_ARMS].includes(cell.arm))
+      .map((difference) => {
+        const alone = `${single.arm}, ${meanText(single)}`;
+        return `| ${single.labels ?? 'all'} | ${alone} | ${difference.cell.arm} | ${differenceText(difference)} |`;
+      }),
+  );
+  if (rows.length === 0) return [];
+  return [
+    'Beside the best single site, chosen by its validation cases:',
+    '',
+    '| labels | best single site | arm | difference |',
+    '| --- | --- | --- | --- |',
+    ...rows,
+    '',
+  ];
 }
 
 /** How many labels an arm needs for what scratch reaches with all of them; nothing before that has been run. */

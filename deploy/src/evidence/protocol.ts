@@ -57,6 +57,10 @@ const armSchema = z.strictObject({
   from: name.optional(),
   /** Comparisons that the arm takes part in, such as hippocampus-n5 or sts-gtv-all; all when left out. */
   on: z.array(name).min(1).optional(),
+  singleSite: z
+    .boolean()
+    .optional()
+    .describe('pretrained by one site; the best of these by validation is what federating has to beat'),
   changes: settingsSchema.optional().describe('laid over each task; only the scratch arms differ here'),
 });
 export type ArmPlan = z.infer<typeof armSchema>;
