@@ -6,6 +6,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { loadCoordinatorConfig } from '../../coordinator/dist/config/coordinator-config.js';
 import { openCoordinator } from '../../coordinator/dist/main.js';
+import { answerParent } from './answer-parent.mjs';
 
 const sockets = new Map();
 subscribe('http.server.request.start', ({ socket }) => {
@@ -44,15 +45,11 @@ const answers = {
     residentMiB: statusMiB('VmRSS'),
     peakMiB: statusMiB('VmHWM'),
   }),
-  forgetPeak: () => forgetPeak() ?? null,
+  forgetPeak,
 };
 
 const [home, settings] = process.argv.slice(2);
 const flags = { home, port: 0, logLevel: 'error', ...JSON.parse(settings ?? '{}') };
 const running = await openCoordinator(loadCoordinatorConfig({ flags, environment: {} }).config);
-process.on('message', async ({ id, ask }) => {
-  const value = await answers[ask]();
-  if (process.connected) process.send({ id, value });
-});
 process.on('disconnect', () => running.stop());
-process.send({ id: 0, value: { url: running.url, operatorToken: running.operatorToken } });
+answerParent(answers, { url: running.url, operatorToken: running.operatorToken });

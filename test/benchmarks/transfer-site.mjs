@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { downloadBlob } from '../../site-agent/dist/link/resumable-download.js';
 import { uploadFile } from '../../site-agent/dist/link/resumable-upload.js';
+import { answerParent } from './answer-parent.mjs';
 import { benchIdentity } from './transfer-identity.mjs';
 
 const answers = { upload: timed(upload), download: timed(download) };
@@ -47,12 +48,4 @@ function timed(work) {
   };
 }
 
-process.on('message', async ({ id, ask, order }) => {
-  try {
-    const value = await answers[ask](order);
-    if (process.connected) process.send({ id, value });
-  } catch (error) {
-    process.send({ id, failure: String(error) });
-  }
-});
-process.send({ id: 0, value: null });
+answerParent(answers);

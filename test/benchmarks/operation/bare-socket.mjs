@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectPlain, createServer as createPlain } from 'node:net';
 import { connect as connectSecure, createServer as createSecure } from 'node:tls';
+import { answerParent } from '../answer-parent.mjs';
 
 /** As the site agent reads its file. */
 const PIECE_BYTES = 1 << 19;
@@ -59,13 +60,5 @@ function open(port, certificate) {
   });
 }
 
-process.on('message', async ({ id, ask, order }) => {
-  try {
-    const value = await answers[ask](order);
-    if (process.connected) process.send({ id, value });
-  } catch (error) {
-    process.send({ id, failure: String(error) });
-  }
-});
 process.on('disconnect', () => process.exit(0));
-process.send({ id: 0, value: null });
+answerParent(answers);

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { io } from 'socket.io-client';
 import { DATA_PATHS, PROTOCOL_VERSION, SITE_NAMESPACE } from '../../../shared/dist/wire/index.js';
+import { answerParent } from '../answer-parent.mjs';
 
 const sites = [];
 
@@ -82,13 +83,5 @@ async function ask({ socket }, event, message) {
 
 const answers = { connect, awaitParts, talk, listen };
 
-process.on('message', async ({ id, ask: asked, order }) => {
-  try {
-    const value = await answers[asked](order);
-    if (process.connected) process.send({ id, value });
-  } catch (error) {
-    process.send({ id, failure: String(error) });
-  }
-});
 process.on('disconnect', () => process.exit());
-process.send({ id: 0, value: null });
+answerParent(answers);
