@@ -25,7 +25,7 @@ async function youngCollections(): Promise<number> {
 }
 
 describe('buffers that live for a moment', () => {
-  // One for each 32 MiB; with V8 13.6 as it comes, none at all, because whole collections forestall them.
+  // One for each 16 MiB, 32 before Node 24; with V8 13.6 as it comes, none at all, because whole collections forestall them.
   it('are collected while they are young', async () => {
     collectBuffersYoung();
     expect(await youngCollections()).toBeGreaterThan(20);
