@@ -16,12 +16,16 @@ import {
   type VersionView,
   versionViewSchema,
 } from '@consilium/shared/wire';
+import { Command } from 'commander';
 import { z } from 'zod';
 import type { BlobStore } from '../../coordinator/src/blobs/blob-store.js';
 import { backupCommand, restoreCommand } from '../../coordinator/src/commands/backup.js';
 import { modelCommand } from '../../coordinator/src/commands/model.js';
 import { retentionCommand } from '../../coordinator/src/commands/retention.js';
 import { updateCommand } from '../../coordinator/src/commands/update.js';
+import { modelCommand as siteModelCommand } from '../../site-agent/src/commands/model.js';
+import { siteFolder } from '../../site-agent/src/config/site-folder.js';
+import { saveIdentity } from '../../site-agent/src/config/site-identity.js';
 import { blobPath, enrolSites, MODEL, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import { askOperator, campaignView, constantUpdate, eventually, RawSite } from '../fixtures/raw-site.js';
@@ -34,6 +38,18 @@ const ROUNDS = 4;
 const STRICT = { retainUpdates: '1ms', retainUpdateRounds: '0', retainHeldBack: '1ms', retainVersions: '1' };
 const DAY_MS = 86_400_000;
 const NAMES = ['site-a', 'site-b'];
+
+/** What `site-agent model list` says at a site that has no version yet. */
+async function listAtSite({ name, credential }: RawSite, coordinatorUrl: string): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), 'retention-site-'));
+  try {
+    saveIdentity(siteFolder(home), { siteId: name, siteName: name, coordinatorUrl, credential });
+    const program = new Command().option('--home <folder>').addCommand(siteModelCommand());
+    return await runCommand(program, ['--home', home, 'model', 'list']);
+  } finally {
+    await rm(home, { recursive: true });
+  }
+}
 
 async function deliverRound(sites: readonly RawSite[], round: number): Promise<void> {
   for (const [index, site] of sites.entries())
@@ -177,11 +193,9 @@ describeOnEachDatabase('retention', (newDatabase) => {
       });
       const refused = await sites[0]?.download(first?.digest ?? 'sha256:');
       expect([refused?.status, ((await refused?.json()) as { code: string }).code]).toEqual([410, 'WEIGHTS_DROPPED']);
-      const [campaign] = await (sites[0] as RawSite).catalogue();
-      expect(campaign?.versions.map(({ number, droppedAtMs }) => [number, droppedAtMs === undefined])).toEqual([
-        [1, false],
-        [2, true],
-      ]);
+      const atSite = await listAtSite(sites[0] as RawSite, coordinator.url);
+      expect(atSite).toMatch(/^lungs +1 .*dropped by the coordinator$/m);
+      expect(atSite).toMatch(/^lungs +2 .*at the coordinator$/m);
       // A backup that was begun before is told, and reads the records again.
       const backup = askOperator(coordinator, 'GET', `/api/backup/blobs/${first?.digest ?? ''}`);
       await expect(backup).rejects.toThrow('WEIGHTS_DROPPED');
