@@ -90,6 +90,23 @@ describe('fine-tuning from the command line', () => {
     expect(await digestOfFile(join(output(), 'model.safetensors'))).toBe(summary.model.digest);
   }, 60_000);
 
+  it('says before it trains that a test case cannot be used, and which, when it is asked to check, all are', async () => {
+    const own = join(folder, 'damaged');
+    const task = makeTask(own);
+    for (const number of [2, 9]) truncateSync(join(own, `scans/ball-${number}.nii.gz`), 2000);
+    const checked = await siteAgent('finetune', task, '--check');
+    expect(checked).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('2 of 12 cases of ball cannot be used') as string,
+    });
+    expect(checked.stdout).toMatch(/not usable: case ball-2[^]*not usable: case ball-9/);
+
+    makeLabelledCase(join(own, 'scans'), 'ball', 2);
+    const refused = await siteAgent('finetune', task, '--output', join(own, 'out'));
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringMatching(/TASK_INVALID: case ball-9/) as string });
+    expect(existsSync(join(own, 'out/history.json'))).toBe(false);
+  }, 60_000);
+
   it('evaluates a finished folder without any other word', async () => {
     const report = await answer<EvaluationReport>('evaluate', output(), '--output', join(folder, 'evaluated'));
     expect(report.meanDice).toBe(summary.model.test?.meanDice);

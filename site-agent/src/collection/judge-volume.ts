@@ -9,6 +9,8 @@ export const SHORTEST_SIDE_VOXELS = 8;
 /** With so few different values a volume is a mask, not a scan. */
 const MOST_MASK_VALUES = 8;
 
+const HOW_TO_SAY = 'If you know it, index the folder with --modality CT or --modality MR.';
+
 /** What the values of a volume say of it. */
 export interface Judgement {
   /** What a person should know although the volume reads; undefined for an ordinary one. */
@@ -32,7 +34,7 @@ export function judgeVolume(volume: Volume, statistics: IntensityStatistics, sai
   const mask = tooFewValues(volume);
   if (mask !== undefined) return { remark: repaired, modality: said, unusedBecause: mask, remedy: undefined };
   try {
-    const modality = decideModality(volume.voxels, statistics, said);
+    const modality = decideModality(volume.voxels, statistics, said, HOW_TO_SAY);
     return { remark: repaired, modality, unusedBecause: undefined, remedy: undefined };
   } catch (thrown) {
     const error = FederationError.from(thrown);

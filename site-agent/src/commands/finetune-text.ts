@@ -8,10 +8,7 @@ import { finetuneFolder } from '../finetuning/finetune-folder.js';
 /** What a person reads after a fine-tuning. */
 export function describeSummary(summary: FinetuneSummary, outputFolder: string): string {
   const { model, scratch, cases, kind } = summary;
-  const rows = [
-    [model.startedFrom === 'scratch' ? 'from scratch' : 'from the model', model] as const,
-    ...(scratch === null ? [] : [['from scratch', scratch] as const]),
-  ];
+  const rows = [[startWords(model), model] as const, ...(scratch === null ? [] : [['from scratch', scratch] as const])];
   const score = kind === 'segmentation' ? 'Dice' : 'AUC';
   const table = formatTable(
     ['start', 'steps', 'best step', `validation ${score}`, `${score} on ${cases.test} test cases`, 'training', 'peak memory'],
@@ -64,8 +61,9 @@ export function describeFolds(summary: FoldsSummary, outputFolder: string): stri
     testScore(model),
     model.steps,
   ]);
+  const start = summary.runs[0] === undefined ? 'from the model' : startWords(summary.runs[0].summary.model);
   const figures = [
-    ['from the model', summary.model] as const,
+    [start, summary.model] as const,
     ...(summary.scratch === null ? [] : [['from scratch', summary.scratch] as const]),
   ];
   const sums = figures.flatMap(([start, values]) =>
@@ -77,19 +75,20 @@ export function describeFolds(summary: FoldsSummary, outputFolder: string): stri
     '',
     formatTable(['start', 'figure', 'mean ± sd', 'folds'], sums),
     '',
-    ...describeOutOfFold(summary.outOfFold),
+    ...describeOutOfFold(summary.outOfFold, start),
     `${summary.task}: one folder per fold in ${outputFolder}`,
     ...(summary.outOfFold === null ? [] : [`report.html, results.json and results.csv of all folds together are there too`]),
   ].join('\n');
 }
 
-function describeOutOfFold(figures: FoldsSummary['outOfFold']): string[] {
+function startWords({ startedFrom }: TrainedModel): string {
+  return startedFrom === 'scratch' ? 'from scratch' : 'from the model';
+}
+
+function describeOutOfFold(figures: FoldsSummary['outOfFold'], start: string): string[] {
   if (figures === null)
     return ['The report on all folds together is made when all are done: "site-agent evaluate" on their folder.', ''];
-  const rows = [
-    ['from the model', figures.model] as const,
-    ...(figures.scratch ? [['from scratch', figures.scratch] as const] : []),
-  ];
+  const rows = [[start, figures.model] as const, ...(figures.scratch ? [['from scratch', figures.scratch] as const] : [])];
   return [
     `All ${figures.cases} test cases together, each scored by the model of its fold:`,
     ...rows.map(([start, own]) => `  ${start}: ${outOfFoldWords(own)}`),

@@ -11,8 +11,11 @@ import { chosenFolds, finetuneFolds } from '../finetuning/finetune-folds.js';
 import type { FinetuneTask } from '../finetuning/finetune-task.js';
 import { readFinetuneTask } from '../finetuning/task-file.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
+import type { TrainerLimits } from '../trainer/trainer-messages.js';
+import { describeCheck, requireSoundTask } from './check-text.js';
 import { describeFolds, describeSummary } from './finetune-text.js';
 import { findStart, MODEL_NAMES } from './find-model.js';
+import { showFigures } from './json-output.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
 interface FinetuneOptions {
@@ -21,6 +24,7 @@ interface FinetuneOptions {
   readonly output?: string;
   readonly compareScratch?: boolean;
   readonly fold?: string;
+  readonly check?: boolean;
   readonly example?: string | true;
   readonly threads?: string;
   readonly device?: string;
@@ -37,6 +41,7 @@ export function finetuneCommand(): Command {
     .option('--output <folder>', 'where the model goes (default: finetuned/NAME)')
     .option('--compare-scratch', 'also train the same schedule from scratch and report both')
     .option('--fold <number>', 'only this fold of a task with folds; all, one after the other, when left out')
+    .option('--check', 'read every case, say what it holds and what is wrong with it, and train nothing')
     .option('--example [kind]', 'print a commented task file, for segmentation or classification, and end')
     .option('--threads <count>', 'processor threads; all cores when left out')
     .option('--device <device>', 'auto, cpu, gpu or gpu:0; auto when left out')
@@ -50,6 +55,7 @@ Nothing leaves the site. docs/guides/finetune.md explains the task file.
 
 Examples:
   site-agent finetune --example classification > task.yaml
+  site-agent finetune liver.yaml --check
   site-agent finetune liver.yaml --from universal@12 --compare-scratch --json figures.json
   site-agent finetune liver.yaml --from scratch --output models/liver`,
     )
@@ -76,6 +82,7 @@ async function finetune(taskFile: string | undefined, options: FinetuneOptions):
     });
   }
   const home = options.home ?? defaultHome();
+  if (options.check === true) return checkTask(taskFile, options);
   const task = await openTask(taskFile, options.from, home);
   const compareScratch = options.compareScratch === true;
   if (compareScratch && task.start.from === SCRATCH) {
@@ -83,10 +90,21 @@ async function finetune(taskFile: string | undefined, options: FinetuneOptions):
       remedy: 'Name a model with --from, or leave --compare-scratch out.',
     });
   }
-  const { threads, device, memoryLimit } = options;
-  const limits = trainerLimits(loadAgentConfig({ home, flags: { threads, device, memoryLimit } }));
+  const limits = limitsOf(options);
   const outputFolder = resolve(options.output ?? `finetuned/${task.name}`);
   await run({ task, outputFolder, compareScratch, limits }, options);
+}
+
+/** The start needs not be there yet: only the cases are looked at. */
+async function checkTask(taskFile: string, options: FinetuneOptions): Promise<void> {
+  const task = readFinetuneTask(taskFile, { isStartNeeded: false });
+  const { cases } = await openTrainerDesk().check({ kind: 'check', limits: limitsOf(options), task }, task.name);
+  await showFigures(options.json, { task: task.name, kind: task.kind, cases }, () => describeCheck(task, cases));
+  requireSoundTask(task, cases);
+}
+
+function limitsOf({ home, threads, device, memoryLimit }: FinetuneOptions): TrainerLimits {
+  return trainerLimits(loadAgentConfig({ home: home ?? defaultHome(), flags: { threads, device, memoryLimit } }));
 }
 
 async function run(plan: FinetunePlan, { fold, json }: FinetuneOptions): Promise<void> {

@@ -9,6 +9,7 @@ import { type ModelFile, requireClassification } from '../finetuning/model-file.
 import { readSplitTable } from '../finetuning/split-table.js';
 import { caseName } from '../finetuning/task-file.js';
 import type { ClassifiedImage, SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
+import type { Modality } from '../volumes/volume.js';
 import { type JsonChoice, showFigures } from './json-output.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
@@ -43,19 +44,19 @@ export async function predictClasses(
 }
 
 /**
- * The images and points of a table with the columns image, i, j, k and, where wanted, name, series and frame; paths are relative
- * to the table. Errors as in reading a split of cases.
+ * The images and points of a table with the columns image, i, j, k and, where wanted, name, series, frame and modality, which is
+ * `usual` in rows that do not say; paths are relative to the table. Errors as in reading a split of cases.
  */
-export function imagesAtPoints(table: string): ImageToClassify[] {
+export function imagesAtPoints(table: string, usual?: Modality): ImageToClassify[] {
   return readSplitTable(table).map(({ row, place }) => {
-    const { image, centre, series, frame } = row;
+    const { image, centre, series, frame, modality = usual } = row;
     if (centre === undefined) {
       throw new FederationError('TASK_INVALID', `${place}: it names no point`, {
         remedy: `Give ${basename(table)} the columns i, j, k.`,
       });
     }
     const path = resolve(dirname(table), image);
-    return { name: row.name ?? `${caseName(path)}@${centre.join('-')}`, choice: { path, series, frame }, centre };
+    return { name: row.name ?? `${caseName(path)}@${centre.join('-')}`, choice: { path, series, frame, modality }, centre };
   });
 }
 

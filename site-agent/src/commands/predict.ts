@@ -5,6 +5,7 @@ import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { makeFolder } from '../finetuning/finetune-folder.js';
 import type { RefusedImage } from '../finetuning/find-dicom-images.js';
+import { modalityField } from '../finetuning/image-plan.js';
 import { type ImageToSegment, MASK_FORMATS, type MaskFormat } from '../finetuning/image-to-segment.js';
 import { imagesToSegment } from '../finetuning/images-to-segment.js';
 import { requireOneTask } from '../finetuning/model-ensemble.js';
@@ -12,6 +13,7 @@ import { type ModelFile, requireSegmentation, type SegmentationFacts } from '../
 import { formatTable } from '@consilium/shared/terminal';
 import type { SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
+import type { Modality } from '../volumes/volume.js';
 import { MODEL_NAMES, openAnsweringModels } from './find-model.js';
 import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
 import { imagesAtPoints, modelsOf, predictClasses, type RefusedAnswer, requireSomeAnswer } from './predict-classes.js';
@@ -24,6 +26,7 @@ interface PredictOptions extends WindowOptions {
   readonly output: string;
   readonly points?: string;
   readonly frame?: string;
+  readonly modality?: string;
   readonly format?: string;
   readonly probabilities?: boolean;
   readonly threads?: string;
@@ -39,6 +42,7 @@ export function predictCommand(): Command {
     .requiredOption('--model <model>', `fine-tuned model: ${MODEL_NAMES}`)
     .requiredOption('--output <folder>', 'where masks or scores go')
     .option('--frame <number>', 'which volume of scans with several (time points, echoes), from 0; the first when left out')
+    .option('--modality <modality>', 'CT or MR, of images that do not say; the model or their values tell when left out')
     .option(
       '--points <table>',
       'of classifiers of patches: a CSV file with the columns image, i, j, k (and name), instead of images',
@@ -70,10 +74,12 @@ Examples:
 
 async function predict(inputs: readonly string[], options: PredictOptions): Promise<void> {
   const models = await openAnsweringModels(options.model, options.home ?? defaultHome());
-  if (options.points !== undefined) return predictPoints(inputs, models, options);
+  const modality = readModality(options.modality, models);
+  if (options.points !== undefined) return predictPoints(inputs, models, modality, options);
   const { images, refused } = await imagesToSegment(inputs, {
     outputFolder: options.output,
     frame: readFrame(options.frame),
+    modality,
     format: readFormat(options.format),
     probabilities: options.probabilities === true,
   });
@@ -93,11 +99,16 @@ async function predict(inputs: readonly string[], options: PredictOptions): Prom
   requireSomeAnswer(segmented);
 }
 
-async function predictPoints(inputs: readonly string[], models: readonly ModelFile[], options: PredictOptions): Promise<void> {
+async function predictPoints(
+  inputs: readonly string[],
+  models: readonly ModelFile[],
+  modality: Modality | undefined,
+  options: PredictOptions,
+): Promise<void> {
   if (inputs.length > 0) {
     throw new FederationError('ARGUMENT_INVALID', 'name images or --points, not both: the table names its images');
   }
-  const images = imagesAtPoints(options.points ?? '');
+  const images = imagesAtPoints(options.points ?? '', modality);
   return predictClasses(models, { images, others: [] }, { ...options, limits: limitsOf(options) });
 }
 
@@ -121,6 +132,14 @@ function limitsOf({ home, threads, device }: PredictOptions): TrainerLimits {
 function readFrame(text: string | undefined): number | undefined {
   if (text === undefined || /^\d{1,9}$/.test(text)) return text === undefined ? undefined : Number(text);
   throw new FederationError('ARGUMENT_INVALID', `--frame ${text} is no whole number from 0`);
+}
+
+function readModality(text: string | undefined, models: readonly ModelFile[]): Modality | undefined {
+  const { data, success } = modalityField.optional().safeParse(text?.toUpperCase());
+  if (!success) throw new FederationError('ARGUMENT_INVALID', `--modality ${text} is neither CT nor MR`);
+  const [learned] = models.flatMap(({ segmentation, classification }) => (segmentation ?? classification)?.modality ?? []);
+  if (data === undefined || learned === undefined || data === learned) return data;
+  throw new FederationError('ARGUMENT_INVALID', `--modality ${data}: the model was trained for ${learned}`);
 }
 
 function readFormat(text: string | undefined): MaskFormat {

@@ -1,4 +1,6 @@
 import type {
+  CheckOrder,
+  CheckResult,
   ClassifyResult,
   FinetuneResult,
   LabelledPretrainOrder,
@@ -14,11 +16,13 @@ import type {
 } from '../trainer/trainer-messages.js';
 import { TrainerProcess } from '../trainer/trainer-process.js';
 import { FederationError, formatShare } from '@consilium/shared/kernel';
+import { caseCount } from '../finetuning/finetune-task.js';
 import type { TrainerDesk } from '../finetuning/finetune-and-evaluate.js';
 import { createProgress, eraseLine, type ProgressLine } from '@consilium/shared/terminal';
 
 /** What commands ask for beyond fine-tuning's own orders. */
 interface CommandDesk extends TrainerDesk {
+  check(order: CheckOrder, label: string): Promise<CheckResult>;
   pretrain(order: RecipeOrder, label: string): Promise<RecipeResult>;
   profile(order: ProfileOrder, label: string, steps: number): Promise<ProfileResult>;
   pretrainLabelled(order: LabelledPretrainOrder): Promise<LabelledPretrainResult>;
@@ -28,6 +32,7 @@ interface CommandDesk extends TrainerDesk {
 export function openTrainerDesk(): CommandDesk {
   return {
     finetune: async (order, label) => expectKind<FinetuneResult>(await give(order, label, order.task.training.steps), 'finetune'),
+    check: async (order, label) => expectKind<CheckResult>(await give(order, label, caseCount(order.task)), 'check'),
     segment: async (order, label) => expectKind<SegmentResult>(await give(order, label, order.images.length), 'segment'),
     pretrain: async (order, label) => expectKind<RecipeResult>(await give(order, label, undefined), 'recipe'),
     classify: async (order, label) => expectKind<ClassifyResult>(await give(order, label, order.images.length), 'classify'),
@@ -75,9 +80,9 @@ function trainingLine(label: string): OrderLine {
   };
 }
 
-const STEP_PHASES: ReadonlySet<string> = new Set(['training', 'segmenting', 'classifying', 'profiling', 'validated']);
+const STEP_PHASES: ReadonlySet<string> = new Set(['training', 'checking', 'segmenting', 'classifying', 'profiling', 'validated']);
 
-/** Training, segmenting and classifying move the line; the phases between only change its note. */
+/** Training, checking, segmenting and classifying move the line; the phases between only change its note. */
 function showOn(line: OrderLine): (progress: TrainerProgress) => void {
   let done = 0;
   return ({ phase, step, steps, loss, waitedShare }) => {

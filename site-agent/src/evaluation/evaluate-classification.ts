@@ -1,7 +1,8 @@
 /** Scores a classifier on its task's test cases, beside a scratch run where there is one, and writes what people read. */
 import { join } from 'node:path';
 import { writeFileWhole } from '@consilium/shared/weights';
-import type { ScanChoice } from '../finetuning/case-scan.js';
+import { choiceOf } from '../finetuning/case-scan.js';
+import type { CaseFiles } from '../finetuning/finetune-case.js';
 import type { ClassifyOrder, ClassifyResult, TrainerLimits } from '../trainer/trainer-messages.js';
 import type { Triple } from '../volumes/volume.js';
 import {
@@ -19,8 +20,7 @@ import { writeBesideScratch } from './write-beside-scratch.js';
 /** What an evaluation needs of a classification task. */
 export interface ClassifiedFiles extends ClassifiedTask {
   readonly cases: {
-    readonly test: readonly (ClassifiedTask['cases']['test'][number] &
-      Omit<ScanChoice, 'path'> & { readonly image: string; readonly centre?: Triple | undefined })[];
+    readonly test: readonly (ClassifiedTask['cases']['test'][number] & CaseFiles & { readonly centre?: Triple | undefined })[];
   };
 }
 
@@ -63,11 +63,7 @@ async function scoreClassifier(
   { modelPath, digest }: EvaluatedModel,
   desk: ClassifyDesk,
 ): Promise<ClassificationReport> {
-  const images = task.cases.test.map(({ name, image, series, frame, centre }) => ({
-    name,
-    choice: { path: image, series, frame },
-    centre,
-  }));
+  const images = task.cases.test.map((entry) => ({ name: entry.name, choice: choiceOf(entry), centre: entry.centre }));
   const { images: answers } = await desk.classify(
     { kind: 'classify', limits, modelPaths: [modelPath], images },
     'scoring test cases',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { writeFileWhole } from '@consilium/shared/weights';
 import type { SegmentationTask } from '../finetuning/segmentation-task.js';
 import type { WindowPlan } from '../finetuning/window-plan.js';
+import { choiceOf } from '../finetuning/case-scan.js';
 import type { SegmentOrder, SegmentResult, TrainerLimits } from '../trainer/trainer-messages.js';
 import { compareDice, type PairedComparison } from './compare-runs.js';
 import type { EvaluatedModel } from './evaluated-model.js';
@@ -55,9 +56,10 @@ async function scoreModel(
   desk: SegmentDesk,
   pictureFiles?: ReadonlyMap<string, string>,
 ): Promise<EvaluationReport> {
-  const images = task.cases.test.map(({ name, image, series, frame, label }) => {
+  const images = task.cases.test.map((entry) => {
+    const { name, label } = entry;
     const overlayPath = pictureFiles?.get(name);
-    return { name, choice: { path: image, series, frame }, labelPath: label, ...(overlayPath !== undefined && { overlayPath }) };
+    return { name, choice: choiceOf(entry), labelPath: label, ...(overlayPath !== undefined && { overlayPath }) };
   });
   const order = { kind: 'segment', limits, modelPaths: [modelPath], images, windows, legacy } as const;
   const label = pictureFiles === undefined ? 'scoring the scratch run' : 'scoring test cases';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fraction, positiveInteger } from '@consilium/shared/wire';
+import { modalityField } from './image-plan.js';
 import { byShape } from './schema-by-shape.js';
 
 const index = z.int().min(0);
@@ -25,6 +26,7 @@ const caseEntrySchema = z.strictObject({
     .describe('cases of one patient never part; the image when left out'),
   series: index.optional().describe('which volume of a folder with several, as "convert" lists them'),
   frame: index.optional().describe('which frame of a scan with several (time points, echoes); the first when left out'),
+  modality: modalityField.optional().describe("of this image, where its values don't tell and the task says nothing of all"),
   centre: z.tuple([index, index, index]).optional().describe("the patch's middle: voxel along the file's own axes, from 0"),
   name: caseNameField.optional().describe("how reports call the case; the image file's name by default"),
 });
@@ -68,6 +70,7 @@ const columnsSchema = z.strictObject({
   patient: name.optional(),
   series: name.optional(),
   frame: name.optional(),
+  modality: name.optional(),
   name: name.optional(),
   centre: z.tuple([z.string(), z.string(), z.string()]).optional().describe('three columns; i, j and k when left out'),
 });

@@ -6,6 +6,7 @@ import { filesOfVolume } from '../volumes/nifti/nifti-pair.js';
 import { unsuitable } from '../volumes/volume-fault.js';
 import type { VolumeSource } from '../volumes/volume-source.js';
 import type { Modality } from '../volumes/volume.js';
+import type { CaseFiles } from './finetune-case.js';
 
 /** How a person names one volume: a file or folder, and which of its volumes where there are several. */
 export interface ScanChoice {
@@ -14,27 +15,43 @@ export interface ScanChoice {
   readonly series?: number | undefined;
   /** Which frame (time point, echo) of the volume, from 0; the first when left out. */
   readonly frame?: number | undefined;
+  /** For a volume whose header states none, as NIfTI never does; the values tell when left out. */
+  readonly modality?: Modality | undefined;
 }
 
 /** One volume as its headers present it: enough to read it. */
 export interface CaseScan {
   readonly source: VolumeSource;
-  /** As the header states it; NIfTI states none. */
+  /** As the header or a person states it. */
   readonly modality: Modality | undefined;
   readonly frames: number;
 }
 
 /**
  * The volume that a person means: NIfTI, a DICOM file (which stands for its series) or a folder with DICOM files. Throws
- * VOLUME_UNREADABLE or VOLUME_UNSUITABLE with the reason, also when there are several and none was chosen.
+ * VOLUME_UNREADABLE or VOLUME_UNSUITABLE with the reason, also when there are several and none was chosen, or when the header
+ * contradicts the person.
  */
-export async function findCaseScan({ path, series, frame = 0 }: ScanChoice): Promise<CaseScan> {
+export async function findCaseScan({ path, series, frame = 0, modality }: ScanChoice): Promise<CaseScan> {
   const scans = await findScans(path).catch((thrown: unknown) => {
     const { code, message, remedy } = FederationError.from(thrown);
     throw code === 'NOT_FOUND' ? unsuitable(message, remedy) : thrown;
   });
   const { header, source } = chooseScan(scans, series, path);
-  return { source: { ...source, frame }, modality: header.modality, frames: header.geometry.frames };
+  if (header.modality !== undefined && modality !== undefined && header.modality !== modality) {
+    throw unsuitable(`its header says ${header.modality}, not ${modality}`, 'Correct or leave out what is said of its modality.');
+  }
+  return { source: { ...source, frame }, modality: header.modality ?? modality, frames: header.geometry.frames };
+}
+
+/** The volume of a case. */
+export function choiceOf({ image, series, frame, modality }: Omit<CaseFiles, 'name'>): ScanChoice {
+  return { path: image, series, frame, modality };
+}
+
+/** The same for cases, such as patches, that read the same volume in the same way. */
+export function scanKey({ image, series, frame, modality }: Omit<CaseFiles, 'name'>): string {
+  return `${image}#${series ?? ''}#${frame ?? ''}#${modality ?? ''}`;
 }
 
 function chooseScan(scans: readonly [FoundScan, ...FoundScan[]], series: number | undefined, path: string): FoundScan {

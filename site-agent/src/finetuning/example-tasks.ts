@@ -1,6 +1,6 @@
 import type { FinetuneTask } from './finetune-task.js';
 
-const IMAGES = `# modality: MR          # CT or MR of all images; left out, each header or the values tell
+const IMAGES = `# modality: MR          # CT or MR of all images; left out, each case, its header or its values tell
 # spacingMm: 1.0        # resample to this voxel size (one number, or x, y, z); each scan's own grid when left out
 # ctWindowHu: [-1000, 1000]    # Hounsfield units that become 0 and 1; as the start model was pretrained
 # percentiles: [0.5, 99.5]     # of the non-zero voxels of MR, which become 0 and 1`;

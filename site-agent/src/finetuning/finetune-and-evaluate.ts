@@ -19,6 +19,7 @@ import {
 import { nameFiles } from '../evaluation/overlay/picture-files.js';
 import { type EvaluationReport, makeReport, writeReport } from '../evaluation/segmentation-report.js';
 import { writeFinetunedPassport } from '../versions/made-passports.js';
+import { choiceOf } from './case-scan.js';
 import type { ClassificationTask } from './classification-task.js';
 import { finetuneFolder, makeFolder } from './finetune-folder.js';
 import { SCRATCH } from './finetune-case.js';
@@ -179,9 +180,10 @@ async function evaluateModel(
 ): Promise<EvaluationReport | null> {
   if (task.cases.test.length === 0) return null;
   const pictureFiles = pictures === true ? nameFiles(task.cases.test, outputFolder) : undefined;
-  const images = task.cases.test.map(({ name, image, series, frame, label }) => {
+  const images = task.cases.test.map((entry) => {
+    const { name, label } = entry;
     const overlayPath = pictureFiles?.get(name);
-    return { name, choice: { path: image, series, frame }, labelPath: label, ...(overlayPath !== undefined && { overlayPath }) };
+    return { name, choice: choiceOf(entry), labelPath: label, ...(overlayPath !== undefined && { overlayPath }) };
   });
   const result = await desk.segment({ kind: 'segment', limits, modelPaths: [modelPath], images }, 'scoring test cases');
   const report = makeReport(task, digest, result.images);
@@ -198,11 +200,7 @@ async function evaluateClassifier(
   desk: Pick<TrainerDesk, 'classify'>,
 ): Promise<ClassificationReport | null> {
   if (task.cases.test.length === 0) return null;
-  const images = task.cases.test.map(({ name, image, series, frame, centre }) => ({
-    name,
-    choice: { path: image, series, frame },
-    centre,
-  }));
+  const images = task.cases.test.map((entry) => ({ name: entry.name, choice: choiceOf(entry), centre: entry.centre }));
   const result = await desk.classify({ kind: 'classify', limits, modelPaths: [modelPath], images }, 'scoring test cases');
   const report = makeClassificationReport(task, digest, result.images);
   await makeFolder(outputFolder);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Modality } from '../volumes/volume.js';
 
 /** Absolute path of one image of a task and what the task says about it. */
 export interface CaseFiles {
@@ -8,6 +9,8 @@ export interface CaseFiles {
   /** Which volume of the folder, and which frame of the volume, where there are several. */
   readonly series?: number | undefined;
   readonly frame?: number | undefined;
+  /** Of this image; the task's, the header's or what the values tell when left out. */
+  readonly modality?: Modality | undefined;
   /** Cases of one patient lie in one list and one fold. */
   readonly patient?: string | undefined;
 }

@@ -12,12 +12,14 @@ import { chooseMemory } from '../training/choose-memory.js';
 import { choosePrecision } from '../training/choose-precision.js';
 import { Learner } from '../training/learner.js';
 import { prepareFolder } from '../training/round-folder.js';
+import { scanKey } from './case-scan.js';
 import { SCRATCH } from './finetune-case.js';
 import { type FinetuneFolder, finetuneFolder, makeFolder } from './finetune-folder.js';
 import { type FinetuneHistory, type FinetuneOutcome, readHistory, writeHistory } from './finetune-history.js';
 import type { FinetuneTask } from './finetune-task.js';
 import { imagePlanOf } from './image-plan.js';
 import { digestOfImage } from './load-cases.js';
+import { requireTestCases } from './check-cases.js';
 import { writeModelFile } from './model-file.js';
 import { optimizerOf } from './parameter-treatment.js';
 import { PhasedLearner } from './phased-learner.js';
@@ -37,6 +39,7 @@ export async function executeFinetune(order: FinetuneOrder, context: OrderContex
   if (known?.outcome && (await isIntact(folder, known.outcome))) return asResult(folder, start, known, known.outcome);
 
   await prepareFolder(folder.workFolder);
+  await requireTestCases(task, context);
   const { source, validate } = await loadTaskData(task, context);
   const learner = await createLearner(order, start, folder, context);
   try {
@@ -77,14 +80,14 @@ async function nameWork(task: FinetuneTask, { spec, digest }: Start): Promise<Di
 type AnyCase = FinetuneTask['cases']['train'][number];
 
 /** What each case holds; `images` spares reading one that has several patches twice. */
-async function digestsOf(cases: readonly AnyCase[], images: Map<string, Digest>): Promise<(Digest | number)[][]> {
-  const digests: (Digest | number)[][] = [];
+async function digestsOf(cases: readonly AnyCase[], images: Map<string, Digest>): Promise<(string | number)[][]> {
+  const digests: (string | number)[][] = [];
   for (const entry of cases) {
-    const key = `${entry.image}#${entry.series ?? ''}#${entry.frame ?? ''}`;
+    const key = scanKey(entry);
     const image = images.get(key) ?? (await digestOfImage(entry));
     images.set(key, image);
     const rest = 'label' in entry ? [await digestOfFile(entry.label)] : [entry.classIndex, ...(entry.centre ?? [])];
-    digests.push([image, ...rest]);
+    digests.push([image, ...(entry.modality === undefined ? [] : [entry.modality]), ...rest]);
   }
   return digests;
 }

@@ -3,6 +3,8 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { FederationError } from '@consilium/shared/kernel';
 import { headerFileOf, isVolumeFileName } from '../volumes/nifti/nifti-pair.js';
+import type { Modality } from '../volumes/volume.js';
+import type { ScanChoice } from './case-scan.js';
 import { type DicomImage, findDicomImages, type RefusedImage } from './find-dicom-images.js';
 import type { ImageToSegment, MaskFormat } from './image-to-segment.js';
 import { caseName } from './task-file.js';
@@ -17,6 +19,8 @@ export interface AnswerPlan {
   readonly outputFolder: string;
   /** Of each scan with several; the first when left out. */
   readonly frame?: number | undefined;
+  /** Of the images that do not say. */
+  readonly modality?: Modality | undefined;
   readonly format?: MaskFormat;
   readonly probabilities?: boolean;
 }
@@ -41,7 +45,7 @@ interface PlacedImage {
  */
 export async function imagesToSegment(
   inputs: readonly string[],
-  { outputFolder, frame, format = 'nifti', probabilities = false }: AnswerPlan,
+  { outputFolder, frame, modality, format = 'nifti', probabilities = false }: AnswerPlan,
 ): Promise<ImagesFound> {
   const masks = new Map<string, ImageToSegment>();
   const { placed, refused } = await search(inputs.map((input) => resolve(input)));
@@ -51,7 +55,7 @@ export async function imagesToSegment(
     const other = masks.get(maskPath);
     const asked = {
       name: place,
-      ...framed(image, frame),
+      ...specified(image, { ...(frame !== undefined && { frame }), ...(modality && { modality }) }),
       maskPath,
       ...(format !== 'nifti' && { maskFormat: format }),
       ...(probabilities && { probabilityStem: `${answerPath}${PROBABILITY_MARK}` }),
@@ -67,10 +71,12 @@ export async function imagesToSegment(
   return { images: [...masks.values()], refused };
 }
 
-function framed({ choice, scan }: PlacedImage['image'], frame: number | undefined): PlacedImage['image'] {
-  if (frame === undefined) return { choice, ...(scan && { scan }) };
-  if (scan === undefined) return { choice: { ...choice, frame } };
-  return { choice: { ...choice, frame }, scan: { ...scan, source: { ...scan.source, frame } } };
+/** What was found already keeps what its header says. */
+function specified({ choice, scan }: PlacedImage['image'], asked: Pick<ScanChoice, 'frame' | 'modality'>): PlacedImage['image'] {
+  const named = { choice: { ...choice, ...asked } };
+  if (scan === undefined) return named;
+  const { frame = scan.source.frame, modality } = asked;
+  return { ...named, scan: { ...scan, modality: scan.modality ?? modality, source: { ...scan.source, frame } } };
 }
 
 interface Search {

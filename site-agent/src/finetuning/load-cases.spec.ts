@@ -85,6 +85,21 @@ describe('cases of a task', () => {
     await expect(load({ ...files, image: join(folder, 'nothing') })).rejects.toMatchObject({ code: 'TASK_INVALID' });
   });
 
+  it('say the modality of an image whose values do not tell, and are refused where its header says another', async () => {
+    // As CT would be that is stored without its offset: air, soft tissue, a little bone.
+    const value = (i: number, j: number): number => (i % 3 === 0 ? 0 : j === 0 ? 1500 : 1064);
+    const image = writeNifti(join(folder, 'raw.nii'), { sizes: [9, 9, 9], type: 'int16', value });
+    const label = writeNifti(join(folder, 'raw-label.nii'), { sizes: [9, 9, 9], type: 'uint8', value: (i) => i % 2 });
+    const files = { name: 'raw', image, label };
+    await expect(loadCases([files], { classes }, context())).rejects.toMatchObject({
+      message: expect.stringMatching(/case raw: .*modality unknown/) as string,
+      remedy: expect.stringContaining('for this case') as string,
+    });
+    expect(await loadCases([{ ...files, modality: 'MR' }], { classes }, context())).toHaveLength(1);
+    const wrong = { ...(await makeDicomCase('RAS')), modality: 'CT' as const };
+    await expect(loadCases([wrong], { classes }, context())).rejects.toThrow(/case ct: .*its header says MR, not CT/);
+  });
+
   it('of a scan with several frames use the first and say so, or the one that is chosen', async () => {
     const files = {
       name: 'perfusion',

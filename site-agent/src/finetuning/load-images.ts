@@ -2,7 +2,7 @@ import type { OrderContext } from '../trainer/order-context.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
 import { readVolume } from '../volumes/read-volume.js';
 import type { Volume } from '../volumes/volume.js';
-import { findCaseScan, frameNote } from './case-scan.js';
+import { choiceOf, findCaseScan, frameNote, scanKey } from './case-scan.js';
 import type { ClassificationCase } from './classification-task.js';
 import { classifierRegion, type ClassifierRegion, type InputPlan } from './classified-image.js';
 import type { ImagePlan } from './image-plan.js';
@@ -23,19 +23,24 @@ export async function loadImages(
   plan: ImagePlan & InputPlan,
   context: Loading,
 ): Promise<LabelledImage[]> {
-  const scans = new Map<string, ClassificationCase[]>();
-  for (const entry of cases) {
-    const key = `${entry.image}#${entry.series ?? ''}#${entry.frame ?? ''}`;
-    scans.set(key, [...(scans.get(key) ?? []), entry]);
-  }
   const loaded = new Map<string, LabelledImage>();
-  for (const members of scans.values()) {
+  for (const members of groupByScan(cases)) {
     obeyStop(context.stop);
     for (const image of await loadScan(members, plan, context)) loaded.set(image.name, image);
     context.report('loading', loaded.size, cases.length);
     await letEventsIn();
   }
   return cases.flatMap(({ name }) => loaded.get(name) ?? []);
+}
+
+/** The cases in groups that read the same volume in the same way, in the order of the list. */
+export function groupByScan(cases: readonly ClassificationCase[]): ClassificationCase[][] {
+  const scans = new Map<string, ClassificationCase[]>();
+  for (const entry of cases) {
+    const key = scanKey(entry);
+    scans.set(key, [...(scans.get(key) ?? []), entry]);
+  }
+  return [...scans.values()];
 }
 
 async function loadScan(
@@ -45,24 +50,32 @@ async function loadScan(
 ): Promise<LabelledImage[]> {
   const [first] = members;
   if (first === undefined) return [];
-  const { volume, prepared } = await orNameCase(first.name, 'image', first.image, () => readImage(first, plan, context));
-  return Promise.all(
-    members.map((entry) =>
-      orNameCase(entry.name, 'image', entry.image, () => ({
-        name: entry.name,
-        classIndex: entry.classIndex,
-        ...classifierRegion(prepared, volume.source, entry.centre, plan),
-      })),
-    ),
-  );
+  const image = await readImage(first, plan, context);
+  return Promise.all(members.map((entry) => cutCase(entry, image, plan)));
 }
 
-async function readImage(
-  entry: ClassificationCase,
-  plan: ImagePlan,
-  context: Pick<OrderContext, 'warn'>,
-): Promise<{ volume: Volume; prepared: PreparedImage }> {
-  const scan = await findCaseScan({ ...entry, path: entry.image });
+/** What the network sees of a case. Errors as in {@link loadImages}. */
+export function cutCase(entry: ClassificationCase, { volume, prepared }: ReadImage, plan: InputPlan): Promise<LabelledImage> {
+  return orNameCase(entry.name, 'image', entry.image, () => ({
+    name: entry.name,
+    classIndex: entry.classIndex,
+    ...classifierRegion(prepared, volume.source, entry.centre, plan),
+  }));
+}
+
+/** The scan of a case, as it is stored (but for its voxels, which were overwritten) and as it was prepared. */
+export interface ReadImage {
+  readonly volume: Volume;
+  readonly prepared: PreparedImage;
+}
+
+/** Reads the scan of a case. Errors as in {@link loadImages}. */
+export function readImage(entry: ClassificationCase, plan: ImagePlan, context: Pick<OrderContext, 'warn'>): Promise<ReadImage> {
+  return orNameCase(entry.name, 'image', entry.image, () => readScan(entry, plan, context));
+}
+
+async function readScan(entry: ClassificationCase, plan: ImagePlan, context: Pick<OrderContext, 'warn'>): Promise<ReadImage> {
+  const scan = await findCaseScan(choiceOf(entry));
   const note = frameNote(`case ${entry.name}: the image`, scan, entry.frame);
   if (note !== undefined) context.warn(note);
   const volume = await readVolume(scan.source);

@@ -9,6 +9,7 @@ import { type ImagePlan, imagePlanOf } from './image-plan.js';
 
 /** An image as the network sees it. */
 export interface PreparedImage {
+  readonly modality: Modality;
   readonly sizeVoxels: Triple;
   /** Row-major [x][y][z], 0 to 1. */
   readonly intensities: Float32Array;
@@ -19,24 +20,28 @@ export interface PreparedImage {
 /** More voxels than any scanner makes: a spacing that asks for them is a mistake. */
 const MAXIMUM_VOXELS = 2 ** 29;
 
+const HOW_TO_SAY =
+  'If you know it, say modality: CT or MR, in a task for all images or for this case; "predict" takes it as --modality.';
+
 /**
- * Decides the modality (header, plan, values, in this order), resamples and normalises. The volume's voxels are overwritten.
+ * Decides the modality (`stated` by header or case, plan, values, in this order), resamples and normalises. The volume's voxels
+ * are overwritten.
  * Throws VOLUME_UNSUITABLE when the image is not what the plan says, or cannot be resampled to the plan's spacing.
  */
-export function prepareImage(volume: Volume, headerModality: Modality | undefined, plan: ImagePlan): PreparedImage {
-  const modality = modalityOf(volume, headerModality, plan.modality);
+export function prepareImage(volume: Volume, stated: Modality | undefined, plan: ImagePlan): PreparedImage {
+  const modality = modalityOf(volume, stated, plan.modality);
   const { spacingMm } = plan;
-  if (spacingMm === undefined) return { ...normalised(volume, modality, plan), fromOwn: undefined };
+  if (spacingMm === undefined) return { ...normalised(volume, modality, plan), modality, fromOwn: undefined };
   const grid = gridAtSpacing(volume, spacingMm);
   const voxels = grid.sizeVoxels.reduce((product, side) => product * side, 1);
   if (voxels > MAXIMUM_VOXELS) {
     const [size, wanted] = [grid.sizeVoxels.join(' × '), spacingMm.join(' × ')];
     throw unsuitable(`at ${wanted} mm it would have ${size} voxels`, 'Choose a coarser spacingMm.');
   }
-  return { ...normalised(volume, modality, plan), fromOwn: grid.from };
+  return { ...normalised(volume, modality, plan), modality, fromOwn: grid.from };
 }
 
-function normalised(volume: Volume, modality: Modality, plan: ImagePlan): Omit<PreparedImage, 'fromOwn'> {
+function normalised(volume: Volume, modality: Modality, plan: ImagePlan): Pick<PreparedImage, 'sizeVoxels' | 'intensities'> {
   const { sizeVoxels, voxels } = prepareVolume(volume, modality, { ...completePlan(undefined), ...imagePlanOf(plan) });
   return { sizeVoxels, intensities: voxels };
 }
@@ -47,7 +52,7 @@ function modalityOf({ voxels }: Volume, stated: Modality | undefined, expected: 
   }
   const said = stated ?? expected;
   // Nothing is asked of MR values: they have no unit.
-  return said === 'MR' ? said : decideModality(voxels, describeIntensities(voxels), said);
+  return said === 'MR' ? said : decideModality(voxels, describeIntensities(voxels), said, HOW_TO_SAY);
 }
 
 /**

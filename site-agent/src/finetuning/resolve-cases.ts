@@ -47,13 +47,14 @@ function classOf(given: string | number | undefined, classes: readonly ImageClas
   throw wrong(`${place}: class: ${given} is none of ${names}`, 'Give the class its words or numbers: { name: …, labels: […] }.');
 }
 
-function imageOf({ image, series, frame, patient }: CaseEntry, place: string, folder: string): Omit<CaseFiles, 'name'> {
+function imageOf({ image, series, frame, modality, patient }: CaseEntry, place: string, folder: string): Omit<CaseFiles, 'name'> {
   const path = resolve(folder, image);
   requireScan(path, `${place}.image`);
   return {
     image: path,
     ...(series !== undefined && { series }),
     ...(frame !== undefined && { frame }),
+    ...(modality !== undefined && { modality }),
     ...(patient !== undefined && { patient: String(patient) }),
   };
 }

@@ -37,6 +37,16 @@ describe('split table', () => {
     expect(row?.row).toMatchObject({ image: 'a.nii', class: '0', centre: [1, 2, 3] });
   });
 
+  it('takes CT and MR from a column "modality", and nothing from other words there', () => {
+    const rows = readSplitTable(table('image,modality\na.nii,ct\nb.nii,MRI\nc.nii,T1\nd.nii,\n'));
+    expect(rows.map(({ row }) => row)).toEqual([
+      { image: 'a.nii', modality: 'CT' },
+      { image: 'b.nii', modality: 'MR' },
+      { image: 'c.nii' },
+      { image: 'd.nii' },
+    ]);
+  });
+
   it.each<[string, string, RegExp]>([
     ['a row that is too long', 'image,class\na.nii,1\nb.nii,1,2\n', /cases\.csv line 3: it has 3 cells, the header 2/],
     ['a row without an image', 'image,class\n,1\n', /cases\.csv line 2: image/],

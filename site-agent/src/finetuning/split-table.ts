@@ -1,6 +1,7 @@
 /** Cases from a CSV file (RFC 4180, with commas, semicolons or tabs), with the line of each. */
 import { basename } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
+import type { Modality } from '../volumes/volume.js';
 import type { CaseRow, SplitColumns } from './case-entry.js';
 import { readText } from './task-document.js';
 
@@ -11,6 +12,8 @@ export interface TableRow {
 }
 
 const WHOLE_NUMBER = /^\d+$/;
+
+const MODALITY_WORDS: Readonly<Record<string, Modality>> = { CT: 'CT', MR: 'MR', MRI: 'MR' };
 
 /** Throws NOT_FOUND, or TASK_INVALID naming the file and the line or column that is wrong. */
 export function readSplitTable(path: string, columns: SplitColumns = {}): TableRow[] {
@@ -44,8 +47,14 @@ class RowReader {
     const optional = (['label', 'class', 'split', 'patient', 'name'] as const).map((field) => [field, this.cell(cells, field)]);
     const numbers = (['series', 'frame'] as const).map((field) => [field, wholeNumber(this.cell(cells, field), field, place)]);
     const filled = [...optional, ...numbers].filter(([, value]) => value !== undefined);
-    const centre = this.centre(cells, place);
-    return { image, ...(Object.fromEntries(filled) as Partial<CaseRow>), ...(centre && { centre }) };
+    const [centre, modality] = [this.centre(cells, place), this.modality(cells)];
+    const rest = { ...(modality && { modality }), ...(centre && { centre }) };
+    return { image, ...(Object.fromEntries(filled) as Partial<CaseRow>), ...rest };
+  }
+
+  /** Many tables have a column of this name for the sequence ("T1"): words that do not mean CT or MR say nothing here. */
+  private modality(cells: readonly string[]): Modality | undefined {
+    return MODALITY_WORDS[this.cell(cells, 'modality')?.toUpperCase() ?? ''];
   }
 
   /** Undefined for an empty cell and a column that is not there. */

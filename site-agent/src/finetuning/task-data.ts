@@ -56,7 +56,8 @@ async function loadClassification(task: ClassificationTask, context: OrderContex
   };
 }
 
-function requireExamples({ classes, cases, training }: ClassificationTask): void {
+/** TASK_INVALID when a class has no training case, or the validation cases cannot give what is watched. */
+export function requireExamples({ classes, cases, training }: ClassificationTask): void {
   const missing = classes.find((_, index) => cases.train.every(({ classIndex }) => classIndex !== index));
   if (missing !== undefined) {
     throw new FederationError('TASK_INVALID', `classes: no training case is ${missing.name}`, {

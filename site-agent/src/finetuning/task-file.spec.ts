@@ -50,13 +50,14 @@ describe('task file', () => {
     expect(readTaskFile(write({ ...rest, split: 'split.json' })).cases.validation[0]?.name).toBe('b');
   });
 
-  it('takes one number or three as spacing, and folders, series and frames of images', () => {
+  it('takes one number or three as spacing, and folders, series, frames and modalities of images', () => {
     expect(readTaskFile(write({ ...valid(), spacingMm: 1.5 })).spacingMm).toEqual([1.5, 1.5, 1.5]);
     const image = { ...files('a'), image: 'scans' };
+    const own = { series: 1, frame: 2, modality: 'MR' };
     const task = readTaskFile(
-      write({ ...valid(), modality: undefined, spacingMm: [1, 1, 2.5], cases: { train: [{ ...image, series: 1, frame: 2 }] } }),
+      write({ ...valid(), modality: undefined, spacingMm: [1, 1, 2.5], cases: { train: [{ ...image, ...own }] } }),
     );
-    expect(task).toMatchObject({ spacingMm: [1, 1, 2.5], cases: { train: [{ name: 'scans', series: 1, frame: 2 }] } });
+    expect(task).toMatchObject({ spacingMm: [1, 1, 2.5], cases: { train: [{ name: 'scans', ...own }] } });
     expect('modality' in task).toBe(false);
     writeFileSync(join(folder, 'copy.yaml'), describeTask(task));
     expect(readTaskFile(join(folder, 'copy.yaml'))).toEqual(task);
@@ -81,6 +82,11 @@ describe('task file', () => {
   it.each<[string, object, RegExp]>([
     ['an unknown field', { ...valid(), colour: 'red' }, /colour/],
     ['an unknown modality', { ...valid(), modality: 'PET' }, /modality/],
+    [
+      'a modality against that of all',
+      { ...valid(), cases: { train: [{ ...files('a'), modality: 'MR' }] } },
+      /line \d+.*modality: MR, but/,
+    ],
     ['a spacing of two numbers', { ...valid(), spacingMm: [1, 1] }, /spacingMm/],
     ['a spacing that cannot be', { ...valid(), spacingMm: 0 }, /spacingMm/],
     ['no training case', { ...valid(), cases: { train: [] } }, /cases\.train/],

@@ -13,6 +13,7 @@ import { byShape } from './schema-by-shape.js';
 import { type SegmentationFile, segmentationFileSchema, type SegmentationTask } from './segmentation-task.js';
 import { resolveStartName } from './start-name.js';
 import { checkDocument, readDocument } from './task-document.js';
+import type { Modality } from '../volumes/volume.js';
 
 export { SCRATCH } from './finetune-case.js';
 export { caseName } from './folder-pairs.js';
@@ -38,6 +39,7 @@ export function readFinetuneTask(
   const document = readDocument(path, 'task file');
   const fields = checkDocument(taskFileSchema, document);
   const listed = listCases(fields, document, folder);
+  requireModality(fields.modality, listed);
   const shared = {
     name: fields.name,
     ...imagePlanOf(fields),
@@ -58,6 +60,14 @@ export function readFinetuneTask(
 /** As {@link readFinetuneTask}, of a task that must be a segmentation. */
 export function readTaskFile(path: string): SegmentationTask {
   return requireSegmentationTask(readFinetuneTask(path));
+}
+
+function requireModality(ofAll: Modality | undefined, listed: readonly ListedCase[]): void {
+  const other = listed.find(({ entry: { modality } }) => modality !== undefined && ofAll !== undefined && modality !== ofAll);
+  if (other !== undefined) {
+    const remedy = 'Leave the modality of the task out where its images have several.';
+    throw wrong(`${other.place}: modality: ${other.entry.modality}, but the task says ${ofAll} of all images`, remedy);
+  }
 }
 
 type Division = Pick<SegmentationFile, 'folds' | 'holdOut'>;

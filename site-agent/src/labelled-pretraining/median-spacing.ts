@@ -1,4 +1,4 @@
-import { findCaseScan } from '../finetuning/case-scan.js';
+import { choiceOf, findCaseScan } from '../finetuning/case-scan.js';
 import type { SegmentationCase } from '../finetuning/segmentation-task.js';
 import { readVolume } from '../volumes/read-volume.js';
 import type { Triple } from '../volumes/volume.js';
@@ -7,7 +7,7 @@ import type { Triple } from '../volumes/volume.js';
 export async function medianSpacing(cases: readonly SegmentationCase[]): Promise<Triple> {
   const spacings: Triple[] = [];
   for (const entry of cases) {
-    const { source } = await findCaseScan({ ...entry, path: entry.image });
+    const { source } = await findCaseScan(choiceOf(entry));
     spacings.push((await readVolume(source)).spacingMm);
   }
   const along = (axis: 0 | 1 | 2): number => median(spacings.map((spacing) => spacing[axis]));

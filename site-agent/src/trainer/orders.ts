@@ -1,4 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
+import { executeCheck } from '../finetuning/check-cases.js';
 import { executeClassify } from '../finetuning/classify-order.js';
 import { executeFinetune } from '../finetuning/finetune-order.js';
 import { executeSegment } from '../finetuning/segment-order.js';
@@ -22,6 +23,7 @@ const ORDERS: { readonly [Kind in TrainerOrder['kind']]: Execute<Kind> } = {
   recipe: executeRecipe,
   score: executeScore,
   finetune: executeFinetune,
+  check: executeCheck,
   'pretrain-labelled': executeLabelledPretrain,
   segment: executeSegment,
   classify: executeClassify,

@@ -8,6 +8,7 @@ import type { LegacyCounts } from '../evaluation/metrics/legacy-genesis-iou.js';
 import type { OverlapCounts } from '../evaluation/metrics/overlap.js';
 import type { SurfaceDistances } from '../evaluation/metrics/surface-distance.js';
 import type { CalibrationSums } from '../evaluation/metrics/voxel-calibration.js';
+import type { CheckedCase } from '../finetuning/checked-case.js';
 import type { FinetuneOutcome } from '../finetuning/finetune-history.js';
 import type { ImageToClassify } from '../finetuning/image-to-classify.js';
 import type { ImageToSegment } from '../finetuning/image-to-segment.js';
@@ -115,6 +116,19 @@ export interface FinetuneResult extends FinetuneOutcome {
   readonly freshParameters: readonly string[];
 }
 
+/** Reads every case of a task as training and scoring would, and trains nothing. */
+export interface CheckOrder {
+  readonly kind: 'check';
+  readonly limits: TrainerLimits;
+  readonly task: FinetuneTask;
+}
+
+export interface CheckResult {
+  readonly kind: 'check';
+  /** In the order of the task's lists. */
+  readonly cases: readonly CheckedCase[];
+}
+
 /** Supervised pretraining over labelled collections; repeating the order resumes, or returns the finished result. */
 export interface LabelledPretrainOrder {
   readonly kind: 'pretrain-labelled';
@@ -216,12 +230,21 @@ export interface ProfileResult {
 
 /** What the starting process sends to a trainer process: one order per process, then it ends. */
 export type TrainerOrder =
-  PretrainOrder | RecipeOrder | ScoreOrder | FinetuneOrder | LabelledPretrainOrder | SegmentOrder | ClassifyOrder | ProfileOrder;
+  | PretrainOrder
+  | RecipeOrder
+  | ScoreOrder
+  | FinetuneOrder
+  | CheckOrder
+  | LabelledPretrainOrder
+  | SegmentOrder
+  | ClassifyOrder
+  | ProfileOrder;
 export type TrainerResult =
   | PretrainResult
   | RecipeResult
   | ScoreResult
   | FinetuneResult
+  | CheckResult
   | LabelledPretrainResult
   | SegmentResult
   | ClassifyResult

@@ -12,17 +12,21 @@ const RAW_CT_MAXIMUM = 5000;
 /** Noise and resampling push MR a little below zero. */
 const LEAST_MR_SHARE = -0.25;
 
-const REMEDY = 'If you know it, index the folder with --modality CT or --modality MR.';
-
 /**
  * CT or MR. A hint decides, but CT must hold Hounsfield units. Without one, values decide:
  * - CT when at least 0.1 % of the voxels lie at or below −500 (air in Hounsfield units), tissue lies above, and every voxel
  *   is a whole number (scanners store them so) or the smallest lies between −3100 and −900;
  * - MR when no voxel lies far below zero (a quarter of the 99.5th percentile at most) and the values do not look like CT
  *   stored without its offset (whole numbers up to 5000, most of those above 500 between 924 and 1224);
- * - otherwise unknown: VOLUME_UNSUITABLE, with the remedy to give a hint. A wrong guess would poison the intensities.
+ * - otherwise unknown: VOLUME_UNSUITABLE with `howToSay` as the remedy, the caller's way to state it. A wrong guess would poison the
+ *   intensities.
  */
-export function decideModality(voxels: Float32Array, facts: IntensityStatistics, hint: Modality | undefined): Modality {
+export function decideModality(
+  voxels: Float32Array,
+  facts: IntensityStatistics,
+  hint: Modality | undefined,
+  howToSay: string,
+): Modality {
   const { minimum, maximum, highPercentile } = facts;
   if (hint === 'MR') return 'MR';
   if (hint === 'CT') {
@@ -35,7 +39,7 @@ export function decideModality(voxels: Float32Array, facts: IntensityStatistics,
   } else if (minimum >= LEAST_MR_SHARE * highPercentile && !looksLikeRawCt(voxels, facts)) {
     return 'MR';
   }
-  throw unsuitable(`modality unknown: ${range(facts)} fit neither CT nor MR for certain`, REMEDY);
+  throw unsuitable(`modality unknown: ${range(facts)} fit neither CT nor MR for certain`, howToSay);
 }
 
 function looksLikeRawCt(voxels: Float32Array, { minimum, maximum }: IntensityStatistics): boolean {

@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeClassification } from '../../../test/fixtures/make-classified-images.js';
+import { makeTask } from '../../../test/fixtures/make-labelled-cases.js';
+import type { CaseFacts, CheckedCase } from '../finetuning/checked-case.js';
+import type { FinetuneTask } from '../finetuning/finetune-task.js';
+import { readFinetuneTask } from '../finetuning/task-file.js';
+import { describeCheck, requireSoundTask } from './check-text.js';
+
+let folder = '';
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'check-text-'))));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const classes = [
+  { name: 'shell', labels: [3] },
+  { name: 'core', labels: [5, 6] },
+];
+const segmentation = (): FinetuneTask => readFinetuneTask(makeTask(folder, { classes }));
+
+function sound(name: string, facts: Partial<CaseFacts> = {}, list: CheckedCase['list'] = 'train'): CheckedCase {
+  const usual = {
+    modality: 'MR',
+    sizeVoxels: [64, 64, 30],
+    spacingMm: [1, 1, 3],
+    classVoxels: [100, 20],
+    otherLabels: [],
+  } as const;
+  return { name, list, facts: { ...usual, ...facts } };
+}
+
+const damaged = (name: string): CheckedCase => ({
+  name,
+  list: 'test',
+  problem: 'case a: the image a.nii is damaged',
+  remedy: 'Mend it.',
+});
+
+describe('what is told of checked cases', () => {
+  it('counts cases and voxels of each class, and gives the range of sizes and spacings', () => {
+    const cases = [
+      sound('a'),
+      sound('b', { modality: 'CT', sizeVoxels: [64, 80, 30], spacingMm: [1, 0.75, 3] }),
+      sound('c', { classVoxels: [300, 0] }),
+    ];
+    const text = describeCheck(segmentation(), cases);
+    expect(text).toContain('ball: 3 of 3 cases can be used (6 to train, 2 to validate, 4 to test)');
+    expect(text).toMatch(/shell +3 +3 +100\n/);
+    expect(text).toMatch(/core +5, 6 +2 +20\n/);
+    expect(text).toContain('modality  1 CT, 2 MR\nvoxels    64 × 64–80 × 30\nspacing   1.00 × 0.75–1.00 × 3.00 mm');
+    expect(text).not.toContain('note:');
+  });
+
+  it('remarks on labels of no class, on cases without a label, on spacings that differ', () => {
+    const text = describeCheck(segmentation(), [
+      sound('a', { otherLabels: [7] }),
+      sound('b', { otherLabels: [2, 7], spacingMm: [1, 1, 5] }),
+      sound('empty', { classVoxels: [0, 0] }),
+    ]);
+    expect(text).toContain('note: label values that belong to no class count as background: 2, 7 (a, b)');
+    expect(text).toContain('note: nothing is labelled in empty');
+    expect(text).toContain('note: voxels differ 1.7-fold in size along an axis; "spacingMm"');
+    const resampled = { ...segmentation(), spacingMm: [1, 1, 1] as const } as FinetuneTask;
+    expect(describeCheck(resampled, [sound('a'), sound('b', { spacingMm: [1, 1, 5] })])).not.toContain('spacingMm');
+  });
+
+  it('tells what is wrong once for all cases that share the reason, with the remedy', () => {
+    const text = describeCheck(segmentation(), [sound('s'), damaged('a'), damaged('b')]);
+    expect(text).toContain('1 of 3 cases can be used');
+    expect(text.match(/not usable:/g)).toHaveLength(1);
+    expect(text).toMatch(/is damaged \(and 1 more case of this image\)\n {2}Mend it\.$/);
+  });
+
+  it('counts images of each class in each list of a classification', () => {
+    const task = readFinetuneTask(makeClassification(folder));
+    expect(describeCheck(task, [])).toMatch(/class +training +validation +test cases\n.*\nplain +\d+ +\d+ +\d+\n/);
+    const folded = readFinetuneTask(makeClassification(folder, { holdOut: undefined, folds: { count: 3 } }));
+    expect(describeCheck(folded, [])).toMatch(/\(3 folds\)\n\nclass +cases\n.*\nplain +12\n/);
+  });
+});
+
+describe('a checked task', () => {
+  it('is refused when a case cannot be used', () => {
+    expect(() => requireSoundTask(segmentation(), [sound('s'), damaged('a')])).toThrow(/1 of 2 cases of ball cannot be used/);
+  });
+
+  it('is refused when no training case has a class', () => {
+    const cases = [sound('a', { classVoxels: [5, 0] }), sound('b', {}, 'test')];
+    expect(() => requireSoundTask(segmentation(), cases)).toThrow(/no training label holds core \(5, 6\)/);
+    expect(() => requireSoundTask(segmentation(), [...cases, sound('c')])).not.toThrow();
+  });
+});
