@@ -3,8 +3,9 @@ import type { Random } from '@consilium/shared/kernel';
 import { augmentInPlace, drawAugmentation, FULL_AUGMENTATION } from '../transforms/augment/augmentation.js';
 import type { LabelledGrid } from '../transforms/augment/labelled-patch.js';
 import { drawMirror } from '../transforms/augment/mirror.js';
-import { warpInto } from '../transforms/augment/spatial-warp.js';
+import { warpedBox, warpInto } from '../transforms/augment/spatial-warp.js';
 import type { AugmentationPlan } from './finetune-training.js';
+import type { PatchSource } from './kept-case.js';
 import { cutPatch, type WindowStart } from './sliding-window.js';
 
 interface Augmenting {
@@ -13,16 +14,24 @@ interface Augmenting {
 }
 
 /** Cuts or warps the patch that begins at `start` out of the source, beyond which there are zeros, as the plan says. */
-export function takePatch(patch: LabelledGrid, source: LabelledGrid, start: WindowStart, { plan, random }: Augmenting): void {
+export function takePatch(patch: LabelledGrid, source: PatchSource, start: WindowStart, { plan, random }: Augmenting): void {
   const full = plan.level === 'full';
   const drawing = full && drawAugmentation({ ...FULL_AUGMENTATION, flipAxes: plan.flipAxes }, patch.sizeVoxels, random);
-  if (drawing && drawing.spatial) warpInto(patch, drawing.spatial, source, start);
-  else {
-    cutPatch(source.voxels, source.sizeVoxels, start, patch.sizeVoxels, patch.voxels);
-    if (source.classMap && patch.classMap) cutPatch(source.classMap, source.sizeVoxels, start, patch.sizeVoxels, patch.classMap);
-  }
+  if (drawing && drawing.spatial) {
+    const { from, to } = warpedBox(drawing.spatial, patch.sizeVoxels, start);
+    warpInto(patch, drawing.spatial, source.around(from, to), start);
+  } else cutOut(patch, source, start);
   if (drawing) augmentInPlace(patch, drawing);
   else if (plan.level !== 'none') augmentLightly(patch, plan, random);
+}
+
+function cutOut({ sizeVoxels, voxels, classMap }: LabelledGrid, source: PatchSource, start: WindowStart): void {
+  const end = [start[0] + sizeVoxels[0], start[1] + sizeVoxels[1], start[2] + sizeVoxels[2]] as const;
+  const part = source.around(start, end);
+  const [x, y, z] = part.begins;
+  const within = [start[0] - x, start[1] - y, start[2] - z] as const;
+  cutPatch(part.voxels, part.sizeVoxels, within, sizeVoxels, voxels);
+  if (part.classMap && classMap) cutPatch(part.classMap, part.sizeVoxels, within, sizeVoxels, classMap);
 }
 
 /** Flips image and labels alike and scales the image, all in place; intensities stay within [0, 1]. */

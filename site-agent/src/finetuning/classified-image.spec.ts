@@ -4,11 +4,10 @@ import { classifierRegion, inputOf } from './classified-image.js';
 /** Intensities that name their voxel. */
 const sizeVoxels: Triple = [20, 24, 12];
 const image = {
-  modality: 'MR',
   sizeVoxels,
   intensities: Float32Array.from({ length: 20 * 24 * 12 }, (_, index) => index + 1),
   fromOwn: undefined,
-} as const;
+};
 const at = (x: number, y: number, z: number) => (x * 24 + y) * 12 + z + 1;
 
 /** Stored as z from above, x from the right, y. */
@@ -45,7 +44,6 @@ describe('patches for a classifier', () => {
   it('follow the image to another grid', () => {
     const axis = (inputs: number, outputs: number) => ({ inputs, outputs, first: 0.5, step: 2 });
     const half = {
-      modality: 'MR' as const,
       sizeVoxels: [10, 12, 6] as Triple,
       intensities: Float32Array.from({ length: 720 }, (_, index) => index + 1),
       fromOwn: [axis(20, 10), axis(24, 12), axis(12, 6)] as const,

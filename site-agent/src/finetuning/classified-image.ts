@@ -4,7 +4,7 @@ import type { PatchSize } from '../training/patch-batch.js';
 import { unsuitable } from '../volumes/volume-fault.js';
 import type { StoredGeometry, Triple } from '../volumes/volume.js';
 import type { ClassificationTask } from './classification-task.js';
-import type { PreparedImage } from './prepare-image.js';
+import type { NetworkImage } from './prepare-image.js';
 import { cutPatch, type WindowStart } from './sliding-window.js';
 
 export type InputPlan = Pick<ClassificationTask, 'input' | 'fit' | 'patchSizeVoxels'>;
@@ -27,7 +27,7 @@ const MARGIN_SHARE = 0.25;
  * of the image.
  */
 export function classifierRegion(
-  image: PreparedImage,
+  image: NetworkImage,
   source: StoredGeometry,
   centre: Triple | undefined,
   plan: InputPlan,
@@ -56,7 +56,7 @@ export function inputOf({ sizeVoxels, intensities, start }: ClassifierRegion, pa
   return input;
 }
 
-function patchRegion({ sizeVoxels, intensities }: PreparedImage, middle: Triple, patch: PatchSize): ClassifierRegion {
+function patchRegion({ sizeVoxels, intensities }: NetworkImage, middle: Triple, patch: PatchSize): ClassifierRegion {
   const along = ([0, 1, 2] as const).map((axis) => {
     const start = middle[axis] - Math.floor(patch[axis] / 2);
     const margin = Math.ceil(MARGIN_SHARE * patch[axis]);
@@ -73,7 +73,7 @@ function patchRegion({ sizeVoxels, intensities }: PreparedImage, middle: Triple,
 
 /** The stored voxel's place on the prepared grid: axes in RAS+ order, then resampled, to the nearest voxel. */
 function centreOnGrid(
-  { fromOwn }: PreparedImage,
+  { fromOwn }: NetworkImage,
   { sizeVoxels, rasAxis, flipped }: StoredGeometry,
   centre: Triple | undefined,
 ): Triple {

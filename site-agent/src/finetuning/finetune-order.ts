@@ -13,6 +13,7 @@ import { choosePrecision } from '../training/choose-precision.js';
 import { Learner } from '../training/learner.js';
 import { prepareFolder } from '../training/round-folder.js';
 import { scanKey } from './case-scan.js';
+import { CaseStore } from './case-store.js';
 import { SCRATCH } from './finetune-case.js';
 import { type FinetuneFolder, finetuneFolder, makeFolder } from './finetune-folder.js';
 import { type FinetuneHistory, type FinetuneOutcome, readHistory, writeHistory } from './finetune-history.js';
@@ -24,7 +25,7 @@ import { writeModelFile } from './model-file.js';
 import { optimizerOf } from './parameter-treatment.js';
 import { PhasedLearner } from './phased-learner.js';
 import { openStart, type Start } from './start-network.js';
-import { factsOf, loadTaskData } from './task-data.js';
+import { factsOf, loadTaskData, type TaskData } from './task-data.js';
 import { type Trained, trainTask } from './train-task.js';
 import { outlook } from './validation-history.js';
 
@@ -40,16 +41,36 @@ export async function executeFinetune(order: FinetuneOrder, context: OrderContex
 
   await prepareFolder(folder.workFolder);
   await requireTestCases(task, context);
-  const { source, validate } = await loadTaskData(task, context);
+  const store = CaseStore.beside(folder.workFolder, order.limits.memoryBytes);
+  try {
+    const data = await loadTaskData(task, store, context);
+    const history = known ?? newHistory(task, work, start);
+    return await trainOn(data, { order, start, folder, work, history }, context);
+  } finally {
+    store.close();
+  }
+}
+
+interface Begun {
+  readonly order: FinetuneOrder;
+  readonly start: Start;
+  readonly folder: FinetuneFolder;
+  readonly work: Digest;
+  readonly history: FinetuneHistory;
+}
+
+async function trainOn(
+  { source, validate }: TaskData,
+  { order, start, folder, work, history }: Begun,
+  context: OrderContext,
+): Promise<FinetuneResult> {
+  const { task } = order;
   const learner = await createLearner(order, start, folder, context);
   try {
     const checkpoints = new CheckpointStore(folder.workFolder, work, (text) => context.warn(text));
     const look = validate && (() => validate(learner));
     const { training } = task;
-    const trained = await trainTask(
-      { training, context, folder, learner, checkpoints, source, validate: look },
-      known ?? newHistory(task, work, start),
-    );
+    const trained = await trainTask({ training, context, folder, learner, checkpoints, source, validate: look }, history);
     return await deliver(task, folder, start, trained, learner);
   } finally {
     learner.dispose();

@@ -6,6 +6,7 @@ import { invariant, Random } from '@consilium/shared/kernel';
 import type { BatchSource, PatchBatch, PatchSize } from '../training/patch-batch.js';
 import { takePatch } from './augmented-patch.js';
 import type { ClassifierTraining } from './classification-task.js';
+import { sourceInMemory } from './kept-case.js';
 import type { LabelledImage } from './load-images.js';
 
 export interface ImageSamplerPlan {
@@ -38,7 +39,7 @@ export class ImageSampler implements BatchSource {
       const k = step * training.batchSize + example;
       const image = this.imageInTurn(k);
       const place = { sizeVoxels: size, voxels: input.subarray(example * voxels, (example + 1) * voxels) };
-      const source = { sizeVoxels: image.sizeVoxels, voxels: image.intensities };
+      const source = sourceInMemory({ sizeVoxels: image.sizeVoxels, voxels: image.intensities });
       const random = new Random(`finetune/${training.seed}/image/${k}`);
       takePatch(place, source, image.start, { plan: training.augmentation, random });
       target[example] = image.classIndex;

@@ -1,6 +1,7 @@
 import { FederationError } from '@consilium/shared/kernel';
 import type { GridMap } from '../preprocessing/resampling/resample-volume.js';
 import type { PatchSize } from '../training/patch-batch.js';
+import type { ClassPlanes } from './class-planes.js';
 import type { SegmentationClass } from './segmentation-task.js';
 
 /** A case in memory: normalised intensities and class map on the same RAS+ grid, row-major [x][y][z]. */
@@ -32,8 +33,11 @@ export function toLabelValues(classMap: Uint8Array, classes: readonly Segmentati
 }
 
 /** Throws TASK_INVALID when a class occurs in no training label: usually a wrong label value in the task file. */
-export function requireEveryClass(cases: readonly LabelledCase[], classes: readonly SegmentationClass[]): void {
-  const missing = classes.find((_, index) => cases.every(({ classMap }) => !classMap.includes(index + 1)));
+export function requireEveryClass(
+  cases: readonly { readonly planes: ClassPlanes }[],
+  classes: readonly SegmentationClass[],
+): void {
+  const missing = classes.find((_, index) => cases.every(({ planes }) => planes.total(index) === 0));
   if (missing === undefined) return;
   throw new FederationError('TASK_INVALID', `classes: no training label holds ${missing.name} (${missing.labels.join(', ')})`, {
     remedy:

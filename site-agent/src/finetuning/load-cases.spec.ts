@@ -7,6 +7,8 @@ import { orientationOf } from '../volumes/orientation.js';
 import { findScans } from '../volumes/find-scan.js';
 import { writeNiftiVolume } from '../volumes/nifti/nifti-writer.js';
 import { readVolume } from '../volumes/read-volume.js';
+import { CaseStore } from './case-store.js';
+import type { LabelledCase } from './labelled-case.js';
 import { digestOfImage, loadCases } from './load-cases.js';
 import { validateCases } from './validate-cases.js';
 
@@ -21,6 +23,19 @@ function context() {
   const warnings: string[] = [];
   const quiet = { stop: new AbortController().signal, report: () => undefined };
   return { ...quiet, warnings, warn: (text: string) => void warnings.push(text) };
+}
+
+/** In memory. */
+const store = new CaseStore('', Infinity);
+
+async function load(
+  files: Parameters<typeof loadCases>[0],
+  plan: object = {},
+  at = context(),
+  scored = false,
+): Promise<LabelledCase[]> {
+  const cases = await loadCases(files, { classes, ...plan }, at, { store, scored });
+  return cases.map((kept) => kept.whole());
 }
 
 /** A series and a NIfTI label of all that lies above its middle value, stored in an order of axes of its own. */
@@ -40,7 +55,7 @@ async function makeDicomCase(orientation: string, name = 'ct'): Promise<{ name: 
 
 describe('cases of a task', () => {
   it.each(['RAS', 'LPS', 'SAL'])('may be DICOM folders with a NIfTI label on their grid, stored as %s', async (orientation) => {
-    const [labelled] = await loadCases([await makeDicomCase(orientation)], { classes }, context());
+    const [labelled] = await load([await makeDicomCase(orientation)]);
     const { intensities, classMap } = labelled ?? {};
     expect(labelled?.sizeVoxels).toEqual([10, 8, 9]);
     const least = Math.min(...(intensities ?? []).filter((_, voxel) => classMap?.[voxel] === 1));
@@ -50,18 +65,19 @@ describe('cases of a task', () => {
 
   it('are resampled for training and keep the labels of the image for their score', async () => {
     const files = await makeDicomCase('RAS');
-    const task = { classes, spacingMm: [2.5, 3, 1] as [number, number, number] };
-    const [labelled] = await loadCases([files], task, context(), { scored: true });
+    const plan = { spacingMm: [2.5, 3, 1] };
+    const [labelled] = await load([files], plan, context(), true);
     expect(labelled?.sizeVoxels).toEqual([5, 4, 27]);
     expect(labelled?.classMap).toHaveLength(5 * 4 * 27);
     expect(labelled?.own?.classMap).toHaveLength(10 * 8 * 9);
-    const [trained] = await loadCases([files], task, context());
+    const [trained] = await load([files], plan);
     expect(trained?.own).toBeUndefined();
   });
 
   it("are scored on the image's own grid", async () => {
-    const cases = await loadCases([await makeDicomCase('RAS')], { classes, spacingMm: [1, 1, 1] }, context(), { scored: true });
-    const own = cases[0]?.own;
+    const files = [await makeDicomCase('RAS')];
+    const cases = await loadCases(files, { classes, spacingMm: [1, 1, 1] }, context(), { store, scored: true });
+    const own = cases[0]?.whole().own;
     if (own === undefined) throw new Error('the case was not resampled');
     // Networks that give every voxel the same answer.
     const certain = (value: number) => ({ predict: (input: Float32Array) => new Float32Array(input.length).fill(value) });
@@ -74,15 +90,15 @@ describe('cases of a task', () => {
 
   it('name case, file and reason: modality, another grid, several series', async () => {
     const files = await makeDicomCase('RAS');
-    const load = (entry: typeof files & { series?: number }, plan = {}) => loadCases([entry], { classes, ...plan }, context());
-    await expect(load(files, { modality: 'CT' })).rejects.toThrow(/case ct: the image .* header says MR, but CT is expected/);
+    const loadOne = (entry: typeof files & { series?: number }, plan = {}) => load([entry], plan);
+    await expect(loadOne(files, { modality: 'CT' })).rejects.toThrow(/case ct: the image .* header says MR, but CT is expected/);
     const other = writeNifti(join(folder, 'other.nii'), { sizes: [10, 8, 9], type: 'uint8', value: () => 1 });
-    await expect(load({ ...files, label: other })).rejects.toThrow(/case ct: the label .*other\.nii/);
+    await expect(loadOne({ ...files, label: other })).rejects.toThrow(/case ct: the label .*other\.nii/);
     writeDicomSeries(files.image, { slices: 7, changes: () => ({ series: '5.5' }) });
-    await expect(load(files)).rejects.toThrow(/case ct: the image .*holds 2 volumes; say which one/);
-    expect(await load({ ...files, series: 0 })).toHaveLength(1);
-    await expect(load({ ...files, series: 2 })).rejects.toThrow(/none is number 2/);
-    await expect(load({ ...files, image: join(folder, 'nothing') })).rejects.toMatchObject({ code: 'TASK_INVALID' });
+    await expect(loadOne(files)).rejects.toThrow(/case ct: the image .*holds 2 volumes; say which one/);
+    expect(await loadOne({ ...files, series: 0 })).toHaveLength(1);
+    await expect(loadOne({ ...files, series: 2 })).rejects.toThrow(/none is number 2/);
+    await expect(loadOne({ ...files, image: join(folder, 'nothing') })).rejects.toMatchObject({ code: 'TASK_INVALID' });
   });
 
   it('say the modality of an image whose values do not tell, and are refused where its header says another', async () => {
@@ -91,13 +107,13 @@ describe('cases of a task', () => {
     const image = writeNifti(join(folder, 'raw.nii'), { sizes: [9, 9, 9], type: 'int16', value });
     const label = writeNifti(join(folder, 'raw-label.nii'), { sizes: [9, 9, 9], type: 'uint8', value: (i) => i % 2 });
     const files = { name: 'raw', image, label };
-    await expect(loadCases([files], { classes }, context())).rejects.toMatchObject({
+    await expect(load([files])).rejects.toMatchObject({
       message: expect.stringMatching(/case raw: .*modality unknown/) as string,
       remedy: expect.stringContaining('for this case') as string,
     });
-    expect(await loadCases([{ ...files, modality: 'MR' }], { classes }, context())).toHaveLength(1);
+    expect(await load([{ ...files, modality: 'MR' }])).toHaveLength(1);
     const wrong = { ...(await makeDicomCase('RAS')), modality: 'CT' as const };
-    await expect(loadCases([wrong], { classes }, context())).rejects.toThrow(/case ct: .*its header says MR, not CT/);
+    await expect(load([wrong])).rejects.toThrow(/case ct: .*its header says MR, not CT/);
   });
 
   it('of a scan with several frames use the first and say so, or the one that is chosen', async () => {
@@ -107,12 +123,12 @@ describe('cases of a task', () => {
       label: writeNifti(join(folder, 'l.nii'), { sizes: [9, 9, 9], type: 'uint8', value: (i) => i % 2 }),
     };
     const silent = context();
-    await loadCases([files], { modality: 'MR', classes }, silent);
+    await load([files], { modality: 'MR' }, silent);
     expect(silent.warnings).toEqual([expect.stringMatching(/perfusion.*4 volumes.*frame 0/)]);
     const chosen = context();
-    await loadCases([{ ...files, frame: 3 }], { modality: 'MR', classes }, chosen);
+    await load([{ ...files, frame: 3 }], { modality: 'MR' }, chosen);
     expect(chosen.warnings).toEqual([]);
-    await expect(loadCases([{ ...files, frame: 4 }], { modality: 'MR', classes }, context())).rejects.toThrow(/no frame 4/);
+    await expect(load([{ ...files, frame: 4 }], { modality: 'MR' })).rejects.toThrow(/no frame 4/);
   });
 
   it('are named by the bytes of all their files', async () => {

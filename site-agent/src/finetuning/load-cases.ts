@@ -1,4 +1,5 @@
-import type { Digest } from '@consilium/shared/kernel';
+import { type Digest, digestOfFile, digestOfJson } from '@consilium/shared/kernel';
+import { fingerprintOf } from '../preprocessing/prepare-volume.js';
 import { resampleLabels } from '../preprocessing/resampling/resample-volume.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
@@ -6,9 +7,11 @@ import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
 import { readVolume } from '../volumes/read-volume.js';
 import type { Volume } from '../volumes/volume.js';
 import { type CaseScan, choiceOf, digestOfCaseScan, findCaseScan, frameNote } from './case-scan.js';
+import type { CaseIdentity, CaseStore } from './case-store.js';
+import type { KeptCase } from './kept-case.js';
 import { type LabelledCase, toClassMap } from './labelled-case.js';
 import { matchLabel } from './match-label.js';
-import { type PreparedImage, prepareImage } from './prepare-image.js';
+import { preparationOf, type PreparedImage, prepareImage } from './prepare-image.js';
 import type { CaseFiles } from './finetune-case.js';
 import type { ImagePlan } from './image-plan.js';
 import { orNameCase } from './or-name-case.js';
@@ -17,33 +20,49 @@ import type { SegmentationCase, SegmentationClass } from './segmentation-task.js
 type CasePlan = ImagePlan & { readonly classes: readonly SegmentationClass[] };
 
 /**
- * Reads image and label of each case into memory; TASK_INVALID names the case and file that cannot be used. Cases to be
- * `scored` keep the classes of the image's own grid where they are resampled.
+ * Reads image and label of each case and gives them to the store; TASK_INVALID names the case and file that cannot be used. Cases
+ * to be `scored` keep the classes of the image's own grid where they are resampled.
  */
 export async function loadCases(
   files: readonly SegmentationCase[],
   task: CasePlan,
   context: Pick<OrderContext, 'stop' | 'report' | 'warn'>,
-  { scored = false } = {},
-): Promise<LabelledCase[]> {
-  const cases: LabelledCase[] = [];
+  { store, scored = false }: { readonly store: CaseStore; readonly scored?: boolean },
+): Promise<KeptCase[]> {
+  const cases: KeptCase[] = [];
   for (const [index, entry] of files.entries()) {
     obeyStop(context.stop);
-    const { own, ...labelled } = await loadCase(entry, task, context);
-    cases.push(scored ? { ...labelled, own } : labelled);
+    const { prepared, labels } = await readCase(entry, task, context);
+    const labelled = labelledCase(entry.name, prepared, toClassMap(labels, task.classes), scored);
+    cases.push(await store.keep(labelled, task.classes.length, () => identify(entry, task, prepared)));
     context.report('loading', index + 1, files.length);
     await letEventsIn();
   }
   return cases;
 }
 
-async function loadCase(files: SegmentationCase, task: CasePlan, context: Pick<OrderContext, 'warn'>): Promise<LabelledCase> {
-  const { prepared, labels } = await readCase(files, task, context);
-  const ownMap = toClassMap(labels, task.classes);
-  const { sizeVoxels, intensities, fromOwn } = prepared;
-  if (fromOwn === undefined) return { name: files.name, sizeVoxels, intensities, classMap: ownMap };
+function labelledCase(name: string, image: PreparedImage, ownMap: Uint8Array, scored: boolean): LabelledCase {
+  const { sizeVoxels, intensities, fromOwn } = image;
+  if (fromOwn === undefined) return { name, sizeVoxels, intensities, classMap: ownMap };
   const classMap = resampleLabels(ownMap, fromOwn, new Uint8Array(intensities.length));
-  return { name: files.name, sizeVoxels, intensities, classMap, own: { classMap: ownMap, fromOwn } };
+  return { name, sizeVoxels, intensities, classMap, ...(scored && { own: { classMap: ownMap, fromOwn } }) };
+}
+
+async function identify(files: SegmentationCase, plan: CasePlan, prepared: PreparedImage): Promise<CaseIdentity> {
+  const { modality, sizeVoxels, spacingMm, affine, airThreshold, airValue } = prepared;
+  const digest = await digestOfImage(files);
+  const fingerprint = fingerprintOf(preparationOf(plan));
+  const place = { sizeVoxels: [...sizeVoxels], spacingMm: [...spacingMm], affine: [...affine] } as Pick<
+    CaseIdentity['image'],
+    'sizeVoxels' | 'spacingMm' | 'affine'
+  >;
+  return {
+    image: { digest, modality, fingerprint, ...place, airThreshold, airValue },
+    label: {
+      digest: await digestOfFile(files.label),
+      fingerprint: digestOfJson({ classes: plan.classes, image: digest, fingerprint }),
+    },
+  };
 }
 
 /** A case as it was read: its image's own grid, the image as the network sees it, and the label's values on the own grid. */

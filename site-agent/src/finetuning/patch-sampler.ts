@@ -5,7 +5,7 @@
 import { invariant, Random } from '@consilium/shared/kernel';
 import type { BatchSource, PatchBatch, PatchSize } from '../training/patch-batch.js';
 import { takePatch } from './augmented-patch.js';
-import type { LabelledCase } from './labelled-case.js';
+import { type KeptCase, voxelOfClass } from './kept-case.js';
 import type { FinetuneTraining } from './segmentation-task.js';
 import type { WindowStart } from './sliding-window.js';
 
@@ -18,14 +18,17 @@ export interface SamplerPlan {
 
 /** Cuts the batches of a fine-tuning in the calling thread: a copy of a few hundred kilobytes per patch, far below a step. */
 export class PatchSampler implements BatchSource {
-  private readonly foreground: readonly (readonly Uint32Array[])[];
+  /** For each class the cases that have it. */
+  private readonly holders: readonly (readonly number[])[];
 
   constructor(
-    private readonly cases: readonly LabelledCase[],
+    private readonly cases: readonly KeptCase[],
     private readonly plan: SamplerPlan,
   ) {
     invariant(cases.length > 0, 'a sampler has cases');
-    this.foreground = cases.map((labelled) => foregroundVoxels(labelled.classMap, plan.classes));
+    this.holders = Array.from({ length: plan.classes }, (_, wanted) =>
+      [...cases.keys()].filter((index) => (cases[index]?.planes.total(wanted) ?? 0) > 0),
+    );
   }
 
   async batch(step: number): Promise<PatchBatch> {
@@ -35,10 +38,9 @@ export class PatchSampler implements BatchSource {
     const targets = new Float32Array(training.batchSize * voxels * classes);
     const classMap = new Uint8Array(voxels);
     for (let patch = 0; patch < training.batchSize; patch++) {
-      const { labelled, start, random } = this.place(step * training.batchSize + patch);
+      const { kept, start, random } = this.place(step * training.batchSize + patch);
       const target = { sizeVoxels: size, voxels: input.subarray(patch * voxels, (patch + 1) * voxels), classMap };
-      const source = { sizeVoxels: labelled.sizeVoxels, voxels: labelled.intensities, classMap: labelled.classMap };
-      takePatch(target, source, start, { plan: training.augmentation, random });
+      takePatch(target, kept, start, { plan: training.augmentation, random });
       writeTarget(classMap, classes, targets, patch * voxels * classes);
     }
     return { patches: training.batchSize, sizeVoxels: size, input, target: targets };
@@ -55,11 +57,11 @@ export class PatchSampler implements BatchSource {
     const onLabel = random.chance(foregroundShare);
     const chosen = onLabel && balance === 'classes' ? this.drawClass(random) : undefined;
     const index = chosen?.index ?? this.caseInTurn(k);
-    const labelled = this.cases[index];
-    invariant(labelled !== undefined, 'the order lists cases');
-    const lists = chosen === undefined ? (this.foreground[index] ?? []) : [chosen.voxels];
-    const wanted = onLabel ? drawVoxel(lists, labelled, random) : undefined;
-    return { labelled, start: drawStart(labelled.sizeVoxels, this.plan.patchSizeVoxels, wanted, random), random };
+    const kept = this.cases[index];
+    invariant(kept !== undefined, 'the order lists cases');
+    const classes = chosen === undefined ? kept.planes.present() : [chosen.wanted];
+    const centre = onLabel ? drawVoxel(classes, kept, random) : undefined;
+    return { kept, start: drawStart(kept.sizeVoxels, this.plan.patchSizeVoxels, centre, random), random };
   }
 
   /** Every pass visits each case once, in an order shuffled by the seed. */
@@ -70,48 +72,25 @@ export class PatchSampler implements BatchSource {
   }
 
   /** A class, each as likely, then a case that has it: a class that few cases have is seen as often as the others. */
-  private drawClass(random: Random): { readonly index: number; readonly voxels: Uint32Array } | undefined {
-    const occurring = Array.from({ length: this.plan.classes }, (_, wanted) =>
-      this.foreground.flatMap((lists, index) => {
-        const voxels = lists[wanted];
-        return voxels === undefined || voxels.length === 0 ? [] : [{ index, voxels }];
-      }),
-    ).filter((holders) => holders.length > 0);
-    const holders = occurring[random.integer(0, Math.max(0, occurring.length - 1))] ?? [];
-    return holders[random.integer(0, Math.max(0, holders.length - 1))];
+  private drawClass(random: Random): { readonly index: number; readonly wanted: number } | undefined {
+    const occurring = this.holders.flatMap((indices, wanted) => (indices.length > 0 ? [{ indices, wanted }] : []));
+    const { indices, wanted } = occurring[random.integer(0, Math.max(0, occurring.length - 1))] ?? { indices: [], wanted: 0 };
+    const index = indices[random.integer(0, Math.max(0, indices.length - 1))];
+    return index === undefined ? undefined : { index, wanted };
   }
 }
 
 interface PatchPlace {
-  readonly labelled: LabelledCase;
+  readonly kept: KeptCase;
   readonly start: WindowStart;
   readonly random: Random;
 }
 
-/** Voxel offsets of each class; an absent class has an empty list. */
-export function foregroundVoxels(classMap: Uint8Array, classes: number): Uint32Array[] {
-  const counts = new Array<number>(classes).fill(0);
-  for (const index of classMap) if (index > 0) counts[index - 1] = (counts[index - 1] ?? 0) + 1;
-  const lists = counts.map((count) => new Uint32Array(count));
-  const filled = new Array<number>(classes).fill(0);
-  classMap.forEach((index, voxel) => {
-    const list = lists[index - 1];
-    if (list === undefined) return;
-    const at = filled[index - 1] ?? 0;
-    list[at] = voxel;
-    filled[index - 1] = at + 1;
-  });
-  return lists;
-}
-
 // A class first, then a voxel, so that a small structure is seen as often as a large one.
-function drawVoxel(lists: readonly Uint32Array[], { sizeVoxels }: LabelledCase, random: Random): WindowStart | undefined {
-  const present = lists.filter((list) => list.length > 0);
-  const list = present[random.integer(0, Math.max(0, present.length - 1))];
-  if (list === undefined) return undefined;
-  const voxel = list[random.integer(0, list.length - 1)] ?? 0;
-  const [, sy, sz] = sizeVoxels;
-  return [Math.floor(voxel / (sy * sz)), Math.floor(voxel / sz) % sy, voxel % sz];
+function drawVoxel(classes: readonly number[], kept: KeptCase, random: Random): WindowStart | undefined {
+  const wanted = classes[random.integer(0, Math.max(0, classes.length - 1))];
+  if (wanted === undefined) return undefined;
+  return voxelOfClass(kept, wanted, random.integer(0, kept.planes.total(wanted) - 1));
 }
 
 /** Uniform over the starts that fit; on an axis shorter than the patch, over the starts that contain the whole axis. */

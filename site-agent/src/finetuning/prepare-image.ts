@@ -1,5 +1,6 @@
 /** From a scan to what the network sees, with the very functions that prepare scans for pretraining; and back to its grid. */
-import { completePlan, prepareVolume } from '../preprocessing/prepare-volume.js';
+import type { PreparationPlan } from '@consilium/shared/wire';
+import { completePlan, type PreparedVoxels, prepareVolume } from '../preprocessing/prepare-volume.js';
 import { type GridMap, gridAtSpacing, inverseMap, resampleImage } from '../preprocessing/resampling/resample-volume.js';
 import { describeIntensities } from '../volumes/intensity-statistics.js';
 import { decideModality } from '../volumes/modality.js';
@@ -8,13 +9,18 @@ import type { Modality, Triple, Volume } from '../volumes/volume.js';
 import { type ImagePlan, imagePlanOf } from './image-plan.js';
 
 /** An image as the network sees it. */
-export interface PreparedImage {
-  readonly modality: Modality;
+export interface NetworkImage {
   readonly sizeVoxels: Triple;
   /** Row-major [x][y][z], 0 to 1. */
   readonly intensities: Float32Array;
   /** Where these voxels lie between the scan's own; undefined when they are the same. */
   readonly fromOwn: GridMap | undefined;
+}
+
+/** With what else is known of its voxels. */
+export interface PreparedImage extends NetworkImage, Omit<PreparedVoxels, 'voxels'> {
+  readonly sizeVoxels: Triple;
+  readonly modality: Modality;
 }
 
 /** More voxels than any scanner makes: a spacing that asks for them is a mistake. */
@@ -25,8 +31,7 @@ const HOW_TO_SAY =
 
 /**
  * Decides the modality (`stated` by header or case, plan, values, in this order), resamples and normalises. The volume's voxels
- * are overwritten.
- * Throws VOLUME_UNSUITABLE when the image is not what the plan says, or cannot be resampled to the plan's spacing.
+ * are overwritten. Throws VOLUME_UNSUITABLE when the image is not what the plan says, or cannot be resampled to the plan's spacing.
  */
 export function prepareImage(volume: Volume, stated: Modality | undefined, plan: ImagePlan): PreparedImage {
   const modality = modalityOf(volume, stated, plan.modality);
@@ -41,9 +46,14 @@ export function prepareImage(volume: Volume, stated: Modality | undefined, plan:
   return { ...normalised(volume, modality, plan), modality, fromOwn: grid.from };
 }
 
-function normalised(volume: Volume, modality: Modality, plan: ImagePlan): Pick<PreparedImage, 'sizeVoxels' | 'intensities'> {
-  const { sizeVoxels, voxels } = prepareVolume(volume, modality, { ...completePlan(undefined), ...imagePlanOf(plan) });
-  return { sizeVoxels, intensities: voxels };
+function normalised(volume: Volume, modality: Modality, plan: ImagePlan): Omit<PreparedImage, 'modality' | 'fromOwn'> {
+  const { voxels, ...facts } = prepareVolume(volume, modality, preparationOf(plan));
+  return { ...facts, intensities: voxels };
+}
+
+/** The preparation that a task asks for; nothing is cut away around the body. */
+export function preparationOf(plan: ImagePlan): PreparationPlan {
+  return { ...completePlan(undefined), ...imagePlanOf(plan) };
 }
 
 function modalityOf({ voxels }: Volume, stated: Modality | undefined, expected: Modality | undefined): Modality {

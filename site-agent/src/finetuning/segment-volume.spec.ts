@@ -19,7 +19,7 @@ const segmenter = {
 const plan = { patchSizeVoxels: patch, classes: CLASSES, windows: USUAL_WINDOWS };
 
 describe('segmentation of a volume', () => {
-  const image = { modality: 'MR' as const, sizeVoxels: size, intensities, fromOwn: undefined };
+  const image = { sizeVoxels: size, intensities, fromOwn: undefined };
 
   it('is the same to the bit for any number of passes', async () => {
     const results = await Promise.all(

@@ -1,6 +1,6 @@
 /** Whole volumes by sliding window within bounded memory: classes are taken in as many passes as the memory asks for. */
 import type { PatchSize } from '../training/patch-batch.js';
-import { onOwnGrid, type PreparedImage } from './prepare-image.js';
+import { onOwnGrid, type NetworkImage } from './prepare-image.js';
 import { predictVolume } from './sliding-window.js';
 import type { Segmenter } from './validate-cases.js';
 import type { WindowPlan } from './window-plan.js';
@@ -23,7 +23,7 @@ export interface VolumePlan {
  */
 export async function segmentVolume(
   segmenter: Segmenter,
-  { intensities, sizeVoxels, fromOwn }: PreparedImage,
+  { intensities, sizeVoxels, fromOwn }: NetworkImage,
   { patchSizeVoxels: patch, classes, windows, mostPassBytes = MOST_PASS_BYTES }: VolumePlan,
   look: (classIndex: number, probabilities: Float32Array) => Promise<void> | void = () => undefined,
 ): Promise<Uint8Array> {

@@ -2,6 +2,7 @@
 import { FederationError } from '@consilium/shared/kernel';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { BatchSource } from '../training/patch-batch.js';
+import type { CaseStore } from './case-store.js';
 import { type ClassificationTask, outputsOf } from './classification-task.js';
 import { validateImages } from './classify-images.js';
 import type { ValidationScores } from './finetune-history.js';
@@ -23,20 +24,25 @@ export interface TaskData {
   readonly validate: ((learner: PhasedLearner) => Promise<ValidationScores>) | undefined;
 }
 
-/** Reads training and validation cases into memory. TASK_INVALID names what cannot be used, or a class without a case. */
-export async function loadTaskData(task: FinetuneTask, context: OrderContext): Promise<TaskData> {
+/**
+ * Reads training and validation cases, into memory or, where they are too large for that, into files in the store's folder. TASK_INVALID
+ * names what cannot be used, or a class without a case.
+ */
+export async function loadTaskData(task: FinetuneTask, store: CaseStore, context: OrderContext): Promise<TaskData> {
   if (task.cases.validation.length === 0) {
     context.warn('the task lists no validation cases: the learning rate stays, nothing stops early, the last weights are kept');
   }
-  return task.kind === 'segmentation' ? loadSegmentation(task, context) : loadClassification(task, context);
+  return task.kind === 'segmentation' ? loadSegmentation(task, store, context) : loadClassification(task, context);
 }
 
-async function loadSegmentation(task: SegmentationTask, context: OrderContext): Promise<TaskData> {
+async function loadSegmentation(task: SegmentationTask, store: CaseStore, context: OrderContext): Promise<TaskData> {
   const { patchSizeVoxels, training } = task;
   const classes = task.classes.length;
-  const train = await loadCases(task.cases.train, task, context);
+  const train = await loadCases(task.cases.train, task, context, { store });
   requireEveryClass(train, task.classes);
-  const validation = await loadCases(task.cases.validation, task, context, { scored: true });
+  const validation = await loadCases(task.cases.validation, task, context, { store, scored: true });
+  const kept = await store.describe();
+  if (kept !== undefined) context.announce(kept);
   return {
     source: new PatchSampler(train, { patchSizeVoxels, classes, training }),
     validate:

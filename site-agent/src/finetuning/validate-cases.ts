@@ -1,7 +1,7 @@
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PatchSize } from '../training/patch-batch.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
-import type { LabelledCase } from './labelled-case.js';
+import type { KeptCase } from './kept-case.js';
 import { classMapOf, countOverlap, dice, mean, softDiceLoss } from './metrics.js';
 import { onOwnGrid } from './prepare-image.js';
 import { predictVolume } from './sliding-window.js';
@@ -28,15 +28,16 @@ export function segment(
 /** Soft Dice loss and thresholded Dice on the images' own grids, each the mean over the cases. */
 export async function validateCases(
   segmenter: Segmenter,
-  cases: readonly LabelledCase[],
+  cases: readonly KeptCase[],
   patch: PatchSize,
   classes: number,
   context: Pick<OrderContext, 'stop' | 'report'>,
 ): Promise<{ loss: number; dice: number }> {
   const losses: number[] = [];
   const scores: number[] = [];
-  for (const [index, labelled] of cases.entries()) {
+  for (const [index, kept] of cases.entries()) {
     obeyStop(context.stop);
+    const labelled = kept.whole();
     const probabilities = onOwnGrid(segment(segmenter, labelled, patch, classes), labelled.own?.fromOwn, classes);
     const { classMap } = labelled.own ?? labelled;
     losses.push(softDiceLoss(probabilities, classMap, classes));

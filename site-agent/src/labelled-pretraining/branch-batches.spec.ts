@@ -1,4 +1,5 @@
 import { Random } from '@consilium/shared/kernel';
+import { keptInMemory } from '../finetuning/kept-case.js';
 import type { LabelledCase } from '../finetuning/labelled-case.js';
 import { BranchBatches, type LoadedCollection, toClassNumbers } from './branch-batches.js';
 import { drawTurns } from './draw-turns.js';
@@ -9,14 +10,15 @@ const SIZE = [16, 8, 8] as const;
 /** Cases whose intensity tells the class: class c has the intensity c / 10, background 0. */
 function loaded(name: string, classes: number, count: number): LoadedCollection {
   const random = new Random(name);
-  const train = Array.from({ length: count }, (_, index): LabelledCase => {
+  const train = Array.from({ length: count }, (_, index) => {
     const classMap = Uint8Array.from({ length: 16 * 8 * 8 }, () => random.integer(0, classes));
-    return {
+    const labelled: LabelledCase = {
       name: `${name}-${index}`,
       sizeVoxels: SIZE,
       classMap,
       intensities: Float32Array.from(classMap, (value) => value / 10),
     };
+    return keptInMemory(labelled, classes);
   });
   const named = Array.from({ length: classes }, (_, index) => ({ name: `class-${index}`, labels: [index + 1] }));
   return { collection: { name, classes: named, cases: { train: [], validation: [], test: [] } }, train, validation: [] };

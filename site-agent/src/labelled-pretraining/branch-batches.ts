@@ -1,5 +1,5 @@
 import { invariant } from '@consilium/shared/kernel';
-import type { LabelledCase } from '../finetuning/labelled-case.js';
+import type { KeptCase } from '../finetuning/kept-case.js';
 import { PatchSampler } from '../finetuning/patch-sampler.js';
 import type { BatchSource, PatchBatch } from '../training/patch-batch.js';
 import type { Turn } from './draw-turns.js';
@@ -10,11 +10,11 @@ export interface BranchBatch extends PatchBatch {
   readonly branch: string;
 }
 
-/** A collection with its training cases in memory. */
+/** A collection with its cases. */
 export interface LoadedCollection {
   readonly collection: LabelledCollection;
-  readonly train: readonly LabelledCase[];
-  readonly validation: readonly LabelledCase[];
+  readonly train: readonly KeptCase[];
+  readonly validation: readonly KeptCase[];
 }
 
 /** The batches of all collections in turn; each one's own batches depend on the seed and its turns so far alone. */

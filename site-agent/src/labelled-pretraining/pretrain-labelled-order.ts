@@ -10,6 +10,7 @@ import {
   withMedicalnetHead,
 } from '@consilium/shared/models';
 import { inManifestOrder, readSafetensors } from '@consilium/shared/weights';
+import { CaseStore } from '../finetuning/case-store.js';
 import { type FinetuneFolder, finetuneFolder, makeFolder } from '../finetuning/finetune-folder.js';
 import { requireEveryClass } from '../finetuning/labelled-case.js';
 import { digestOfImage, loadCases } from '../finetuning/load-cases.js';
@@ -47,16 +48,37 @@ export async function executeLabelledPretrain(
   if (known?.outcome && (await isIntact(folder, known.outcome))) return asResult(folder, start, known, known.outcome);
 
   await prepareFolder(folder.workFolder);
-  const collections = await loadCollections(recipe, context);
+  const store = CaseStore.beside(folder.workFolder, order.limits.memoryBytes);
+  try {
+    const collections = await loadCollections(recipe, store, context);
+    const history = known ?? newHistory(recipe, work, start);
+    return await trainOn(collections, { order, recipe, start, folder, work, history }, context);
+  } finally {
+    store.close();
+  }
+}
+
+interface Begun {
+  readonly order: LabelledPretrainOrder;
+  /** With the spacings that were chosen. */
+  readonly recipe: LabelledRecipe;
+  readonly start: Start;
+  readonly folder: FinetuneFolder;
+  readonly work: Digest;
+  readonly history: PretrainingHistory;
+}
+
+async function trainOn(
+  collections: readonly LoadedCollection[],
+  { order, recipe, start, folder, work, history }: Begun,
+  context: OrderContext,
+): Promise<LabelledPretrainResult> {
   const learner = await createLearner(order, recipe, start, folder, context);
   try {
     learner.loadWeights(start.weights);
     const checkpoints = new CheckpointStore(folder.workFolder, work, (text) => context.warn(text));
     const losses = new StepLosses(join(folder.path, 'losses.json'), work);
-    const trained = await trainBranches(
-      { recipe, context, folder, learner, checkpoints, losses, collections },
-      known ?? newHistory(recipe, work, start),
-    );
+    const trained = await trainBranches({ recipe, context, folder, learner, checkpoints, losses, collections }, history);
     return await deliver(folder, start, trained, learner);
   } finally {
     learner.dispose();
@@ -113,15 +135,21 @@ async function digestsOf(cases: readonly SegmentationCase[]): Promise<Digest[][]
   return digests;
 }
 
-async function loadCollections(recipe: LabelledRecipe, context: OrderContext): Promise<LoadedCollection[]> {
+async function loadCollections(recipe: LabelledRecipe, store: CaseStore, context: OrderContext): Promise<LoadedCollection[]> {
   const loaded: LoadedCollection[] = [];
   for (const collection of recipe.collections) {
     const { name, cases, classes } = collection;
-    const train = await loadCases(cases.train, collection, context);
+    const train = await loadCases(cases.train, collection, context, { store });
     requireEveryClass(train, classes);
     if (cases.validation.length === 0) context.warn(`${name} has no validation cases: nothing tells how well its branch does`);
-    loaded.push({ collection, train, validation: await loadCases(cases.validation, collection, context, { scored: true }) });
+    loaded.push({
+      collection,
+      train,
+      validation: await loadCases(cases.validation, collection, context, { store, scored: true }),
+    });
   }
+  const kept = await store.describe();
+  if (kept !== undefined) context.announce(kept);
   return loaded;
 }
 

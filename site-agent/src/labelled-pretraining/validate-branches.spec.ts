@@ -1,3 +1,4 @@
+import { keptInMemory } from '../finetuning/kept-case.js';
 import type { LabelledCase } from '../finetuning/labelled-case.js';
 import type { LoadedCollection } from './branch-batches.js';
 import { median } from './median-spacing.js';
@@ -15,7 +16,7 @@ function madeCase(classes: number): LabelledCase {
 
 function collection(name: string, classes: number, cases: number): LoadedCollection {
   const named = Array.from({ length: classes }, (_, index) => ({ name: `${name}-${index}`, labels: [index + 1] }));
-  const validation = Array.from({ length: cases }, () => madeCase(classes));
+  const validation = Array.from({ length: cases }, () => keptInMemory(madeCase(classes), classes));
   return { collection: { name, classes: named, cases: { train: [], validation: [], test: [] } }, train: [], validation };
 }
 

@@ -27,8 +27,9 @@ export async function validateBranches(
   let done = 0;
   for (const { collection, validation } of loaded) {
     const perCase: number[][] = [];
-    for (const { intensities, sizeVoxels, classMap, own } of validation) {
+    for (const kept of validation) {
       obeyStop(context.stop);
+      const { intensities, sizeVoxels, classMap, own } = kept.whole();
       const outputs = branchOutputs(collection);
       const predict = (input: Float32Array): Float32Array => learner.predict(collection.name, input, patch);
       const range = { outputs, from: 0, to: outputs };

@@ -5,7 +5,7 @@
 import type { Random } from '@consilium/shared/kernel';
 import type { PatchSize } from '../../training/patch-batch.js';
 import { requireProbability } from '../transform.js';
-import { type ElasticDrawing, ElasticField, gridVectors } from './elastic-field.js';
+import { type ElasticDrawing, ElasticField, FOLDLESS_SHARE, gridVectors } from './elastic-field.js';
 import { sineAndCosine } from './exact-functions.js';
 import { type Bounds, drawFactor, type LabelledGrid, requireBounds } from './labelled-patch.js';
 import { type CoordinateRun, sampleLabels, sampleTrilinear } from './sample-run.js';
@@ -45,14 +45,31 @@ export function drawSpatial(parameters: SpatialParameters, random: Random): Spat
   return Object.keys(drawing).length === 0 ? undefined : drawing;
 }
 
+/** A source that is a part of a volume says at which voxel of it it begins. */
+type PartOfVolume = LabelledGrid & { readonly begins?: PatchSize };
+
+/** All voxels that a warp looks at, and some more: from `from` up to, but without, `to`; they may lie beyond the volume. */
+export function warpedBox(drawing: SpatialDrawing, size: PatchSize, origin: PatchSize): { from: PatchSize; to: PatchSize } {
+  const matrix = warpMatrix(drawing);
+  // Splines stay within the hull of their vectors, which are cut at this length.
+  const displacement = drawing.elastic === undefined ? 0 : FOLDLESS_SHARE * drawing.elastic.spacingVoxels;
+  const along = (axis: 0 | 1 | 2): readonly [number, number] => {
+    const reach = size.reduce((sum, side, from) => sum + Math.abs(matrix[3 * axis + from] ?? 0) * ((side - 1) / 2), displacement);
+    const middle = origin[axis] + (size[axis] - 1) / 2;
+    return [Math.floor(middle - reach) - 1, Math.floor(middle + reach) + 3]; // the eight around, and rounding
+  };
+  const [x, y, z] = [along(0), along(1), along(2)];
+  return { from: [x[0], y[0], z[0]], to: [x[1], y[1], z[1]] };
+}
+
 /**
- * Writes the warped patch whose undistorted voxels would begin at `origin` of the source (it may reach beyond), image and
- * labels alike; the target is not the source.
+ * Writes the warped patch whose undistorted voxels would begin at `origin` of the volume (it may reach beyond), image and
+ * labels alike; the target is not the source. A source that is a part of the volume holds at least the {@link warpedBox}.
  */
 export function warpInto(
   target: LabelledGrid,
   drawing: SpatialDrawing,
-  source: LabelledGrid,
+  source: PartOfVolume,
   origin: PatchSize = [0, 0, 0],
 ): void {
   const { elastic } = drawing;
@@ -66,7 +83,7 @@ export function sampleWarped(
   target: LabelledGrid,
   matrix: readonly number[],
   field: ElasticField | undefined,
-  source: LabelledGrid,
+  source: PartOfVolume,
   origin: PatchSize,
 ): void {
   const [nx, ny, nz] = target.sizeVoxels;
@@ -75,6 +92,7 @@ export function sampleWarped(
     for (let y = 0; y < ny; y++) {
       fillRun(run, matrix, x, y, target.sizeVoxels, origin);
       field?.addRun(x, y, run);
+      if (source.begins !== undefined) shiftRun(run, source.begins);
       const at = (x * ny + y) * nz;
       sampleTrilinear(target.voxels, at, source.voxels, source.sizeVoxels, run);
       if (target.classMap && source.classMap) sampleLabels(target.classMap, at, source.classMap, source.sizeVoxels, run);
@@ -89,6 +107,17 @@ function fillRun(run: CoordinateRun, matrix: readonly number[], x: number, y: nu
     const [mx, my, mz] = matrix.slice(3 * axis, 3 * axis + 3) as [number, number, number];
     const start = origin[axis] + centre[axis] + mx * (x - centre[0]) + my * (y - centre[1]);
     for (let z = 0; z < run[axis].length; z++) run[axis][z] = start + mz * (z - centre[2]);
+  }
+}
+
+/**
+ * From coordinates in the volume to those in a part of it. Exact, so that it does not matter which part is at hand: where a part
+ * begins, coordinates are no smaller than that, and so are multiples of a unit that the difference has room for.
+ */
+function shiftRun(run: CoordinateRun, begins: PatchSize): void {
+  for (const axis of [0, 1, 2] as const) {
+    if (begins[axis] === 0) continue;
+    for (let z = 0; z < run[axis].length; z++) run[axis][z] = (run[axis][z] as number) - begins[axis];
   }
 }
 
