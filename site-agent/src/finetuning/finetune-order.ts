@@ -43,7 +43,7 @@ export async function executeFinetune(order: FinetuneOrder, context: OrderContex
   await requireTestCases(task, context);
   const store = CaseStore.beside(folder.workFolder, order.limits.memoryBytes);
   try {
-    const data = await loadTaskData(task, store, context);
+    const data = await loadTaskData(task, { store, limitBytes: order.limits.memoryBytes }, context);
     const history = known ?? newHistory(task, work, start);
     return await trainOn(data, { order, start, folder, work, history }, context);
   } finally {

@@ -81,11 +81,12 @@ describe('cases of a task', () => {
     if (own === undefined) throw new Error('the case was not resampled');
     // Networks that give every voxel the same answer.
     const certain = (value: number) => ({ predict: (input: Float32Array) => new Float32Array(input.length).fill(value) });
-    const all = await validateCases(certain(1), cases, [16, 16, 16], 1, context());
+    const looked = { patchSizeVoxels: [16, 16, 16] as const, classes: 1, mostPassBytes: 2 ** 30 };
+    const all = await validateCases(certain(1), cases, looked, context());
     const labelled = own.classMap.reduce((sum, value) => sum + value, 0);
     expect(all.dice).toBeCloseTo((2 * labelled) / (labelled + own.classMap.length), 12);
     expect(all.loss).toBeCloseTo(1 - (2 * labelled + 1) / (labelled + own.classMap.length + 1), 6);
-    expect((await validateCases(certain(0.4), cases, [16, 16, 16], 1, context())).dice).toBe(0);
+    expect((await validateCases(certain(0.4), cases, looked, context())).dice).toBe(0);
   });
 
   it('name case, file and reason: modality, another grid, several series', async () => {

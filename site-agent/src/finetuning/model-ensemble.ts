@@ -8,7 +8,7 @@ import type { PatchSize } from '../training/patch-batch.js';
 import type { Classifier } from './classify-images.js';
 import { imagePlanOf } from './image-plan.js';
 import type { ClassificationFacts, ModelFile, SegmentationFacts } from './model-file.js';
-import type { Segmenter } from './validate-cases.js';
+import type { Segmenter } from './segmenter.js';
 
 /** Probabilities of a list of networks with the same inputs and outputs. All of them stay in memory. */
 export class ModelEnsemble implements Segmenter, Classifier {

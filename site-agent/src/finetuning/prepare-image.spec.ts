@@ -6,7 +6,8 @@ import { normaliseIntensity } from '../preprocessing/intensity.js';
 import { resampleLabels } from '../preprocessing/resampling/resample-volume.js';
 import { readNiftiVolume } from '../volumes/nifti/nifti-volume.js';
 import type { Volume } from '../volumes/volume.js';
-import { countOverlap, dice, classMapOf } from './metrics.js';
+import { classMapOf } from '../../../test/fixtures/class-map-of.js';
+import { countOverlap, dice } from './metrics.js';
 import { onOwnGrid, prepareImage } from './prepare-image.js';
 
 let folder = '';

@@ -18,7 +18,7 @@ import { matchLabel } from './match-label.js';
 import { ensembleDigest, ModelEnsemble, requireOneTask } from './model-ensemble.js';
 import { readModelFile, requireSegmentation, type SegmentationFacts } from './model-file.js';
 import { prepareImage } from './prepare-image.js';
-import { segmentVolume } from './segment-volume.js';
+import { passBytes, segmentVolume } from './segment-volume.js';
 import { USUAL_WINDOWS } from './window-plan.js';
 import {
   type AlgorithmNote,
@@ -83,7 +83,12 @@ async function segmentImage(
   const calibration: (CalibrationSums | null)[] = [];
   const probabilityPaths: string[] = [];
   const source: MaskSource = { image, scan, volume, algorithm, classes };
-  const plan = { patchSizeVoxels, classes: classes.length, windows: order.windows ?? USUAL_WINDOWS };
+  const plan = {
+    patchSizeVoxels,
+    classes: classes.length,
+    windows: order.windows ?? USUAL_WINDOWS,
+    mostPassBytes: passBytes(order.limits.memoryBytes),
+  };
   const classMap = await segmentVolume(
     segmenter,
     prepareImage(volume, scan.modality, facts),

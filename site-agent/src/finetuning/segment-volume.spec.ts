@@ -1,5 +1,5 @@
 import { gridAtSpacing } from '../preprocessing/resampling/resample-volume.js';
-import { classMapOf } from './metrics.js';
+import { classMapOf } from '../../../test/fixtures/class-map-of.js';
 import { onOwnGrid } from './prepare-image.js';
 import { segmentVolume } from './segment-volume.js';
 import { predictVolume } from './sliding-window.js';
@@ -16,7 +16,7 @@ const segmenter = {
       return 0.5 + 0.5 * Math.sin((input[voxel] ?? 0) * 9 + voxel / 300 + (index % CLASSES));
     }),
 };
-const plan = { patchSizeVoxels: patch, classes: CLASSES, windows: USUAL_WINDOWS };
+const plan = { patchSizeVoxels: patch, classes: CLASSES, windows: USUAL_WINDOWS, mostPassBytes: 2 ** 30 };
 
 describe('segmentation of a volume', () => {
   const image = { sizeVoxels: size, intensities, fromOwn: undefined };

@@ -1,18 +1,26 @@
 /** Whole volumes by sliding window within bounded memory: classes are taken in as many passes as the memory asks for. */
+import { memoryLimit } from '../trainer/memory-limit.js';
 import type { PatchSize } from '../training/patch-batch.js';
 import { onOwnGrid, type NetworkImage } from './prepare-image.js';
 import { predictVolume } from './sliding-window.js';
-import type { Segmenter } from './validate-cases.js';
+import type { Segmenter } from './segmenter.js';
 import type { WindowPlan } from './window-plan.js';
 
-/** What the sums of one pass may take. A volume of 512 × 512 × 500 voxels takes half of it for each class. */
-const MOST_PASS_BYTES = 2 ** 30;
+/** What the sums of one pass may always take. A volume of 512 × 512 × 500 voxels takes half of it for each class. */
+const LEAST_PASS_BYTES = 2 ** 30;
+/** Of the memory that is left, where that is more. */
+const PASS_SHARE = 0.25;
+
+/** What the sums of one pass may take, the site's own limit of the process considered. */
+export function passBytes(limitBytes: number | undefined): number {
+  return Math.max(LEAST_PASS_BYTES, PASS_SHARE * (memoryLimit(limitBytes).bytes - process.memoryUsage.rss()));
+}
 
 export interface VolumePlan {
   readonly patchSizeVoxels: PatchSize;
   readonly classes: number;
   readonly windows: WindowPlan;
-  readonly mostPassBytes?: number;
+  readonly mostPassBytes: number;
 }
 
 /**
@@ -24,7 +32,7 @@ export interface VolumePlan {
 export async function segmentVolume(
   segmenter: Segmenter,
   { intensities, sizeVoxels, fromOwn }: NetworkImage,
-  { patchSizeVoxels: patch, classes, windows, mostPassBytes = MOST_PASS_BYTES }: VolumePlan,
+  { patchSizeVoxels: patch, classes, windows, mostPassBytes }: VolumePlan,
   look: (classIndex: number, probabilities: Float32Array) => Promise<void> | void = () => undefined,
 ): Promise<Uint8Array> {
   const atOnce = Math.max(1, Math.min(classes, Math.floor(mostPassBytes / (4 * intensities.length))));

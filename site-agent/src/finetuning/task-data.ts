@@ -15,6 +15,7 @@ import { loadImages } from './load-images.js';
 import type { TaskFacts } from './model-file.js';
 import { PatchSampler } from './patch-sampler.js';
 import type { PhasedLearner } from './phased-learner.js';
+import { passBytes } from './segment-volume.js';
 import type { SegmentationTask } from './segmentation-task.js';
 import { validateCases } from './validate-cases.js';
 
@@ -24,18 +25,25 @@ export interface TaskData {
   readonly validate: ((learner: PhasedLearner) => Promise<ValidationScores>) | undefined;
 }
 
-/**
- * Reads training and validation cases, into memory or, where they are too large for that, into files in the store's folder. TASK_INVALID
- * names what cannot be used, or a class without a case.
- */
-export async function loadTaskData(task: FinetuneTask, store: CaseStore, context: OrderContext): Promise<TaskData> {
+/** Where cases go that do not fit into memory, and the site's own limit of the process, if it set one. */
+export interface DataPlace {
+  readonly store: CaseStore;
+  readonly limitBytes: number | undefined;
+}
+
+/** Reads training and validation cases. TASK_INVALID names what cannot be used, or a class without a case. */
+export async function loadTaskData(task: FinetuneTask, place: DataPlace, context: OrderContext): Promise<TaskData> {
   if (task.cases.validation.length === 0) {
     context.warn('the task lists no validation cases: the learning rate stays, nothing stops early, the last weights are kept');
   }
-  return task.kind === 'segmentation' ? loadSegmentation(task, store, context) : loadClassification(task, context);
+  return task.kind === 'segmentation' ? loadSegmentation(task, place, context) : loadClassification(task, context);
 }
 
-async function loadSegmentation(task: SegmentationTask, store: CaseStore, context: OrderContext): Promise<TaskData> {
+async function loadSegmentation(
+  task: SegmentationTask,
+  { store, limitBytes }: DataPlace,
+  context: OrderContext,
+): Promise<TaskData> {
   const { patchSizeVoxels, training } = task;
   const classes = task.classes.length;
   const train = await loadCases(task.cases.train, task, context, { store });
@@ -43,10 +51,11 @@ async function loadSegmentation(task: SegmentationTask, store: CaseStore, contex
   const validation = await loadCases(task.cases.validation, task, context, { store, scored: true });
   const kept = await store.describe();
   if (kept !== undefined) context.announce(kept);
+  const look = (learner: PhasedLearner): Promise<ValidationScores> =>
+    validateCases(learner, validation, { patchSizeVoxels, classes, mostPassBytes: passBytes(limitBytes) }, context);
   return {
     source: new PatchSampler(train, { patchSizeVoxels, classes, training }),
-    validate:
-      validation.length === 0 ? undefined : (learner) => validateCases(learner, validation, patchSizeVoxels, classes, context),
+    validate: validation.length === 0 ? undefined : look,
   };
 }
 
