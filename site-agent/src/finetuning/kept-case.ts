@@ -54,8 +54,8 @@ export function voxelOfClass(
 ): WindowStart {
   const { x, within } = kept.planes.locate(classIndex, n);
   const plane = kept.classPlane(x);
+  let at = 0;
+  for (let left = within; at < plane.length; at++) if (plane[at] === classIndex + 1 && left-- === 0) break;
   const nz = kept.sizeVoxels[2];
-  let at = plane.indexOf(classIndex + 1);
-  for (let passed = 0; passed < within; passed++) at = plane.indexOf(classIndex + 1, at + 1);
   return [x, Math.floor(at / nz), at % nz];
 }

@@ -1,4 +1,5 @@
 import { type Digest, digestOfFile, digestOfJson } from '@consilium/shared/kernel';
+import { voxelFacts } from '../preprocessing/patch-cache/entry-header.js';
 import { fingerprintOf } from '../preprocessing/prepare-volume.js';
 import { resampleLabels } from '../preprocessing/resampling/resample-volume.js';
 import type { OrderContext } from '../trainer/order-context.js';
@@ -49,15 +50,10 @@ function labelledCase(name: string, image: PreparedImage, ownMap: Uint8Array, sc
 }
 
 async function identify(files: SegmentationCase, plan: CasePlan, prepared: PreparedImage): Promise<CaseIdentity> {
-  const { modality, sizeVoxels, spacingMm, affine, airThreshold, airValue } = prepared;
   const digest = await digestOfImage(files);
   const fingerprint = fingerprintOf(preparationOf(plan));
-  const place = { sizeVoxels: [...sizeVoxels], spacingMm: [...spacingMm], affine: [...affine] } as Pick<
-    CaseIdentity['image'],
-    'sizeVoxels' | 'spacingMm' | 'affine'
-  >;
   return {
-    image: { digest, modality, fingerprint, ...place, airThreshold, airValue },
+    image: { digest, modality: prepared.modality, fingerprint, ...voxelFacts(prepared) },
     label: {
       digest: await digestOfFile(files.label),
       fingerprint: digestOfJson({ classes: plan.classes, image: digest, fingerprint }),

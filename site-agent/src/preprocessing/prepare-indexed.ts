@@ -5,6 +5,7 @@ import type { IndexedVolume } from '../volumes/indexed-volume.js';
 import { readVolume } from '../volumes/read-volume.js';
 import { faultOf, unsuitable } from '../volumes/volume-fault.js';
 import type { Volume } from '../volumes/volume.js';
+import { voxelFacts } from './patch-cache/entry-header.js';
 import type { PatchCache } from './patch-cache/patch-cache.js';
 import type { PreparedVolume } from './patch-cache/prepared-volume.js';
 import { fingerprintOf, prepareVolume } from './prepare-volume.js';
@@ -27,19 +28,8 @@ export async function prepareIndexed(
   const known = await cache.find(key);
   if (known !== undefined) return { prepared: known, made: false };
   const { voxels, ...facts } = prepareVolume(await readUnchanged(volume), modality, plan);
-  const prepared = await cache.store({ ...key, ...plainFacts(facts), elementType: plan.elementType }, voxels);
+  const prepared = await cache.store({ ...key, ...voxelFacts(facts), elementType: plan.elementType }, voxels);
   return { prepared, made: true };
-}
-
-/** Entries hold these facts and no others. */
-function plainFacts({ sizeVoxels, spacingMm, affine, airThreshold, airValue }: Omit<ReturnType<typeof prepareVolume>, 'voxels'>) {
-  return {
-    sizeVoxels: [...sizeVoxels] as [number, number, number],
-    spacingMm: [...spacingMm] as [number, number, number],
-    affine: [...affine],
-    airThreshold,
-    airValue,
-  };
 }
 
 async function readUnchanged(indexed: VolumeToPrepare): Promise<Volume> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { digestField, parseWith } from '@consilium/shared/wire';
 import { z } from 'zod';
+import type { PreparedVoxels } from '../prepare-volume.js';
 import { HEADER_BYTES } from './chunk-layout.js';
 
 const MAGIC = Buffer.from('CNSLVOX1');
@@ -23,6 +24,19 @@ export const entryHeaderSchema = z.strictObject({
   airValue: z.number(),
 });
 export type EntryHeader = z.infer<typeof entryHeaderSchema>;
+
+type VoxelFacts = Pick<EntryHeader, 'sizeVoxels' | 'spacingMm' | 'affine' | 'airThreshold' | 'airValue'>;
+
+/** What a header says of the voxels themselves, and nothing else that may stand beside it. */
+export function voxelFacts({
+  sizeVoxels,
+  spacingMm,
+  affine,
+  airThreshold,
+  airValue,
+}: Omit<PreparedVoxels, 'voxels'>): VoxelFacts {
+  return { sizeVoxels: [...sizeVoxels], spacingMm: [...spacingMm], affine: [...affine], airThreshold, airValue };
+}
 
 /** One page: a mark, the facts as JSON, zeros, and the SHA-256 of all before it. */
 export function encodeHeader(header: EntryHeader): Buffer {
