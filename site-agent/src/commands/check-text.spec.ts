@@ -19,13 +19,8 @@ const classes = [
 const segmentation = (): FinetuneTask => readFinetuneTask(makeTask(folder, { classes }));
 
 function sound(name: string, facts: Partial<CaseFacts> = {}, list: CheckedCase['list'] = 'train'): CheckedCase {
-  const usual = {
-    modality: 'MR',
-    sizeVoxels: [64, 64, 30],
-    spacingMm: [1, 1, 3],
-    classVoxels: [100, 20],
-    otherLabels: [],
-  } as const;
+  const size = { sizeVoxels: [64, 64, 30], preparedVoxels: [64, 64, 30], spacingMm: [1, 1, 3] } as const;
+  const usual = { modality: 'MR', ...size, classVoxels: [100, 20], otherLabels: [] } as const;
   return { name, list, facts: { ...usual, ...facts } };
 }
 
@@ -62,6 +57,15 @@ describe('what is told of checked cases', () => {
     expect(text).toContain('note: voxels differ 1.7-fold in size along an axis; "spacingMm"');
     const resampled = { ...segmentation(), spacingMm: [1, 1, 1] as const } as FinetuneTask;
     expect(describeCheck(resampled, [sound('a'), sound('b', { spacingMm: [1, 1, 5] })])).not.toContain('spacingMm');
+  });
+
+  it('proposes a smaller patch where much of it would lie beyond the scans', () => {
+    const task = { ...segmentation(), patchSizeVoxels: [64, 64, 32] } as FinetuneTask;
+    const small = [30, 35, 33].map((x) => sound(`x${x}`, { preparedVoxels: [x, 64, 40] }));
+    expect(describeCheck(task, small)).toContain(
+      'note: the middle scan has 33 × 64 × 40 voxels, a patch 64 × 64 × 32, which is zero beyond it; "patchSizeVoxels: [40, 64, 32]"',
+    );
+    expect(describeCheck(task, [sound('a')])).not.toContain('patch');
   });
 
   it('tells what is wrong once for all cases that share the reason, with the remedy', () => {

@@ -5,6 +5,7 @@ import type { CaseFacts, CheckedCase } from '../finetuning/checked-case.js';
 import { CASE_LISTS } from '../finetuning/case-entry.js';
 import type { FinetuneTask } from '../finetuning/finetune-task.js';
 import { requireExamples } from '../finetuning/task-data.js';
+import type { Triple } from '../volumes/volume.js';
 import { median } from '../labelled-pretraining/median-spacing.js';
 
 type Sound = Extract<CheckedCase, { readonly facts: CaseFacts }>;
@@ -13,6 +14,8 @@ type Wrong = Extract<CheckedCase, { readonly problem: string }>;
 /** Scans whose voxels differ by more than this along an axis look different to a network. */
 const NOTABLE_SPACING_RATIO = 1.5;
 const MOST_NAMES = 5;
+/** Sides of patches are multiples of this: networks halve them three times. */
+const SIDE_UNIT = 8;
 
 /** Lines for the terminal: classes, images, notes, then the cases that cannot be used. */
 export function describeCheck(task: FinetuneTask, cases: readonly CheckedCase[]): string {
@@ -127,7 +130,19 @@ function remarksOn(task: FinetuneTask, sound: readonly Sound[]): string[] {
   if (task.spacingMm === undefined && ratio > NOTABLE_SPACING_RATIO) {
     remarks.push(`voxels differ ${ratio.toFixed(1)}-fold in size along an axis; "spacingMm" brings all scans to one spacing`);
   }
+  if (task.kind === 'segmentation') remarks.push(...remarksOnPatch(task.patchSizeVoxels, sound));
   return remarks;
+}
+
+/** Of a patch that is much longer than most scans, the network sees zeros. */
+function remarksOnPatch(patch: Triple, sound: readonly Sound[]): string[] {
+  const middle = ([0, 1, 2] as const).map((axis) => median(sound.map(({ facts }) => facts.preparedVoxels[axis])));
+  const fitting = patch.map((side, axis) => Math.min(side, SIDE_UNIT * Math.ceil((middle[axis] ?? side) / SIDE_UNIT)));
+  if (patch.every((side, axis) => side === fitting[axis])) return [];
+  return [
+    `the middle scan has ${middle.join(' × ')} voxels, a patch ${patch.join(' × ')}, which is zero beyond it; ` +
+      `"patchSizeVoxels: [${fitting.join(', ')}]" has less of that`,
+  ];
 }
 
 /** Cases that fail for one reason, such as patches of one scan, are told together. */

@@ -56,6 +56,7 @@ describe('the check of a segmentation', () => {
     const facts = checked.flatMap((entry) => ('facts' in entry ? [entry.facts] : []));
     // The third is stored with its axes in another order; sizes and spacings are those along x, y and z.
     expect(facts[0]).toMatchObject({ modality: 'MR', sizeVoxels: [20, 18, 14], spacingMm: [1, 1, 2], otherLabels: [3] });
+    expect(facts[0]?.preparedVoxels).toEqual([20, 18, 14]);
     expect(facts[2]?.sizeVoxels).toEqual([14, 22, 18]);
     for (const { classVoxels = [] } of facts) expect(classVoxels[0]).toBeGreaterThan(5);
   });

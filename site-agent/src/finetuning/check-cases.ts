@@ -3,6 +3,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { CheckOrder, CheckResult } from '../trainer/trainer-messages.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
+import type { Volume } from '../volumes/volume.js';
 import { CASE_LISTS, type CaseList } from './case-entry.js';
 import type { CaseFacts, CheckedCase } from './checked-case.js';
 import type { ClassificationTask } from './classification-task.js';
@@ -10,6 +11,7 @@ import type { FinetuneTask } from './finetune-task.js';
 import { toClassMap } from './labelled-case.js';
 import { readCase } from './load-cases.js';
 import { cutCase, groupByScan, readImage } from './load-images.js';
+import type { PreparedImage } from './prepare-image.js';
 import type { SegmentationCase, SegmentationTask } from './segmentation-task.js';
 
 type Checking = Pick<OrderContext, 'stop' | 'report' | 'warn'>;
@@ -57,7 +59,11 @@ async function factsOf(entry: SegmentationCase, task: SegmentationTask, context:
   const otherLabels = [...new Set(labels.map((value) => Math.round(value)))]
     .filter((value) => !known.has(value))
     .sort((a, b) => a - b);
-  return { modality: prepared.modality, sizeVoxels: own.sizeVoxels, spacingMm: own.spacingMm, classVoxels, otherLabels };
+  return { ...factsOfImage(own, prepared), classVoxels, otherLabels };
+}
+
+function factsOfImage({ sizeVoxels, spacingMm }: Pick<Volume, 'sizeVoxels' | 'spacingMm'>, prepared: PreparedImage): CaseFacts {
+  return { modality: prepared.modality, sizeVoxels, spacingMm, preparedVoxels: prepared.sizeVoxels };
 }
 
 async function* classified(task: ClassificationTask, list: CaseList, context: Checking): AsyncGenerator<CheckedCase[]> {
@@ -70,7 +76,7 @@ async function* classified(task: ClassificationTask, list: CaseList, context: Ch
         image ??= readImage(entry, task, context);
         const { volume, prepared } = await image;
         await cutCase(entry, { volume, prepared }, task);
-        return { modality: prepared.modality, sizeVoxels: volume.sizeVoxels, spacingMm: volume.spacingMm };
+        return factsOfImage(volume, prepared);
       };
       checked.push(await orProblem(entry.name, list, facts));
     }

@@ -7,6 +7,8 @@ export interface CaseFacts {
   /** Of the image as it is stored, in RAS order. */
   readonly sizeVoxels: Triple;
   readonly spacingMm: Triple;
+  /** As the network sees it: resampled where the task says so. */
+  readonly preparedVoxels: Triple;
   /** Of a segmentation: labelled voxels of each class, on the image's own grid. */
   readonly classVoxels?: readonly number[];
   /** Of a segmentation: label values other than 0 that belong to no class; they count as background. */
