@@ -100,6 +100,25 @@ module.exports = {
       to: { path: '^site-agent/src/(collection|finetuning|commands|trainer|agent|link)' },
     },
     {
+      name: 'finetuning-in-order',
+      comment: 'what a task says < its cases < answers of a model < training',
+      severity: 'error',
+      from: { path: '^site-agent/src/finetuning/tasks' },
+      to: { path: '^site-agent/src/finetuning/(?!tasks)' },
+    },
+    {
+      name: 'cases-know-no-answers',
+      severity: 'error',
+      from: { path: '^site-agent/src/finetuning/cases' },
+      to: { path: '^site-agent/src/finetuning/(?!tasks|cases)' },
+    },
+    {
+      name: 'answers-know-no-training',
+      severity: 'error',
+      from: { path: '^site-agent/src/finetuning/answers' },
+      to: { path: '^site-agent/src/finetuning/(?!tasks|cases|answers)' },
+    },
+    {
       name: 'only-the-engine-names-tensorflow',
       severity: 'error',
       from: { path: '^site-agent/src/(?!engine)' },

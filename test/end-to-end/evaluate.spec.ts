@@ -11,7 +11,7 @@ import type { ClassificationFigures } from '../../site-agent/src/evaluation/eval
 import type { SegmentationFigures } from '../../site-agent/src/evaluation/evaluate-segmentation.js';
 import type { EvaluationReport } from '../../site-agent/src/evaluation/segmentation-report.js';
 import type { FoldsSummary } from '../../site-agent/src/finetuning/finetune-folds.js';
-import { writeModelFile } from '../../site-agent/src/finetuning/model-file.js';
+import { writeModelFile } from '../../site-agent/src/finetuning/answers/model-file.js';
 import { findScans } from '../../site-agent/src/volumes/find-scan.js';
 import { readNiftiVolume } from '../../site-agent/src/volumes/nifti/nifti-volume.js';
 import { readVolume } from '../../site-agent/src/volumes/read-volume.js';

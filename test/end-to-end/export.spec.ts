@@ -7,7 +7,7 @@ import { Random } from '@consilium/shared/kernel';
 import { initialWeights, type ModelSpec, modelSpecSchema } from '@consilium/shared/models';
 import { readSafetensors, type WeightSet } from '@consilium/shared/weights';
 import { openRuntime } from '../../site-agent/src/engine/open-runtime.js';
-import { writeModelFile } from '../../site-agent/src/finetuning/model-file.js';
+import { writeModelFile } from '../../site-agent/src/finetuning/answers/model-file.js';
 import { Learner } from '../../site-agent/src/training/learner.js';
 import { describeWithOracle, describeWithShelf, oraclePython, PROJECT_ROOT } from '../fixtures/reference-shelf.js';
 

@@ -9,7 +9,7 @@ import type { ClassificationReport } from '../../site-agent/src/evaluation/class
 import type { ClassificationFigures } from '../../site-agent/src/evaluation/evaluate-classification.js';
 import type { FinetuneSummary } from '../../site-agent/src/finetuning/finetune-and-evaluate.js';
 import type { FoldsSummary } from '../../site-agent/src/finetuning/finetune-folds.js';
-import { readModelFile, writeModelFile } from '../../site-agent/src/finetuning/model-file.js';
+import { readModelFile, writeModelFile } from '../../site-agent/src/finetuning/answers/model-file.js';
 import { makeClassification, makePatchClassification } from '../fixtures/make-classified-images.js';
 import { PROJECT_ROOT } from '../fixtures/reference-shelf.js';
 import { eventually, requireTrainer } from '../fixtures/trainer-site.js';

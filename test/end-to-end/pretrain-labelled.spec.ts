@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { FinetuneSummary } from '../../site-agent/src/finetuning/finetune-and-evaluate.js';
-import { readModelFile } from '../../site-agent/src/finetuning/model-file.js';
+import { readModelFile } from '../../site-agent/src/finetuning/answers/model-file.js';
 import { readRecipe } from '../../site-agent/src/labelled-pretraining/read-recipe.js';
 import type {
   LabelledPretrainOrder,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { digestOfFile } from '@consilium/shared/kernel';
 import { indexCollection } from '../../site-agent/src/collection/index-collection.js';
 import { siteFolder } from '../../site-agent/src/config/site-folder.js';
-import { readModelFile } from '../../site-agent/src/finetuning/model-file.js';
+import { readModelFile } from '../../site-agent/src/finetuning/answers/model-file.js';
 import type { PretrainHistory } from '../../site-agent/src/pretraining/pretrain-history.js';
 import { parseRecipe, readRecipeFile } from '../../site-agent/src/pretraining/recipe-file.js';
 import type { RecipeOrder, RecipeResult, TrainerProgress } from '../../site-agent/src/trainer/trainer-messages.js';

@@ -9,7 +9,7 @@ import type { WeightSet } from '@consilium/shared/weights';
 import { openRuntime } from '../../site-agent/src/engine/open-runtime.js';
 import { ParameterSet } from '../../site-agent/src/engine/parameters.js';
 import { Tape } from '../../site-agent/src/engine/tape.js';
-import { readModelFile, writeModelFile } from '../../site-agent/src/finetuning/model-file.js';
+import { readModelFile, writeModelFile } from '../../site-agent/src/finetuning/answers/model-file.js';
 import { buildNetwork } from '../../site-agent/src/networks/build-network.js';
 import { madeWeights } from '../fixtures/made-network-values.js';
 import { describeWithOracle, PROJECT_ROOT } from '../fixtures/reference-shelf.js';

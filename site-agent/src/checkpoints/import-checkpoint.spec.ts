@@ -6,7 +6,7 @@ import { exportCheckpoint, initialWeights, modelSpecSchema } from '@consilium/sh
 import { PytorchFile, savedState } from '@consilium/shared/weights';
 import { madeWeights } from '../../../test/fixtures/made-network-values.js';
 import { PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
-import { readModelFile } from '../finetuning/model-file.js';
+import { readModelFile } from '../finetuning/answers/model-file.js';
 import { importCheckpoint } from './import-checkpoint.js';
 
 const golden = (name: string): string => join(PROJECT_ROOT, 'test/fixtures/pytorch-checkpoints', name);

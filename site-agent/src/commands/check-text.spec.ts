@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeClassification } from '../../../test/fixtures/make-classified-images.js';
 import { makeTask } from '../../../test/fixtures/make-labelled-cases.js';
-import type { CaseFacts, CheckedCase } from '../finetuning/checked-case.js';
-import type { FinetuneTask } from '../finetuning/finetune-task.js';
-import { readFinetuneTask } from '../finetuning/task-file.js';
+import type { CaseFacts, CheckedCase } from '../finetuning/cases/checked-case.js';
+import type { FinetuneTask } from '../finetuning/tasks/finetune-task.js';
+import { readFinetuneTask } from '../finetuning/tasks/task-file.js';
 import { describeCheck, requireSoundTask } from './check-text.js';
 
 let folder = '';

@@ -1,9 +1,9 @@
 /** What a person reads after "finetune --check": what the cases hold, what is odd, and which of them cannot be used. */
 import { FederationError } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
-import type { CaseFacts, CheckedCase } from '../finetuning/checked-case.js';
-import { CASE_LISTS } from '../finetuning/case-entry.js';
-import type { FinetuneTask } from '../finetuning/finetune-task.js';
+import type { CaseFacts, CheckedCase } from '../finetuning/cases/checked-case.js';
+import { CASE_LISTS } from '../finetuning/tasks/case-entry.js';
+import type { FinetuneTask } from '../finetuning/tasks/finetune-task.js';
 import { requireExamples } from '../finetuning/task-data.js';
 import type { Triple } from '../volumes/volume.js';
 import { median } from '../labelled-pretraining/median-spacing.js';

@@ -1,7 +1,7 @@
 import { formatTable } from '@consilium/shared/terminal';
 import type { ClassificationFigures } from '../evaluation/evaluate-classification.js';
 import type { SegmentationFigures } from '../evaluation/evaluate-segmentation.js';
-import { SCRATCH } from '../finetuning/finetune-case.js';
+import { SCRATCH } from '../finetuning/tasks/finetune-case.js';
 import type { Interval } from '../evaluation/metrics/bootstrap.js';
 
 /** A segmentation's scores for people: each case and class, then the means and what pretraining gained. */

@@ -4,7 +4,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import type { EvaluationReport } from '../evaluation/segmentation-report.js';
-import { foldFolder } from '../finetuning/finetune-folder.js';
+import { foldFolder } from '../finetuning/tasks/finetune-folder.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
 import { describeClassification, describeSegmentation } from './evaluate-text.js';
 import { openEvaluatedTask } from './evaluated-task.js';

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
 import type { EvaluatedModel } from '../evaluation/evaluated-model.js';
-import { finetuneFolder } from '../finetuning/finetune-folder.js';
-import type { FinetuneTask } from '../finetuning/finetune-task.js';
+import { finetuneFolder } from '../finetuning/tasks/finetune-folder.js';
+import type { FinetuneTask } from '../finetuning/tasks/finetune-task.js';
 import {
   type ClassificationFacts,
   type ModelFile,
@@ -12,8 +12,8 @@ import {
   requireClassification,
   requireSegmentation,
   type SegmentationFacts,
-} from '../finetuning/model-file.js';
-import { readFinetuneTask } from '../finetuning/task-file.js';
+} from '../finetuning/answers/model-file.js';
+import { readFinetuneTask } from '../finetuning/tasks/task-file.js';
 import { completePlan } from '../preprocessing/prepare-volume.js';
 
 export interface EvaluatedTask {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
 import { AgentJournal } from '../agent/agent-journal.js';
 import { modelFile, siteFolder } from '../config/site-folder.js';
-import { foldFolder } from '../finetuning/finetune-folder.js';
-import { writeModelFile } from '../finetuning/model-file.js';
+import { foldFolder } from '../finetuning/tasks/finetune-folder.js';
+import { writeModelFile } from '../finetuning/answers/model-file.js';
 import { findModel, findStart, openTaskModel } from './find-model.js';
 
 const spec = modelSpecSchema.parse({ architecture: 'genesis-unet3d', width: 1 });

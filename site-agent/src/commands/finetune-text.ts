@@ -3,7 +3,7 @@ import { formatTable } from '@consilium/shared/terminal';
 import type { Interval } from '../evaluation/metrics/bootstrap.js';
 import type { FinetuneSummary, TrainedModel } from '../finetuning/finetune-and-evaluate.js';
 import type { FoldFigure, FoldsSummary, OutOfFoldFigures } from '../finetuning/finetune-folds.js';
-import { finetuneFolder } from '../finetuning/finetune-folder.js';
+import { finetuneFolder } from '../finetuning/tasks/finetune-folder.js';
 
 /** What a person reads after a fine-tuning. */
 export function describeSummary(summary: FinetuneSummary, outputFolder: string): string {

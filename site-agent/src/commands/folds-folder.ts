@@ -1,10 +1,10 @@
 /** A folder that "finetune" wrote for a task with folds: a model for each fold and none of its own. */
 import { existsSync } from 'node:fs';
 import { FederationError } from '@consilium/shared/kernel';
-import { finetuneFolder, foldFolder, foldsWithin } from '../finetuning/finetune-folder.js';
-import type { FinetuneTask } from '../finetuning/finetune-task.js';
-import { modelFileAt } from '../finetuning/model-file.js';
-import { readFinetuneTask } from '../finetuning/task-file.js';
+import { finetuneFolder, foldFolder, foldsWithin } from '../finetuning/tasks/finetune-folder.js';
+import type { FinetuneTask } from '../finetuning/tasks/finetune-task.js';
+import { modelFileAt } from '../finetuning/answers/model-file.js';
+import { readFinetuneTask } from '../finetuning/tasks/task-file.js';
 
 export interface FoldsFolder {
   readonly task: FinetuneTask;

@@ -3,8 +3,8 @@ import { Command, Option } from 'commander';
 import { digestOfFile, FederationError, formatBytes } from '@consilium/shared/kernel';
 import { type PublishedArchitecture, trainedParameterCount } from '@consilium/shared/models';
 import { type ImportedCheckpoint, importCheckpoint } from '../checkpoints/import-checkpoint.js';
-import { makeFolder } from '../finetuning/finetune-folder.js';
-import { writeModelFile } from '../finetuning/model-file.js';
+import { makeFolder } from '../finetuning/tasks/finetune-folder.js';
+import { writeModelFile } from '../finetuning/answers/model-file.js';
 import { writeImportedPassport } from '../versions/made-passports.js';
 
 interface ImportOptions {

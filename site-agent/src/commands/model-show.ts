@@ -5,7 +5,7 @@ import { checkSignature, describeSigner } from '@consilium/shared/identity';
 import { federatedOrigin, type ModelPassport, readPassport, verifyModelFile } from '@consilium/shared/wire';
 import { knownCoordinatorKeys } from '../config/coordinator-keys.js';
 import { siteFolder } from '../config/site-folder.js';
-import type { ModelFile } from '../finetuning/model-file.js';
+import type { ModelFile } from '../finetuning/answers/model-file.js';
 import { digestInJournal } from '../versions/known-score.js';
 import { findModel, MODEL_NAMES, openModel } from './find-model.js';
 import { withSiteJournal } from './site-journal.js';

@@ -4,9 +4,9 @@ import { type ClassificationFigures, evaluateClassification } from '../evaluatio
 import { type FoldRun, presentClassificationFolds, presentSegmentationFolds } from '../evaluation/evaluate-folds.js';
 import { evaluateSegmentation, type SegmentationFigures } from '../evaluation/evaluate-segmentation.js';
 import { nameFiles } from '../evaluation/overlay/picture-files.js';
-import { finetuneFolder, foldFolder } from '../finetuning/finetune-folder.js';
-import { readModelFile } from '../finetuning/model-file.js';
-import type { WindowPlan } from '../finetuning/window-plan.js';
+import { finetuneFolder, foldFolder } from '../finetuning/tasks/finetune-folder.js';
+import { readModelFile } from '../finetuning/answers/model-file.js';
+import type { WindowPlan } from '../finetuning/answers/window-plan.js';
 import type { TrainerLimits } from '../trainer/trainer-messages.js';
 import { type EvaluatedTask, openEvaluatedTask } from './evaluated-task.js';
 import { openFoldsFolder } from './folds-folder.js';

@@ -16,7 +16,7 @@ import type {
 } from '../trainer/trainer-messages.js';
 import { TrainerProcess } from '../trainer/trainer-process.js';
 import { FederationError, formatShare } from '@consilium/shared/kernel';
-import { caseCount } from '../finetuning/finetune-task.js';
+import { caseCount } from '../finetuning/tasks/finetune-task.js';
 import type { TrainerDesk } from '../finetuning/finetune-and-evaluate.js';
 import { createProgress, eraseLine, type ProgressLine } from '@consilium/shared/terminal';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { parseWith } from '@consilium/shared/wire';
-import { type WindowPlan, windowPlanSchema } from '../finetuning/window-plan.js';
+import { type WindowPlan, windowPlanSchema } from '../finetuning/answers/window-plan.js';
 
 /** The options of commands that put whole volumes together from patches. */
 export interface WindowOptions {

@@ -1,8 +1,8 @@
 /** Scores a classifier on its task's test cases, beside a scratch run where there is one, and writes what people read. */
 import { join } from 'node:path';
 import { writeFileWhole } from '@consilium/shared/weights';
-import { choiceOf } from '../finetuning/case-scan.js';
-import type { CaseFiles } from '../finetuning/finetune-case.js';
+import { choiceOf } from '../finetuning/cases/case-scan.js';
+import type { CaseFiles } from '../finetuning/tasks/finetune-case.js';
 import type { ClassifyOrder, ClassifyResult, TrainerLimits } from '../trainer/trainer-messages.js';
 import type { Triple } from '../volumes/volume.js';
 import {

@@ -1,9 +1,9 @@
 /** Scores a segmentation model on its task's test cases, beside a scratch run where there is one, and writes what people read. */
 import { join } from 'node:path';
 import { writeFileWhole } from '@consilium/shared/weights';
-import type { SegmentationTask } from '../finetuning/segmentation-task.js';
-import type { WindowPlan } from '../finetuning/window-plan.js';
-import { choiceOf } from '../finetuning/case-scan.js';
+import type { SegmentationTask } from '../finetuning/tasks/segmentation-task.js';
+import type { WindowPlan } from '../finetuning/answers/window-plan.js';
+import { choiceOf } from '../finetuning/cases/case-scan.js';
 import type { SegmentOrder, SegmentResult, TrainerLimits } from '../trainer/trainer-messages.js';
 import { compareDice, type PairedComparison } from './compare-runs.js';
 import type { EvaluatedModel } from './evaluated-model.js';

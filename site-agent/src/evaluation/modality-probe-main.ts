@@ -8,7 +8,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import { parseWith, patchPlanSchema } from '@consilium/shared/wire';
 import { z } from 'zod';
 import { openRuntime } from '../engine/open-runtime.js';
-import { readModelFile } from '../finetuning/model-file.js';
+import { readModelFile } from '../finetuning/answers/model-file.js';
 import { EncoderFeatures } from './encoder-features.js';
 import { type ProbedModality, probeModality } from './modality-probe.js';
 import { examplesOf } from './probe-volumes.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { finetuneFolder } from '../finetuning/finetune-folder.js';
+import { finetuneFolder } from '../finetuning/tasks/finetune-folder.js';
 import { readRecord } from '../training/round-folder.js';
 
 /** The part of history.json that reports draw; what else stands there is training's own affair. */

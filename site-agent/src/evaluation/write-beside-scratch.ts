@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { makeFolder } from '../finetuning/finetune-folder.js';
+import { makeFolder } from '../finetuning/tasks/finetune-folder.js';
 import { writeRecord } from '../training/round-folder.js';
 
 /** How the reports of one kind of task are written and compared. */

@@ -4,9 +4,9 @@ import { augmentInPlace, drawAugmentation, FULL_AUGMENTATION } from '../transfor
 import type { LabelledGrid } from '../transforms/augment/labelled-patch.js';
 import { drawMirror } from '../transforms/augment/mirror.js';
 import { warpedBox, warpInto } from '../transforms/augment/spatial-warp.js';
-import type { AugmentationPlan } from './finetune-training.js';
-import type { PatchSource } from './kept-case.js';
-import { cutPatch, type WindowStart } from './sliding-window.js';
+import type { AugmentationPlan } from './tasks/finetune-training.js';
+import type { PatchSource } from './cases/kept-case.js';
+import { cutPatch, type WindowStart } from './cases/cut-patch.js';
 
 interface Augmenting {
   readonly plan: AugmentationPlan;

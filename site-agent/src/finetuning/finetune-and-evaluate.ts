@@ -19,14 +19,14 @@ import {
 import { nameFiles } from '../evaluation/overlay/picture-files.js';
 import { type EvaluationReport, makeReport, writeReport } from '../evaluation/segmentation-report.js';
 import { writeFinetunedPassport } from '../versions/made-passports.js';
-import { choiceOf } from './case-scan.js';
-import type { ClassificationTask } from './classification-task.js';
-import { finetuneFolder, makeFolder } from './finetune-folder.js';
-import { SCRATCH } from './finetune-case.js';
-import type { FinetuneTask } from './finetune-task.js';
-import type { SegmentationTask } from './segmentation-task.js';
+import { choiceOf } from './cases/case-scan.js';
+import type { ClassificationTask } from './tasks/classification-task.js';
+import { finetuneFolder, makeFolder } from './tasks/finetune-folder.js';
+import { SCRATCH } from './tasks/finetune-case.js';
+import type { FinetuneTask } from './tasks/finetune-task.js';
+import type { SegmentationTask } from './tasks/segmentation-task.js';
 import { scratchTask } from './start-network.js';
-import { describeTask } from './task-file.js';
+import { describeTask } from './tasks/task-file.js';
 
 /** Gives one order to a trainer process; `label` names it for people. */
 export interface TrainerDesk {

@@ -7,7 +7,7 @@ import { mean, standardDeviation } from '../evaluation/metrics/mean.js';
 import { nameFiles } from '../evaluation/overlay/picture-files.js';
 import type { EvaluationReport } from '../evaluation/segmentation-report.js';
 import { writeRecord } from '../training/round-folder.js';
-import type { FoldsPlan } from './case-entry.js';
+import type { FoldsPlan } from './tasks/case-entry.js';
 import {
   finetuneAndEvaluate,
   type FinetunePlan,
@@ -15,9 +15,9 @@ import {
   type TrainedModel,
   type TrainerDesk,
 } from './finetune-and-evaluate.js';
-import { finetuneFolder, foldFolder } from './finetune-folder.js';
-import type { FinetuneTask } from './finetune-task.js';
-import { describeTask, taskOfFold } from './task-file.js';
+import { finetuneFolder, foldFolder } from './tasks/finetune-folder.js';
+import type { FinetuneTask } from './tasks/finetune-task.js';
+import { describeTask, taskOfFold } from './tasks/task-file.js';
 
 /** Mean and sample standard deviation over the folds that have the figure. */
 export interface FoldFigure {

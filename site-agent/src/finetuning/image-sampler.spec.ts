@@ -1,6 +1,6 @@
-import { classifierTrainingSchema } from './classification-task.js';
+import { classifierTrainingSchema } from './tasks/classification-task.js';
 import { ImageSampler } from './image-sampler.js';
-import type { LabelledImage } from './load-images.js';
+import type { LabelledImage } from './cases/load-images.js';
 
 /** Ten images of class 0 and two of class 1; all voxels of an image are its number. */
 const images: LabelledImage[] = Array.from({ length: 12 }, (_, index) => ({

@@ -5,9 +5,9 @@
 import { invariant, Random } from '@consilium/shared/kernel';
 import type { BatchSource, PatchBatch, PatchSize } from '../training/patch-batch.js';
 import { takePatch } from './augmented-patch.js';
-import type { ClassifierTraining } from './classification-task.js';
-import { sourceInMemory } from './kept-case.js';
-import type { LabelledImage } from './load-images.js';
+import type { ClassifierTraining } from './tasks/classification-task.js';
+import { sourceInMemory } from './cases/kept-case.js';
+import type { LabelledImage } from './cases/load-images.js';
 
 export interface ImageSamplerPlan {
   readonly patchSizeVoxels: PatchSize;

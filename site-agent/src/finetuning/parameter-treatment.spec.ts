@@ -2,7 +2,7 @@ import { backboneOf, initialWeights, manifestOf, modelSpecSchema, statisticNames
 import { nameMatcher } from '@consilium/shared/models';
 import { blockOf, blocksOf } from './model-blocks.js';
 import { frozenStatistics, isFrozenAt, parameterGroups, rampAt, type Treated } from './parameter-treatment.js';
-import { finetuneTrainingSchema } from './segmentation-task.js';
+import { finetuneTrainingSchema } from './tasks/segmentation-task.js';
 import { transferWeights } from './transfer-weights.js';
 
 const SPECS: Readonly<Record<string, object>> = {

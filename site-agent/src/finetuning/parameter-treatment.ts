@@ -6,7 +6,7 @@
 import { manifestOf } from '@consilium/shared/models';
 import type { OptimizerPlan } from '@consilium/shared/wire';
 import type { ParameterGroup, RateFactorOf } from '../engine/optimizers/optimizer.js';
-import type { CommonTraining } from './finetune-training.js';
+import type { CommonTraining } from './tasks/finetune-training.js';
 import { blockOf, blocksOf, type FinetunedSpec, isOfTask, type ModelBlock } from './model-blocks.js';
 
 /** What the treatment depends on. */

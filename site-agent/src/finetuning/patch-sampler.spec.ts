@@ -1,9 +1,9 @@
 import { Random } from '@consilium/shared/kernel';
-import { keptInMemory } from './kept-case.js';
-import type { LabelledCase } from './labelled-case.js';
+import { keptInMemory } from './cases/kept-case.js';
+import type { LabelledCase } from './cases/labelled-case.js';
 import { augmentLightly } from './augmented-patch.js';
 import { drawStart, PatchSampler } from './patch-sampler.js';
-import { finetuneTrainingSchema } from './segmentation-task.js';
+import { finetuneTrainingSchema } from './tasks/segmentation-task.js';
 
 const STILL = { flipAxes: [], intensityShift: 0 };
 

@@ -5,9 +5,9 @@
 import { invariant, Random } from '@consilium/shared/kernel';
 import type { BatchSource, PatchBatch, PatchSize } from '../training/patch-batch.js';
 import { takePatch } from './augmented-patch.js';
-import { type KeptCase, voxelOfClass } from './kept-case.js';
-import type { FinetuneTraining } from './segmentation-task.js';
-import type { WindowStart } from './sliding-window.js';
+import { type KeptCase, voxelOfClass } from './cases/kept-case.js';
+import type { FinetuneTraining } from './tasks/segmentation-task.js';
+import type { WindowStart } from './cases/cut-patch.js';
 
 export interface SamplerPlan {
   readonly patchSizeVoxels: PatchSize;

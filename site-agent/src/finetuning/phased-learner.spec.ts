@@ -4,7 +4,7 @@ import { Random } from '@consilium/shared/kernel';
 import { openRuntime } from '../engine/open-runtime.js';
 import { Learner } from '../training/learner.js';
 import type { PatchBatch } from '../training/patch-batch.js';
-import { classifierTrainingSchema } from './classification-task.js';
+import { classifierTrainingSchema } from './tasks/classification-task.js';
 import { optimizerOf } from './parameter-treatment.js';
 import { PhasedLearner } from './phased-learner.js';
 import { transferWeights } from './transfer-weights.js';

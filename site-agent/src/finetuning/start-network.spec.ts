@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initialWeights, modelSpecSchema } from '@consilium/shared/models';
-import { classificationFileSchema, type ClassificationTask } from './classification-task.js';
-import { writeModelFile } from './model-file.js';
-import { type SegmentationTask, segmentationFileSchema } from './segmentation-task.js';
+import { classificationFileSchema, type ClassificationTask } from './tasks/classification-task.js';
+import { writeModelFile } from './answers/model-file.js';
+import { type SegmentationTask, segmentationFileSchema } from './tasks/segmentation-task.js';
 import { openStart, scratchTask } from './start-network.js';
 
 let folder = '';

@@ -12,12 +12,12 @@ import {
   unet3dSpecSchema,
   type VoxelModelSpec,
 } from '@consilium/shared/models';
-import { classifierChoiceOf, type ClassificationTask, outputsOf, scratchClassifier } from './classification-task.js';
-import { SCRATCH } from './finetune-case.js';
-import type { FinetuneTask } from './finetune-task.js';
+import { classifierChoiceOf, type ClassificationTask, outputsOf, scratchClassifier } from './tasks/classification-task.js';
+import { SCRATCH } from './tasks/finetune-case.js';
+import type { FinetuneTask } from './tasks/finetune-task.js';
 import type { FinetunedSpec } from './model-blocks.js';
-import { type ModelFile, readModelFile, requireVoxelModel } from './model-file.js';
-import type { SegmentationTask } from './segmentation-task.js';
+import { type ModelFile, readModelFile, requireVoxelModel } from './answers/model-file.js';
+import type { SegmentationTask } from './tasks/segmentation-task.js';
 import { scratchWeights, type Transfer, transferWeights } from './transfer-weights.js';
 
 /** The network, its weights and, from a model, the model's digest. */

@@ -2,21 +2,21 @@
 import { FederationError } from '@consilium/shared/kernel';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { BatchSource } from '../training/patch-batch.js';
-import type { CaseStore } from './case-store.js';
-import { type ClassificationTask, outputsOf } from './classification-task.js';
-import { validateImages } from './classify-images.js';
+import type { CaseStore } from './cases/case-store.js';
+import { type ClassificationTask, outputsOf } from './tasks/classification-task.js';
+import { validateImages } from './answers/classify-images.js';
 import type { ValidationScores } from './finetune-history.js';
-import type { FinetuneTask } from './finetune-task.js';
-import { imagePlanOf } from './image-plan.js';
+import type { FinetuneTask } from './tasks/finetune-task.js';
+import { imagePlanOf } from './tasks/image-plan.js';
 import { ImageSampler } from './image-sampler.js';
-import { requireEveryClass } from './labelled-case.js';
-import { loadCases } from './load-cases.js';
-import { loadImages } from './load-images.js';
-import type { TaskFacts } from './model-file.js';
+import { requireEveryClass } from './cases/labelled-case.js';
+import { loadCases } from './cases/load-cases.js';
+import { loadImages } from './cases/load-images.js';
+import type { TaskFacts } from './answers/model-file.js';
 import { PatchSampler } from './patch-sampler.js';
 import type { PhasedLearner } from './phased-learner.js';
-import { passBytes } from './segment-volume.js';
-import type { SegmentationTask } from './segmentation-task.js';
+import { passBytes } from './answers/segment-volume.js';
+import type { SegmentationTask } from './tasks/segmentation-task.js';
 import { validateCases } from './validate-cases.js';
 
 export interface TaskData {

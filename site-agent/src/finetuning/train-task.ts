@@ -4,9 +4,9 @@ import type { OrderContext } from '../trainer/order-context.js';
 import type { CheckpointStore } from '../training/checkpoint.js';
 import type { BatchSource } from '../training/patch-batch.js';
 import { obeyStop, train, type TrainingState, UNTRAINED } from '../training/train.js';
-import type { FinetuneFolder } from './finetune-folder.js';
+import type { FinetuneFolder } from './tasks/finetune-folder.js';
 import { type FinetuneHistory, type Validation, type ValidationScores, writeHistory } from './finetune-history.js';
-import type { CommonTraining } from './finetune-training.js';
+import type { CommonTraining } from './tasks/finetune-training.js';
 import type { PhasedLearner } from './phased-learner.js';
 import { outlook, rateOfStep, watchedValue } from './validation-history.js';
 

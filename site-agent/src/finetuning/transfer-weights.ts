@@ -1,7 +1,7 @@
 import { FederationError } from '@consilium/shared/kernel';
 import { initialWeights, replaceableHeadPrefix } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
-import type { StartPlan } from './finetune-case.js';
+import type { StartPlan } from './tasks/finetune-case.js';
 import { blockOf, blocksOf, type FinetunedSpec, type ModelBlock } from './model-blocks.js';
 
 /** Which parameters a fine-tuning took over and which it drew afresh. */

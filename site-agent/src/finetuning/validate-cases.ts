@@ -1,11 +1,11 @@
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PatchSize } from '../training/patch-batch.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
-import type { KeptCase } from './kept-case.js';
-import { countOverlap, dice, mean, softDiceLoss } from './metrics.js';
-import { segmentVolume } from './segment-volume.js';
-import type { Segmenter } from './segmenter.js';
-import { USUAL_WINDOWS } from './window-plan.js';
+import type { KeptCase } from './cases/kept-case.js';
+import { countOverlap, dice, mean, softDiceLoss } from './answers/metrics.js';
+import { segmentVolume } from './answers/segment-volume.js';
+import type { Segmenter } from './answers/segmenter.js';
+import { USUAL_WINDOWS } from './answers/window-plan.js';
 
 interface ValidationPlan {
   readonly patchSizeVoxels: PatchSize;

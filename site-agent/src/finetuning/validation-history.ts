@@ -5,7 +5,7 @@
 import { lookAtLoss, type PlateauSettings, startPlateau } from '../training/schedules/plateau.js';
 import { rateFactorAt } from '../training/schedules/rate-factor.js';
 import type { ValidationScores } from './finetune-history.js';
-import type { CommonTraining } from './finetune-training.js';
+import type { CommonTraining } from './tasks/finetune-training.js';
 
 export interface Outlook {
   /** What the plateau has left of the learning rate. */

@@ -1,6 +1,6 @@
 import { Random } from '@consilium/shared/kernel';
-import { keptInMemory } from '../finetuning/kept-case.js';
-import type { LabelledCase } from '../finetuning/labelled-case.js';
+import { keptInMemory } from '../finetuning/cases/kept-case.js';
+import type { LabelledCase } from '../finetuning/cases/labelled-case.js';
 import { BranchBatches, type LoadedCollection, toClassNumbers } from './branch-batches.js';
 import { drawTurns } from './draw-turns.js';
 import { labelledRecipeSchema } from './labelled-recipe.js';

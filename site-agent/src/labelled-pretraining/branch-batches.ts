@@ -1,5 +1,5 @@
 import { invariant } from '@consilium/shared/kernel';
-import type { KeptCase } from '../finetuning/kept-case.js';
+import type { KeptCase } from '../finetuning/cases/kept-case.js';
 import { PatchSampler } from '../finetuning/patch-sampler.js';
 import type { BatchSource, PatchBatch } from '../training/patch-batch.js';
 import type { Turn } from './draw-turns.js';

@@ -5,8 +5,8 @@
 import { z } from 'zod';
 import { medicalnetSpecSchema } from '@consilium/shared/models';
 import { nameField, patchPlanSchema, positiveInteger, scheduleSchema } from '@consilium/shared/wire';
-import { finetuneTrainingSchema, type SegmentationTask } from '../finetuning/segmentation-task.js';
-import { SCRATCH } from '../finetuning/task-file.js';
+import { finetuneTrainingSchema, type SegmentationTask } from '../finetuning/tasks/segmentation-task.js';
+import { SCRATCH } from '../finetuning/tasks/task-file.js';
 
 const rate = z.number().positive();
 const decay = z.number().min(0);

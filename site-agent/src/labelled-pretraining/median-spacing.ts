@@ -1,5 +1,5 @@
-import { choiceOf, findCaseScan } from '../finetuning/case-scan.js';
-import type { SegmentationCase } from '../finetuning/segmentation-task.js';
+import { choiceOf, findCaseScan } from '../finetuning/cases/case-scan.js';
+import type { SegmentationCase } from '../finetuning/tasks/segmentation-task.js';
 import { readVolume } from '../volumes/read-volume.js';
 import type { Triple } from '../volumes/volume.js';
 

@@ -10,14 +10,14 @@ import {
   withMedicalnetHead,
 } from '@consilium/shared/models';
 import { inManifestOrder, readSafetensors } from '@consilium/shared/weights';
-import { CaseStore } from '../finetuning/case-store.js';
-import { type FinetuneFolder, finetuneFolder, makeFolder } from '../finetuning/finetune-folder.js';
-import { requireEveryClass } from '../finetuning/labelled-case.js';
-import { digestOfImage, loadCases } from '../finetuning/load-cases.js';
-import { readModelFile, writeModelFile } from '../finetuning/model-file.js';
-import { imagePlanOf } from '../finetuning/image-plan.js';
-import type { SegmentationCase } from '../finetuning/segmentation-task.js';
-import { SCRATCH } from '../finetuning/task-file.js';
+import { CaseStore } from '../finetuning/cases/case-store.js';
+import { type FinetuneFolder, finetuneFolder, makeFolder } from '../finetuning/tasks/finetune-folder.js';
+import { requireEveryClass } from '../finetuning/cases/labelled-case.js';
+import { digestOfImage, loadCases } from '../finetuning/cases/load-cases.js';
+import { readModelFile, writeModelFile } from '../finetuning/answers/model-file.js';
+import { imagePlanOf } from '../finetuning/tasks/image-plan.js';
+import type { SegmentationCase } from '../finetuning/tasks/segmentation-task.js';
+import { SCRATCH } from '../finetuning/tasks/task-file.js';
 import { scratchWeights, type Transfer, transferWeights } from '../finetuning/transfer-weights.js';
 import { peakResidentBytes } from '../trainer/memory-limit.js';
 import type { OrderContext } from '../trainer/order-context.js';

@@ -4,9 +4,9 @@ import { parse as parseYaml } from 'yaml';
 import { FederationError } from '@consilium/shared/kernel';
 import { withBranches, medicalnetSpecSchema, modelSpecSchema } from '@consilium/shared/models';
 import { parseWith } from '@consilium/shared/wire';
-import { imagePlanOf } from '../finetuning/image-plan.js';
-import { resolveStartName } from '../finetuning/start-name.js';
-import { readTaskFile } from '../finetuning/task-file.js';
+import { imagePlanOf } from '../finetuning/tasks/image-plan.js';
+import { resolveStartName } from '../finetuning/tasks/start-name.js';
+import { readTaskFile } from '../finetuning/tasks/task-file.js';
 import { branchOutputs, type LabelledCollection, type LabelledRecipe, labelledRecipeSchema } from './labelled-recipe.js';
 
 /**

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Digest } from '@consilium/shared/kernel';
-import { mean } from '../finetuning/metrics.js';
+import { mean } from '../finetuning/answers/metrics.js';
 import { readRecord, writeRecord } from '../training/round-folder.js';
 import type { Turn } from './draw-turns.js';
 

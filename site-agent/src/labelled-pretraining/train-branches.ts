@@ -2,8 +2,8 @@
 import { invariant } from '@consilium/shared/kernel';
 import { writeSafetensors } from '@consilium/shared/weights';
 import type { SchedulePlan } from '@consilium/shared/wire';
-import type { FinetuneFolder } from '../finetuning/finetune-folder.js';
-import { mean } from '../finetuning/metrics.js';
+import type { FinetuneFolder } from '../finetuning/tasks/finetune-folder.js';
+import { mean } from '../finetuning/answers/metrics.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { CheckpointStore } from '../training/checkpoint.js';
 import type { PatchBatch } from '../training/patch-batch.js';

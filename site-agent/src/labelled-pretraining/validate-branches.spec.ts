@@ -1,5 +1,5 @@
-import { keptInMemory } from '../finetuning/kept-case.js';
-import type { LabelledCase } from '../finetuning/labelled-case.js';
+import { keptInMemory } from '../finetuning/cases/kept-case.js';
+import type { LabelledCase } from '../finetuning/cases/labelled-case.js';
 import type { LoadedCollection } from './branch-batches.js';
 import { median } from './median-spacing.js';
 import { bestLook, type Look } from './pretraining-history.js';

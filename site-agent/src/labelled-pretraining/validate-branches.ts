@@ -1,6 +1,6 @@
-import { countOverlap, dice, mean } from '../finetuning/metrics.js';
-import { onOwnGrid } from '../finetuning/prepare-image.js';
-import { predictVolume } from '../finetuning/sliding-window.js';
+import { countOverlap, dice, mean } from '../finetuning/answers/metrics.js';
+import { onOwnGrid } from '../finetuning/cases/prepare-image.js';
+import { predictVolume } from '../finetuning/answers/sliding-window.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PatchSize } from '../training/patch-batch.js';
 import { letEventsIn, obeyStop } from '../training/train.js';

@@ -1,8 +1,8 @@
 import { FederationError } from '@consilium/shared/kernel';
-import { executeCheck } from '../finetuning/check-cases.js';
-import { executeClassify } from '../finetuning/classify-order.js';
+import { executeCheck } from '../finetuning/cases/check-cases.js';
+import { executeClassify } from '../finetuning/answers/classify-order.js';
 import { executeFinetune } from '../finetuning/finetune-order.js';
-import { executeSegment } from '../finetuning/segment-order.js';
+import { executeSegment } from '../finetuning/answers/segment-order.js';
 import { executeLabelledPretrain } from '../labelled-pretraining/pretrain-labelled-order.js';
 import { executeRecipe } from '../pretraining/recipe-order.js';
 import { executePretrain } from '../training/pretrain-round.js';

@@ -1,6 +1,6 @@
 import { canonicalJson, FederationError } from '@consilium/shared/kernel';
 import type { WeightSet } from '@consilium/shared/weights';
-import type { ModelFile } from '../finetuning/model-file.js';
+import type { ModelFile } from '../finetuning/answers/model-file.js';
 
 /** How far two tensors, layers or models are apart; sums in 64 bits. */
 export interface Distance {

@@ -1,5 +1,5 @@
 import type { PairedComparison } from '../compare-runs.js';
-import { SCRATCH } from '../../finetuning/finetune-case.js';
+import { SCRATCH } from '../../finetuning/tasks/finetune-case.js';
 import { type RunCourse, startOf } from '../training-course.js';
 import { chartFigure } from './chart.js';
 import { figureText, intervalText, section, table } from './page.js';
