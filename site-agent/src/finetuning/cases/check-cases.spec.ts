@@ -74,11 +74,13 @@ describe('the check of a segmentation', () => {
       problem: expect.stringMatching(/^case ball-0: the label .* has 5x5x5 voxels/) as string,
       remedy: expect.stringContaining('Resample the label') as string,
     });
-    // The training itself asks for the test cases before it begins.
+    // The training itself asks for the test cases before it begins; that is no step of it.
+    steps.length = 0;
     await expect(requireTestCases(task, context)).rejects.toMatchObject({
       code: 'TASK_INVALID',
       message: expect.stringMatching(/^case ball-9: the image .* cannot be used/) as string,
     });
+    expect(new Set(steps.map(([phase]) => phase))).toEqual(new Set(['test cases']));
   });
 });
 

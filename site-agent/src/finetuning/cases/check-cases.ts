@@ -18,26 +18,31 @@ type Checking = Pick<OrderContext, 'stop' | 'report' | 'warn'>;
 
 /** Reads one case after the other and keeps none; those that cannot be used do not stop the rest. */
 export async function executeCheck({ task }: CheckOrder, context: OrderContext): Promise<CheckResult> {
-  return { kind: 'check', cases: await checkCases(task, CASE_LISTS, context) };
+  return { kind: 'check', cases: await checkCases(task, CASE_LISTS, 'checking', context) };
 }
 
 /** TASK_INVALID when a test case cannot be used: told before the training, for after it would be late. */
 export async function requireTestCases(task: FinetuneTask, context: Checking): Promise<void> {
   // What there is to remark is remarked when the cases are scored.
-  const checked = await checkCases(task, ['test'], { ...context, warn: () => undefined });
+  const checked = await checkCases(task, ['test'], 'test cases', { ...context, warn: () => undefined });
   const [first, ...others] = checked.flatMap((entry) => ('problem' in entry ? [entry] : []));
   if (first === undefined) return;
   const more = others.length === 0 ? '' : `; neither can ${others.length} other test cases`;
   throw new FederationError('TASK_INVALID', first.problem + more, { remedy: first.remedy });
 }
 
-async function checkCases(task: FinetuneTask, lists: readonly CaseList[], context: Checking): Promise<CheckedCase[]> {
+async function checkCases(
+  task: FinetuneTask,
+  lists: readonly CaseList[],
+  phase: 'checking' | 'test cases',
+  context: Checking,
+): Promise<CheckedCase[]> {
   const checked: CheckedCase[] = [];
   const total = lists.reduce((sum, list) => sum + task.cases[list].length, 0);
   for (const list of lists) {
     for await (const group of task.kind === 'segmentation' ? segmented(task, list, context) : classified(task, list, context)) {
       checked.push(...group);
-      context.report('checking', checked.length, total);
+      context.report(phase, checked.length, total);
       obeyStop(context.stop);
       await letEventsIn();
     }
