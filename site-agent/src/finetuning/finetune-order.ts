@@ -7,6 +7,7 @@ import { peakResidentBytes } from '../trainer/memory-limit.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { FinetuneOrder, FinetuneResult } from '../trainer/trainer-messages.js';
 import { openTrainerDevice } from '../trainer/trainer-runtime.js';
+import { bytesOfFeed, mostBatchThreadsFor } from '../training/batch-feed.js';
 import { CheckpointStore } from '../training/checkpoint.js';
 import { chooseMemory } from '../training/choose-memory.js';
 import { choosePrecision } from '../training/choose-precision.js';
@@ -25,7 +26,7 @@ import { writeModelFile } from './answers/model-file.js';
 import { optimizerOf } from './parameter-treatment.js';
 import { PhasedLearner } from './phased-learner.js';
 import { openStart, type Start } from './start-network.js';
-import { factsOf, loadTaskData, type TaskData } from './task-data.js';
+import { factsOf, loadTaskData, targetsPerExample, type TaskData } from './task-data.js';
 import { type Trained, trainTask } from './train-task.js';
 import { outlook } from './validation-history.js';
 
@@ -41,9 +42,10 @@ export async function executeFinetune(order: FinetuneOrder, context: OrderContex
 
   await prepareFolder(folder.workFolder);
   await requireTestCases(task, context);
-  const store = CaseStore.beside(folder.workFolder, order.limits.memoryBytes);
+  const { memoryBytes, threads } = order.limits;
+  const store = CaseStore.beside(folder.workFolder, memoryBytes);
   try {
-    const data = await loadTaskData(task, { store, limitBytes: order.limits.memoryBytes }, context);
+    const data = await loadTaskData(task, { store, limitBytes: memoryBytes, threads }, context);
     const history = known ?? newHistory(task, work, start);
     return await trainOn(data, { order, start, folder, work, history }, context);
   } finally {
@@ -73,6 +75,7 @@ async function trainOn(
     const trained = await trainTask({ training, context, folder, learner, checkpoints, source, validate: look }, history);
     return await deliver(task, folder, start, trained, learner);
   } finally {
+    await source.close();
     learner.dispose();
   }
 }
@@ -145,7 +148,14 @@ async function createLearner(
       predictedPatches: 1,
       sizeVoxels: task.patchSizeVoxels,
     },
-    { runtime, context, batchThreads: 0, limitBytes: limits.memoryBytes, recordFile: memoryFile },
+    {
+      runtime,
+      context,
+      batchThreads: mostBatchThreadsFor(limits.threads),
+      batchBytes: bytesOfFeed(batchSize, task.patchSizeVoxels, targetsPerExample(task)),
+      limitBytes: limits.memoryBytes,
+      recordFile: memoryFile,
+    },
   );
   return new PhasedLearner(treated, weights, (frozen) =>
     Learner.create({ ...options, ...memory, runtime, optimizer: optimizerOf(treated, frozen) }),

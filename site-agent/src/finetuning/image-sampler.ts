@@ -3,10 +3,11 @@
  * a common one. Input k of a run depends on the seed and k alone, so a resumed run sees the same inputs.
  */
 import { invariant, Random } from '@consilium/shared/kernel';
-import type { BatchSource, PatchBatch, PatchSize } from '../training/patch-batch.js';
+import type { PatchSize } from '../training/patch-batch.js';
 import { takePatch } from './augmented-patch.js';
 import type { ClassifierTraining } from './tasks/classification-task.js';
 import { sourceInMemory } from './cases/kept-case.js';
+import type { ExamplePlace, ExampleWriter } from './example-writer.js';
 import type { LabelledImage } from './cases/load-images.js';
 
 export interface ImageSamplerPlan {
@@ -15,7 +16,8 @@ export interface ImageSamplerPlan {
 }
 
 /** Targets are class numbers, one per example, which is also the target of one sigmoid output for the second of two classes. */
-export class ImageSampler implements BatchSource {
+export class ImageSampler implements ExampleWriter {
+  readonly targetsPerExample = 1;
   /** Images by class, or all in one list: the lists are drawn from in turn. */
   private readonly lists: readonly (readonly LabelledImage[])[];
   private readonly orders = new Map<string, readonly number[]>();
@@ -30,25 +32,13 @@ export class ImageSampler implements BatchSource {
     this.lists = plan.training.balance === 'classes' ? byClass : [images];
   }
 
-  async batch(step: number): Promise<PatchBatch> {
-    const { patchSizeVoxels: size, training } = this.plan;
-    const voxels = size[0] * size[1] * size[2];
-    const input = new Float32Array(training.batchSize * voxels);
-    const target = new Float32Array(training.batchSize);
-    for (let example = 0; example < training.batchSize; example++) {
-      const k = step * training.batchSize + example;
-      const image = this.imageInTurn(k);
-      const place = { sizeVoxels: size, voxels: input.subarray(example * voxels, (example + 1) * voxels) };
-      const source = sourceInMemory({ sizeVoxels: image.sizeVoxels, voxels: image.intensities });
-      const random = new Random(`finetune/${training.seed}/image/${k}`);
-      takePatch(place, source, image.start, { plan: training.augmentation, random });
-      target[example] = image.classIndex;
-    }
-    return { patches: training.batchSize, sizeVoxels: size, input, target };
-  }
-
-  async close(): Promise<void> {
-    // Nothing to release: the images belong to the caller.
+  write(k: number, { input, target }: ExamplePlace): void {
+    const { patchSizeVoxels: sizeVoxels, training } = this.plan;
+    const image = this.imageInTurn(k);
+    const source = sourceInMemory({ sizeVoxels: image.sizeVoxels, voxels: image.intensities });
+    const random = new Random(`finetune/${training.seed}/image/${k}`);
+    takePatch({ sizeVoxels, voxels: input }, source, image.start, { plan: training.augmentation, random });
+    target[0] = image.classIndex;
   }
 
   private imageInTurn(k: number): LabelledImage {

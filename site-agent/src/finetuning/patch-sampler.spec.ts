@@ -1,8 +1,10 @@
 import { Random } from '@consilium/shared/kernel';
-import { keptInMemory } from './cases/kept-case.js';
+import type { PatchBatch } from '../training/patch-batch.js';
+import { keptInMemory, type KeptCase } from './cases/kept-case.js';
 import type { LabelledCase } from './cases/labelled-case.js';
 import { augmentLightly } from './augmented-patch.js';
-import { drawStart, PatchSampler } from './patch-sampler.js';
+import { makeBatch } from './example-writer.js';
+import { drawStart, PatchSampler, type SamplerPlan } from './patch-sampler.js';
 import { finetuneTrainingSchema } from './tasks/segmentation-task.js';
 
 const STILL = { flipAxes: [], intensityShift: 0 };
@@ -16,54 +18,62 @@ function makeCase(name: string, labelledVoxel: number): LabelledCase {
   return { name, sizeVoxels, intensities: Float32Array.from({ length: count }, (_, index) => index / count), classMap };
 }
 
-function sampler(foregroundShare: number, augmentation: object = STILL, seed = 1): PatchSampler {
+interface Batches {
+  batch(step: number): PatchBatch;
+}
+
+function batchesOf(cases: readonly KeptCase[], plan: SamplerPlan): Batches {
+  const of = new PatchSampler(cases, plan);
+  return { batch: (step) => makeBatch(of, step, plan.training.batchSize, plan.patchSizeVoxels) };
+}
+
+function sampler(foregroundShare: number, augmentation: object = STILL, seed = 1): Batches {
   const training = finetuneTrainingSchema.parse({ batchSize: 4, foregroundShare, augmentation, seed });
   const cases = [makeCase('a', 100), makeCase('b', 5000)].map((each) => keptInMemory(each, 1));
-  return new PatchSampler(cases, { patchSizeVoxels: [8, 8, 8], classes: 1, training });
+  return batchesOf(cases, { patchSizeVoxels: [8, 8, 8], classes: 1, training });
 }
 
 describe('patch sampler', () => {
-  it('centres the asked share of patches on labelled voxels', async () => {
-    const always = await sampler(1).batch(3);
+  it('centres the asked share of patches on labelled voxels', () => {
+    const always = sampler(1).batch(3);
     for (let patch = 0; patch < 4; patch++) {
       expect(always.target.subarray(patch * 512, (patch + 1) * 512).reduce((sum, value) => sum + value)).toBe(1);
     }
     let hits = 0;
     const never = sampler(0);
-    for (let step = 0; step < 50; step++) hits += (await never.batch(step)).target.reduce((sum, value) => sum + value);
+    for (let step = 0; step < 50; step++) hits += never.batch(step).target.reduce((sum, value) => sum + value);
     expect(hits).toBeLessThan(40); // a uniform patch holds the one voxel in about one of 13 draws
   });
 
-  it('gives the same batch for the same step and seed, and another one otherwise', async () => {
-    const [one, again] = [await sampler(0.5).batch(7), await sampler(0.5).batch(7)];
+  it('gives the same batch for the same step and seed, and another one otherwise', () => {
+    const [one, again] = [sampler(0.5).batch(7), sampler(0.5).batch(7)];
     expect(again.input).toEqual(one.input);
-    expect((await sampler(0.5).batch(8)).input).not.toEqual(one.input);
-    expect((await sampler(0.5, STILL, 2).batch(7)).input).not.toEqual(one.input);
+    expect(sampler(0.5).batch(8).input).not.toEqual(one.input);
+    expect(sampler(0.5, STILL, 2).batch(7).input).not.toEqual(one.input);
   });
 
-  it('visits each case once in every pass', async () => {
+  it('visits each case once in every pass', () => {
     const seen = new Set<boolean>();
-    const { input } = await sampler(1).batch(0);
+    const { input } = sampler(1).batch(0);
     for (const patch of [0, 1]) seen.add((input[patch * 512] ?? 0) > 2000 / 9216);
     expect(seen.size).toBe(2);
   });
 
-  it('centres on a class that one case in ten has as often as on the others, where classes are balanced', async () => {
+  it('centres on a class that one case in ten has as often as on the others, where classes are balanced', () => {
     const rare = makeCase('rare', 3000);
     rare.classMap[3000] = 2;
     const usual = Array.from({ length: 9 }, (_, index) => makeCase(`usual-${index}`, 3000));
     const cases = [rare, ...usual].map((each) => keptInMemory(each, 2));
-    const share = async (balance: string): Promise<number> => {
+    const share = (balance: string): number => {
       const training = finetuneTrainingSchema.parse({ batchSize: 10, foregroundShare: 1, augmentation: 'none', balance });
-      const balanced = new PatchSampler(cases, { patchSizeVoxels: [8, 8, 8], classes: 2, training });
+      const balanced = batchesOf(cases, { patchSizeVoxels: [8, 8, 8], classes: 2, training });
       let second = 0;
-      for (let step = 0; step < 20; step++)
-        (await balanced.batch(step)).target.forEach((value, at) => (second += at % 2 ? value : 0));
+      for (let step = 0; step < 20; step++) balanced.batch(step).target.forEach((value, at) => (second += at % 2 ? value : 0));
       return second / 200;
     };
-    expect(await share('cases')).toBeCloseTo(0.1, 6);
-    expect(await share('classes')).toBeGreaterThan(0.4);
-    expect(await share('classes')).toBeLessThan(0.6);
+    expect(share('cases')).toBeCloseTo(0.1, 6);
+    expect(share('classes')).toBeGreaterThan(0.4);
+    expect(share('classes')).toBeLessThan(0.6);
   });
 
   it('keeps image and labels together through flips', () => {
@@ -91,9 +101,9 @@ describe('patch sampler', () => {
     expect(new Set(factors).size).toBeGreaterThan(40);
   });
 
-  it('augments fully on demand: other patches, labels and image alike, the same for the same seed', async () => {
-    const [still, full, again] = await Promise.all(
-      [STILL, { level: 'full' }, { level: 'full' }].map((augmentation) => sampler(1, augmentation).batch(0)),
+  it('augments fully on demand: other patches, labels and image alike, the same for the same seed', () => {
+    const [still, full, again] = [STILL, { level: 'full' }, { level: 'full' }].map((augmentation) =>
+      sampler(1, augmentation).batch(0),
     );
     expect(full?.input).toEqual(again?.input);
     expect(full?.target).toEqual(again?.target);
@@ -101,11 +111,11 @@ describe('patch sampler', () => {
     expect(Math.max(...(full?.input ?? []))).toBeLessThanOrEqual(1);
   });
 
-  it('augments not at all on demand, and reads one word as a level', async () => {
+  it('augments not at all on demand, and reads one word as a level', () => {
     expect(finetuneTrainingSchema.parse({ augmentation: 'full' }).augmentation.level).toBe('full');
     expect(finetuneTrainingSchema.parse({}).augmentation).toEqual({ flipAxes: ['x', 'y', 'z'], intensityShift: 0.1 });
     expect(finetuneTrainingSchema.safeParse({ augmentation: 'strong' }).success).toBe(false);
-    expect((await sampler(1, { level: 'none' }).batch(0)).input).toEqual((await sampler(1, STILL).batch(0)).input);
+    expect(sampler(1, { level: 'none' }).batch(0).input).toEqual(sampler(1, STILL).batch(0).input);
   });
 
   it('keeps patches inside long axes and whole short axes inside patches', () => {

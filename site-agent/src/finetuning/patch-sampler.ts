@@ -3,9 +3,11 @@
  * much they are augmented. Patch k of a run depends on the seed and k alone, so a resumed run sees the same patches.
  */
 import { invariant, Random } from '@consilium/shared/kernel';
-import type { BatchSource, PatchBatch, PatchSize } from '../training/patch-batch.js';
+import { voxelsOf } from '../training/batch-passes.js';
+import type { PatchSize } from '../training/patch-batch.js';
 import { takePatch } from './augmented-patch.js';
 import { type KeptCase, voxelOfClass } from './cases/kept-case.js';
+import type { ExamplePlace, ExampleWriter } from './example-writer.js';
 import type { FinetuneTraining } from './tasks/segmentation-task.js';
 import type { WindowStart } from './cases/cut-patch.js';
 
@@ -16,8 +18,9 @@ export interface SamplerPlan {
   readonly training: Pick<FinetuneTraining, 'batchSize' | 'foregroundShare' | 'balance' | 'augmentation' | 'seed'>;
 }
 
-/** Cuts the batches of a fine-tuning in the calling thread: a copy of a few hundred kilobytes per patch, far below a step. */
-export class PatchSampler implements BatchSource {
+/** Cuts patches and writes one target per class: 1 where the voxel is labelled so. */
+export class PatchSampler implements ExampleWriter {
+  readonly targetsPerExample: number;
   /** For each class the cases that have it. */
   private readonly holders: readonly (readonly number[])[];
 
@@ -26,28 +29,18 @@ export class PatchSampler implements BatchSource {
     private readonly plan: SamplerPlan,
   ) {
     invariant(cases.length > 0, 'a sampler has cases');
+    this.targetsPerExample = voxelsOf(plan.patchSizeVoxels) * plan.classes;
     this.holders = Array.from({ length: plan.classes }, (_, wanted) =>
       [...cases.keys()].filter((index) => (cases[index]?.planes.total(wanted) ?? 0) > 0),
     );
   }
 
-  async batch(step: number): Promise<PatchBatch> {
-    const { patchSizeVoxels: size, classes, training } = this.plan;
-    const voxels = size[0] * size[1] * size[2];
-    const input = new Float32Array(training.batchSize * voxels);
-    const targets = new Float32Array(training.batchSize * voxels * classes);
-    const classMap = new Uint8Array(voxels);
-    for (let patch = 0; patch < training.batchSize; patch++) {
-      const { kept, start, random } = this.place(step * training.batchSize + patch);
-      const target = { sizeVoxels: size, voxels: input.subarray(patch * voxels, (patch + 1) * voxels), classMap };
-      takePatch(target, kept, start, { plan: training.augmentation, random });
-      writeTarget(classMap, classes, targets, patch * voxels * classes);
-    }
-    return { patches: training.batchSize, sizeVoxels: size, input, target: targets };
-  }
-
-  async close(): Promise<void> {
-    // Nothing to release: the cases belong to the caller.
+  write(k: number, { input, target }: ExamplePlace): void {
+    const { patchSizeVoxels: sizeVoxels, classes, training } = this.plan;
+    const { kept, start, random } = this.place(k);
+    const classMap = new Uint8Array(input.length);
+    takePatch({ sizeVoxels, voxels: input, classMap }, kept, start, { plan: training.augmentation, random });
+    writeTarget(classMap, classes, target);
   }
 
   /** Patches anywhere go through the cases in turn; those on a class too, unless each class is to be seen as often. */
@@ -105,9 +98,10 @@ export function drawStart(size: PatchSize, patch: PatchSize, centre: WindowStart
   return [x ?? 0, y ?? 0, z ?? 0];
 }
 
-function writeTarget(classMap: Uint8Array, classes: number, target: Float32Array, offset: number): void {
+function writeTarget(classMap: Uint8Array, classes: number, target: Float32Array): void {
+  target.fill(0);
   for (let voxel = 0; voxel < classMap.length; voxel++) {
     const index = classMap[voxel] as number;
-    if (index > 0) target[offset + voxel * classes + index - 1] = 1;
+    if (index > 0) target[voxel * classes + index - 1] = 1;
   }
 }

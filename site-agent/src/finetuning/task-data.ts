@@ -1,6 +1,7 @@
 /** What a kind of task brings to the training: batches, a look at the validation cases, and what the model keeps of it. */
 import { FederationError } from '@consilium/shared/kernel';
 import type { OrderContext } from '../trainer/order-context.js';
+import { voxelsOf } from '../training/batch-passes.js';
 import type { BatchSource } from '../training/patch-batch.js';
 import type { CaseStore } from './cases/case-store.js';
 import { type ClassificationTask, outputsOf } from './tasks/classification-task.js';
@@ -8,18 +9,19 @@ import { validateImages } from './answers/classify-images.js';
 import type { ValidationScores } from './finetune-history.js';
 import type { FinetuneTask } from './tasks/finetune-task.js';
 import { imagePlanOf } from './tasks/image-plan.js';
-import { ImageSampler } from './image-sampler.js';
 import { requireEveryClass } from './cases/labelled-case.js';
 import { loadCases } from './cases/load-cases.js';
-import { loadImages } from './cases/load-images.js';
+import { type LabelledImage, loadImages } from './cases/load-images.js';
+import { shareFloats } from './cases/shared-arrays.js';
+import { openFinetuneFeed } from './finetune-feed.js';
 import type { TaskFacts } from './answers/model-file.js';
-import { PatchSampler } from './patch-sampler.js';
 import type { PhasedLearner } from './phased-learner.js';
 import { passBytes } from './answers/segment-volume.js';
 import type { SegmentationTask } from './tasks/segmentation-task.js';
 import { validateCases } from './validate-cases.js';
 
 export interface TaskData {
+  /** Close it when done. */
   readonly source: BatchSource;
   /** Undefined without validation cases. */
   readonly validate: ((learner: PhasedLearner) => Promise<ValidationScores>) | undefined;
@@ -29,6 +31,8 @@ export interface TaskData {
 export interface DataPlace {
   readonly store: CaseStore;
   readonly limitBytes: number | undefined;
+  /** Of TensorFlow; all cores when left out. */
+  readonly threads: number | undefined;
 }
 
 /** Reads training and validation cases. TASK_INVALID names what cannot be used, or a class without a case. */
@@ -36,12 +40,12 @@ export async function loadTaskData(task: FinetuneTask, place: DataPlace, context
   if (task.cases.validation.length === 0) {
     context.warn('the task lists no validation cases: the learning rate stays, nothing stops early, the last weights are kept');
   }
-  return task.kind === 'segmentation' ? loadSegmentation(task, place, context) : loadClassification(task, context);
+  return task.kind === 'segmentation' ? loadSegmentation(task, place, context) : loadClassification(task, place, context);
 }
 
 async function loadSegmentation(
   task: SegmentationTask,
-  { store, limitBytes }: DataPlace,
+  { store, limitBytes, threads }: DataPlace,
   context: OrderContext,
 ): Promise<TaskData> {
   const { patchSizeVoxels, training } = task;
@@ -54,21 +58,33 @@ async function loadSegmentation(
   const look = (learner: PhasedLearner): Promise<ValidationScores> =>
     validateCases(learner, validation, { patchSizeVoxels, classes, mostPassBytes: passBytes(limitBytes) }, context);
   return {
-    source: new PatchSampler(train, { patchSizeVoxels, classes, training }),
+    source: openFinetuneFeed(
+      { kind: 'patches', cases: train.map(({ handle }) => handle), plan: { patchSizeVoxels, classes, training } },
+      threads,
+    ),
     validate: validation.length === 0 ? undefined : look,
   };
 }
 
-async function loadClassification(task: ClassificationTask, context: OrderContext): Promise<TaskData> {
+async function loadClassification(task: ClassificationTask, { threads }: DataPlace, context: OrderContext): Promise<TaskData> {
   const { patchSizeVoxels, training, cases } = task;
   requireExamples(task);
   const train = await loadImages(cases.train, task, context);
   const validation = await loadImages(cases.validation, task, context);
   const shape = { patchSizeVoxels, outputs: outputsOf(task), classes: task.classes.length };
   return {
-    source: new ImageSampler(train, { patchSizeVoxels, training }),
+    source: openFinetuneFeed({ kind: 'images', images: train.map(inSharedMemory), plan: { patchSizeVoxels, training } }, threads),
     validate: validation.length === 0 ? undefined : (learner) => validateImages(learner, validation, shape, context),
   };
+}
+
+/** Values of one example's target. */
+export function targetsPerExample(task: FinetuneTask): number {
+  return task.kind === 'segmentation' ? voxelsOf(task.patchSizeVoxels) * task.classes.length : 1;
+}
+
+function inSharedMemory(image: LabelledImage): LabelledImage {
+  return { ...image, intensities: shareFloats(image.intensities) };
 }
 
 /** TASK_INVALID when a class has no training case, or the validation cases cannot give what is watched. */

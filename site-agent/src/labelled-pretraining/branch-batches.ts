@@ -1,7 +1,8 @@
 import { invariant } from '@consilium/shared/kernel';
 import type { KeptCase } from '../finetuning/cases/kept-case.js';
+import { makeBatch } from '../finetuning/example-writer.js';
 import { PatchSampler } from '../finetuning/patch-sampler.js';
-import type { BatchSource, PatchBatch } from '../training/patch-batch.js';
+import type { BatchSource, PatchBatch, PatchSize } from '../training/patch-batch.js';
 import type { Turn } from './draw-turns.js';
 import type { LabelledCollection, LabelledRecipe } from './labelled-recipe.js';
 
@@ -20,6 +21,8 @@ export interface LoadedCollection {
 /** The batches of all collections in turn; each one's own batches depend on the seed and its turns so far alone. */
 export class BranchBatches implements BatchSource {
   private readonly samplers: readonly PatchSampler[];
+  private readonly batchSize: number;
+  private readonly sizeVoxels: PatchSize;
 
   constructor(
     private readonly loaded: readonly LoadedCollection[],
@@ -28,6 +31,8 @@ export class BranchBatches implements BatchSource {
   ) {
     // The recipe's own balance is that of the collections; within one, its cases take turns.
     const sampling = { ...training, balance: 'cases' } as const;
+    this.batchSize = training.batchSize;
+    this.sizeVoxels = patchSizeVoxels;
     this.samplers = loaded.map(
       ({ collection, train }) =>
         new PatchSampler(train, { patchSizeVoxels, classes: collection.classes.length, training: sampling }),
@@ -39,12 +44,12 @@ export class BranchBatches implements BatchSource {
     const sampler = turn && this.samplers[turn.collection];
     const of = turn && this.loaded[turn.collection];
     invariant(turn !== undefined && sampler !== undefined && of !== undefined, 'each step is the turn of a collection');
-    const { target, ...batch } = await sampler.batch(turn.place);
+    const { target, ...batch } = makeBatch(sampler, turn.place, this.batchSize, this.sizeVoxels);
     return { ...batch, branch: of.collection.name, target: toClassNumbers(target, of.collection.classes.length) };
   }
 
   async close(): Promise<void> {
-    for (const sampler of this.samplers) await sampler.close();
+    // Nothing to release: the cases belong to the caller.
   }
 }
 

@@ -269,7 +269,9 @@ describe('batch threads of the built program', () => {
       import { BatchThreads } from ${JSON.stringify(builtFile('batch-threads.js'))};
       const share = { first: 0, count: 2 };
       const ring = BatchRing.create({ sizeVoxels: patch.sizeVoxels, batchSize: 2, share, firstStep: 0, slots: 4 });
-      const threads = new BatchThreads({ ...options, volumes: [] }, ring, 2); // refused by each thread as it starts
+      const entry = new URL(${JSON.stringify(builtFile('batch-thread.js'))});
+      const work = { ...options, volumes: [] }; // refused by each thread as it starts
+      const threads = new BatchThreads({ entry, work }, ring, 2);
       console.log(await threads.complete(0).then(() => 'made', (error) => error.code + ': ' + error.message));
       await threads.close();`);
     expect(output).toBe('OPERATION_FAILED: a batch thread failed: there is no volume to draw patches from');

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { BatchShare } from './data-parallel/batch-share.js';
 import { voxelsOf } from './batch-passes.js';
 import { bytesOfBatch, type RingPlan } from './batch-ring.js';
+import type { ThreadProgram } from './batch-threads.js';
 import type { BatchSource, PatchBatch, PatchSize, ProbeBatch } from './patch-batch.js';
 import { PatchStream, type PatchStreamOptions } from './patch-stream.js';
 import { ThreadedFeed, type ThreadRange } from './threaded-feed.js';
@@ -22,7 +23,7 @@ export interface PretrainFeedOptions extends PatchStreamOptions {
 }
 
 /** Batches in memory at once: the one that is trained on and three that are ready or being made. */
-const SLOTS = 4;
+export const SLOTS = 4;
 const MOST_THREADS = 16;
 /** Patches that a version is scored on at once. */
 export const PROBE_BATCH_PATCHES = 4;
@@ -39,9 +40,15 @@ export function mostBatchThreadsFor(threads: number = availableParallelism()): n
   return Math.ceil(threads / 4);
 }
 
+/** No more threads than have a place to fill. */
+export function usefulThreads({ first, most }: ThreadRange, pairs: number): ThreadRange {
+  const useful = (threads: number): number => Math.min(threads, MOST_THREADS, pairs * SLOTS);
+  return { first: useful(first), most: Math.max(useful(first), useful(most)) };
+}
+
 /** Memory of the batches of a feed, for so many patches a batch. */
-export function bytesOfFeed(patches: number, sizeVoxels: PatchSize): number {
-  return SLOTS * bytesOfBatch(patches, sizeVoxels);
+export function bytesOfFeed(patches: number, sizeVoxels: PatchSize, targetsPerPair?: number): number {
+  return SLOTS * bytesOfBatch(patches, sizeVoxels, targetsPerPair);
 }
 
 /**
@@ -51,12 +58,15 @@ export function bytesOfFeed(patches: number, sizeVoxels: PatchSize): number {
 export function openPretrainFeed(options: PretrainFeedOptions): BatchSource {
   const { batchSize, firstStep = 0, share = { first: 0, count: batchSize } } = options;
   const plan: RingPlan = { sizeVoxels: options.patch.sizeVoxels, batchSize, share, firstStep, slots: SLOTS };
-  const useful = (threads: number): number => Math.min(threads, MOST_THREADS, share.count * SLOTS);
-  const first = useful(options.threads ?? batchThreadsFor());
-  const range: ThreadRange = { first, most: Math.max(first, useful(options.mostThreads ?? first)) };
+  const first = options.threads ?? batchThreadsFor();
+  const range = usefulThreads({ first, most: options.mostThreads ?? first }, share.count);
   const stream = new PatchStream(options); // also refuses an empty collection at once
-  const feed = first >= 1 && IS_COMPILED ? new ThreadedFeed(options, plan, range) : new OwnFeed(stream, plan);
+  const feed = range.first >= 1 && IS_COMPILED ? new ThreadedFeed(programOf(options), plan, range) : new OwnFeed(stream, plan);
   return hasHeads(options) ? labelled(feed, stream, plan) : feed;
+}
+
+function programOf({ volumes, patch, objective, streamName, clock }: PatchStreamOptions): ThreadProgram {
+  return { entry: new URL('./batch-thread.js', import.meta.url), work: { volumes, patch, objective, streamName, clock } };
 }
 
 /** The same batches with what heads are to tell, which threads need not know. */

@@ -11,6 +11,8 @@ export interface RingPlan {
   /** The pairs of each batch that the ring holds. */
   readonly share: BatchShare;
   readonly firstStep: number;
+  /** Values of one pair's target; as many as its voxels when left out. */
+  readonly targetsPerPair?: number;
   /** Batches that fit at once, the one that is trained on included. */
   readonly slots: number;
 }
@@ -34,8 +36,8 @@ export interface PairPlace {
 }
 
 /** Of inputs and targets together. */
-export function bytesOfBatch(patches: number, sizeVoxels: PatchSize): number {
-  return 2 * patches * voxelsOf(sizeVoxels) * Float32Array.BYTES_PER_ELEMENT;
+export function bytesOfBatch(patches: number, sizeVoxels: PatchSize, targetsPerPair = voxelsOf(sizeVoxels)): number {
+  return patches * (voxelsOf(sizeVoxels) + targetsPerPair) * Float32Array.BYTES_PER_ELEMENT;
 }
 
 const [TAKEN, ALLOWED, FILLED] = [0, 1, 2];
@@ -57,7 +59,7 @@ export class BatchRing {
 
   /** All slots are free, and threads may begin to fill them. Memory that is not yet written to takes none. */
   static create(plan: RingPlan): BatchRing {
-    const bytes = bytesOfBatch(plan.share.count, plan.sizeVoxels);
+    const bytes = bytesOfBatch(plan.share.count, plan.sizeVoxels, plan.targetsPerPair);
     const slots = Array.from({ length: plan.slots }, () => new SharedArrayBuffer(bytes));
     const counters = new SharedArrayBuffer((FILLED + plan.slots) * Int32Array.BYTES_PER_ELEMENT);
     const ring = new BatchRing({ plan, counters, slots });
@@ -111,11 +113,14 @@ export class BatchRing {
   }
 
   private arrays(step: number, first: number, count: number): { input: Float32Array; target: Float32Array } {
-    const { sizeVoxels, share } = this.shared.plan;
-    const voxels = voxelsOf(sizeVoxels);
+    const { sizeVoxels, share, targetsPerPair = voxelsOf(sizeVoxels) } = this.shared.plan;
     const values = new Float32Array(this.shared.slots[this.slotOf(step)] as SharedArrayBuffer);
-    const from = (position: number): Float32Array => values.subarray(position * voxels, (position + count) * voxels);
-    return { input: from(first), target: from(share.count + first) };
+    const inputs = share.count * voxelsOf(sizeVoxels);
+    const part = (all: Float32Array, each: number): Float32Array => all.subarray(first * each, (first + count) * each);
+    return {
+      input: part(values.subarray(0, inputs), voxelsOf(sizeVoxels)),
+      target: part(values.subarray(inputs), targetsPerPair),
+    };
   }
 
   private slotOf(step: number): number {

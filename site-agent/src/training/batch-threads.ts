@@ -1,11 +1,16 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorReport, FederationError } from '@consilium/shared/kernel';
 import type { BatchRing, SharedRing } from './batch-ring.js';
-import type { PatchStreamOptions } from './patch-stream.js';
+
+/** How threads make pairs: their program (see `serveRing`) and what it is started with, plain data or shared memory. */
+export interface ThreadProgram {
+  readonly entry: URL;
+  readonly work: unknown;
+}
 
 /** What a thread is started with. */
 export interface BatchThreadWork {
-  readonly stream: PatchStreamOptions;
+  readonly work: unknown;
   readonly ring: SharedRing;
 }
 
@@ -30,7 +35,7 @@ export class BatchThreads {
   private waiting: Waiting | undefined;
 
   constructor(
-    private readonly stream: PatchStreamOptions,
+    private readonly program: ThreadProgram,
     private readonly ring: BatchRing,
     count: number,
   ) {
@@ -39,9 +44,8 @@ export class BatchThreads {
 
   /** One thread more; batches are the same, only sooner. */
   add(): void {
-    const { volumes, patch, objective, streamName, clock } = this.stream;
-    const work: BatchThreadWork = { stream: { volumes, patch, objective, streamName, clock }, ring: this.ring.shared };
-    const thread = new Worker(new URL('./batch-thread.js', import.meta.url), { workerData: work, execArgv: [] });
+    const workerData: BatchThreadWork = { work: this.program.work, ring: this.ring.shared };
+    const thread = new Worker(this.program.entry, { workerData, execArgv: [] });
     thread.on('message', (word: BatchThreadWord) => this.hear(word));
     thread.on('error', (cause) => this.end(operationFailed(`a batch thread failed: ${cause.message}`, cause)));
     thread.on('exit', () => this.end(operationFailed('a batch thread ended before its work')));

@@ -1,7 +1,6 @@
 import { BatchRing, type RingPlan } from './batch-ring.js';
-import { BatchThreads } from './batch-threads.js';
+import { BatchThreads, type ThreadProgram } from './batch-threads.js';
 import type { BatchSource, PatchBatch } from './patch-batch.js';
-import type { PatchStreamOptions } from './patch-stream.js';
 
 /** How many threads a feed begins with, and how many it may come to when steps wait. */
 export interface ThreadRange {
@@ -30,7 +29,7 @@ export class ThreadedFeed implements BatchSource {
   private readonly judged = { batches: -1, waitedMs: 0, sinceMs: 0 };
 
   constructor(
-    private readonly stream: PatchStreamOptions,
+    private readonly program: ThreadProgram,
     private readonly plan: RingPlan,
     private readonly range: ThreadRange,
   ) {
@@ -83,6 +82,6 @@ export class ThreadedFeed implements BatchSource {
 
   private open(): Series {
     const ring = BatchRing.create({ ...this.plan, firstStep: this.nextStep });
-    return { ring, threads: new BatchThreads(this.stream, ring, this.threadCount) };
+    return { ring, threads: new BatchThreads(this.program, ring, this.threadCount) };
   }
 }

@@ -6,10 +6,10 @@ import { PatchCache } from '../../preprocessing/patch-cache/patch-cache.js';
 import type { PreparedVolume } from '../../preprocessing/patch-cache/prepared-volume.js';
 import { ReaderPool } from '../../preprocessing/patch-cache/reader-pool.js';
 import { memoryLimit } from '../../trainer/memory-limit.js';
-import type { PatchSize } from '../../training/patch-batch.js';
 import type { Triple } from '../../volumes/volume.js';
 import { ClassPlanes } from './class-planes.js';
-import { keptInMemory, type KeptCase, type PlacedGrid } from './kept-case.js';
+import { shareBytes, shareFloats } from './shared-arrays.js';
+import { type CaseFilesOnDisk, keptInMemory, type KeptCase, openCase } from './kept-case.js';
 import type { LabelledCase } from './labelled-case.js';
 
 /** What names a case's files: the image as it was prepared, and the label with all that decides its class map. */
@@ -43,7 +43,7 @@ export class CaseStore {
     if (this.kept.bytes + bytes <= this.memoryBytes) {
       this.kept.bytes += bytes;
       this.kept.inMemory++;
-      return keptInMemory(labelled, classes);
+      return keptInMemory(inSharedMemory(labelled), classes);
     }
     this.cache ??= await PatchCache.open(this.folder);
     this.kept.onDisk++;
@@ -82,7 +82,7 @@ export class CaseStore {
       airThreshold: 0,
       airValue: 0,
     });
-    const files = {
+    const files: CaseFilesOnDisk = {
       image: await store({ ...image, elementType: 'f32' }, intensities),
       classes: await store(ofLabel(sizeVoxels, 'training'), Float32Array.from(classMap)),
       own: own && {
@@ -90,59 +90,20 @@ export class CaseStore {
         classes: await store(ofLabel(sizeOfOwn(own.fromOwn), 'own'), Float32Array.from(own.classMap)),
       },
     };
-    return new CaseOnDisk(name, ClassPlanes.count(classMap, sizeVoxels, classes), files, this.readers);
+    const { counts } = ClassPlanes.count(classMap, sizeVoxels, classes);
+    return openCase({ planes: counts, place: { name, files } }, this.readers);
   }
 }
 
-interface CaseFiles {
-  readonly image: PreparedVolume;
-  readonly classes: PreparedVolume;
-  readonly own: { readonly fromOwn: NonNullable<LabelledCase['own']>['fromOwn']; readonly classes: PreparedVolume } | undefined;
-}
-
-/** Reads boxes as they are asked for. STORAGE_FAILED when a file is gone or damaged. */
-class CaseOnDisk implements KeptCase {
-  readonly sizeVoxels: Triple;
-
-  constructor(
-    readonly name: string,
-    readonly planes: ClassPlanes,
-    private readonly files: CaseFiles,
-    private readonly readers: ReaderPool,
-  ) {
-    this.sizeVoxels = files.image.sizeVoxels;
-  }
-
-  around(from: PatchSize, to: PatchSize): PlacedGrid {
-    const along = (axis: 0 | 1 | 2): readonly [number, number] => {
-      // A box beside the volume still is one voxel of it, which nothing looks at.
-      const first = Math.min(Math.max(0, from[axis]), this.sizeVoxels[axis] - 1);
-      return [first, Math.max(1, Math.min(to[axis], this.sizeVoxels[axis]) - first)];
-    };
-    const [x, y, z] = [along(0), along(1), along(2)];
-    const begins = [x[0], y[0], z[0]] as const;
-    const sizeVoxels = [x[1], y[1], z[1]] as const;
-    const voxels = this.readers.reader(this.files.image).readBox(begins, sizeVoxels);
-    return { begins, sizeVoxels, voxels, classMap: this.readClasses(this.files.classes, begins, sizeVoxels) };
-  }
-
-  classPlane(x: number): Uint8Array {
-    return this.readClasses(this.files.classes, [x, 0, 0], [1, this.sizeVoxels[1], this.sizeVoxels[2]]);
-  }
-
-  whole(): LabelledCase {
-    const { name, sizeVoxels } = this;
-    const { image, classes, own } = this.files;
-    const intensities = this.readers.reader(image).readBox([0, 0, 0], sizeVoxels);
-    const classMap = this.readClasses(classes, [0, 0, 0], sizeVoxels);
-    if (own === undefined) return { name, sizeVoxels, intensities, classMap };
-    const ownMap = this.readClasses(own.classes, [0, 0, 0], own.classes.sizeVoxels);
-    return { name, sizeVoxels, intensities, classMap, own: { fromOwn: own.fromOwn, classMap: ownMap } };
-  }
-
-  private readClasses(file: PreparedVolume, start: Triple, size: Triple): Uint8Array {
-    return Uint8Array.from(this.readers.reader(file).readBox(start, size));
-  }
+/** So that threads cut patches out of it without a copy of their own. */
+function inSharedMemory(labelled: LabelledCase): LabelledCase {
+  const { intensities, classMap, own } = labelled;
+  return {
+    ...labelled,
+    intensities: shareFloats(intensities),
+    classMap: shareBytes(classMap),
+    ...(own && { own: { ...own, classMap: shareBytes(own.classMap) } }),
+  };
 }
 
 function bytesOf({ intensities, classMap, own }: LabelledCase): number {

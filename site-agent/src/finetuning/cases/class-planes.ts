@@ -8,8 +8,8 @@ import type { PatchSize } from '../../training/patch-batch.js';
 export class ClassPlanes {
   private readonly totals: readonly number[];
 
-  /** @param counts of each class, by plane. */
-  private constructor(private readonly counts: readonly Uint32Array[]) {
+  /** @param counts of each class, by plane: all that there is to know, for another thread too. */
+  constructor(readonly counts: readonly Uint32Array[]) {
     this.totals = counts.map((own) => own.reduce((sum, voxels) => sum + voxels, 0));
   }
 
