@@ -75,6 +75,12 @@ describe('what is told of checked cases', () => {
     expect(text).toMatch(/is damaged \(and 1 more case of this image\)\n {2}Mend it\.$/);
   });
 
+  it('has nothing to remark where no case can be used', () => {
+    const text = describeCheck(segmentation(), [damaged('a')]);
+    expect(text).toContain('0 of 1 cases can be used');
+    expect(text).not.toMatch(/NaN|note:|modality/);
+  });
+
   it('counts images of each class in each list of a classification', () => {
     const task = readFinetuneTask(makeClassification(folder));
     expect(describeCheck(task, [])).toMatch(/class +training +validation +test cases\n.*\nplain +\d+ +\d+ +\d+\n/);

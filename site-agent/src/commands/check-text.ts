@@ -23,8 +23,7 @@ export function describeCheck(task: FinetuneTask, cases: readonly CheckedCase[])
   const blocks = [
     [`${task.name}: ${sound.length} of ${cases.length} cases can be used (${describeLists(task)})`],
     [describeClasses(task, sound)],
-    sound.length === 0 ? [] : [describeImages(sound)],
-    remarksOn(task, sound).map((text) => `note: ${text}`),
+    ...(sound.length === 0 ? [] : [[describeImages(sound)], remarksOn(task, sound).map((text) => `note: ${text}`)]),
     describeProblems(wrong),
   ];
   return `\n${blocks
