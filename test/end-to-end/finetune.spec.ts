@@ -225,6 +225,8 @@ describe('DICOM images', () => {
     await writeModelFile(model, { spec: TINY, weights: initialWeights(TINY, 1), segmentation });
     const ended = await siteAgent('predict', '--model', model, '--output', join(folder, 'dicom-masks'), scans);
     expect(ended).toMatchObject({ status: 0, stdout: expect.stringMatching(/p2 not used: its header says CT/) as string });
+    const other = await siteAgent('predict', '--model', model, '--output', folder, '--modality', 'ct', scans);
+    expect(other).toMatchObject({ status: 2, stderr: expect.stringMatching(/--modality CT: .* trained for MR/) as string });
     const [scan] = await findScans(join(scans, 'p1/t1'));
     const volume = await readVolume(scan.source);
     const mask = await readNiftiVolume(join(folder, 'dicom-masks/p1/t1_mask.nii.gz'));

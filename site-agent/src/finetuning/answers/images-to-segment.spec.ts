@@ -92,6 +92,18 @@ describe('DICOM images to segment', () => {
     expect(images).toMatchObject([{ name: 'perfusion', choice: { path, frame: 2 }, scan: { frames: 3, source: { frame: 2 } } }]);
   });
 
+  it('keep the modality of their header, whatever is said of images that have none', async () => {
+    writeDicomSeries(join(folder, 'mr'));
+    const { images } = await imagesToSegment([join(folder, 'mr'), join(folder, 'scans/a.nii')], {
+      outputFolder: out(),
+      modality: 'CT',
+    });
+    expect(images.map(({ scan, choice }) => [scan?.modality, choice.modality])).toEqual([
+      ['MR', 'CT'],
+      [undefined, 'CT'],
+    ]);
+  });
+
   it('that form no volume are told with the reason, once', async () => {
     const files = writeDicomSeries(join(folder, 'gap'), { changes: (slice) => (slice === 3 ? { series: '7.7' } : {}) });
     const { images, refused } = await imagesToSegment(files, { outputFolder: out() });
