@@ -2,7 +2,8 @@
 import { FederationError } from '@consilium/shared/kernel';
 import { formatTable } from '@consilium/shared/terminal';
 import type { CaseFacts, CheckedCase } from '../finetuning/cases/checked-case.js';
-import { CASE_LISTS } from '../finetuning/tasks/case-entry.js';
+import { requireEveryClass } from '../finetuning/cases/labelled-case.js';
+import { CASE_LISTS, type CaseList } from '../finetuning/tasks/case-entry.js';
 import type { FinetuneTask } from '../finetuning/tasks/finetune-task.js';
 import { requireExamples } from '../finetuning/task-data.js';
 import type { Triple } from '../volumes/volume.js';
@@ -42,12 +43,7 @@ export function requireSoundTask(task: FinetuneTask, cases: readonly CheckedCase
   }
   if (task.kind === 'classification') return requireExamples(task);
   const training = cases.filter(isSound).filter(({ list }) => list === 'train');
-  const missing = task.classes.find((_, index) => training.every(({ facts }) => voxelsOf(facts, index) === 0));
-  if (missing !== undefined) {
-    throw new FederationError('TASK_INVALID', `classes: no training label holds ${missing.name} (${missing.labels.join(', ')})`, {
-      remedy: 'Check the label values of the class; the notes above name values that belong to no class.',
-    });
-  }
+  requireEveryClass(task.classes, (index) => training.some(({ facts }) => voxelsOf(facts, index) > 0));
 }
 
 function describeLists({ cases, folds }: FinetuneTask): string {
@@ -73,11 +69,7 @@ function describeClasses(task: FinetuneTask, sound: readonly Sound[]): string {
   return formatTable(['class', 'label values', 'cases that have it', 'voxels in the middle one of these'], rows);
 }
 
-function count(
-  { cases }: Extract<FinetuneTask, { kind: 'classification' }>,
-  list: 'train' | 'validation' | 'test',
-  wanted: number,
-): number {
+function count({ cases }: Extract<FinetuneTask, { kind: 'classification' }>, list: CaseList, wanted: number): number {
   return cases[list].filter(({ classIndex }) => classIndex === wanted).length;
 }
 

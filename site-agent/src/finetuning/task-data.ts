@@ -9,6 +9,7 @@ import { validateImages } from './answers/classify-images.js';
 import type { ValidationScores } from './finetune-history.js';
 import type { FinetuneTask } from './tasks/finetune-task.js';
 import { imagePlanOf } from './tasks/image-plan.js';
+import { occursIn } from './cases/kept-case.js';
 import { requireEveryClass } from './cases/labelled-case.js';
 import { loadCases } from './cases/load-cases.js';
 import { type LabelledImage, loadImages } from './cases/load-images.js';
@@ -51,7 +52,7 @@ async function loadSegmentation(
   const { patchSizeVoxels, training } = task;
   const classes = task.classes.length;
   const train = await loadCases(task.cases.train, task, context, { store });
-  requireEveryClass(train, task.classes);
+  requireEveryClass(task.classes, occursIn(train));
   const validation = await loadCases(task.cases.validation, task, context, { store, scored: true });
   const kept = await store.describe();
   if (kept !== undefined) context.announce(kept);

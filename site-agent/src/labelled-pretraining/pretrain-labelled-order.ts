@@ -12,6 +12,7 @@ import {
 import { inManifestOrder, readSafetensors } from '@consilium/shared/weights';
 import { CaseStore } from '../finetuning/cases/case-store.js';
 import { type FinetuneFolder, finetuneFolder, makeFolder } from '../finetuning/tasks/finetune-folder.js';
+import { occursIn } from '../finetuning/cases/kept-case.js';
 import { requireEveryClass } from '../finetuning/cases/labelled-case.js';
 import { digestOfImage, loadCases } from '../finetuning/cases/load-cases.js';
 import { readModelFile, writeModelFile } from '../finetuning/answers/model-file.js';
@@ -140,7 +141,7 @@ async function loadCollections(recipe: LabelledRecipe, store: CaseStore, context
   for (const collection of recipe.collections) {
     const { name, cases, classes } = collection;
     const train = await loadCases(cases.train, collection, context, { store });
-    requireEveryClass(train, classes);
+    requireEveryClass(classes, occursIn(train));
     if (cases.validation.length === 0) context.warn(`${name} has no validation cases: nothing tells how well its branch does`);
     loaded.push({
       collection,

@@ -80,6 +80,11 @@ function caseInMemory(labelled: LabelledCase, handle: CaseHandle): KeptCase {
   };
 }
 
+/** Whether any of the cases has a voxel of a class. */
+export function occursIn(cases: readonly KeptCase[]): (classIndex: number) => boolean {
+  return (classIndex) => cases.some(({ planes }) => planes.total(classIndex) > 0);
+}
+
 /** A class's n-th voxel in row-major order; classes and voxels are counted from 0. */
 export function voxelOfClass(
   kept: Pick<KeptCase, 'sizeVoxels' | 'planes' | 'classPlane'>,

@@ -1,7 +1,6 @@
 import { FederationError } from '@consilium/shared/kernel';
 import type { GridMap } from '../../preprocessing/resampling/resample-volume.js';
 import type { PatchSize } from '../../training/patch-batch.js';
-import type { ClassPlanes } from './class-planes.js';
 import type { SegmentationClass } from '../tasks/segmentation-task.js';
 
 /** A case in memory: normalised intensities and class map on the same RAS+ grid, row-major [x][y][z]. */
@@ -33,11 +32,8 @@ export function toLabelValues(classMap: Uint8Array, classes: readonly Segmentati
 }
 
 /** Throws TASK_INVALID when a class occurs in no training label: usually a wrong label value in the task file. */
-export function requireEveryClass(
-  cases: readonly { readonly planes: ClassPlanes }[],
-  classes: readonly SegmentationClass[],
-): void {
-  const missing = classes.find((_, index) => cases.every(({ planes }) => planes.total(index) === 0));
+export function requireEveryClass(classes: readonly SegmentationClass[], occurs: (classIndex: number) => boolean): void {
+  const missing = classes.find((_, index) => !occurs(index));
   if (missing === undefined) return;
   throw new FederationError('TASK_INVALID', `classes: no training label holds ${missing.name} (${missing.labels.join(', ')})`, {
     remedy:
