@@ -1,7 +1,11 @@
-import { existsSync, type FSWatcher, mkdirSync, readdirSync, statSync, watch } from 'node:fs';
+import { existsSync, type FSWatcher, readdirSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { algorithmOf, type Digest, digitsOf } from '@consilium/shared/kernel';
+import type { RoundState } from '@consilium/shared/wire';
+import { DataSource } from 'typeorm';
+import { visitorOptions } from '../../coordinator/src/records/data-source.js';
+import { Round } from '../../coordinator/src/rounds/round.entity.js';
 import { type LightFederation, matches, SMALL_MODEL } from './light-federation.js';
 
 const MODEL_BYTES = 4 * SMALL_MODEL.parameters;
@@ -87,18 +91,39 @@ export function onPartial({ blobs }: LightFederation, kind: 'fold' | 'blob', act
   });
 }
 
-/** Where the blob will lie; its folder is made, so that it can be watched. */
+/** Where the blob lies, or will lie. */
 export function pathOfBlob({ blobs }: LightFederation, digest: Digest): string {
   const digits = digitsOf(digest);
   const folder = join(algorithmOf(digest) === 'sha256' ? blobs : join(blobs, algorithmOf(digest)), digits.slice(0, 2));
-  mkdirSync(folder, { recursive: true });
   return join(folder, digits);
 }
 
-/** Calls back when the blob takes its name. */
-export function onBlob(federation: LightFederation, digest: Digest, act: () => void): FSWatcher {
-  const path = pathOfBlob(federation, digest);
-  return watch(join(path, '..'), () => {
-    if (existsSync(path)) act();
-  });
+/** Another process's writing to the coordinator's records: while it lasts, the coordinator reads them and cannot write. */
+export class RecordsLock {
+  private isTaken = false;
+
+  private constructor(private readonly database: DataSource) {}
+
+  static async open({ coordinatorHome }: LightFederation): Promise<RecordsLock> {
+    return new RecordsLock(await new DataSource(visitorOptions(join(coordinatorHome, 'coordinator.sqlite'))).initialize());
+  }
+
+  /** Waits a moment for the coordinator's own writing to end; where the lock is this one's already, it stays so. */
+  async take(): Promise<void> {
+    if (this.isTaken) return;
+    this.isTaken = true;
+    await this.database.query('BEGIN IMMEDIATE');
+  }
+
+  /** What the records say of the latest attempt at that round. */
+  async stateOfRound(number: number): Promise<RoundState | undefined> {
+    const round = await this.database.manager.findOne(Round, { where: { number }, order: { attempt: 'DESC' } });
+    return round?.state;
+  }
+
+  /** Gives the lock back, if it was taken. */
+  async close(): Promise<void> {
+    if (this.isTaken) await this.database.query('ROLLBACK');
+    await this.database.destroy();
+  }
 }

@@ -21,10 +21,15 @@ import { OperatorAccounts1795921200000 } from './migrations/1795921200000-operat
 import { Retention1795924800000 } from './migrations/1795924800000-retention.js';
 import { isPostgresUrl, postgresOptions } from './postgres.js';
 
-const require = createRequire(import.meta.url);
+const Sqlite = createRequire(import.meta.url)('libsql') as new (...settings: unknown[]) => SqliteFile;
 
-interface Pragmas {
+/** How long a transaction waits for another program that writes to the records. Everything waits with it: it is short. */
+const LOCK_PATIENCE_MS = 1000;
+
+/** What TypeORM's driver and we call of an open SQLite file. */
+interface SqliteFile {
   pragma(text: string): unknown;
+  prepare(sql: string): unknown;
 }
 
 /** From the first to the newest: their order is the history of the schema. */
@@ -71,17 +76,28 @@ export function dataSourceOptions(place: string): DataSourceOptions {
 export function visitorOptions(place: string): DataSourceOptions {
   const schema = { ...SCHEMA, migrationsRun: false };
   if (isPostgresUrl(place)) return { ...schema, ...postgresOptions(place, { takesLock: false }) };
-  return { ...schema, ...sqliteOptions(place) };
+  return { ...schema, ...sqliteOptions(place), driver: Sqlite as unknown };
+}
+
+/**
+ * Every transaction asks for the right to write as it begins. One that reads first and asks later is refused at once while another
+ * program writes, and libsql leaves the refused statement half-way: no transaction would end well until it is used again.
+ */
+class ImmediateSqlite extends Sqlite {
+  override prepare(sql: string): unknown {
+    return super.prepare(sql === 'BEGIN TRANSACTION' ? 'BEGIN IMMEDIATE TRANSACTION' : sql);
+  }
 }
 
 /** One file, write-ahead log, synchronous FULL. */
 function sqliteOptions(databaseFile: string) {
   return {
     type: 'better-sqlite3' as const,
-    driver: require('libsql') as unknown,
+    driver: ImmediateSqlite as unknown,
+    timeout: LOCK_PATIENCE_MS,
     database: databaseFile,
     enableWAL: true,
-    prepareDatabase: (database: Pragmas) => {
+    prepareDatabase: (database: SqliteFile) => {
       database.pragma('synchronous = FULL');
     },
   };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { ModelLedger } from '../models/model-ledger.js';
 import { Site } from '../sites/site.entity.js';
-import { dataSourceOptions } from './data-source.js';
+import { dataSourceOptions, visitorOptions } from './data-source.js';
 import { UnitOfWork } from './unit-of-work.js';
 
 describe('UnitOfWork', () => {
@@ -79,6 +79,27 @@ describe('UnitOfWork', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
     const names = await unitOfWork.transact(async (records) => (await records.find(Site)).map(({ name }) => name));
     expect(names).toEqual(['a']);
+  });
+
+  it('is refused while another program writes, and goes on as soon as that one has ended', async () => {
+    const others = await new DataSource(visitorOptions(join(home, 'coordinator.sqlite'))).initialize();
+    const readThenWrite = (id: string) =>
+      unitOfWork.transact(async (records) => {
+        await records.find(Site);
+        await records.insert(Site, site(id));
+      });
+    await readThenWrite('before');
+    await others.query('BEGIN IMMEDIATE');
+    await others.query(`INSERT INTO sites (id, name, state, createdAtMs) VALUES ('other', 'other', 'invited', 1)`);
+    await expect(readThenWrite('meanwhile')).rejects.toMatchObject({
+      code: 'STORAGE_FAILED',
+      remedy: expect.stringContaining('Another program is writing') as string,
+    });
+    await others.query('COMMIT');
+    await readThenWrite('after');
+    const names = (await others.manager.find(Site)).map(({ name }) => name);
+    await others.destroy();
+    expect(names.sort()).toEqual(['after', 'before', 'other']);
   });
 
   it('is durable: write-ahead log with full synchronisation', async () => {

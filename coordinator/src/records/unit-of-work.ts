@@ -115,8 +115,13 @@ export function unusableDatabase(cause: unknown): FederationError {
   const reason = message === '' ? (errnoOf(cause) ?? 'no reason given') : message;
   return new FederationError('STORAGE_FAILED', `the database cannot be used: ${reason}`, {
     cause,
-    remedy: 'See that it runs, can be reached and knows the account. What was not acknowledged is sent again.',
+    remedy: `${remedyFor(cause)} What was not acknowledged is sent again.`,
   });
+}
+
+function remedyFor(cause: unknown): string {
+  if (causeCode(cause)?.startsWith('SQLITE_BUSY') === true) return 'Another program is writing to the records’ file: end it.';
+  return 'See that it runs, can be reached and knows the account.';
 }
 
 function isDatabaseError(cause: unknown): boolean {

@@ -72,6 +72,23 @@ describe('agent journal', () => {
     journal.close();
   });
 
+  it('keeps what it notes after another process’s lock has kept it from noting something else', () => {
+    const { participationId, plan, planDigest } = makeTrainAssignment();
+    AgentJournal.open(file).close();
+    const [impatient, others] = [new Database(file, { timeout: 10 }), new Database(file)];
+    const journal = AgentJournal.on(impatient);
+    others.exec('BEGIN IMMEDIATE');
+    expect(() => journal.noteVersion('tiny', { number: 2, digest: planDigest, bytes: 1 }, 5)).toThrow(/locked/);
+    others.exec('COMMIT');
+    journal.invite(participationId, plan, planDigest);
+    const seen = AgentJournal.on(others);
+    expect(seen.openParticipation()?.participationId).toBe(participationId);
+    expect(seen.versions()).toEqual([]);
+    seen.forgetVersion(planDigest); // and nobody has the right to write
+    seen.close();
+    journal.close();
+  });
+
   it('loses nothing that was noted when the process is killed in the middle of writing', async () => {
     const { participationId, plan, planDigest } = makeTrainAssignment();
     const journal = AgentJournal.open(file);

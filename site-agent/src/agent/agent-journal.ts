@@ -16,6 +16,7 @@ import {
   updateReportSchema,
   type VersionReference,
 } from '@consilium/shared/wire';
+import { inTransaction } from '../collection/database.js';
 import { makePrivateFile, makePrivateFolder } from '../config/private-files.js';
 import { PrivacyLedger } from './privacy-ledger.js';
 
@@ -213,10 +214,11 @@ export class AgentJournal {
   /** Notes an invitation; noting it twice changes nothing. */
   invite(participationId: string, plan: RoundPlan, planDigest: Digest): void {
     this.answers.clear();
-    this.statement(
+    this.write(
       `INSERT INTO agent_participation (participation_id, phase, plan, plan_digest) VALUES (?, 'invited', ?, ?)
          ON CONFLICT (participation_id) DO NOTHING`,
-    ).run(participationId, JSON.stringify(plan), planDigest);
+      [participationId, JSON.stringify(plan), planDigest],
+    );
   }
 
   /** Changes the named members, all or none of them. An undefined member that is named is cleared. */
@@ -231,18 +233,19 @@ export class AgentJournal {
     this.answers.clear();
     const entries = Object.entries(changes) as [keyof Changes, unknown][];
     const values = entries.map(([, value]) => (typeof value === 'object' ? JSON.stringify(value) : (value ?? null)));
-    this.statement(
+    this.write(
       `UPDATE agent_participation SET ${entries.map(([name]) => `${columns[name]} = ?`).join(', ')} WHERE participation_id = ?`,
-    ).run(...values, participationId);
+      [...values, participationId],
+    );
   }
 
   /** Closes it; the newest ones stay for the record, older ones are forgotten. */
   closeParticipation(participationId: string, code?: string): void {
     this.change(participationId, { phase: 'closed', code });
-    this.statement(
+    this.write(
       `DELETE FROM agent_participation WHERE phase = 'closed' AND rowid NOT IN
          (SELECT rowid FROM agent_participation WHERE phase = 'closed' ORDER BY rowid DESC LIMIT ${KEPT_CLOSED})`,
-    ).run();
+    );
   }
 
   score(campaignId: string, versionDigest: Digest): ScoreRecord | undefined {
@@ -258,29 +261,27 @@ export class AgentJournal {
   }
 
   noteScore(plan: ScorePlan, { score, monitors }: Pick<ScoreReport, 'score' | 'monitors'>): void {
-    this.statement('INSERT OR REPLACE INTO agent_score (campaign_id, version_digest, plan, score) VALUES (?, ?, ?, ?)').run(
+    this.write('INSERT OR REPLACE INTO agent_score (campaign_id, version_digest, plan, score) VALUES (?, ?, ?, ?)', [
       plan.campaignId,
       plan.version.digest,
       JSON.stringify(plan),
       JSON.stringify({ ...score, monitors }),
-    );
+    ]);
   }
 
   noteScoreReported(campaignId: string, versionDigest: Digest): void {
-    this.statement('UPDATE agent_score SET reported = 1 WHERE campaign_id = ? AND version_digest = ?').run(
-      campaignId,
-      versionDigest,
-    );
+    this.write('UPDATE agent_score SET reported = 1 WHERE campaign_id = ? AND version_digest = ?', [campaignId, versionDigest]);
   }
 
   noteVersion(campaignName: string, { number, digest, bytes }: VersionReference, nowMs: number): void {
-    this.statement(
+    this.write(
       'INSERT OR REPLACE INTO agent_version (campaign_name, number, digest, bytes, fetched_at_ms) VALUES (?, ?, ?, ?, ?)',
-    ).run(campaignName, number, digest, bytes, nowMs);
+      [campaignName, number, digest, bytes, nowMs],
+    );
   }
 
   forgetVersion(digest: Digest): void {
-    this.statement('DELETE FROM agent_version WHERE digest = ?').run(digest);
+    this.write('DELETE FROM agent_version WHERE digest = ?', [digest]);
   }
 
   /** Newest first. */
@@ -302,23 +303,23 @@ export class AgentJournal {
   /** Keeps the version under the name until {@link AgentJournal.unpin}; a name that is taken moves to this version. */
   pin(name: string, { digest, campaignName, number }: FetchedVersion): void {
     this.unpin(name);
-    this.statement('INSERT INTO agent_pin (name, digest, campaign_name, number) VALUES (?, ?, ?, ?)').run(
+    this.write('INSERT INTO agent_pin (name, digest, campaign_name, number) VALUES (?, ?, ?, ?)', [
       name,
       digest,
       campaignName,
       number,
-    );
+    ]);
   }
 
   /** The same name for a file of the site's own; nothing but the name is kept. */
   pinFile({ name, path, digest }: PinnedFile): void {
     this.unpin(name);
-    this.statement('INSERT INTO agent_pinned_file (name, path, digest) VALUES (?, ?, ?)').run(name, path, digest);
+    this.write('INSERT INTO agent_pinned_file (name, path, digest) VALUES (?, ?, ?)', [name, path, digest]);
   }
 
   unpin(name: string): void {
-    this.statement('DELETE FROM agent_pin WHERE name = ?').run(name);
-    this.statement('DELETE FROM agent_pinned_file WHERE name = ?').run(name);
+    this.write('DELETE FROM agent_pin WHERE name = ?', [name]);
+    this.write('DELETE FROM agent_pinned_file WHERE name = ?', [name]);
   }
 
   /** By name. */
@@ -330,6 +331,10 @@ export class AgentJournal {
   /** By name. */
   pinnedFiles(): PinnedFile[] {
     return z.array(pinnedFileRow).parse(this.statement('SELECT * FROM agent_pinned_file ORDER BY name').all());
+  }
+
+  private write(sql: string, values: readonly unknown[] = []): void {
+    inTransaction(this.database, () => this.statement(sql).run(...values));
   }
 
   private statement(sql: string): Database.Statement {

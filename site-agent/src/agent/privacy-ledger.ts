@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Digest, required } from '@consilium/shared/kernel';
 import type { PrivacySpend } from '@consilium/shared/safeguards';
 import { digestField, privacyPlanSchema, type RoundPlan } from '@consilium/shared/wire';
+import { inTransaction } from '../collection/database.js';
 
 /** One update that may have left the site under a plan with privacy. */
 export interface PrivacyRecord extends PrivacySpend {
@@ -68,15 +69,16 @@ export class PrivacyLedger {
     // The journal's other rows are made up for after a power cut. This one could not be: the update may have left.
     this.database.exec('PRAGMA synchronous = FULL');
     try {
-      this.database
-        .prepare(
-          `INSERT INTO privacy_spend (participation_id, update_digest, campaign_id, campaign_name, round_number, form, clip_norm,
-             noise_multiplier, delta, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-        )
-        .run(
+      const statement = this.database.prepare(
+        `INSERT INTO privacy_spend (participation_id, update_digest, campaign_id, campaign_name, round_number, form, clip_norm,
+           noise_multiplier, delta, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      );
+      inTransaction(this.database, () =>
+        statement.run(
           ...[participationId, updateDigest, campaignId, campaignName, roundNumber],
           ...[form, clipNorm, noiseMultiplier, delta, Math.round(atMs)],
-        );
+        ),
+      );
     } finally {
       this.database.exec('PRAGMA synchronous = NORMAL');
     }

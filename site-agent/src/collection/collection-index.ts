@@ -177,6 +177,6 @@ export class CollectionIndex {
         remedy: 'Restore the file "salt" from a backup: without it, patients who opted out are not recognised.',
       });
     }
-    this.statements.prepare('UPDATE collection_schema SET salt_mark = ?').run(mark);
+    inTransaction(this.database, () => this.statements.prepare('UPDATE collection_schema SET salt_mark = ?').run(mark));
   }
 }
