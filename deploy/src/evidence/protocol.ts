@@ -74,6 +74,8 @@ const taskSchema = z.strictObject({
   labels: z.array(z.int().min(1)).optional(),
   /** Steps of all arms at label counts that take more than the task file's to the plateau. */
   longer: z.record(z.string().regex(/^\d+$/), z.int().min(1)).optional(),
+  changes: settingsSchema.optional().describe('laid over the task file, before what an arm changes'),
+  arms: z.array(name).min(1).optional().describe('the arms that take part; all when left out'),
   metric: z.enum(['dice', 'auc']),
 });
 export type TaskPlan = z.infer<typeof taskSchema>;
@@ -87,7 +89,12 @@ export const protocolSchema = z
     arms: z.record(name, armSchema),
     tasks: z.record(name, taskSchema),
   })
-  .superRefine(({ arms, probes, pretrainings }, context) => {
+  .superRefine(({ arms, probes, pretrainings, tasks }, context) => {
+    for (const [task, { arms: named = [] }] of Object.entries(tasks)) {
+      for (const arm of named.filter((one) => arms[one] === undefined)) {
+        context.addIssue({ code: 'custom', path: ['tasks', task, 'arms'], message: `there is no arm called ${arm}` });
+      }
+    }
     for (const [probe, { models }] of Object.entries(probes)) {
       for (const model of models.filter((one) => pretrainings[one] === undefined)) {
         context.addIssue({
@@ -110,7 +117,7 @@ const variantSchema = z.strictObject({
   name,
   of: fileName,
   seeds: z.array(z.int()).min(1),
-  omit: z.array(name).describe('pretrainings and the arms and probes that need them'),
+  omit: z.array(name).describe('pretrainings, with the arms and probes that need them, and tasks'),
   changes: z.strictObject({ central: settingsSchema, federated: settingsSchema, finetuning: settingsSchema }),
   tasks: z.record(name, settingsSchema),
   probes: z.record(name, settingsSchema),
@@ -137,7 +144,7 @@ function variantOf(protocol: Protocol, { name: own, seeds, omit, changes, tasks,
     arms: Object.fromEntries(
       arms.map(([one, arm]) => [one, { ...arm, changes: laidOver(arm.changes ?? {}, changes.finetuning) }]),
     ),
-    tasks: laidOver(protocol.tasks, tasks),
+    tasks: laidOver(Object.fromEntries(Object.entries(protocol.tasks).filter(([one]) => !omit.includes(one))), tasks),
     probes: Object.fromEntries(
       Object.entries(protocol.probes).map(([one, probe]) => {
         const models = probe.models.filter((model) => !omit.includes(model));

@@ -63,7 +63,7 @@ export function workList(protocol: Protocol, folder: string): EvidenceRun[] {
       if (round >= (plan.labels?.length ?? 1)) continue;
       for (const seed of protocol.seeds) {
         for (const [arm, { from, on, changes }] of Object.entries(protocol.arms)) {
-          if (on?.includes(comparisonOf(taskName, labels)) === false) continue;
+          if (on?.includes(comparisonOf(taskName, labels)) === false || plan.arms?.includes(arm) === false) continue;
           const starts = from === undefined ? undefined : required(byName.get(from), 'the pretraining of an arm');
           // With several pretraining seeds each fine-tuning seed takes the next one.
           const start = starts?.[protocol.seeds.indexOf(seed) % starts.length];
@@ -111,10 +111,10 @@ function finetuningRun(
   folder: string,
 ): FinetuningRun {
   const { changes, ...choice } = given;
-  const { data, longer = {}, task } = choice.plan;
+  const { data, longer = {}, task, changes: ofTask } = choice.plan;
   const steps = choice.labels === undefined ? undefined : longer[choice.labels];
   const training = { ...(steps !== undefined && { steps }), seed: choice.seed };
-  const settings = settingsOf(join(folder, task), changes, { training });
+  const settings = settingsOf(join(folder, task), laidOver(ofTask, changes), { training });
   return {
     ...choice,
     kind: 'finetuning',
