@@ -1,5 +1,5 @@
 import { FederationError } from '@consilium/shared/kernel';
-import type { SqliteDatabase } from './database.js';
+import { inTransaction, type SqliteDatabase } from './database.js';
 
 /** Raise it with each change of the tables, and add the step that leads there. */
 const VERSION = 2;
@@ -76,17 +76,17 @@ const TABLES = `
  * kept usable NIfTI files in a table `volumes`; nothing of it is taken over, for all files are read anew.
  */
 export function migrateIndex(database: SqliteDatabase): void {
-  const migrate = database.transaction(() => {
+  if (versionOf(database) === VERSION) return;
+  inTransaction(database, () => {
     database.exec('CREATE TABLE IF NOT EXISTS collection_schema (version INTEGER NOT NULL, salt_mark TEXT)');
     const row = database.prepare('SELECT version FROM collection_schema').get() as { version: number } | undefined;
-    if (row?.version === VERSION) return;
+    if (row?.version === VERSION) return; // another command was faster
     if (row !== undefined && row.version > VERSION) throw tooNew(row.version);
     database.exec('DROP TABLE IF EXISTS volumes');
     database.exec(TABLES);
     database.exec('DELETE FROM collection_schema');
     database.prepare('INSERT INTO collection_schema (version) VALUES (?)').run(VERSION);
   });
-  if (versionOf(database) !== VERSION) migrate();
 }
 
 function versionOf(database: SqliteDatabase): number | undefined {
