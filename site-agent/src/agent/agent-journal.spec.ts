@@ -84,7 +84,7 @@ describe('agent journal', () => {
     const seen = AgentJournal.on(others);
     expect(seen.openParticipation()?.participationId).toBe(participationId);
     expect(seen.versions()).toEqual([]);
-    seen.forgetVersion(planDigest); // and nobody has the right to write
+    seen.forgetVersion(planDigest); // throws if the journal still held the right to write
     seen.close();
     journal.close();
   });

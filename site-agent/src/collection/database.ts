@@ -27,8 +27,9 @@ export function openSiteDatabase(file: string): SqliteDatabase {
 
 /**
  * All changes that are made within are kept together, or none of them. The right to write is waited for at the beginning: libsql leaves
- * a prepared statement half-way that meets another process's lock, and as long as it stands there nothing else is kept. On a full disk SQLite has taken them back itself: the
- * error that is thrown is the first one, never that of a second taking back.
+ * a prepared statement half-way that meets another process's lock, and as long as it stands there nothing else is kept.
+ *
+ * On a full disk SQLite has taken the changes back itself: the error that is thrown is the first one, never that of a second taking back.
  */
 export function inTransaction<T>(database: Pick<SqliteDatabase, 'exec'>, make: () => T): T {
   database.exec('BEGIN IMMEDIATE');
