@@ -18,7 +18,10 @@ import type { EvidenceRun } from './work-list.js';
 
 const SCRATCH_ARM = 'scratch';
 const CENTRAL_ARM = 'universal-central';
-const FEDERATED_ARMS = ['universal-federated', 'universal-one-modality'];
+const FEDERATED_ARM = 'universal-federated';
+const FEDERATED_ARMS = [FEDERATED_ARM, 'universal-one-modality'];
+/** Ends the names of arms that start from pretrainings by other seeds. */
+const AGAIN = '-again';
 /** Pretrained on all sites' scans; the first has the objective that the single sites have, too. */
 const POOLED_ARMS = ['genesis-central', CENTRAL_ARM, ...FEDERATED_ARMS];
 
@@ -110,14 +113,21 @@ function taskLines(protocol: Protocol, task: string, cells: readonly Cell[], cha
 
 /** Federated against centralised: what is lost by leaving the scans where they are. */
 function federationLines(cells: readonly Cell[]): string[] {
-  const rows = differencesFrom(CENTRAL_ARM, cells)
-    .filter(({ cell }) => FEDERATED_ARMS.includes(cell.arm))
+  return [
+    ...besideLines(CENTRAL_ARM, FEDERATED_ARMS, cells),
+    ...besideLines(`${CENTRAL_ARM}${AGAIN}`, [`${FEDERATED_ARM}${AGAIN}`], cells),
+  ];
+}
+
+function besideLines(central: string, federated: readonly string[], cells: readonly Cell[]): string[] {
+  const rows = differencesFrom(central, cells)
+    .filter(({ cell }) => federated.includes(cell.arm))
     .map((difference) => {
       const { labels, arm } = difference.cell;
       return `| ${labels ?? 'all'} | ${arm} | ${differenceText(difference)} |`;
     });
   if (rows.length === 0) return [];
-  return [`Federated beside ${CENTRAL_ARM}:`, '', '| labels | arm | difference |', '| --- | --- | --- |', ...rows, ''];
+  return [`Federated beside ${central}:`, '', '| labels | arm | difference |', '| --- | --- | --- |', ...rows, ''];
 }
 
 /** Every pretraining over all sites against the best of them alone: what a site wins by taking part. */
