@@ -97,23 +97,29 @@ export function simulatedAudit({ audit }: SiteDisk, life: Life): SiteAudit {
   return new SiteAudit({ append, flush: () => life.requireAlive() }, life.clock, entries);
 }
 
-/** The journal's database as one run of the agent sees it: the agent may die before or after each of its writes. */
+/**
+ * The journal's database as one run of the agent sees it: the agent may die before or after each transaction is kept, and SQLite takes
+ * back what a dead process has not committed.
+ */
 export function journalDatabase({ journal }: SiteDisk, life: Life): Database.Database {
+  life.onDeath(() => {
+    if (journal.inTransaction) journal.exec('ROLLBACK');
+  });
   const database = {
     exec: (sql: string) => {
       life.requireAlive();
-      return journal.exec(sql);
+      return sql === 'COMMIT' ? life.writeNow('journal', () => journal.exec(sql)) : journal.exec(sql);
     },
     prepare: (sql: string) => {
       const statement = journal.prepare(sql);
-      const reading = <T>(read: () => T): T => {
+      const asked = <T>(ask: () => T): T => {
         life.requireAlive();
-        return read();
+        return ask();
       };
       return {
-        get: (...values: unknown[]) => reading(() => statement.get(...values)),
-        all: (...values: unknown[]) => reading(() => statement.all(...values)),
-        run: (...values: unknown[]) => life.writeNow('journal', () => statement.run(...values)),
+        get: (...values: unknown[]) => asked(() => statement.get(...values)),
+        all: (...values: unknown[]) => asked(() => statement.all(...values)),
+        run: (...values: unknown[]) => asked(() => statement.run(...values)),
       };
     },
     close: () => undefined,
