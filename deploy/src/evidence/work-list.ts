@@ -114,7 +114,7 @@ function finetuningRun(
   const { data, longer = {}, task, changes: ofTask } = choice.plan;
   const steps = choice.labels === undefined ? undefined : longer[choice.labels];
   const training = { ...(steps !== undefined && { steps }), seed: choice.seed };
-  const settings = settingsOf(join(folder, task), laidOver(ofTask, changes), { training });
+  const settings = settingsOf(join(folder, task), ofTask, changes, { training });
   return {
     ...choice,
     kind: 'finetuning',
@@ -124,6 +124,7 @@ function finetuningRun(
   };
 }
 
-function settingsOf(path: string, changes: unknown, seed: unknown): Record<string, unknown> {
-  return laidOver(laidOver(parse(readFileSync(path, 'utf8')), changes), seed) as Record<string, unknown>;
+/** The file's settings with the changes laid over them, one after the other. */
+function settingsOf(path: string, ...changes: readonly unknown[]): Record<string, unknown> {
+  return changes.reduce(laidOver, parse(readFileSync(path, 'utf8'))) as Record<string, unknown>;
 }
