@@ -1,32 +1,31 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeClassification } from '../../../test/fixtures/make-classified-images.js';
 import { makeTask } from '../../../test/fixtures/make-labelled-cases.js';
-import { PROJECT_ROOT } from '../../../test/fixtures/reference-shelf.js';
-
-const BUILT = join(PROJECT_ROOT, 'site-agent/dist');
+import { runBuilt } from '../../../test/fixtures/run-built.js';
 
 let folder = '';
 beforeAll(() => {
-  if (!existsSync(BUILT)) throw new Error('the project is not built: run "npm run build"');
   folder = mkdtempSync(join(tmpdir(), 'finetune-feed-'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs a script against the built program, for threads need one; it has the task, its data and `digestOf` batches. */
-function runBuilt(taskFile: string, body: string): string[] {
-  const from = (name: string): string => JSON.stringify(`file://${join(BUILT, name)}`);
+const NAMES = {
+  'finetuning/cases/case-store': ['CaseStore'],
+  'finetuning/cases/load-cases': ['loadCases'],
+  'finetuning/task-data': ['loadTaskData'],
+  'finetuning/tasks/task-file': ['readFinetuneTask'],
+  'finetuning/example-writer': ['makeBatch'],
+  'finetuning/finetune-feed': ['openFinetuneFeed', 'openWriter'],
+};
+
+/** The lines that a script prints which has the task, a way to open its data, and `digestOf` batches. */
+function runOn(taskFile: string, body: string): string[] {
   const script = `
     import { createHash } from 'node:crypto';
-    import { CaseStore } from ${from('finetuning/cases/case-store.js')};
-    import { loadTaskData } from ${from('finetuning/task-data.js')};
-    import { readFinetuneTask } from ${from('finetuning/tasks/task-file.js')};
-    import { makeBatch } from ${from('finetuning/example-writer.js')};
-    import { openFinetuneFeed, openWriter } from ${from('finetuning/finetune-feed.js')};
+    import { rmSync } from 'node:fs';
     const task = readFinetuneTask(${JSON.stringify(taskFile)});
-    const context = { stop: new AbortController().signal, report() {}, warn() {}, announce() {}, nowMs: () => 0 };
     const open = (memoryBytes, threads) => {
       const store = new CaseStore(${JSON.stringify(join(folder, 'cases'))}, memoryBytes);
       return loadTaskData(task, { store, limitBytes: undefined, threads }, context);
@@ -42,8 +41,7 @@ function runBuilt(taskFile: string, body: string): string[] {
       return hash.digest('hex');
     };
     ${body}`;
-  const options = { encoding: 'utf8', timeout: 60_000, cwd: folder } as const;
-  return execFileSync(process.execPath, ['--input-type=module', '-e', script], options).trim().split('\n');
+  return runBuilt(folder, NAMES, script);
 }
 
 /** By one thread, by two, and from disk. */
@@ -55,8 +53,6 @@ const THREE_WAYS = `
 
 /** The training cases, in memory, and what examples are made of. */
 const LOADED = `
-  import { rmSync } from 'node:fs';
-  import { loadCases } from ${JSON.stringify(`file://${join(BUILT, 'finetuning/cases/load-cases.js')}`)};
   const store = new CaseStore(task.name + '-cases', Infinity);
   const cases = await loadCases(task.cases.train, task, context, { store });
   const plan = { patchSizeVoxels: task.patchSizeVoxels, classes: task.classes.length, training: task.training };
@@ -67,14 +63,14 @@ describe('the feed of a fine-tuning', () => {
 
   it('gives the same patches for any number of threads, from memory and from disk, also out of turn', () => {
     const task = makeTask(join(folder, 'segmentation'), { ...augmented, spacingMm: [1.4, 1.2, 1.7] });
-    const lines = runBuilt(task, THREE_WAYS);
+    const lines = runOn(task, THREE_WAYS);
     expect(lines).toHaveLength(3);
     expect(new Set(lines).size).toBe(1);
   }, 120_000);
 
   it('gives the patches that are made between the steps', () => {
     const task = makeTask(join(folder, 'between'), augmented);
-    const lines = runBuilt(
+    const lines = runOn(
       task,
       `${LOADED}
       const writer = openWriter(work);
@@ -87,14 +83,14 @@ describe('the feed of a fine-tuning', () => {
   }, 120_000);
 
   it('gives the same images for a classifier', () => {
-    const lines = runBuilt(makeClassification(join(folder, 'images'), augmented), THREE_WAYS);
+    const lines = runOn(makeClassification(join(folder, 'images'), augmented), THREE_WAYS);
     expect(lines[0]).toMatch(/^[0-9a-f]{64}$/);
     expect(new Set(lines).size).toBe(1);
   }, 120_000);
 
   it('fails the step whose case is gone from the disk, and no other', () => {
     const task = makeTask(join(folder, 'gone'), { training: { batchSize: 1 } });
-    const outcomes = runBuilt(
+    const outcomes = runOn(
       task,
       `${LOADED}
       rmSync(cases[1].handle.place.files.image.file);

@@ -36,11 +36,16 @@ export class PatchSampler implements ExampleWriter {
   }
 
   write(k: number, { input, target }: ExamplePlace): void {
-    const { patchSizeVoxels: sizeVoxels, classes, training } = this.plan;
+    writeTarget(this.cut(k, input), this.plan.classes, target);
+  }
+
+  /** Writes the voxels of patch k alone; returns their class numbers, 0 for background. */
+  cut(k: number, input: Float32Array): Uint8Array {
+    const { patchSizeVoxels: sizeVoxels, training } = this.plan;
     const { kept, start, random } = this.place(k);
     const classMap = new Uint8Array(input.length);
     takePatch({ sizeVoxels, voxels: input, classMap }, kept, start, { plan: training.augmentation, random });
-    writeTarget(classMap, classes, target);
+    return classMap;
   }
 
   /** Patches anywhere go through the cases in turn; those on a class too, unless each class is to be seen as often. */

@@ -24,10 +24,11 @@ import { peakResidentBytes } from '../trainer/memory-limit.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { LabelledPretrainOrder, LabelledPretrainResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
+import { bytesOfFeed, mostBatchThreadsFor } from '../training/batch-feed.js';
 import { CheckpointStore } from '../training/checkpoint.js';
 import { chooseMemory } from '../training/choose-memory.js';
 import { prepareFolder, writeRecord } from '../training/round-folder.js';
-import type { LoadedCollection } from './branch-batches.js';
+import type { LoadedCollection } from './branch-feed.js';
 import { BRANCH_LOSS, BranchedLearner } from './branched-learner.js';
 import { branchOutputs, type LabelledCollection, type LabelledRecipe } from './labelled-recipe.js';
 import { medianSpacing } from './median-spacing.js';
@@ -79,7 +80,9 @@ async function trainOn(
     learner.loadWeights(start.weights);
     const checkpoints = new CheckpointStore(folder.workFolder, work, (text) => context.warn(text));
     const losses = new StepLosses(join(folder.path, 'losses.json'), work);
-    const trained = await trainBranches({ recipe, context, folder, learner, checkpoints, losses, collections }, history);
+    const { threads } = order.limits;
+    const shared = { recipe, context, folder, learner, checkpoints, losses, collections, threads };
+    const trained = await trainBranches(shared, history);
     return await deliver(folder, start, trained, learner);
   } finally {
     learner.dispose();
@@ -174,7 +177,14 @@ async function createLearner(
       predictedPatches: 1,
       sizeVoxels: patchSizeVoxels,
     },
-    { runtime, context, batchThreads: 0, limitBytes: limits.memoryBytes, recordFile: memoryFile },
+    {
+      runtime,
+      context,
+      batchThreads: mostBatchThreadsFor(limits.threads),
+      batchBytes: bytesOfFeed(batchSize, patchSizeVoxels),
+      limitBytes: limits.memoryBytes,
+      recordFile: memoryFile,
+    },
   );
   return BranchedLearner.create({ runtime, spec, optimizer, ...memory });
 }

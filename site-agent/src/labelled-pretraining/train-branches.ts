@@ -10,7 +10,7 @@ import type { PatchBatch } from '../training/patch-batch.js';
 import { writeRecord } from '../training/round-folder.js';
 import { rateFactorAt } from '../training/schedules/rate-factor.js';
 import { obeyStop, train, type TrainingState, UNTRAINED } from '../training/train.js';
-import { BranchBatches, type BranchBatch, type LoadedCollection } from './branch-batches.js';
+import { type BranchBatch, type BranchFeed, type LoadedCollection, openBranchFeed } from './branch-feed.js';
 import type { BranchedLearner } from './branched-learner.js';
 import { drawTurns, type Turn } from './draw-turns.js';
 import type { LabelledRecipe } from './labelled-recipe.js';
@@ -28,10 +28,13 @@ export interface LabelledPretraining {
   readonly checkpoints: CheckpointStore;
   readonly losses: StepLosses;
   readonly collections: readonly LoadedCollection[];
+  /** Of TensorFlow, beside which patches are made; all cores when left out. */
+  readonly threads: number | undefined;
 }
 
 interface Course extends LabelledPretraining {
   readonly turns: readonly Turn[];
+  readonly source: BranchFeed;
   readonly schedule: SchedulePlan;
 }
 
@@ -45,10 +48,21 @@ export interface TrainedBranches {
  * validation cases the learner's own, last weights are the result.
  */
 export async function trainBranches(pretraining: LabelledPretraining, known: PretrainingHistory): Promise<TrainedBranches> {
-  const { recipe, context, collections } = pretraining;
+  const { recipe, collections, threads } = pretraining;
   const { steps, balance, seed } = recipe.training;
   const cases = collections.map(({ train: listed }) => listed.length);
-  const course = { ...pretraining, turns: drawTurns(cases, steps, balance, seed), schedule: scheduleOf(recipe, cases) };
+  const turns = drawTurns(cases, steps, balance, seed);
+  const source = openBranchFeed(collections, turns, recipe, threads);
+  try {
+    return await follow({ ...pretraining, turns, source, schedule: scheduleOf(recipe, cases) }, known);
+  } finally {
+    await source.close();
+  }
+}
+
+async function follow(course: Course, known: PretrainingHistory): Promise<TrainedBranches> {
+  const { recipe, context } = course;
+  const { steps } = recipe.training;
   let state = await resume(course);
   // A checkpoint may be older than the history beside it: what came later is done again, to the same bits.
   let history = { ...known, looks: known.looks.filter(({ step }) => step <= state.step) };
@@ -87,7 +101,7 @@ function nextPause({ training }: LabelledRecipe, step: number): number {
 }
 
 async function trainUntil(course: Course, from: TrainingState, pause: number): Promise<TrainingState> {
-  const { recipe, context, learner, losses, collections, turns } = course;
+  const { recipe, context, learner, losses, source } = course;
   const { training } = recipe;
   const state = await train(
     {
@@ -95,7 +109,7 @@ async function trainUntil(course: Course, from: TrainingState, pause: number): P
         setLearningRate: (rate) => learner.setLearningRate(rate),
         step: (batch) => stepOf(learner, batch),
       },
-      source: new BranchBatches(collections, turns, recipe),
+      source,
       steps: pause,
       learningRateAt: (step) => rateOfStep(course, step),
       checkpointEverySteps: training.checkpointEverySteps,

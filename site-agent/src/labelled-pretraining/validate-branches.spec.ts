@@ -1,6 +1,6 @@
 import { keptInMemory } from '../finetuning/cases/kept-case.js';
 import type { LabelledCase } from '../finetuning/cases/labelled-case.js';
-import type { LoadedCollection } from './branch-batches.js';
+import type { LoadedCollection } from './branch-feed.js';
 import { median } from './median-spacing.js';
 import { bestLook, type Look } from './pretraining-history.js';
 import { mostProbable, validateBranches } from './validate-branches.js';

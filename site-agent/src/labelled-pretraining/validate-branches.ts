@@ -4,7 +4,7 @@ import { predictVolume } from '../finetuning/answers/sliding-window.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PatchSize } from '../training/patch-batch.js';
 import { letEventsIn, obeyStop } from '../training/train.js';
-import type { LoadedCollection } from './branch-batches.js';
+import type { LoadedCollection } from './branch-feed.js';
 import type { BranchedLearner } from './branched-learner.js';
 import { branchOutputs } from './labelled-recipe.js';
 
