@@ -16,18 +16,20 @@ import { RunExecutor } from './run-executor.js';
 import { runPiece } from './run-piece.js';
 import { RunStore } from './run-store.js';
 import { ShelfData } from './shelf-data.js';
-import { type EvidenceRun, workList } from './work-list.js';
+import { chosenRuns, type EvidenceRun, workList } from './work-list.js';
 
 const HELP = `npm run evidence -- [options]
 
 Pretrains and fine-tunes by a fixed protocol on real scans and writes docs/evidence: a table, curves, and one JSON file per run. Runs
 that are there already are not repeated; a stopped one goes on. Pretrained models lie in evidence-output; one that is missing there is
-pretrained again when a fine-tuning needs it. About eleven hours on two cores, in as many pieces as you like.
+pretrained again when a fine-tuning needs it. About five and a half hours on two cores, in as many pieces as you like; with --further
+about three and a half hours more.
 
   --data FOLDER    the scans of the protocol (default: ../shared/data beside the project)
   --jobs N         runs at a time, each with its share of the processor's threads (default: one per core, at most 8)
   --minutes N      starts no run after so many minutes
-  --only TEXT      only runs whose name contains TEXT; given several times, any of them
+  --further        also what the results made us ask: other seeds of the pretrainings, longer schedules, plateaus
+  --only TEXT      only runs whose name contains TEXT, further ones too; given several times, any of them
   --smoke          the same path with very few steps, into evidence-output/smoke: minutes
   --list           says which runs there are and which are done
   --pages          only writes the pages from the results that are there
@@ -44,6 +46,7 @@ async function main(): Promise<number> {
       jobs: { type: 'string' },
       minutes: { type: 'string' },
       only: { type: 'string', multiple: true, default: [] },
+      further: { type: 'boolean', default: false },
       smoke: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       pages: { type: 'boolean', default: false },
@@ -63,11 +66,11 @@ async function main(): Promise<number> {
     const jobs = numberOf('jobs', values.jobs, Math.min(availableParallelism(), MOST_JOBS));
     const group = new ProgramGroup();
     const executor = new RunExecutor(group, data, store, { work, models: join(work, 'models') }, jobs);
-    const runs = all.filter(({ id }) => values.only.length === 0 || values.only.some((text) => id.includes(text)));
+    const runs = chosenRuns(all, values);
     const minutes = numberOf('minutes', values.minutes, Infinity);
     const end = await runPiece({ runs, store, group, executor, jobs, minutes, say });
     if (end === 'interrupted') return INTERRUPTED;
-    if (end === 'time is up') say(`the time is up; ${all.filter((one) => store.find(one) === undefined).length} runs are left`);
+    if (end === 'time is up') say(`the time is up; ${runs.filter((one) => store.find(one) === undefined).length} runs are left`);
   }
   writePages(protocol, all, store, pages);
   return say(`pages: ${join(pages, 'README.md')}`);
@@ -90,7 +93,8 @@ function numberOf(option: string, text: string | undefined, otherwise: number): 
 function describeList(runs: readonly EvidenceRun[], store: RunStore): string {
   const rows = runs.map((run) => {
     const result = store.find(run);
-    return [run.id, result === undefined ? 'to do' : formatDuration(result.wallSeconds * 1000)];
+    const left = run.further ? 'to do, with --further' : 'to do';
+    return [run.id, result === undefined ? left : formatDuration(result.wallSeconds * 1000)];
   });
   const strangers = store.strangers(runs).map((file) => `no run of the protocol: ${file}`);
   return [formatTable(['run', 'done in'], rows), ...strangers].join('\n');

@@ -51,10 +51,15 @@ export function writePages(protocol: Protocol, runs: readonly EvidenceRun[], sto
 
 function progressLines(runs: readonly EvidenceRun[], store: RunStore): string[] {
   const results = runs.flatMap((run) => store.find(run) ?? []);
+  const doneOf = (further: boolean): string => {
+    const own = runs.filter((run) => run.further === further);
+    return `${own.filter((run) => store.find(run) !== undefined).length} of ${own.length}`;
+  };
   const hours = results.reduce((sum, { wallSeconds }) => sum + wallSeconds, 0) / 3600;
   const machines = [...new Set(results.map(({ machine }) => `${machine.processor}, ${machine.cores} cores`))];
   return [
-    `${results.length} of ${runs.length} runs are done, in ${hours.toFixed(1)} hours (${machines.join('; ') || 'nowhere yet'}).`,
+    `${doneOf(false)} runs are done, and ${doneOf(true)} of further questions that their results raised; their wall times add up to`,
+    `${hours.toFixed(1)} hours (${machines.join('; ') || 'nowhere yet'}; two runs at a time, and other work beside some).`,
     '',
   ];
 }

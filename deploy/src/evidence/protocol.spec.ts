@@ -7,7 +7,7 @@ import { segmentationFileSchema } from '../../../site-agent/src/finetuning/tasks
 import { pretrainRecipeSchema } from '../../../site-agent/src/pretraining/pretrain-recipe.js';
 import { PROJECT_ROOT } from '../programs/project.js';
 import { laidOver, readProtocol } from './protocol.js';
-import { type EvidenceRun, workList } from './work-list.js';
+import { chosenRuns, type EvidenceRun, workList } from './work-list.js';
 
 const folder = join(PROJECT_ROOT, 'deploy', 'evidence');
 const read = (name: string) => readProtocol(join(folder, name));
@@ -80,6 +80,28 @@ describe.each(['protocol.yaml', 'smoke.yaml'])('%s', (file) => {
   it('names comparisons that there are where an arm takes part in some only', () => {
     const names = runs.flatMap((run) => (run.kind === 'finetuning' ? [run.id.replace(`-${run.arm}-seed${run.seed}`, '')] : []));
     for (const { on = [] } of Object.values(protocol.arms)) expect(names).toEqual(expect.arrayContaining([...on]));
+  });
+});
+
+describe('the runs that are chosen', () => {
+  const runs = workList(read('protocol.yaml'), folder);
+  const idsOf = (only: readonly string[], further: boolean) => chosenRuns(runs, { only, further }).map(({ id }) => id);
+
+  it('leave further questions, with all that needs them, until they are asked', () => {
+    const usual = idsOf([], false);
+    expect(idsOf([], true)).toEqual(runs.map(({ id }) => id));
+    const left = runs.filter(({ id }) => !usual.includes(id));
+    expect(left.length).toBeGreaterThan(0);
+    for (const { id, further } of left) expect([id, further]).toEqual([expect.stringMatching(/again|longer|plateau/), true]);
+    // Nothing that is run needs what is left.
+    for (const run of runs) if ('from' in run && run.from?.further === true) expect(run.further).toBe(true);
+  });
+
+  it('are those of a name, further ones too', () => {
+    expect(idsOf(['adrenal-plateau-all-scratch', 'pretrain-site-a'], false)).toEqual([
+      'pretrain-site-a-alone-seed1',
+      ...[1, 2, 3].map((seed) => `adrenal-plateau-all-scratch-seed${seed}`),
+    ]);
   });
 });
 

@@ -17,6 +17,11 @@ export type Holding = z.infer<typeof holdingSchema>;
 
 const settingsSchema = z.record(z.string(), z.unknown());
 
+const further = z
+  .literal(true)
+  .optional()
+  .describe('a question that the results of the others raised: with all that needs it, run only when asked for');
+
 const pretrainingSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('central'),
@@ -25,6 +30,7 @@ const pretrainingSchema = z.discriminatedUnion('kind', [
     holdings: z.array(holdingSchema).min(1),
     seeds: z.array(z.int()).min(1),
     changes: settingsSchema.optional().describe('laid over the recipe'),
+    further,
   }),
   z.strictObject({
     kind: z.literal('federated'),
@@ -33,6 +39,7 @@ const pretrainingSchema = z.discriminatedUnion('kind', [
     sites: z.record(name, z.array(holdingSchema).min(1)),
     seeds: z.array(z.int()).min(1),
     changes: settingsSchema.optional().describe('laid over the campaign file'),
+    further,
   }),
 ]);
 export type PretrainingPlan = z.infer<typeof pretrainingSchema>;
@@ -77,6 +84,7 @@ const taskSchema = z.strictObject({
   changes: settingsSchema.optional().describe('laid over the task file, before what an arm changes'),
   arms: z.array(name).min(1).optional().describe('the arms that take part; all when left out'),
   metric: z.enum(['dice', 'auc']),
+  further,
 });
 export type TaskPlan = z.infer<typeof taskSchema>;
 

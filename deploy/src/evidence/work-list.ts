@@ -4,11 +4,17 @@ import { type Digest, digestOfJson, required } from '@consilium/shared/kernel';
 import { parse } from 'yaml';
 import { laidOver, type PretrainingPlan, type ProbePlan, type Protocol, type TaskPlan } from './protocol.js';
 
-/** One pretraining to run. */
-export interface PretrainingRun {
-  readonly kind: 'pretraining';
+interface AnyRun {
   readonly id: string;
+  /** Of all that decides the outcome. */
   readonly inputs: Digest;
+  /** Run only when asked for: a question that the results of the others raised. */
+  readonly further: boolean;
+}
+
+/** One pretraining to run. */
+export interface PretrainingRun extends AnyRun {
+  readonly kind: 'pretraining';
   readonly name: string;
   readonly seed: number;
   readonly plan: PretrainingPlan;
@@ -17,20 +23,16 @@ export interface PretrainingRun {
 }
 
 /** One reading of how much of the modality is left in a pretrained model's features. */
-export interface ProbeRun {
+export interface ProbeRun extends AnyRun {
   readonly kind: 'probe';
-  readonly id: string;
-  readonly inputs: Digest;
   readonly probe: string;
   readonly plan: ProbePlan;
   readonly from: PretrainingRun;
 }
 
 /** One fine-tuning with its evaluation on the held-out cases. */
-export interface FinetuningRun {
+export interface FinetuningRun extends AnyRun {
   readonly kind: 'finetuning';
-  readonly id: string;
-  readonly inputs: Digest;
   readonly arm: string;
   readonly taskName: string;
   readonly plan: TaskPlan;
@@ -83,7 +85,8 @@ export function workList(protocol: Protocol, folder: string): EvidenceRun[] {
 function probeRun(probe: string, plan: ProbePlan, from: PretrainingRun): ProbeRun {
   const { sites, files = null, patch, patchesPerVolume } = plan;
   const inputs = digestOfJson({ sites, files, patch, patchesPerVolume, from: from.inputs });
-  return { kind: 'probe', id: `probe-${probe}-${from.name}-seed${from.seed}`, inputs, probe, plan, from };
+  const id = `probe-${probe}-${from.name}-seed${from.seed}`;
+  return { kind: 'probe', id, inputs, further: from.further, probe, plan, from };
 }
 
 function pretrainingRun(name: string, plan: PretrainingPlan, seed: number, folder: string): PretrainingRun {
@@ -94,11 +97,21 @@ function pretrainingRun(name: string, plan: PretrainingPlan, seed: number, folde
     kind: 'pretraining',
     id: `pretrain-${name}-seed${seed}`,
     inputs: digestOfJson({ kind: plan.kind, who, settings }),
+    further: plan.further === true,
     name,
     seed,
     plan,
     settings,
   };
+}
+
+/** The runs whose names contain any of the texts; without a text all of them, or all but the further ones. */
+export function chosenRuns(
+  runs: readonly EvidenceRun[],
+  { only, further }: { readonly only: readonly string[]; readonly further: boolean },
+): EvidenceRun[] {
+  if (only.length > 0) return runs.filter(({ id }) => only.some((text) => id.includes(text)));
+  return runs.filter((run) => further || !run.further);
 }
 
 /** All arms at one task and label count. */
@@ -107,7 +120,7 @@ function comparisonOf(taskName: string, labels: number | undefined): string {
 }
 
 function finetuningRun(
-  given: Omit<FinetuningRun, 'kind' | 'id' | 'inputs' | 'settings'> & { readonly changes: unknown },
+  given: Omit<FinetuningRun, 'kind' | 'id' | 'inputs' | 'further' | 'settings'> & { readonly changes: unknown },
   folder: string,
 ): FinetuningRun {
   const { changes, ...choice } = given;
@@ -120,6 +133,7 @@ function finetuningRun(
     kind: 'finetuning',
     id: [comparisonOf(choice.taskName, choice.labels), choice.arm, `seed${choice.seed}`].join('-'),
     inputs: digestOfJson({ data, labels: choice.labels ?? null, from: choice.from?.inputs ?? null, settings }),
+    further: choice.plan.further === true || choice.from?.further === true,
     settings,
   };
 }
