@@ -37,6 +37,12 @@ describe('cells', () => {
     expect(more).toMatchObject({ arm: 'scratch', labels: 10 });
   });
 
+  it('go from few labels to many, in whichever order they are run', () => {
+    const { liver } = protocol.tasks;
+    const backwards = { ...protocol, tasks: { liver: { ...liver, labels: [10, 5] } } } as Protocol;
+    expect(cellsOf(backwards, runs)).toEqual(cellsOf(protocol, runs));
+  });
+
   it('are compared on the same cases of the same label count', () => {
     const differences = differencesFrom('scratch', cellsOf(protocol, runs));
     expect(differences).toHaveLength(1);

@@ -4,7 +4,7 @@ import { bootstrapInterval, type Interval, meanInterval } from '@consilium/site-
 import { mean, standardDeviation } from '@consilium/site-agent/dist/evaluation/metrics/mean.js';
 import { rocAuc } from '@consilium/site-agent/dist/evaluation/metrics/roc.js';
 import { signedRankTest } from '@consilium/site-agent/dist/evaluation/metrics/wilcoxon.js';
-import type { Protocol } from './protocol.js';
+import type { Protocol, TaskPlan } from './protocol.js';
 import type { RunResult } from './run-store.js';
 import type { FinetuningRun } from './work-list.js';
 
@@ -50,13 +50,18 @@ export interface Difference {
   readonly pairs: number;
 }
 
-/** All cells that have at least one finished run, in the protocol's order. */
+/** A task's numbers of labels from few to many, as tables and curves show them; it may run them in another order. */
+export function countsOf({ labels }: Pick<TaskPlan, 'labels'>): (number | undefined)[] {
+  return labels === undefined ? [undefined] : [...labels].sort((a, b) => a - b);
+}
+
+/** All cells that have at least one finished run, from few labels to many and in the protocol's order of arms. */
 export function cellsOf(protocol: Protocol, finished: readonly FinishedRun[]): Cell[] {
-  return Object.entries(protocol.tasks).flatMap(([taskName, { labels: counts, metric }]) =>
-    (counts ?? [undefined]).flatMap((labels) =>
+  return Object.entries(protocol.tasks).flatMap(([taskName, task]) =>
+    countsOf(task).flatMap((labels) =>
       Object.keys(protocol.arms).flatMap((arm) => {
         const own = finished.filter(({ run }) => run.taskName === taskName && run.labels === labels && run.arm === arm);
-        return own.length === 0 ? [] : [cellOf({ taskName, labels, arm }, metric, own)];
+        return own.length === 0 ? [] : [cellOf({ taskName, labels, arm }, task.metric, own)];
       }),
     ),
   );

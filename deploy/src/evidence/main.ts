@@ -22,8 +22,8 @@ const HELP = `npm run evidence -- [options]
 
 Pretrains and fine-tunes by a fixed protocol on real scans and writes docs/evidence: a table, curves, and one JSON file per run. Runs
 that are there already are not repeated; a stopped one goes on. Pretrained models lie in evidence-output; one that is missing there is
-pretrained again when a fine-tuning needs it. About five and a half hours on two cores, in as many pieces as you like; with --further
-about three and a half hours more.
+pretrained again when a fine-tuning needs it. About seven hours on two cores, in as many pieces as you like; with --further about three
+and a half hours more.
 
   --data FOLDER    the scans of the protocol (default: ../shared/data beside the project)
   --jobs N         runs at a time, each with its share of the processor's threads (default: one per core, at most 8)

@@ -1,7 +1,7 @@
 /** The curves of the evidence pages. */
 import { type Series, chartFile } from '@consilium/site-agent/dist/evaluation/html/line-chart.js';
 import { mean } from '@consilium/site-agent/dist/evaluation/metrics/mean.js';
-import type { Cell, FinishedRun } from './comparisons.js';
+import { type Cell, countsOf, type FinishedRun } from './comparisons.js';
 import type { Protocol } from './protocol.js';
 
 export interface Chart {
@@ -30,14 +30,14 @@ export function labelCharts(protocol: Protocol, cells: readonly Cell[]): Chart[]
 
 /** The metric of the validation cases against the steps of the fine-tuning, a line per arm, a file per task and label count. */
 export function courseCharts(protocol: Protocol, finished: readonly FinishedRun[]): Chart[] {
-  return Object.entries(protocol.tasks).flatMap(([task, { labels: counts = [undefined], metric }]) =>
-    counts.flatMap((labels) => {
+  return Object.entries(protocol.tasks).flatMap(([task, plan]) =>
+    countsOf(plan).flatMap((labels) => {
       const own = finished.filter(({ run }) => run.taskName === task && run.labels === labels);
-      const series = Object.keys(protocol.arms).flatMap((arm) => courseOf(arm, metric, own));
+      const series = Object.keys(protocol.arms).flatMap((arm) => courseOf(arm, plan.metric, own));
       if (series.length === 0) return [];
       const cases = labels === undefined ? 'all labels' : `${labels} labels`;
-      const title = `${task}, ${cases}: validation ${metric} in the course of the fine-tuning`;
-      const svg = chartFile(title, [{ title, xLabel: 'steps', yLabel: metric, series }]);
+      const title = `${task}, ${cases}: validation ${plan.metric} in the course of the fine-tuning`;
+      const svg = chartFile(title, [{ title, xLabel: 'steps', yLabel: plan.metric, series }]);
       return [{ task, title, file: `${task}-${labels ?? 'all'}-course.svg`, svg }];
     }),
   );
