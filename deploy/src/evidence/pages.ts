@@ -159,18 +159,19 @@ function singleSiteLines(cells: readonly Cell[], best: readonly Cell[]): string[
   ];
 }
 
-/** How many labels an arm needs for what scratch reaches with all of them; nothing before that has been run. */
+/** How many labels each arm that was run with all of them needs for what scratch reaches with these; nothing before scratch was. */
 function savingLines(cells: readonly Cell[], counts: readonly number[]): string[] {
   const curveOf = (arm: string) =>
     cells.flatMap((cell) => (cell.arm === arm && cell.labels !== undefined ? [{ labels: cell.labels, mean: cell.mean }] : []));
   const scratch = curveOf(SCRATCH_ARM);
   const full = scratch.find(({ labels }) => labels === Math.max(...counts));
   if (full === undefined || scratch.length < 2) return [];
-  const rows = [...new Set(cells.map(({ arm }) => arm))].map((arm) => {
+  const rows = cells.flatMap(({ arm, labels }) => {
+    if (labels !== full.labels) return [];
     const needed = labelsToReach(full.mean, curveOf(arm));
     const saved =
       needed === undefined ? 'not reached' : `${Math.round(needed)} (${Math.round(100 * (1 - needed / full.labels))} % fewer)`;
-    return `| ${arm} | ${saved} |`;
+    return [`| ${arm} | ${saved} |`];
   });
   return [
     `Labels needed for scratch's ${full.mean.toFixed(3)} with ${full.labels}:`,
