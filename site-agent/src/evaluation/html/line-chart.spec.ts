@@ -38,6 +38,18 @@ describe('a line chart', () => {
     expect(both).toContain('viewBox="0 0 720 840"');
   });
 
+  it('gives no two of thirty series the same look, and the look that is asked for', () => {
+    const looksOf = (series: LineChart['series']): string[] =>
+      [...lineChart({ ...plan, series }).matchAll(/<polyline .* (stroke="[^"]+") stroke-width="1.8"(.*)\/>/g)].map(
+        ([, colour, dash]) => `${colour} ${dash}`,
+      );
+    const points = [{ x: 5, y: 0.7 }];
+    const many = Array.from({ length: 30 }, (_, index) => ({ name: `series ${index}`, points }));
+    const looks = looksOf(many);
+    expect(new Set(looks).size).toBe(30);
+    expect(looksOf([{ name: 'one', points, look: 17 }])).toEqual([looks[17]]);
+  });
+
   it('can do with one value', () => {
     expect(lineChart({ ...plan, logarithmicX: false, series: [{ name: 'one', points: [{ x: 1, y: 1 }] }] })).not.toContain('NaN');
   });

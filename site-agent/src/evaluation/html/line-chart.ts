@@ -5,6 +5,8 @@ import { marksIn, numberText } from './chart.js';
 export interface Series {
   readonly name: string;
   readonly points: readonly SeriesPoint[];
+  /** Which of the colours and dashes it has, so that it looks the same in each chart; its place in this one when left out. */
+  readonly look?: number;
 }
 
 export interface SeriesPoint {
@@ -27,6 +29,9 @@ const [WIDTH, HEIGHT] = [720, 420];
 const EDGE = { left: 64, right: 200, top: 40, bottom: 52 } as const;
 /** Told apart by people who see red and green alike (Okabe and Ito, 2008). */
 const COLOURS = ['#000000', '#999999', '#e69f00', '#56b4e9', '#009e73', '#0072b2', '#d55e00', '#cc79a7', '#8c6d31', '#5254a3'];
+
+/** After the last colour the first comes again, dashed. */
+const DASHES = ['', '6 3', '2 3'];
 
 /** Charts one below the other in one file; the same figures give the same text. */
 export function chartFile(title: string, charts: readonly LineChart[]): string {
@@ -57,19 +62,27 @@ function drawn({ title, xLabel, yLabel, logarithmicX = false, series }: LineChar
   ].join('\n');
 }
 
-function drawSeries({ name, points }: Series, index: number, atX: Place, atY: Place): string[] {
-  const colour = COLOURS[index % COLOURS.length] as string;
+function drawSeries({ name, points, look }: Series, index: number, atX: Place, atY: Place): string[] {
+  const { colour, dash } = lookOf(look ?? index);
   const path = points.map(({ x, y }) => `${rounded(atX(x))},${rounded(atY(y))}`).join(' ');
   const [legendX, legendY] = [WIDTH - EDGE.right + 16, EDGE.top + 10 + index * 18];
   return [
-    `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="1.8"/>`,
+    `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="1.8"${dash}/>`,
     ...points.flatMap(({ x, y, spread }) => [
       `<circle cx="${rounded(atX(x))}" cy="${rounded(atY(y))}" r="2.5" fill="${colour}"/>`,
       ...(finite(spread) === 0 ? [] : [line([atX(x), atY(y - finite(spread))], [atX(x), atY(y + finite(spread))], colour)]),
     ]),
-    line([legendX, legendY - 4], [legendX + 18, legendY - 4], colour),
+    line([legendX, legendY - 4], [legendX + 18, legendY - 4], colour, dash),
     text(legendX + 24, legendY, name),
   ];
+}
+
+function lookOf(look: number): { readonly colour: string; readonly dash: string } {
+  const dash = DASHES[Math.floor(look / COLOURS.length) % DASHES.length];
+  return {
+    colour: COLOURS[look % COLOURS.length] as string,
+    dash: dash === '' ? '' : ` stroke-dasharray="${dash}"`,
+  };
 }
 
 type Place = (value: number) => number;
@@ -98,8 +111,8 @@ function markBelow(x: number, label: string): string {
   return line([x, bottom], [x, bottom + 5], '#666666') + text(x, bottom + 18, label, 'text-anchor="middle"');
 }
 
-function line([x1, y1]: Point, [x2, y2]: Point, colour: string): string {
-  return `<line x1="${rounded(x1)}" y1="${rounded(y1)}" x2="${rounded(x2)}" y2="${rounded(y2)}" stroke="${colour}"/>`;
+function line([x1, y1]: Point, [x2, y2]: Point, colour: string, dash = ''): string {
+  return `<line x1="${rounded(x1)}" y1="${rounded(y1)}" x2="${rounded(x2)}" y2="${rounded(y2)}" stroke="${colour}"${dash}/>`;
 }
 
 function text(x: number, y: number, words: string, style = ''): string {
