@@ -14,6 +14,7 @@ export interface CentralPretraining {
   /** Scans, checkpoints and the course; a run that was stopped goes on from it. */
   readonly folder: string;
   readonly modelFile: string;
+  readonly logFile: string;
   readonly threads: number;
 }
 
@@ -41,7 +42,7 @@ export interface PretrainingFigures {
 export async function pretrainCentrally(
   group: ProgramGroup,
   data: ShelfData,
-  { holdings, settings, folder, modelFile, threads }: CentralPretraining,
+  { holdings, settings, folder, modelFile, logFile, threads }: CentralPretraining,
 ): Promise<PretrainingFigures> {
   mkdirSync(folder, { recursive: true });
   const [scans, output] = [join(folder, 'scans'), join(folder, 'output')];
@@ -50,7 +51,7 @@ export async function pretrainCentrally(
   writeFileSync(recipe, stringify(settings));
   const places = ['--data', scans, '--output', output, '--json', summary];
   const args = ['pretrain', recipe, ...places, '--threads', String(threads)];
-  await group.run(`pretraining ${String(settings['name'])}`, SITE_AGENT_PROGRAM, args, join(folder, 'pretrain.log'));
+  await group.run(`pretraining ${String(settings['name'])}`, SITE_AGENT_PROGRAM, args, logFile);
   copyFileSync(join(output, 'model.safetensors'), modelFile);
   const { outcome } = summarySchema.parse(JSON.parse(readFileSync(summary, 'utf8')));
   const { digest, steps, bestStep, trainingMs, score } = outcome;

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CampaignView } from '@consilium/shared/wire';
 import { stringify } from 'yaml';
-import { campaignEnd, startFederation } from '../programs/federation.js';
+import { campaignEnd, coordinatorLog, startFederation } from '../programs/federation.js';
 import type { ProgramGroup } from '../programs/program-group.js';
 import { COORDINATOR_PROGRAM } from '../programs/project.js';
 import { StepFailed } from '../programs/step-failed.js';
@@ -20,13 +20,18 @@ export interface FederatedPretraining {
   readonly threads: number;
 }
 
+/** The log that tells how far the campaign has come. */
+export function federationLog(folder: string): string {
+  return coordinatorLog(logsOf(folder));
+}
+
 /** Runs a campaign over real processes to its end and leaves its last version as a model file. */
 export async function pretrainFederated(
   group: ProgramGroup,
   data: ShelfData,
   { sites, settings, folder, modelFile, threads }: FederatedPretraining,
 ): Promise<CampaignView> {
-  const [logs, coordinatorHome] = [join(folder, 'logs'), join(folder, 'coordinator')];
+  const [logs, coordinatorHome] = [logsOf(folder), join(folder, 'coordinator')];
   // A federation that was stopped is begun anew: its agents' tokens are spent, and the protocol's campaigns are short.
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(logs, { recursive: true });
@@ -54,4 +59,8 @@ export async function pretrainFederated(
     for (const agent of federation.agents.values()) await agent.stop();
     await federation.coordinator.stop();
   }
+}
+
+function logsOf(folder: string): string {
+  return join(folder, 'logs');
 }

@@ -41,6 +41,7 @@ export interface FinetuneRunPlan {
   /** A model file; undefined for scratch. */
   readonly from: string | undefined;
   readonly folder: string;
+  readonly logFile: string;
   readonly threads: number;
 }
 
@@ -55,13 +56,13 @@ export interface FinetuneFigures {
 
 /** Runs `site-agent finetune` to its end; one that was stopped goes on where it was. The folder is removed afterwards. */
 export async function runFinetuning(group: ProgramGroup, label: string, plan: FinetuneRunPlan): Promise<FinetuneFigures> {
-  const { task, from = 'scratch', folder, threads } = plan;
+  const { task, from = 'scratch', folder, logFile, threads } = plan;
   mkdirSync(folder, { recursive: true });
   const [taskFile, summaryFile] = [join(folder, 'task.yaml'), join(folder, 'summary.json')];
   writeFileSync(taskFile, stringify(task));
   const places = ['--from', from, '--output', join(folder, 'output'), '--json', summaryFile];
   const args = ['finetune', taskFile, ...places, '--threads', String(threads)];
-  await group.run(label, SITE_AGENT_PROGRAM, args, join(folder, 'finetune.log'));
+  await group.run(label, SITE_AGENT_PROGRAM, args, logFile);
   const { model } = summarySchema.parse(JSON.parse(readFileSync(summaryFile, 'utf8')));
   const { validations } = historySchema.parse(JSON.parse(readFileSync(model.historyPath, 'utf8')));
   const curveOf = (figure: 'loss' | 'dice' | 'auc'): [number, number][] =>

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FederationError, formatDuration } from '@consilium/shared/kernel';
-import { formatTable } from '@consilium/shared/terminal';
+import { createLiveBlock, formatTable } from '@consilium/shared/terminal';
 import { ProgramGroup } from '../programs/program-group.js';
 import { PROJECT_ROOT } from '../programs/project.js';
 import { runProgram } from '../programs/run-program.js';
@@ -68,7 +68,7 @@ async function main(): Promise<number> {
     const executor = new RunExecutor(group, data, store, { work, models: join(work, 'models') }, jobs);
     const runs = chosenRuns(all, values);
     const minutes = numberOf('minutes', values.minutes, Infinity);
-    const end = await runPiece({ runs, store, group, executor, jobs, minutes, say });
+    const end = await runPiece({ runs, store, group, executor, jobs, minutes, block: createLiveBlock() });
     if (end === 'interrupted') return INTERRUPTED;
     if (end === 'time is up') say(`the time is up; ${runs.filter((one) => store.find(one) === undefined).length} runs are left`);
   }

@@ -22,13 +22,14 @@ export interface ModalityProbePlan {
   readonly plan: ProbePlan;
   readonly model: string;
   readonly folder: string;
+  readonly logFile: string;
 }
 
 /** How well modality is read from the frozen features of a model, by two fresh classifiers, with intervals over patients. */
 export async function runModalityProbe(
   group: ProgramGroup,
   data: ShelfData,
-  { plan, model, folder }: ModalityProbePlan,
+  { plan, model, folder, logFile }: ModalityProbePlan,
 ): Promise<Record<string, number>> {
   mkdirSync(folder, { recursive: true });
   const pattern = new RegExp(plan.files ?? '^(.*)$');
@@ -39,7 +40,7 @@ export async function runModalityProbe(
   const [task, answer] = [join(folder, 'volumes.json'), join(folder, 'answer.json')];
   const { patch, patchesPerVolume } = plan;
   writeFileSync(task, JSON.stringify({ sets: { probed: volumes }, patch, patchesPerVolume }));
-  await group.run('modality probe', PROBE_PROGRAM, [model, task, answer], join(folder, 'probe.log'));
+  await group.run('modality probe', PROBE_PROGRAM, [model, task, answer], logFile);
   const { probed } = answerSchema.parse(JSON.parse(readFileSync(answer, 'utf8')));
   const figures: Record<string, number> = { examples: probed.examples, groups: probed.groups };
   for (const classifier of ['linear', 'perceptron'] as const) {

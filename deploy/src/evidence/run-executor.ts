@@ -7,7 +7,7 @@ import type { CampaignView } from '@consilium/shared/wire';
 import type { ProgramGroup } from '../programs/program-group.js';
 import { PROJECT_ROOT } from '../programs/project.js';
 import { pretrainCentrally } from './central-pretraining.js';
-import { pretrainFederated } from './federated-pretraining.js';
+import { federationLog, pretrainFederated } from './federated-pretraining.js';
 import { runFinetuning } from './finetune-run.js';
 import { runModalityProbe } from './modality-probe-run.js';
 import type { RunResult, RunStore } from './run-store.js';
@@ -57,6 +57,12 @@ export class RunExecutor {
     return result;
   }
 
+  /** What tells of a run that is under way: its own log, then that of the pretraining that it may wait for. */
+  logsOf(run: EvidenceRun): readonly string[] {
+    const from = run.kind === 'pretraining' ? undefined : run.from;
+    return [run, ...(from === undefined ? [] : [from])].map((one) => this.logFile(one));
+  }
+
   private outcomeOf(run: EvidenceRun, from: StartModel | undefined): Promise<Outcome> {
     switch (run.kind) {
       case 'pretraining':
@@ -68,20 +74,21 @@ export class RunExecutor {
     }
   }
 
-  private async pretrain({ id, plan, settings }: PretrainingRun): Promise<Outcome> {
-    const [folder, modelFile] = [join(this.folders.work, 'pretraining', id), this.modelFile(id)];
-    const place = { settings, folder, modelFile, threads: this.threads };
+  private async pretrain(run: PretrainingRun): Promise<Outcome> {
+    const { id, plan, settings } = run;
+    const place = { settings, folder: this.folder(run), modelFile: this.modelFile(id), threads: this.threads };
     if (plan.kind === 'central') {
-      const { digest, figures } = await pretrainCentrally(this.group, this.data, { holdings: plan.holdings, ...place });
+      const central = { holdings: plan.holdings, logFile: this.logFile(run), ...place };
+      const { digest, figures } = await pretrainCentrally(this.group, this.data, central);
       return { startDigest: null, modelDigest: digest, figures };
     }
     const campaign = await pretrainFederated(this.group, this.data, { sites: plan.sites, ...place });
-    return { startDigest: null, modelDigest: await digestOfFile(modelFile), figures: figuresOf(campaign) };
+    return { startDigest: null, modelDigest: await digestOfFile(place.modelFile), figures: figuresOf(campaign) };
   }
 
-  private async probe({ id, plan }: ProbeRun, { path, digest }: StartModel): Promise<Outcome> {
-    const folder = join(this.folders.work, 'probes', id);
-    const figures = await runModalityProbe(this.group, this.data, { plan, model: path, folder });
+  private async probe(run: ProbeRun, { path, digest }: StartModel): Promise<Outcome> {
+    const place = { folder: this.folder(run), logFile: this.logFile(run) };
+    const figures = await runModalityProbe(this.group, this.data, { plan: run.plan, model: path, ...place });
     return { startDigest: digest, modelDigest: null, figures };
   }
 
@@ -90,7 +97,8 @@ export class RunExecutor {
     const plan = {
       task: { ...run.settings, ...cases },
       from: from?.path,
-      folder: join(this.folders.work, 'finetuning', run.id),
+      folder: this.folder(run),
+      logFile: this.logFile(run),
       threads: this.threads,
     };
     const { digest, ...came } = await runFinetuning(this.group, run.id, plan);
@@ -109,6 +117,15 @@ export class RunExecutor {
     this.pretrainingAgain.set(pretraining.id, underWay);
     const { modelDigest } = await underWay;
     return { path, digest: required(modelDigest, `the digest of ${pretraining.id}`) };
+  }
+
+  private folder({ kind, id }: EvidenceRun): string {
+    return join(this.folders.work, kind, id);
+  }
+
+  private logFile(run: EvidenceRun): string {
+    const isFederated = run.kind === 'pretraining' && run.plan.kind !== 'central';
+    return isFederated ? federationLog(this.folder(run)) : join(this.folder(run), 'run.log');
   }
 
   private modelFile(id: string): string {

@@ -44,7 +44,7 @@ export async function startFederation(
   say: (line: string) => void,
 ): Promise<Federation> {
   const start = ['start', '--home', coordinatorHome, '--port', '0'];
-  const coordinator = group.start('coordinator', COORDINATOR_PROGRAM, start, join(logs, 'coordinator.log'));
+  const coordinator = group.start('coordinator', COORDINATOR_PROGRAM, start, coordinatorLog(logs));
   const access = new CoordinatorAccess(coordinatorHome);
   const url = await waitForUrl(access, coordinator);
   say(`coordinator listens at ${url}`);
@@ -65,6 +65,11 @@ export async function startFederation(
     say(`${name} (${summary}) is enrolled, its scans are indexed, its agent runs`);
   }
   return { access, coordinator, agents };
+}
+
+/** What the coordinator of a federation says: its rounds, and what becomes of each site's part. */
+export function coordinatorLog(logs: string): string {
+  return join(logs, 'coordinator.log');
 }
 
 /** The campaign's view once it has ended, whichever way; throws when one of the federation's programs ends before that. */

@@ -2,6 +2,8 @@ import { fitLine, type TerminalStream } from './terminal-stream.js';
 
 /** Several lines redrawn in place, for a live view of many parties. */
 export interface LiveBlock {
+  /** False where lines cannot be redrawn, such as in a file: then nothing but `printAbove` shows. */
+  readonly isRedrawn: boolean;
   /** Replaces the block by these lines; does nothing when the stream is not a terminal. */
   render(lines: readonly string[]): void;
   /** Prints a line that stays, above the block. */
@@ -17,6 +19,7 @@ export function createLiveBlock(stream: TerminalStream = process.stdout): LiveBl
   const draw = (lines: readonly string[]): string => lines.map((line) => `${fitLine(line, stream)}\n`).join('');
 
   return {
+    isRedrawn: interactive,
     render(lines) {
       if (!interactive) return;
       stream.write(erase() + draw(lines));
