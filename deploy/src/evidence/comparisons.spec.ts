@@ -12,7 +12,7 @@ function finished(arm: string, labels: number, cases: Record<string, number>): F
   const scores = Object.values(cases);
   const dice = scores.reduce((sum, score) => sum + score, 0) / scores.length;
   const result = { id: 'x', figures: { dice, stepsToBest: 100 * labels }, cases } as unknown as RunResult;
-  return { run: { taskName: 'liver', arm, labels } as FinetuningRun, result };
+  return { run: { taskName: 'liver', arm, labels } as FinetuningRun, result, isFromOtherMaking: false };
 }
 
 const runs = [
@@ -58,8 +58,8 @@ describe('the best single site', () => {
     arms: { scratch: {}, 'site-a': { singleSite: true }, 'site-b': { singleSite: true } },
   } as unknown as Protocol;
   const runOf = (arm: string, labels: number, test: number, validation: readonly number[]): FinishedRun => {
-    const { run, result } = finished(arm, labels, { a: test });
-    return { run, result: { ...result, curves: { dice: validation.map((score, i) => [50 * i, score]) } } };
+    const one = finished(arm, labels, { a: test });
+    return { ...one, result: { ...one.result, curves: { dice: validation.map((score, i) => [50 * i, score]) } } };
   };
 
   it('is chosen by the best point of its validation, for each label count, whatever the test cases say', () => {
@@ -86,7 +86,7 @@ describe('areas under the ROC curve', () => {
       cases.map(({ patient, positive }, i) => [`case-${i}`, [`p${patient}`, positive, probabilityOf(patient, positive)]]),
     );
     const result = { id: 'x', figures: { auc: figure }, outcomes } as unknown as RunResult;
-    return { run: { taskName: 'patch', arm, labels: undefined } as FinetuningRun, result };
+    return { run: { taskName: 'patch', arm, labels: undefined } as FinetuningRun, result, isFromOtherMaking: false };
   };
 
   it('are compared over the same drawn patients', () => {

@@ -11,6 +11,8 @@ import type { FinetuningRun } from './work-list.js';
 export interface FinishedRun {
   readonly run: FinetuningRun;
   readonly result: RunResult;
+  /** Whether it starts from a model of other bytes than its pretraining's result tells of: made again on another processor. */
+  readonly isFromOtherMaking: boolean;
 }
 
 /** One arm at one task and label count, over all its seeds. */
@@ -19,6 +21,8 @@ export interface Cell {
   readonly labels: number | undefined;
   readonly arm: string;
   readonly seeds: number;
+  /** Whether any seed starts from another making of the pretrained model. */
+  readonly isFromOtherMaking: boolean;
   readonly mean: number;
   /** Over seeds; NaN for one. */
   readonly deviation: number;
@@ -75,6 +79,7 @@ function cellOf(place: Pick<Cell, 'taskName' | 'labels' | 'arm'>, metric: string
   return {
     ...place,
     seeds: own.length,
+    isFromOtherMaking: own.some((one) => one.isFromOtherMaking),
     mean: mean(scores),
     deviation: standardDeviation(scores),
     stepsToBest: steps.length === 0 ? undefined : mean(steps),

@@ -10,6 +10,7 @@ import { createLiveBlock, formatTable } from '@consilium/shared/terminal';
 import { ProgramGroup } from '../programs/program-group.js';
 import { PROJECT_ROOT } from '../programs/project.js';
 import { runProgram } from '../programs/run-program.js';
+import { MadeModels } from './made-models.js';
 import { writePages } from './pages.js';
 import { readProtocol } from './protocol.js';
 import { RunExecutor } from './run-executor.js';
@@ -65,10 +66,13 @@ async function main(): Promise<number> {
     const data = ShelfData.open(resolve(values.data ?? join(PROJECT_ROOT, '..', 'shared', 'data')));
     const jobs = numberOf('jobs', values.jobs, Math.min(availableParallelism(), MOST_JOBS));
     const group = new ProgramGroup();
-    const executor = new RunExecutor(group, data, store, { work, models: join(work, 'models') }, jobs);
+    const block = createLiveBlock();
+    const models = new MadeModels(join(work, 'models'), store);
+    const warn = (line: string): void => block.printAbove(line);
+    const executor = new RunExecutor({ group, data, store, models, work, jobs, warn });
     const runs = chosenRuns(all, values);
     const minutes = numberOf('minutes', values.minutes, Infinity);
-    const end = await runPiece({ runs, store, group, executor, jobs, minutes, block: createLiveBlock() });
+    const end = await runPiece({ runs, store, group, executor, jobs, minutes, block });
     if (end === 'interrupted') return INTERRUPTED;
     if (end === 'time is up') say(`the time is up; ${runs.filter((one) => store.find(one) === undefined).length} runs are left`);
   }

@@ -13,8 +13,8 @@ import {
 import { type Chart, courseCharts, labelCharts } from './page-charts.js';
 import { probeLines } from './page-probes.js';
 import type { Protocol } from './protocol.js';
-import type { RunStore } from './run-store.js';
-import type { EvidenceRun } from './work-list.js';
+import type { RunResult, RunStore } from './run-store.js';
+import type { EvidenceRun, FinetuningRun } from './work-list.js';
 
 const SCRATCH_ARM = 'scratch';
 const CENTRAL_ARM = 'universal-central';
@@ -25,11 +25,15 @@ const AGAIN = '-again';
 /** Pretrained on all sites' scans; the first has the objective that the single sites have, too. */
 const POOLED_ARMS = ['genesis-central', CENTRAL_ARM, ...FEDERATED_ARMS];
 
+const OTHER_MAKING =
+  '\\* starts from the pretrained model made again on another processor, with other bytes than those of the model in the first table.';
+
 /** Writes README.md and the curves into the folder. */
 export function writePages(protocol: Protocol, runs: readonly EvidenceRun[], store: RunStore, folder: string): void {
   const finished = runs.flatMap((run): FinishedRun[] => {
     const result = run.kind === 'finetuning' ? store.find(run) : undefined;
-    return run.kind === 'finetuning' && result !== undefined ? [{ run, result }] : [];
+    if (run.kind !== 'finetuning' || result === undefined) return [];
+    return [{ run, result, isFromOtherMaking: isFromOtherMaking(run, result, store) }];
   });
   const cells = cellsOf(protocol, finished);
   mkdirSync(join(folder, 'curves'), { recursive: true });
@@ -47,6 +51,12 @@ export function writePages(protocol: Protocol, runs: readonly EvidenceRun[], sto
     ...armLines(protocol),
   ].join('\n');
   writeFileSync(join(folder, 'README.md'), `${text}\n`);
+}
+
+/** Whether a run starts from a model of other bytes than the result of its pretraining tells of. */
+function isFromOtherMaking({ from }: FinetuningRun, { startDigest }: RunResult, store: RunStore): boolean {
+  const recorded = from === undefined ? undefined : store.find(from);
+  return recorded !== undefined && recorded.modelDigest !== startDigest;
 }
 
 function progressLines(runs: readonly EvidenceRun[], store: RunStore): string[] {
@@ -98,7 +108,8 @@ function taskLines(protocol: Protocol, task: string, cells: readonly Cell[], cha
   const rows = own.map((cell) => {
     const difference = differences.find((one) => one.cell === cell);
     const steps = cell.stepsToBest === undefined ? '–' : Math.round(cell.stepsToBest);
-    return `| ${cell.labels ?? 'all'} | ${cell.arm} | ${cell.seeds} | ${meanText(cell)} | ${differenceText(difference)} | ${steps} |`;
+    const arm = `${cell.arm}${cell.isFromOtherMaking ? ' \\*' : ''}`;
+    return `| ${cell.labels ?? 'all'} | ${arm} | ${cell.seeds} | ${meanText(cell)} | ${differenceText(difference)} | ${steps} |`;
   });
   return [
     `## ${task}`,
@@ -109,6 +120,7 @@ function taskLines(protocol: Protocol, task: string, cells: readonly Cell[], cha
     '| --- | --- | --- | --- | --- | --- |',
     ...rows,
     '',
+    ...(own.some((cell) => cell.isFromOtherMaking) ? [OTHER_MAKING, ''] : []),
     ...charts.filter((chart) => chart.task === task).map(({ file, title }) => `![${title}](curves/${file})\n`),
     ...savingLines(own, plan.labels ?? []),
     ...federationLines(own),

@@ -1,59 +1,56 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
-import { type Digest, digestOfFile, required } from '@consilium/shared/kernel';
+import { digestOfFile, required } from '@consilium/shared/kernel';
 import type { CampaignView } from '@consilium/shared/wire';
 import type { ProgramGroup } from '../programs/program-group.js';
 import { PROJECT_ROOT } from '../programs/project.js';
 import { pretrainCentrally } from './central-pretraining.js';
 import { federationLog, pretrainFederated } from './federated-pretraining.js';
 import { runFinetuning } from './finetune-run.js';
+import type { MadeModels, StartModel } from './made-models.js';
 import { runModalityProbe } from './modality-probe-run.js';
 import type { RunResult, RunStore } from './run-store.js';
 import type { ShelfData } from './shelf-data.js';
 import { targetCases } from './target-cases.js';
 import type { EvidenceRun, FinetuningRun, PretrainingRun, ProbeRun } from './work-list.js';
 
-export interface EvidenceFolders {
-  /** Scratch of runs under way. */
-  readonly work: string;
-  /** Pretrained models; kept for the fine-tunings, not in the repository. */
-  readonly models: string;
-}
-
-interface StartModel {
-  readonly path: string;
-  readonly digest: string;
-}
+const OTHER_BYTES =
+  'made again, it has other bytes than the repository\u2019s results tell of, as happens on another processor; ' +
+  'the pages mark what starts from it';
 
 type Outcome = Omit<RunResult, 'id' | 'inputs' | 'wallSeconds' | 'software' | 'machine'>;
+
+export interface ExecutorParts {
+  readonly group: ProgramGroup;
+  readonly data: ShelfData;
+  readonly store: RunStore;
+  readonly models: MadeModels;
+  /** A folder for what runs under way need. */
+  readonly work: string;
+  /** Runs that share the processor. */
+  readonly jobs: number;
+  readonly warn: (line: string) => void;
+}
 
 /** Executes single runs of the protocol and keeps their results; several may be under way at once. */
 export class RunExecutor {
   private readonly threads: number;
   private readonly pretrainingAgain = new Map<string, Promise<RunResult>>();
 
-  constructor(
-    private readonly group: ProgramGroup,
-    private readonly data: ShelfData,
-    private readonly store: RunStore,
-    private readonly folders: EvidenceFolders,
-    /** Runs that share the processor. */
-    private readonly jobs: number,
-  ) {
-    this.threads = Math.max(1, Math.floor(availableParallelism() / jobs));
+  constructor(private readonly parts: ExecutorParts) {
+    this.threads = Math.max(1, Math.floor(availableParallelism() / parts.jobs));
   }
 
   async execute(run: EvidenceRun): Promise<RunResult> {
-    mkdirSync(this.folders.models, { recursive: true });
     const from = run.kind === 'pretraining' || run.from === undefined ? undefined : await this.startOf(run.from);
     const startedMs = Date.now();
     const outcome = await this.outcomeOf(run, from);
     const wallSeconds = Math.round((Date.now() - startedMs) / 100) / 10;
     const { id, inputs } = run;
     const result = { id, inputs, wallSeconds, software: softwareFacts(), machine: this.machineFacts(), ...outcome };
-    this.store.put(result);
+    if (run.kind !== 'pretraining') this.parts.store.put(result);
+    else if (!this.parts.models.keep(run, result)) this.parts.warn(`${id}: ${OTHER_BYTES}`);
     return result;
   }
 
@@ -75,25 +72,25 @@ export class RunExecutor {
   }
 
   private async pretrain(run: PretrainingRun): Promise<Outcome> {
-    const { id, plan, settings } = run;
-    const place = { settings, folder: this.folder(run), modelFile: this.modelFile(id), threads: this.threads };
+    const { plan, settings } = run;
+    const place = { settings, folder: this.folder(run), modelFile: this.parts.models.fileOf(run), threads: this.threads };
     if (plan.kind === 'central') {
       const central = { holdings: plan.holdings, logFile: this.logFile(run), ...place };
-      const { digest, figures } = await pretrainCentrally(this.group, this.data, central);
+      const { digest, figures } = await pretrainCentrally(this.parts.group, this.parts.data, central);
       return { startDigest: null, modelDigest: digest, figures };
     }
-    const campaign = await pretrainFederated(this.group, this.data, { sites: plan.sites, ...place });
+    const campaign = await pretrainFederated(this.parts.group, this.parts.data, { sites: plan.sites, ...place });
     return { startDigest: null, modelDigest: await digestOfFile(place.modelFile), figures: figuresOf(campaign) };
   }
 
   private async probe(run: ProbeRun, { path, digest }: StartModel): Promise<Outcome> {
     const place = { folder: this.folder(run), logFile: this.logFile(run) };
-    const figures = await runModalityProbe(this.group, this.data, { plan: run.plan, model: path, ...place });
+    const figures = await runModalityProbe(this.parts.group, this.parts.data, { plan: run.plan, model: path, ...place });
     return { startDigest: digest, modelDigest: null, figures };
   }
 
   private async finetune(run: FinetuningRun, from: StartModel | undefined): Promise<Outcome> {
-    const cases = targetCases(this.data, run.plan, run.labels, this.folders.work);
+    const cases = targetCases(this.parts.data, run.plan, run.labels, this.parts.work);
     const plan = {
       task: { ...run.settings, ...cases },
       from: from?.path,
@@ -101,26 +98,22 @@ export class RunExecutor {
       logFile: this.logFile(run),
       threads: this.threads,
     };
-    const { digest, ...came } = await runFinetuning(this.group, run.id, plan);
+    const { digest, ...came } = await runFinetuning(this.parts.group, run.id, plan);
     return { startDigest: from?.digest ?? null, modelDigest: digest, ...came };
   }
 
-  /**
-   * The pretrained model of a run. Models are not kept in the repository: one that is missing here is pretrained again, with the
-   * same seeds; on another processor its last bits may differ, which is why each fine-tuning's result names the digest.
-   */
+  /** The pretrained model of a run; one that is missing here is pretrained again, once for all that wait for it. */
   private async startOf(pretraining: PretrainingRun): Promise<StartModel> {
-    const path = this.modelFile(pretraining.id);
-    const expected = this.store.find(pretraining)?.modelDigest ?? null;
-    if (expected !== null && existsSync(path) && (await sameDigest(path, expected))) return { path, digest: expected };
+    const made = await this.parts.models.find(pretraining);
+    if (made !== undefined) return made;
     const underWay = this.pretrainingAgain.get(pretraining.id) ?? this.execute(pretraining);
     this.pretrainingAgain.set(pretraining.id, underWay);
     const { modelDigest } = await underWay;
-    return { path, digest: required(modelDigest, `the digest of ${pretraining.id}`) };
+    return { path: this.parts.models.fileOf(pretraining), digest: required(modelDigest, `the digest of ${pretraining.id}`) };
   }
 
   private folder({ kind, id }: EvidenceRun): string {
-    return join(this.folders.work, kind, id);
+    return join(this.parts.work, kind, id);
   }
 
   private logFile(run: EvidenceRun): string {
@@ -128,18 +121,10 @@ export class RunExecutor {
     return isFederated ? federationLog(this.folder(run)) : join(this.folder(run), 'run.log');
   }
 
-  private modelFile(id: string): string {
-    return join(this.folders.models, `${id}.safetensors`);
-  }
-
   private machineFacts(): RunResult['machine'] {
     const processor = cpus()[0]?.model.trim() ?? 'unknown';
-    return { processor, cores: cpus().length, jobs: this.jobs, threads: this.threads };
+    return { processor, cores: cpus().length, jobs: this.parts.jobs, threads: this.threads };
   }
-}
-
-async function sameDigest(path: string, expected: string): Promise<boolean> {
-  return (await digestOfFile(path, (expected as Digest).startsWith('blake3:') ? 'blake3' : 'sha256')) === expected;
 }
 
 /** Skill of the last version, as the sites scored it: the mean over sites, and each of its groups. */
