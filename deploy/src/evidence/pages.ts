@@ -66,7 +66,14 @@ function progressLines(runs: readonly EvidenceRun[], store: RunStore): string[] 
     return `${own.filter((run) => store.find(run) !== undefined).length} of ${own.length}`;
   };
   const hours = results.reduce((sum, { wallSeconds }) => sum + wallSeconds, 0) / 3600;
-  const machines = [...new Set(results.map(({ machine }) => `${machine.processor}, ${machine.cores} cores`))];
+  const machines = [
+    ...new Set(
+      results.map(({ machine }) => {
+        const { processor, vectors, cores } = machine;
+        return [processor, ...(vectors === undefined ? [] : [vectors]), `${cores} cores`].join(', ');
+      }),
+    ),
+  ];
   return [
     `${doneOf(false)} runs are done, and ${doneOf(true)} of further questions that their results raised; their wall times add up to`,
     `${hours.toFixed(1)} hours (${machines.join('; ') || 'nowhere yet'}; two runs at a time, and other work beside some).`,

@@ -3,6 +3,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { digestOfFile, required } from '@consilium/shared/kernel';
 import type { CampaignView } from '@consilium/shared/wire';
+import { readProcessorFlags } from '@consilium/site-agent/dist/engine/devices/bfloat16-support.js';
 import type { ProgramGroup } from '../programs/program-group.js';
 import { PROJECT_ROOT } from '../programs/project.js';
 import { pretrainCentrally } from './central-pretraining.js';
@@ -123,8 +124,19 @@ export class RunExecutor {
 
   private machineFacts(): RunResult['machine'] {
     const processor = cpus()[0]?.model.trim() ?? 'unknown';
-    return { processor, cores: cpus().length, jobs: this.parts.jobs, threads: this.threads };
+    return {
+      processor,
+      vectors: vectorsOf(readProcessorFlags()),
+      cores: cpus().length,
+      jobs: this.parts.jobs,
+      threads: this.threads,
+    };
   }
+}
+
+function vectorsOf(flags: readonly string[]): RunResult['machine']['vectors'] {
+  if (flags.includes('avx512f')) return 'AVX-512';
+  return flags.includes('avx2') ? 'AVX2' : 'other';
 }
 
 /** Skill of the last version, as the sites scored it: the mean over sites, and each of its groups. */

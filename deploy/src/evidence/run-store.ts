@@ -11,7 +11,14 @@ const runResultSchema = z.object({
   wallSeconds: z.number(),
   software: z.object({ version: z.string(), commit: z.string().nullable(), node: z.string() }),
   /** `jobs` runs shared the processor, with so many threads each. */
-  machine: z.object({ processor: z.string(), cores: z.int(), jobs: z.int(), threads: z.int() }),
+  machine: z.object({
+    processor: z.string(),
+    /** Width of its registers, on which speed and the last bits depend; not in results of earlier programs. */
+    vectors: z.enum(['AVX-512', 'AVX2', 'other']).optional(),
+    cores: z.int(),
+    jobs: z.int(),
+    threads: z.int(),
+  }),
   /** Of a fine-tuning or a probe: the pretrained model that it started from; null for scratch. */
   startDigest: z.string().nullable(),
   /** Of a pretraining: what the models that follow start from. */
