@@ -37,6 +37,13 @@ describe('cells', () => {
     expect(more).toMatchObject({ arm: 'scratch', labels: 10 });
   });
 
+  it('say when any seed starts from another making of the pretrained model', () => {
+    const [first, ...others] = runs.filter(({ run }) => run.arm === 'scratch' && run.labels === 5);
+    const mixed = [...others, { ...(first as FinishedRun), isFromOtherMaking: true }];
+    expect(cellsOf(protocol, mixed)[0]?.isFromOtherMaking).toBe(true);
+    expect(cellsOf(protocol, others)[0]?.isFromOtherMaking).toBe(false);
+  });
+
   it('go from few labels to many, in whichever order they are run', () => {
     const { liver } = protocol.tasks;
     const backwards = { ...protocol, tasks: { liver: { ...liver, labels: [10, 5] } } } as Protocol;
