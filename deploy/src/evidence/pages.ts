@@ -115,8 +115,7 @@ function taskLines(protocol: Protocol, task: string, cells: readonly Cell[], cha
   const rows = own.map((cell) => {
     const difference = differences.find((one) => one.cell === cell);
     const steps = cell.stepsToBest === undefined ? '–' : Math.round(cell.stepsToBest);
-    const arm = `${cell.arm}${cell.isFromOtherMaking ? ' \\*' : ''}`;
-    return `| ${cell.labels ?? 'all'} | ${arm} | ${cell.seeds} | ${meanText(cell)} | ${differenceText(difference)} | ${steps} |`;
+    return `| ${cell.labels ?? 'all'} | ${armText(cell)} | ${cell.seeds} | ${meanText(cell)} | ${differenceText(difference)} | ${steps} |`;
   });
   return [
     `## ${task}`,
@@ -147,8 +146,8 @@ function besideLines(central: string, federated: readonly string[], cells: reado
   const rows = differencesFrom(central, cells)
     .filter(({ cell }) => federated.includes(cell.arm))
     .map((difference) => {
-      const { labels, arm } = difference.cell;
-      return `| ${labels ?? 'all'} | ${arm} | ${differenceText(difference)} |`;
+      const { cell } = difference;
+      return `| ${cell.labels ?? 'all'} | ${armText(cell)} | ${differenceText(difference)} |`;
     });
   if (rows.length === 0) return [];
   return [`Federated beside ${central}:`, '', '| labels | arm | difference |', '| --- | --- | --- |', ...rows, ''];
@@ -164,7 +163,7 @@ function singleSiteLines(cells: readonly Cell[], best: readonly Cell[]): string[
       .filter(({ cell }) => POOLED_ARMS.includes(cell.arm))
       .map((difference) => {
         const alone = `${single.arm}, ${meanText(single)}`;
-        return `| ${single.labels ?? 'all'} | ${alone} | ${difference.cell.arm} | ${differenceText(difference)} |`;
+        return `| ${single.labels ?? 'all'} | ${alone} | ${armText(difference.cell)} | ${differenceText(difference)} |`;
       }),
   );
   if (rows.length === 0) return [];
@@ -214,6 +213,10 @@ function armLines({ arms, seeds }: Protocol): string[] {
     'draws patients anew, the same ones for both arms.',
     '',
   ];
+}
+
+function armText({ arm, isFromOtherMaking }: Cell): string {
+  return isFromOtherMaking ? `${arm} \\*` : arm;
 }
 
 function meanText({ mean, deviation }: Cell): string {

@@ -17,7 +17,7 @@ import { targetCases } from './target-cases.js';
 import type { EvidenceRun, FinetuningRun, PretrainingRun, ProbeRun } from './work-list.js';
 
 const OTHER_BYTES =
-  'made again, it has other bytes than the repository\u2019s results tell of, as happens on another processor; ' +
+  'made again, it has other bytes than the repository’s results tell of, as happens on another processor; ' +
   'the pages mark what starts from it';
 
 type Outcome = Omit<RunResult, 'id' | 'inputs' | 'wallSeconds' | 'software' | 'machine'>;
