@@ -55,7 +55,7 @@ export class RunExecutor {
     return result;
   }
 
-  /** What tells of a run that is under way: its own log, then that of the pretraining that it may wait for. */
+  /** What tells of a run that is under way: its own log and that of the pretraining that it may wait for. */
   logsOf(run: EvidenceRun): readonly string[] {
     const from = run.kind === 'pretraining' ? undefined : run.from;
     return [run, ...(from === undefined ? [] : [from])].map((one) => this.logFile(one));

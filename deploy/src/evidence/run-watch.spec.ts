@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLiveBlock } from '@consilium/shared/terminal';
@@ -51,15 +51,20 @@ describe('RunWatch', () => {
     watch.stop();
   });
 
-  it('tells of the pretraining that a run waits for, until the run has a log of its own', () => {
+  it('tells of the pretraining that a run waits for, also of one that goes on after a stop, until the run itself has more to say', () => {
     const [own, awaited] = [join(folder, 'own.log'), join(folder, 'awaited.log')];
-    writeFileSync(awaited, 'round 3 of 36\n');
+    const write = (log: string, line: string, second: number): void => {
+      writeFileSync(log, `${line}\n`);
+      utimesSync(log, second, second);
+    };
+    write(own, 'step 4 of 9, stopped', 1);
+    write(awaited, 'round 3 of 36', 2);
     const watch = new RunWatch(blockOf(false), 1000);
     watch.begin('some-run', [own, awaited]);
     jest.advanceTimersByTime(1000);
-    writeFileSync(own, 'step 1 of 9\n');
+    write(own, 'step 5 of 9', 3);
     jest.advanceTimersByTime(1000);
-    expect(written).toBe('  some-run: round 3 of 36\n  some-run: step 1 of 9\n');
+    expect(written).toBe('  some-run: round 3 of 36\n  some-run: step 5 of 9\n');
     watch.stop();
   });
 });

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 import type { LiveBlock } from '@consilium/shared/terminal';
 
@@ -25,7 +25,7 @@ export class RunWatch {
     this.timer = block.isRedrawn ? setInterval(redraw, REDRAW_MS) : setInterval(say, repeatMs);
   }
 
-  /** `logs`: the run's own log first, then those of what it waits for. */
+  /** `logs`: the run's own and those of what it waits for; the one written last is told of. */
   begin(id: string, logs: readonly string[]): void {
     this.logs.set(id, logs);
   }
@@ -45,10 +45,16 @@ export class RunWatch {
 
   private lines(): string[] {
     return [...this.logs].map(([id, files]) => {
-      const said = files.map(lastLineOf).find((line) => line !== undefined);
+      const newestFirst = [...files].sort((a, b) => writtenMs(b) - writtenMs(a));
+      const said = newestFirst.map(lastLineOf).find((line) => line !== undefined);
       return `  ${id}: ${said ?? 'starting'}`;
     });
   }
+}
+
+/** When a file was written last; 0 without one. */
+function writtenMs(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 /** The last line of a log with anything in it; undefined without one. A progress bar counts as it was drawn last. */
