@@ -10,7 +10,7 @@ export interface ProgressOptions {
   readonly clock?: Clock;
 }
 
-/** One line of progress. `update` may be called as often as one likes; drawing is limited. */
+/** One line of progress. `update` may be called as often as one likes, with fractions of what is counted too; drawing is limited. */
 export interface ProgressLine {
   update(done: number, note?: string): void;
   /** Draws the last state and ends the line; later calls do nothing. */
@@ -24,6 +24,11 @@ const PLAIN_LINE_MS = 5000;
 export function formatBar(share: number, width = 24): string {
   const full = Math.round(Math.min(1, Math.max(0, share)) * width);
   return '█'.repeat(full) + '░'.repeat(width - full);
+}
+
+/** A count, with one decimal where it lies within a unit: half a volume. */
+export function formatCount(done: number): string {
+  return Number.isInteger(done) ? String(done) : done.toFixed(1);
 }
 
 /** The time that the rest needs at the pace so far, or undefined before anything is done. */
@@ -73,12 +78,12 @@ function describeProgress(
   { interactive, last }: { interactive: boolean; last: boolean },
 ): string {
   if (total === undefined)
-    return [label, String(done), last ? `in ${formatDuration(elapsedMs)}` : '', note ?? '']
+    return [label, formatCount(done), last ? `in ${formatDuration(elapsedMs)}` : '', note ?? '']
       .filter((part) => part !== '')
       .join('  ');
   const share = total === 0 ? 1 : done / total;
   const left = timeLeftMs(done, total, elapsedMs);
   const time = last ? `in ${formatDuration(elapsedMs)}` : left === undefined ? '' : `${formatDuration(left)} left`;
   const bar = interactive ? formatBar(share) : `${Math.floor(share * 100)} %`;
-  return [label, bar, `${done}/${total}`, time, note ?? ''].filter((part) => part !== '').join('  ');
+  return [label, bar, `${formatCount(done)}/${total}`, time, note ?? ''].filter((part) => part !== '').join('  ');
 }

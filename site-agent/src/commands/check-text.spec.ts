@@ -24,6 +24,9 @@ function sound(name: string, facts: Partial<CaseFacts> = {}, list: CheckedCase['
   return { name, list, facts: { ...usual, ...facts } };
 }
 
+const withTraining = (task: FinetuneTask, training: object): FinetuneTask =>
+  ({ ...task, training: { ...task.training, ...training } }) as FinetuneTask;
+
 const damaged = (name: string): CheckedCase => ({
   name,
   list: 'test',
@@ -68,6 +71,28 @@ describe('what is told of checked cases', () => {
     expect(describeCheck(task, [sound('a')])).not.toContain('patch');
   });
 
+  it('remarks on validation that takes longer than the steps between, also of one fold', () => {
+    const size = { sizeVoxels: [512, 512, 150], preparedVoxels: [512, 512, 150] } as const;
+    const cases = [sound('t'), sound('v', size, 'validation'), sound('w', size, 'validation')];
+    const task = { ...segmentation(), patchSizeVoxels: [64, 64, 32] } as FinetuneTask;
+    // 15 × 15 × 9 windows each; a third of a patch's step, four patches a step.
+    const remark = 'note: a look at the validation cases takes 4,050 windows, about as long as 709 steps, after every 50;';
+    expect(describeCheck(withTraining(task, { batchSize: 2, validateEverySteps: 50 }), cases)).toContain(remark);
+    const folded = {
+      ...withTraining(task, { batchSize: 2, validateEverySteps: 50 }),
+      folds: { count: 3, seed: 1 },
+    } as FinetuneTask;
+    expect(
+      describeCheck(
+        folded,
+        ['a', 'b', 'c'].map((name) => sound(name, size)),
+      ),
+    ).toContain('takes 2,025 windows, about as long as 354 steps');
+    expect(describeCheck(withTraining(task, { batchSize: 2, validateEverySteps: 800 }), cases)).not.toContain(
+      'validation cases takes',
+    );
+  });
+
   it('tells what is wrong once for all cases that share the reason, with the remedy', () => {
     const text = describeCheck(segmentation(), [sound('s'), damaged('a'), damaged('b')]);
     expect(text).toContain('1 of 3 cases can be used');
@@ -95,8 +120,26 @@ describe('a checked task', () => {
   });
 
   it('is refused when no training case has a class', () => {
-    const cases = [sound('a', { classVoxels: [5, 0] }), sound('b', {}, 'test')];
-    expect(() => requireSoundTask(segmentation(), cases)).toThrow(/no training label holds core \(5, 6\)/);
-    expect(() => requireSoundTask(segmentation(), [...cases, sound('c')])).not.toThrow();
+    const task = segmentation();
+    const of = (list: 'train' | 'test', facts: Partial<CaseFacts>) =>
+      task.cases[list].map(({ name }) => sound(name, facts, list));
+    const [lacking, test] = [of('train', { classVoxels: [5, 0] }), of('test', {})];
+    expect(() => requireSoundTask(task, [...lacking, ...test])).toThrow(/no training label holds core \(5, 6\)/);
+    const one = task.cases.train[0]?.name ?? '';
+    expect(() => requireSoundTask(task, [...lacking.slice(1), sound(one), ...test])).not.toThrow();
+  });
+
+  it('is refused when the training cases of one fold lack a class, naming the fold, before the others are trained', () => {
+    const { train, validation, test } = segmentation().cases;
+    const task = readFinetuneTask(makeTask(folder, { classes, cases: [...train, ...validation, ...test], folds: { count: 3 } }));
+    const rare = task.cases.train[0]?.name;
+    const cases = task.cases.train.map(({ name }) => sound(name, name === rare ? {} : { classVoxels: [5, 0] }));
+    expect(() => requireSoundTask(task, cases)).toThrow(/fold \d of 3: classes: no training label holds core/);
+    expect(() =>
+      requireSoundTask(
+        task,
+        task.cases.train.map(({ name }) => sound(name)),
+      ),
+    ).not.toThrow();
   });
 });

@@ -28,7 +28,7 @@ export interface EvaluatedTask {
  * ARGUMENT_INVALID when there is no task.
  */
 export async function openEvaluatedTask(model: ModelFile, taskFile: string | undefined): Promise<EvaluatedTask> {
-  const task = readFinetuneTask(taskFile ?? ownTaskFile(model), { isStartNeeded: false });
+  const task = readFinetuneTask(taskFile ?? ownTaskFile(model), 'scoring');
   requireSameClasses(task, model);
   requireSameImages(task, model);
   if (task.cases.test.length === 0) {
@@ -75,6 +75,15 @@ function factsOf(task: FinetuneTask, model: ModelFile): SegmentationFacts | Clas
 function requireSameImages(task: FinetuneTask, model: ModelFile): void {
   const published = completePlan(undefined);
   const facts = factsOf(task, model);
+  if (task.modality !== undefined && facts.modality !== undefined && task.modality !== facts.modality) {
+    throw new FederationError(
+      'TASK_INVALID',
+      `modality: the task says ${task.modality}, the model reads ${facts.modality} only`,
+      {
+        remedy: `List ${facts.modality} scans, or fine-tune a model that is not told its modality.`,
+      },
+    );
+  }
   for (const field of ['spacingMm', 'ctWindowHu', 'percentiles'] as const) {
     const [wanted, own] = [task[field], facts[field] ?? published[field]];
     if (wanted === undefined || wanted.join() === own?.join()) continue;

@@ -97,7 +97,7 @@ async function finetune(taskFile: string | undefined, options: FinetuneOptions):
 
 /** The start needs not be there yet: only the cases are looked at. */
 async function checkTask(taskFile: string, options: FinetuneOptions): Promise<void> {
-  const task = readFinetuneTask(taskFile, { isStartNeeded: false });
+  const task = readFinetuneTask(taskFile, 'checking');
   const { cases } = await openTrainerDesk().check({ kind: 'check', limits: limitsOf(options), task }, task.name);
   await showFigures(options.json, { task: task.name, kind: task.kind, cases }, () => describeCheck(task, cases));
   requireSoundTask(task, cases);

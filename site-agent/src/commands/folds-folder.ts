@@ -20,7 +20,7 @@ export async function isFoldsFolder(location: string): Promise<boolean> {
 export async function openFoldsFolder(folder: string): Promise<FoldsFolder> {
   const { taskFile } = finetuneFolder(folder);
   if (!existsSync(taskFile)) throw noTaskOfFolds(folder);
-  const task = readFinetuneTask(taskFile, { isStartNeeded: false });
+  const task = readFinetuneTask(taskFile, 'scoring');
   if (task.folds === undefined) throw noTaskOfFolds(folder);
   const folds = Array.from({ length: task.folds.count }, (_, index) => index + 1);
   for (const fold of folds) {

@@ -33,7 +33,8 @@ export async function predictClasses(
       remedy: 'Name a table of images and points with --points.',
     });
   }
-  const order = { kind: 'classify', limits, modelPaths: models.map(({ path }) => path), images } as const;
+  const modelPaths = models.map(({ path }) => path);
+  const order = { kind: 'classify', limits, modelPaths, images, likeTrained: true } as const;
   const answers = images.length === 0 ? [] : (await openTrainerDesk().classify(order, 'classifying')).images;
   const scores = { ...modelsOf(models), classNames: facts.classes.map(({ name }) => name), images: [...answers, ...others] };
   const path = join(resolve(output), 'scores.csv');

@@ -121,7 +121,7 @@ async function segmentImages(
   await makeFolder(resolve(options.output));
   const limits = limitsOf(options);
   const modelPaths = models.map(({ path }) => path);
-  const order = { kind: 'segment', limits, modelPaths, images, windows: windowPlan(options) } as const;
+  const order = { kind: 'segment', limits, modelPaths, images, windows: windowPlan(options), likeTrained: true } as const;
   return (await openTrainerDesk().segment(order, 'segmenting')).images;
 }
 

@@ -18,7 +18,7 @@ import { TrainerProcess } from '../trainer/trainer-process.js';
 import { FederationError, formatShare } from '@consilium/shared/kernel';
 import { caseCount } from '../finetuning/tasks/finetune-task.js';
 import type { TrainerDesk } from '../finetuning/finetune-and-evaluate.js';
-import { createProgress, eraseLine, type ProgressLine } from '@consilium/shared/terminal';
+import { createProgress, eraseLine, formatCount, type ProgressLine } from '@consilium/shared/terminal';
 
 /** What commands ask for beyond fine-tuning's own orders. */
 interface CommandDesk extends TrainerDesk {
@@ -49,7 +49,7 @@ async function give(order: TrainerOrder, label: string, total: number | undefine
   const trainer = new TrainerProcess({ onAnnouncement: say, onWarning: (text) => say(`warning: ${text}`) });
   const handle = trainer.start(order, showOn(line));
   const stop = (): void => {
-    console.error('\nstopping; the same command continues where this one stood');
+    console.error(`\nstopping; ${whatThen(order)}`);
     void handle.stop();
   };
   process.once('SIGINT', stop);
@@ -62,6 +62,12 @@ async function give(order: TrainerOrder, label: string, total: number | undefine
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   }
+}
+
+/** Training keeps checkpoints; answers and checks are kept when all of them are there. */
+function whatThen({ kind }: TrainerOrder): string {
+  const isTraining = kind === 'finetune' || kind === 'recipe' || kind === 'pretrain-labelled';
+  return `the same command ${isTraining ? 'continues where this one stood' : 'does this part again from its beginning'}`;
 }
 
 /** What a trainer's progress is drawn on. */
@@ -92,7 +98,7 @@ function showOn(line: OrderLine): (progress: TrainerProgress) => void {
     const wait = waitedShare === undefined ? '' : `  data ${formatShare(waitedShare)}`;
     line.update(
       done,
-      isStep ? (loss === undefined ? undefined : `${kind} ${loss.toFixed(3)}${wait}`) : `${phase} ${step}/${steps}`,
+      isStep ? (loss === undefined ? undefined : `${kind} ${loss.toFixed(3)}${wait}`) : `${phase} ${formatCount(step)}/${steps}`,
       isStep ? steps : undefined,
     );
   };

@@ -1,10 +1,10 @@
 /** Scores a classifier on its task's test cases, beside a scratch run where there is one, and writes what people read. */
 import { join } from 'node:path';
 import { writeFileWhole } from '@consilium/shared/weights';
-import { choiceOf } from '../finetuning/cases/case-scan.js';
+import { testCasesToClassify } from '../finetuning/answers/test-cases.js';
 import type { CaseFiles } from '../finetuning/tasks/finetune-case.js';
 import type { ClassifyOrder, ClassifyResult, TrainerLimits } from '../trainer/trainer-messages.js';
-import type { Triple } from '../volumes/volume.js';
+import type { Modality, Triple } from '../volumes/volume.js';
 import {
   type ClassificationReport,
   type ClassifiedTask,
@@ -19,6 +19,8 @@ import { writeBesideScratch } from './write-beside-scratch.js';
 
 /** What an evaluation needs of a classification task. */
 export interface ClassifiedFiles extends ClassifiedTask {
+  /** Of all images. */
+  readonly modality?: Modality | undefined;
   readonly cases: {
     readonly test: readonly (ClassifiedTask['cases']['test'][number] & CaseFiles & { readonly centre?: Triple | undefined })[];
   };
@@ -63,7 +65,7 @@ async function scoreClassifier(
   { modelPath, digest }: EvaluatedModel,
   desk: ClassifyDesk,
 ): Promise<ClassificationReport> {
-  const images = task.cases.test.map((entry) => ({ name: entry.name, choice: choiceOf(entry), centre: entry.centre }));
+  const images = testCasesToClassify(task);
   const { images: answers } = await desk.classify(
     { kind: 'classify', limits, modelPaths: [modelPath], images },
     'scoring test cases',

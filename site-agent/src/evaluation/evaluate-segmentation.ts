@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeFileWhole } from '@consilium/shared/weights';
 import type { SegmentationTask } from '../finetuning/tasks/segmentation-task.js';
 import type { WindowPlan } from '../finetuning/answers/window-plan.js';
-import { choiceOf } from '../finetuning/cases/case-scan.js';
+import { testCasesToSegment } from '../finetuning/answers/test-cases.js';
 import type { SegmentOrder, SegmentResult, TrainerLimits } from '../trainer/trainer-messages.js';
 import { compareDice, type PairedComparison } from './compare-runs.js';
 import type { EvaluatedModel } from './evaluated-model.js';
@@ -56,11 +56,7 @@ async function scoreModel(
   desk: SegmentDesk,
   pictureFiles?: ReadonlyMap<string, string>,
 ): Promise<EvaluationReport> {
-  const images = task.cases.test.map((entry) => {
-    const { name, label } = entry;
-    const overlayPath = pictureFiles?.get(name);
-    return { name, choice: choiceOf(entry), labelPath: label, ...(overlayPath !== undefined && { overlayPath }) };
-  });
+  const images = testCasesToSegment(task, pictureFiles);
   const order = { kind: 'segment', limits, modelPaths: [modelPath], images, windows, legacy } as const;
   const label = pictureFiles === undefined ? 'scoring the scratch run' : 'scoring test cases';
   return makeReport(task, digest, (await desk.segment(order, label)).images);

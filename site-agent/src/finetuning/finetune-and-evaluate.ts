@@ -19,7 +19,7 @@ import {
 import { nameFiles } from '../evaluation/overlay/picture-files.js';
 import { type EvaluationReport, makeReport, writeReport } from '../evaluation/segmentation-report.js';
 import { writeFinetunedPassport } from '../versions/made-passports.js';
-import { choiceOf } from './cases/case-scan.js';
+import { testCasesToClassify, testCasesToSegment } from './answers/test-cases.js';
 import type { ClassificationTask } from './tasks/classification-task.js';
 import { finetuneFolder, makeFolder } from './tasks/finetune-folder.js';
 import { SCRATCH } from './tasks/finetune-case.js';
@@ -180,11 +180,7 @@ async function evaluateModel(
 ): Promise<EvaluationReport | null> {
   if (task.cases.test.length === 0) return null;
   const pictureFiles = pictures === true ? nameFiles(task.cases.test, outputFolder) : undefined;
-  const images = task.cases.test.map((entry) => {
-    const { name, label } = entry;
-    const overlayPath = pictureFiles?.get(name);
-    return { name, choice: choiceOf(entry), labelPath: label, ...(overlayPath !== undefined && { overlayPath }) };
-  });
+  const images = testCasesToSegment(task, pictureFiles);
   const result = await desk.segment({ kind: 'segment', limits, modelPaths: [modelPath], images }, 'scoring test cases');
   const report = makeReport(task, digest, result.images);
   await makeFolder(outputFolder);
@@ -200,7 +196,7 @@ async function evaluateClassifier(
   desk: Pick<TrainerDesk, 'classify'>,
 ): Promise<ClassificationReport | null> {
   if (task.cases.test.length === 0) return null;
-  const images = task.cases.test.map((entry) => ({ name: entry.name, choice: choiceOf(entry), centre: entry.centre }));
+  const images = testCasesToClassify(task);
   const result = await desk.classify({ kind: 'classify', limits, modelPaths: [modelPath], images }, 'scoring test cases');
   const report = makeClassificationReport(task, digest, result.images);
   await makeFolder(outputFolder);

@@ -17,7 +17,9 @@ import {
 } from './finetune-and-evaluate.js';
 import { finetuneFolder, foldFolder } from './tasks/finetune-folder.js';
 import type { FinetuneTask } from './tasks/finetune-task.js';
-import { describeTask, taskOfFold } from './tasks/task-file.js';
+import { requireExamples } from './task-data.js';
+import { describeTask } from './tasks/task-file.js';
+import { lookAtTrainedTasks, taskOfFold } from './tasks/task-of-fold.js';
 
 /** Mean and sample standard deviation over the folds that have the figure. */
 export interface FoldFigure {
@@ -67,6 +69,8 @@ export async function finetuneFolds(
   desk: TrainerDesk,
 ): Promise<FoldsSummary> {
   const { task, outputFolder, folds } = plan;
+  // Told now and not after the folds before it; of label maps, "--check" tells the same.
+  lookAtTrainedTasks(task, (trained) => trained.kind === 'classification' && requireExamples(trained));
   const runs: { fold: number; summary: FinetuneSummary }[] = [];
   for (const fold of wanted) {
     const own = { ...plan, task: taskOfFold(task, fold), outputFolder: foldFolder(outputFolder, fold), pictures: true };

@@ -20,7 +20,7 @@ import { type FinetuneFolder, finetuneFolder, makeFolder } from './tasks/finetun
 import { type FinetuneHistory, type FinetuneOutcome, readHistory, writeHistory } from './finetune-history.js';
 import type { FinetuneTask } from './tasks/finetune-task.js';
 import { imagePlanOf } from './tasks/image-plan.js';
-import { digestOfImage } from './cases/load-cases.js';
+import { digestOfImage, digestOfLabel } from './cases/load-cases.js';
 import { requireTestCases } from './cases/check-cases.js';
 import { writeModelFile } from './answers/model-file.js';
 import { optimizerOf } from './parameter-treatment.js';
@@ -62,18 +62,18 @@ interface Begun {
 }
 
 async function trainOn(
-  { source, validate }: TaskData,
+  { source, validate, validationBytes, trainedOn }: TaskData,
   { order, start, folder, work, history }: Begun,
   context: OrderContext,
 ): Promise<FinetuneResult> {
   const { task } = order;
-  const learner = await createLearner(order, start, folder, context);
+  const learner = await createLearner(order, { start, folder, validationBytes }, context);
   try {
     const checkpoints = new CheckpointStore(folder.workFolder, work, (text) => context.warn(text));
     const look = validate && (() => validate(learner));
     const { training } = task;
     const trained = await trainTask({ training, context, folder, learner, checkpoints, source, validate: look }, history);
-    return await deliver(task, folder, start, trained, learner);
+    return await deliver(task, { folder, start, trainedOn }, trained, learner);
   } finally {
     await source.close();
     learner.dispose();
@@ -110,7 +110,7 @@ async function digestsOf(cases: readonly AnyCase[], images: Map<string, Digest>)
     const key = scanKey(entry);
     const image = images.get(key) ?? (await digestOfImage(entry));
     images.set(key, image);
-    const rest = 'label' in entry ? [await digestOfFile(entry.label)] : [entry.classIndex, ...(entry.centre ?? [])];
+    const rest = 'label' in entry ? [await digestOfLabel(entry.label)] : [entry.classIndex, ...(entry.centre ?? [])];
     digests.push([image, ...(entry.modality === undefined ? [] : [entry.modality]), ...rest]);
   }
   return digests;
@@ -130,10 +130,10 @@ function newHistory(task: FinetuneTask, work: Digest, { digest, loaded, fresh }:
 
 async function createLearner(
   { task, limits }: FinetuneOrder,
-  { spec, weights, loaded }: Start,
-  { memoryFile }: FinetuneFolder,
+  { start, folder, validationBytes }: Pick<Begun, 'start' | 'folder'> & Pick<TaskData, 'validationBytes'>,
   context: OrderContext,
 ): Promise<PhasedLearner> {
+  const { spec, weights, loaded } = start;
   const { loss, batchSize, precision: wanted } = task.training;
   const treated = { spec, loaded, training: task.training };
   const { runtime, device } = openTrainerDevice(limits, context);
@@ -153,8 +153,9 @@ async function createLearner(
       context,
       batchThreads: mostBatchThreadsFor(limits.threads),
       batchBytes: bytesOfFeed(batchSize, task.patchSizeVoxels, targetsPerExample(task)),
+      otherBytes: validationBytes,
       limitBytes: limits.memoryBytes,
-      recordFile: memoryFile,
+      recordFile: folder.memoryFile,
     },
   );
   return new PhasedLearner(treated, weights, (frozen) =>
@@ -165,8 +166,7 @@ async function createLearner(
 /** Writes the model of the best validation (or the last step's, without validation cases), then the outcome. */
 async function deliver(
   task: FinetuneTask,
-  folder: FinetuneFolder,
-  start: Start,
+  { folder, start, trainedOn }: Pick<Begun, 'folder' | 'start'> & Pick<TaskData, 'trainedOn'>,
   { history, state, stopped }: Trained,
   learner: PhasedLearner,
 ): Promise<FinetuneResult> {
@@ -174,7 +174,7 @@ async function deliver(
   const best = history.validations.find(({ step }) => step === bestStep);
   const weights = best === undefined ? learner.readWeights() : await readBest(folder, start.spec);
   const step = best?.step ?? state.step;
-  const facts = factsOf(task, history.startedFrom, step, best);
+  const facts = factsOf(task, { trainedOn, startedFrom: history.startedFrom, step, reached: best });
   const { digest, bytes } = await writeModelFile(folder.modelFile, { spec: start.spec, weights, ...facts });
   const outcome: FinetuneOutcome = {
     steps: state.step,

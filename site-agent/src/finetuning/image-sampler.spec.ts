@@ -7,6 +7,7 @@ import type { LabelledImage } from './cases/load-images.js';
 const images: LabelledImage[] = Array.from({ length: 12 }, (_, index) => ({
   name: `${index}`,
   classIndex: index < 10 ? 0 : 1,
+  modality: 'MR',
   sizeVoxels: [8, 8, 8],
   intensities: new Float32Array(512).fill(index / 16),
   start: [0, 0, 0],

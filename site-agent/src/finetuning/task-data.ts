@@ -9,7 +9,7 @@ import { validateImages } from './answers/classify-images.js';
 import type { ValidationScores } from './finetune-history.js';
 import type { FinetuneTask } from './tasks/finetune-task.js';
 import { imagePlanOf } from './tasks/image-plan.js';
-import { occursIn } from './cases/kept-case.js';
+import { largestGridOf, occursIn } from './cases/kept-case.js';
 import { requireEveryClass } from './cases/labelled-case.js';
 import { loadCases } from './cases/load-cases.js';
 import { type LabelledImage, loadImages } from './cases/load-images.js';
@@ -17,15 +17,20 @@ import { shareFloats } from './cases/shared-arrays.js';
 import { openFinetuneFeed } from './finetune-feed.js';
 import type { TaskFacts } from './answers/model-file.js';
 import type { PhasedLearner } from './phased-learner.js';
-import { passBytes } from './answers/segment-volume.js';
+import { leastVolumeBytes, passBytes } from './answers/segment-volume.js';
 import type { SegmentationTask } from './tasks/segmentation-task.js';
 import { validateCases } from './validate-cases.js';
+import type { Modality } from '../volumes/volume.js';
 
 export interface TaskData {
   /** Close it when done. */
   readonly source: BatchSource;
   /** Undefined without validation cases. */
   readonly validate: ((learner: PhasedLearner) => Promise<ValidationScores>) | undefined;
+  /** What the largest validation case takes while it is answered for as a whole. */
+  readonly validationBytes: number;
+  /** What the training cases are. */
+  readonly trainedOn: ReadonlySet<Modality>;
 }
 
 /** Where cases go that do not fit into memory, and the site's own limit of the process, if it set one. */
@@ -51,7 +56,8 @@ async function loadSegmentation(
 ): Promise<TaskData> {
   const { patchSizeVoxels, training } = task;
   const classes = task.classes.length;
-  const train = await loadCases(task.cases.train, task, context, { store });
+  const trainedOn = new Set<Modality>();
+  const train = await loadCases(task.cases.train, task, context, { store, onModality: (modality) => trainedOn.add(modality) });
   requireEveryClass(task.classes, occursIn(train));
   const validation = await loadCases(task.cases.validation, task, context, { store, scored: true });
   const kept = await store.describe();
@@ -64,6 +70,8 @@ async function loadSegmentation(
       threads,
     ),
     validate: validation.length === 0 ? undefined : look,
+    validationBytes: Math.max(0, ...validation.map((kept) => leastVolumeBytes(largestGridOf(kept)))),
+    trainedOn,
   };
 }
 
@@ -76,6 +84,8 @@ async function loadClassification(task: ClassificationTask, { threads }: DataPla
   return {
     source: openFinetuneFeed({ kind: 'images', images: train.map(inSharedMemory), plan: { patchSizeVoxels, training } }, threads),
     validate: validation.length === 0 ? undefined : (learner) => validateImages(learner, validation, shape, context),
+    validationBytes: 0, // of images that are no larger than what the network sees
+    trainedOn: new Set(train.map(({ modality }) => modality)),
   };
 }
 
@@ -104,11 +114,19 @@ export function requireExamples({ classes, cases, training }: ClassificationTask
   }
 }
 
+/** How the weights that a model keeps came about. */
+export interface ModelOrigin extends Pick<TaskData, 'trainedOn'> {
+  readonly startedFrom: string;
+  readonly step: number;
+  readonly reached: ValidationScores | undefined;
+}
+
 /** What the model keeps of its task, so that "predict" and "evaluate" need nothing but its file. */
-export function factsOf(task: FinetuneTask, startedFrom: string, step: number, reached: ValidationScores | undefined): TaskFacts {
+export function factsOf(task: FinetuneTask, { trainedOn, startedFrom, step, reached }: ModelOrigin): TaskFacts {
   const shared = {
     task: task.name,
     ...imagePlanOf(task),
+    ...(task.modality === undefined && { trainedOn: [...trainedOn].sort() }),
     patchSizeVoxels: [...task.patchSizeVoxels] as [number, number, number],
     startedFrom,
     step,

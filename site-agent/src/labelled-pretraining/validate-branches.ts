@@ -1,9 +1,9 @@
 import { countOverlap, dice, mean } from '../finetuning/answers/metrics.js';
 import { onOwnGrid } from '../finetuning/cases/prepare-image.js';
 import { predictVolume } from '../finetuning/answers/sliding-window.js';
+import { pauseOf } from '../finetuning/answers/window-pause.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PatchSize } from '../training/patch-batch.js';
-import { letEventsIn, obeyStop } from '../training/train.js';
 import type { LoadedCollection } from './branch-feed.js';
 import type { BranchedLearner } from './branched-learner.js';
 import { branchOutputs } from './labelled-recipe.js';
@@ -28,16 +28,15 @@ export async function validateBranches(
   for (const { collection, validation } of loaded) {
     const perCase: number[][] = [];
     for (const kept of validation) {
-      obeyStop(context.stop);
-      const { intensities, sizeVoxels, classMap, own } = kept.whole();
+      const { classMap, own, ...image } = kept.whole();
       const outputs = branchOutputs(collection);
       const predict = (input: Float32Array): Float32Array => learner.predict(collection.name, input, patch);
       const range = { outputs, from: 0, to: outputs };
-      const probabilities = onOwnGrid(predictVolume(intensities, sizeVoxels, patch, range, predict), own?.fromOwn, outputs);
+      const pause = pauseOf(context, 'validating', { index: done, total });
+      const probabilities = onOwnGrid(await predictVolume(image, { patch, range, pause }, predict), own?.fromOwn, outputs);
       const counts = countOverlap(mostProbable(probabilities, outputs), own?.classMap ?? classMap, outputs - 1);
       perCase.push(counts.map(dice));
       context.report('validating', ++done, total);
-      await letEventsIn();
     }
     scores.push(scoreOf(collection.classes, perCase));
   }

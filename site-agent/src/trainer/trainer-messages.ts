@@ -154,6 +154,8 @@ export interface SegmentOrder {
   /** One model, or several of the same task that answer together, as those of all folds. */
   readonly modelPaths: readonly string[];
   readonly images: readonly ImageToSegment[];
+  /** Refuses images of a modality that no training image had, unless their choice says it. */
+  readonly likeTrained?: boolean | undefined;
   /** The usual windows when left out. */
   readonly windows?: WindowPlan | undefined;
   /** Counts for the legacy "IoU" too, where labels are given. */
@@ -190,6 +192,8 @@ export interface ClassifyOrder {
   /** One model, or several of the same task that answer together, as those of all folds. */
   readonly modelPaths: readonly string[];
   readonly images: readonly ImageToClassify[];
+  /** As in {@link SegmentOrder}. */
+  readonly likeTrained?: boolean | undefined;
 }
 
 export type ClassifiedImage =

@@ -17,6 +17,8 @@ export interface TrainingPlace {
   readonly batchThreads: number;
   /** Of the batches that are kept ready for the steps. */
   readonly batchBytes?: number | undefined;
+  /** Of what will stand beside the steps' own memory, such as a volume that is answered for as a whole. */
+  readonly otherBytes?: number | undefined;
   /** The site's own limit, if it set one. */
   readonly limitBytes: number | undefined;
   /** Keeps the passes that an attempt chose, for its continuation. */
@@ -41,7 +43,7 @@ const ORIGINS: Readonly<Record<MemoryLimit['from'], string>> = {
  * are loaded, for they count. On a GPU tensors lie in the card's own memory: there the library decides.
  */
 export async function chooseMemory(step: PlannedStep, place: TrainingPlace): Promise<MemoryChoice> {
-  const { runtime, context, batchThreads, batchBytes = 0, limitBytes, recordFile } = place;
+  const { runtime, context, batchThreads, batchBytes = 0, otherBytes = 0, limitBytes, recordFile } = place;
   if (runtime.binding.isUsingGpuDevice()) return {};
   const before = await readRecord(recordFile, recordSchema);
   const limit = memoryLimit(limitBytes);
@@ -50,7 +52,7 @@ export async function chooseMemory(step: PlannedStep, place: TrainingPlace): Pro
     {
       limitBytes: limit.bytes,
       limitOrigin: ORIGINS[limit.from],
-      heldBytes: process.memoryUsage.rss() + PROGRAM_BYTES + batchThreads * BATCH_THREAD_BYTES + batchBytes,
+      heldBytes: process.memoryUsage.rss() + PROGRAM_BYTES + batchThreads * BATCH_THREAD_BYTES + batchBytes + otherBytes,
       patchesPerPass: before?.patchesPerPass,
     },
   );

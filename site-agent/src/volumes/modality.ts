@@ -33,13 +33,23 @@ export function decideModality(
     if (minimum > -100 || maximum < -100) throw unsuitable(`said to be CT, but ${range(facts)} are not Hounsfield units`);
     return 'CT';
   }
-  if (minimum <= AIR_HU && maximum > -100) {
-    if (shareWithin(voxels, -Infinity, AIR_HU) >= LEAST_AIR_SHARE && (areWhole(voxels) || (minimum >= -3100 && minimum <= -900)))
-      return 'CT';
+  if (reachesAir(facts)) {
+    if (holdsHounsfieldUnits(voxels, facts)) return 'CT';
   } else if (minimum >= LEAST_MR_SHARE * highPercentile && !looksLikeRawCt(voxels, facts)) {
     return 'MR';
   }
   throw unsuitable(`modality unknown: ${range(facts)} fit neither CT nor MR for certain`, howToSay);
+}
+
+/** Whether values alone say CT, see {@link decideModality}. */
+export function holdsHounsfieldUnits(voxels: Float32Array, facts: IntensityStatistics): boolean {
+  const { minimum } = facts;
+  if (!reachesAir(facts) || shareWithin(voxels, -Infinity, AIR_HU) < LEAST_AIR_SHARE) return false;
+  return areWhole(voxels) || (minimum >= -3100 && minimum <= -900);
+}
+
+function reachesAir({ minimum, maximum }: IntensityStatistics): boolean {
+  return minimum <= AIR_HU && maximum > -100;
 }
 
 function looksLikeRawCt(voxels: Float32Array, { minimum, maximum }: IntensityStatistics): boolean {

@@ -11,6 +11,7 @@ import { findCaseScan, frameNote, type ScanChoice } from '../cases/case-scan.js'
 import { classifierRegion, inputOf } from '../cases/classified-image.js';
 import { type Classifier, classify } from './classify-images.js';
 import type { ImageToClassify } from './image-to-classify.js';
+import { requireTrainedModality } from './trained-modality.js';
 import { ModelEnsemble, requireOneTask } from './model-ensemble.js';
 import { type ClassificationFacts, readModelFile, requireClassification } from './model-file.js';
 import { type PreparedImage, prepareImage } from '../cases/prepare-image.js';
@@ -25,7 +26,7 @@ export async function executeClassify(order: ClassifyOrder, context: OrderContex
     const images: ClassifiedImage[] = [];
     for (const [index, image] of order.images.entries()) {
       obeyStop(context.stop);
-      images.push(await classifyImage(classifier, image, facts, reader));
+      images.push(await classifyImage(classifier, image, { facts, likeTrained: order.likeTrained }, reader));
       context.report('classifying', index + 1, order.images.length);
       await letEventsIn();
     }
@@ -38,11 +39,12 @@ export async function executeClassify(order: ClassifyOrder, context: OrderContex
 async function classifyImage(
   classifier: Classifier,
   image: ImageToClassify,
-  facts: ClassificationFacts,
+  { facts, likeTrained }: { readonly facts: ClassificationFacts; readonly likeTrained: boolean | undefined },
   reader: ScanReader,
 ): Promise<ClassifiedImage> {
   try {
     const { prepared, stored } = await reader.read(image);
+    if (likeTrained === true) requireTrainedModality(prepared.modality, image.choice.modality, facts);
     const region = classifierRegion(prepared, stored, image.centre, facts);
     return { name: image.name, probabilities: classify(classifier, inputOf(region, facts.patchSizeVoxels), facts) };
   } catch (thrown) {

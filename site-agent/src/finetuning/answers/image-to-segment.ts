@@ -1,4 +1,5 @@
 import type { CaseScan, ScanChoice } from '../cases/case-scan.js';
+import type { SegmentationClass } from '../tasks/segmentation-task.js';
 
 export const MASK_FORMATS = ['nifti', 'dicom-seg'] as const;
 export type MaskFormat = (typeof MASK_FORMATS)[number];
@@ -10,8 +11,11 @@ export interface ImageToSegment {
   readonly choice: ScanChoice;
   /** What the choice leads to, where that is known already. */
   readonly scan?: CaseScan;
-  /** A NIfTI file that is compared with the prediction where given. */
-  readonly labelPath?: string;
+  /**
+   * A NIfTI file that is compared with the prediction where given. Which of its values are which class is its own: other data than a
+   * model was trained on may count its organs otherwise. As many classes as the model has, in its order.
+   */
+  readonly label?: { readonly path: string; readonly classes: readonly SegmentationClass[] };
   /** Where the mask goes, in the image's own stored geometry; no mask when left out. */
   readonly maskPath?: string;
   /** NIfTI when left out. DICOM segmentations are made of DICOM series only. */

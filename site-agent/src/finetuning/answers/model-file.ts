@@ -16,17 +16,21 @@ import { parseWith, patchPlanSchema } from '@consilium/shared/wire';
 import { importCheckpoint } from '../../checkpoints/import-checkpoint.js';
 import { imageClassSchema, inputFields } from '../tasks/classification-task.js';
 import { finetuneFolder, foldFolder, foldsWithin } from '../tasks/finetune-folder.js';
-import { imagePlanSchema } from '../tasks/image-plan.js';
+import { imagePlanSchema, modalityField } from '../tasks/image-plan.js';
 import { segmentationClassSchema } from '../tasks/segmentation-task.js';
 
 /** The entries of a fine-tuned model's header that hold its {@link SegmentationFacts} or {@link ClassificationFacts}. */
 const SEGMENTATION_KEY = 'segmentation';
 const CLASSIFICATION_KEY = 'classification';
 
+/** What the training images turned out to be, where the task says no `modality` that all of them must have. */
+const trainedOnField = { trainedOn: z.array(modalityField).optional() };
+
 /** What a fine-tuned model knows about its task, so that predicting needs nothing but its file. */
 export const segmentationFactsSchema = z.object({
   task: z.string(),
   ...imagePlanSchema.shape,
+  ...trainedOnField,
   classes: z.array(segmentationClassSchema).min(1),
   patchSizeVoxels: patchPlanSchema.shape.sizeVoxels,
   /** The step whose weights these are, and what they reached on the validation cases. */
@@ -40,6 +44,7 @@ export type SegmentationFacts = z.infer<typeof segmentationFactsSchema>;
 export const classificationFactsSchema = z.object({
   task: z.string(),
   ...imagePlanSchema.shape,
+  ...trainedOnField,
   classes: z.array(imageClassSchema).min(2),
   ...inputFields,
   /** One sigmoid output for the second of two classes, or one per class of a softmax. */

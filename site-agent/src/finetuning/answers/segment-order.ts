@@ -19,6 +19,8 @@ import { ensembleDigest, ModelEnsemble, requireOneTask } from './model-ensemble.
 import { readModelFile, requireSegmentation, type SegmentationFacts } from './model-file.js';
 import { prepareImage } from '../cases/prepare-image.js';
 import { passBytes, segmentVolume } from './segment-volume.js';
+import { requireTrainedModality } from './trained-modality.js';
+import { pauseOf } from './window-pause.js';
 import { USUAL_WINDOWS } from './window-plan.js';
 import {
   type AlgorithmNote,
@@ -36,6 +38,8 @@ interface Segmentation {
   readonly segmenter: ModelEnsemble;
   readonly order: SegmentOrder;
   readonly context: OrderContext;
+  /** See {@link pauseOf}. */
+  readonly pause: (share: number) => Promise<void>;
 }
 
 /** Segments one image after the other. An image that cannot be used is reported with its reason and does not stop the rest. */
@@ -48,7 +52,8 @@ export async function executeSegment(order: SegmentOrder, context: OrderContext)
     const images: SegmentedImage[] = [];
     for (const [index, image] of order.images.entries()) {
       obeyStop(context.stop);
-      images.push(await orRefused(image, () => segmentImage(image, { facts, algorithm, segmenter, order, context })));
+      const pause = pauseOf(context, 'segmenting', { index, total: order.images.length });
+      images.push(await orRefused(image, () => segmentImage(image, { facts, algorithm, segmenter, order, context, pause })));
       context.report('segmenting', index + 1, order.images.length);
       await letEventsIn();
     }
@@ -70,13 +75,13 @@ async function orRefused({ name }: ImageToSegment, act: () => Promise<SegmentedI
 
 async function segmentImage(
   image: ImageToSegment,
-  { facts, algorithm, segmenter, order, context }: Segmentation,
+  { facts, algorithm, segmenter, order, context, pause }: Segmentation,
 ): Promise<SegmentedImage> {
   const { classes, patchSizeVoxels } = facts;
   const scan = image.scan ?? (await findCaseScan(image.choice));
   requireFormat(image, scan);
   const volume = await readVolume(scan.source);
-  const labelled = await readLabel(image, volume, facts);
+  const labelled = await readLabel(image, volume);
   const note = frameNote(image.name, scan, image.choice.frame);
   if (note !== undefined) context.warn(note);
   const legacy: LegacyCounts[][] = [];
@@ -88,21 +93,19 @@ async function segmentImage(
     classes: classes.length,
     windows: order.windows ?? USUAL_WINDOWS,
     mostPassBytes: passBytes(order.limits.memoryBytes),
+    pause,
   };
-  const classMap = await segmentVolume(
-    segmenter,
-    prepareImage(volume, scan.modality, facts),
-    plan,
-    async (index, probabilities) => {
-      if (order.legacy === true && labelled !== undefined) {
-        legacy.push(countLegacy(probabilities, (voxel) => labelled[voxel] === index + 1));
-      }
-      if (labelled !== undefined) calibration.push(sumCalibration(probabilities, labelled, index + 1, volume.sizeVoxels));
-      if (image.probabilityStem !== undefined) probabilityPaths.push(await writeProbabilities(source, index, probabilities));
-    },
-  );
+  const prepared = prepareImage(volume, scan.modality, facts);
+  if (order.likeTrained === true) requireTrainedModality(prepared.modality, image.choice.modality, facts);
+  const classMap = await segmentVolume(segmenter, prepared, plan, async (index, probabilities) => {
+    if (order.legacy === true && labelled !== undefined) {
+      legacy.push(countLegacy(probabilities, (voxel) => labelled[voxel] === index + 1));
+    }
+    if (labelled !== undefined) calibration.push(sumCalibration(probabilities, labelled, index + 1, volume.sizeVoxels));
+    if (image.probabilityStem !== undefined) probabilityPaths.push(await writeProbabilities(source, index, probabilities));
+  });
   await writeMask(source, classMap);
-  await writeOverlay(source, { predicted: classMap, labelled });
+  await writeOverlay(source, prepared.modality, { predicted: classMap, labelled });
   return {
     name: image.name,
     maskPath: image.maskPath,
@@ -116,12 +119,8 @@ async function segmentImage(
   };
 }
 
-async function readLabel(
-  { name, labelPath }: ImageToSegment,
-  volume: Volume,
-  { classes }: SegmentationFacts,
-): Promise<Uint8Array | undefined> {
-  if (labelPath === undefined) return undefined;
-  const label = await readNiftiVolume(labelPath);
-  return toClassMap(matchLabel(volume, label, { name, label: labelPath }), classes);
+async function readLabel({ name, label }: ImageToSegment, volume: Volume): Promise<Uint8Array | undefined> {
+  if (label === undefined) return undefined;
+  const labels = matchLabel(volume, await readNiftiVolume(label.path), { name, label: label.path });
+  return toClassMap(labels, label.classes);
 }

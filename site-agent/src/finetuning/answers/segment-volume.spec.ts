@@ -2,7 +2,7 @@ import { gridAtSpacing } from '../../preprocessing/resampling/resample-volume.js
 import { classMapOf } from '../../../../test/fixtures/class-map-of.js';
 import { onOwnGrid } from '../cases/prepare-image.js';
 import { segmentVolume } from './segment-volume.js';
-import { predictVolume } from './sliding-window.js';
+import { planWindows, predictVolume } from './sliding-window.js';
 import { USUAL_WINDOWS } from './window-plan.js';
 
 const CLASSES = 3;
@@ -33,6 +33,17 @@ describe('segmentation of a volume', () => {
     expect(new Set(results[0]?.map)).toEqual(new Set([0, 1, 2, 3]));
   });
 
+  it('tells how far it is over all passes', async () => {
+    const told: number[] = [];
+    const pause = (share: number): Promise<void> => Promise.resolve(void told.push(share));
+    await segmentVolume(segmenter, image, { ...plan, mostPassBytes: 8 * intensities.length, pause });
+    const windows = planWindows(size, patch).length;
+    expect(told).toHaveLength(2 * windows);
+    expect(told[windows - 1]).toBeCloseTo(2 / 3, 12);
+    expect(told.at(-1)).toBe(1);
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+  });
+
   it('takes the most probable class above one half, as a look at all at once does, also on another grid', async () => {
     const own = {
       sizeVoxels: [7, 9, 12] as const,
@@ -42,7 +53,7 @@ describe('segmentation of a volume', () => {
     const { from, sizeVoxels } = gridAtSpacing(own, [1.4, 2, 2]);
     expect(sizeVoxels).toEqual([...size]);
     const range = { outputs: CLASSES, from: 0, to: CLASSES };
-    const all = predictVolume(intensities, size, patch, range, (input) => segmenter.predict(input));
+    const all = await predictVolume(image, { patch, range }, (input) => segmenter.predict(input));
     const resampled = { ...image, fromOwn: from };
     expect(await segmentVolume(segmenter, image, plan)).toEqual(classMapOf(all, CLASSES));
     expect(await segmentVolume(segmenter, resampled, plan)).toEqual(classMapOf(onOwnGrid(all, from, CLASSES), CLASSES));

@@ -6,14 +6,25 @@ import { predictVolume } from './sliding-window.js';
 import type { Segmenter } from './segmenter.js';
 import type { WindowPlan } from './window-plan.js';
 
-/** What the sums of one pass may always take. A volume of 512 × 512 × 500 voxels takes half of it for each class. */
-const LEAST_PASS_BYTES = 2 ** 30;
+/** What the sums of one pass may always take, for small volumes: a class of 256 × 256 × 256 voxels. */
+const LEAST_PASS_BYTES = 2 ** 26;
 /** Of the memory that is left, where that is more. */
 const PASS_SHARE = 0.25;
+/**
+ * Of each voxel besides the sums, while they stand: its intensity, its labelled, its predicted and its own grid's class, the probability
+ * of that, and one class's probabilities by themselves, on the prepared and on the own grid.
+ */
+const BYTES_BESIDE_SUMS = 4 + 1 + 1 + 1 + 4 + 4 + 4;
+const BYTES_PER_SUM = 4;
 
-/** What the sums of one pass may take, the site's own limit of the process considered. */
+/** What the sums of one pass may take, the site's own limit of the process considered; one class is always taken. */
 export function passBytes(limitBytes: number | undefined): number {
   return Math.max(LEAST_PASS_BYTES, PASS_SHARE * (memoryLimit(limitBytes).bytes - process.memoryUsage.rss()));
+}
+
+/** The least that answering for a whole volume of so many voxels takes: one class at a time. */
+export function leastVolumeBytes(voxels: number): number {
+  return voxels * (BYTES_BESIDE_SUMS + BYTES_PER_SUM);
 }
 
 export interface VolumePlan {
@@ -21,6 +32,8 @@ export interface VolumePlan {
   readonly classes: number;
   readonly windows: WindowPlan;
   readonly mostPassBytes: number;
+  /** Waited for after each window, with the share of the volume's work that is done; what it throws ends the work. */
+  readonly pause?: ((share: number) => Promise<void>) | undefined;
 }
 
 /**
@@ -31,16 +44,18 @@ export interface VolumePlan {
  */
 export async function segmentVolume(
   segmenter: Segmenter,
-  { intensities, sizeVoxels, fromOwn }: NetworkImage,
-  { patchSizeVoxels: patch, classes, windows, mostPassBytes }: VolumePlan,
+  image: NetworkImage,
+  { patchSizeVoxels: patch, classes, windows, mostPassBytes, pause }: VolumePlan,
   look: (classIndex: number, probabilities: Float32Array) => Promise<void> | void = () => undefined,
 ): Promise<Uint8Array> {
-  const atOnce = Math.max(1, Math.min(classes, Math.floor(mostPassBytes / (4 * intensities.length))));
+  const { intensities, fromOwn } = image;
+  const atOnce = Math.max(1, Math.min(classes, Math.floor(mostPassBytes / (BYTES_PER_SUM * intensities.length))));
   let chosen: { readonly map: Uint8Array; readonly best: Float32Array } | undefined;
   for (let from = 0; from < classes; from += atOnce) {
     const range = { outputs: classes, from, to: Math.min(classes, from + atOnce) };
     const predict = (input: Float32Array): Float32Array => segmenter.predict(input, 1, patch);
-    const answers = predictVolume(intensities, sizeVoxels, patch, range, predict, windows);
+    const inAll = pause && ((share: number) => pause((from + share * (range.to - from)) / classes));
+    const answers = await predictVolume(image, { patch, range, windows, pause: inAll }, predict);
     for (let index = range.from; index < range.to; index++) {
       const own = onOwnGrid(channelOf(answers, index - range.from, range.to - range.from), fromOwn, 1);
       chosen ??= { map: new Uint8Array(own.length), best: new Float32Array(own.length).fill(0.5) };

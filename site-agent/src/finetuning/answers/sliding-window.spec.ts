@@ -50,16 +50,20 @@ describe('sliding window', () => {
     ['mean', []],
     ['gaussian', ['x', 'z']],
     ['mean', ['x', 'y', 'z']],
-  ] as const)('gives back what an identity network sees: %s, mirrored along %j', (weighting, axes) => {
+  ] as const)('gives back what an identity network sees: %s, mirrored along %j', async (weighting, axes) => {
     const plan = { overlap: 0.5, weighting, mirrorAxes: [...axes] };
-    const result = predictVolume(volume, size, [8, 8, 8], one, identity, plan);
+    const result = await predictVolume(
+      { intensities: volume, sizeVoxels: size },
+      { patch: [8, 8, 8], range: one, windows: plan },
+      identity,
+    );
     result.forEach((value, voxel) => expect(value).toBeCloseTo(volume[voxel] ?? NaN, 6));
   });
 
-  it('weights by a Gaussian of an eighth of the patch, as an outright sum over all windows does', () => {
+  it('weights by a Gaussian of an eighth of the patch, as an outright sum over all windows does', async () => {
     const patch = [8, 4, 8] as const;
     const answer = (input: Float32Array): Float32Array => input.map((value, index) => value * (1 + (index % 7)));
-    const result = predictVolume(volume, size, patch, one, answer);
+    const result = await predictVolume({ intensities: volume, sizeVoxels: size }, { patch, range: one }, answer);
     const [sums, weights] = [new Float64Array(volume.length), new Float64Array(volume.length)];
     const input = new Float32Array(8 * 4 * 8);
     const bell = (at: number, side: number): number =>
@@ -79,33 +83,50 @@ describe('sliding window', () => {
     result.forEach((value, voxel) => expect(value).toBeCloseTo((sums[voxel] ?? NaN) / (weights[voxel] ?? NaN), 5));
   });
 
-  it('averages overlapping windows, each output for itself', () => {
+  const six = { intensities: new Float32Array(6), sizeVoxels: [1, 1, 6] } as const;
+
+  it('averages overlapping windows, each output for itself', async () => {
     let window = 0;
     const answer = (patch: Float32Array): Float32Array => {
       window++;
       return Float32Array.from({ length: 2 * patch.length }, (_, index) => (index % 2 === 0 ? window : 10 * window));
     };
     const plan: WindowPlan = { overlap: 0.5, weighting: 'mean', mirrorAxes: [] };
-    const both = predictVolume(new Float32Array(6), [1, 1, 6], [1, 1, 4], { outputs: 2, from: 0, to: 2 }, answer, plan);
+    const both = await predictVolume(six, { patch: [1, 1, 4], range: { outputs: 2, from: 0, to: 2 }, windows: plan }, answer);
     expect(window).toBe(2);
     expect([...both]).toEqual([1, 10, 1, 10, 1.5, 15, 1.5, 15, 2, 20, 2, 20]);
     window = 0;
-    const second = predictVolume(new Float32Array(6), [1, 1, 6], [1, 1, 4], { outputs: 2, from: 1, to: 2 }, answer, plan);
+    const second = await predictVolume(six, { patch: [1, 1, 4], range: { outputs: 2, from: 1, to: 2 }, windows: plan }, answer);
     expect([...second]).toEqual([10, 10, 15, 15, 20, 20]);
   });
 
-  it('mirrors what the network sees, and turns its answer back', () => {
+  it('mirrors what the network sees, and turns its answer back', async () => {
     const seen: number[][] = [];
     const first = (patch: Float32Array): Float32Array => {
       seen.push([...patch]);
       return patch.map((_, index) => (index === 0 ? 1 : 0)); // always the first voxel of what it sees
     };
     const plan: WindowPlan = { overlap: 0, weighting: 'mean', mirrorAxes: ['z'] };
-    const result = predictVolume(Float32Array.of(1, 2, 3), [1, 1, 3], [1, 1, 3], one, first, plan);
+    const result = await predictVolume(
+      { intensities: Float32Array.of(1, 2, 3), sizeVoxels: [1, 1, 3] },
+      { patch: [1, 1, 3], range: one, windows: plan },
+      first,
+    );
     expect(seen).toEqual([
       [1, 2, 3],
       [3, 2, 1],
     ]);
     expect([...result]).toEqual([0.5, 0, 0.5]);
+  });
+
+  it('pauses after each window, where it can be told how far it is and be ended', async () => {
+    const shares: number[] = [];
+    const pause = (share: number): Promise<void> => {
+      shares.push(share);
+      return share === 1 ? Promise.reject(new Error('enough')) : Promise.resolve();
+    };
+    const plan = { patch: [1, 1, 4] as const, range: one, pause };
+    await expect(predictVolume(six, plan, identity)).rejects.toThrow('enough');
+    expect(shares).toEqual([0.5, 1]);
   });
 });

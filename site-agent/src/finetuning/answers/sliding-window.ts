@@ -39,29 +39,39 @@ export interface OutputRange {
   readonly to: number;
 }
 
+/** How a volume is predicted. */
+export interface VolumePrediction {
+  readonly patch: PatchSize;
+  readonly range: OutputRange;
+  /** The usual ones when left out. */
+  readonly windows?: WindowPlan | undefined;
+  /** Waited for after each window, with the share of them that is done. A large volume takes half an hour; what it throws ends it. */
+  readonly pause?: ((share: number) => Promise<void>) | undefined;
+}
+
 /**
  * The weighted mean of all window predictions for each voxel, of the outputs in the range: volume voxels × range, output
  * fastest. What an output becomes does not depend on which others are asked for with it.
  */
-export function predictVolume(
-  voxels: Float32Array,
-  sizeVoxels: PatchSize,
-  patch: PatchSize,
-  range: OutputRange,
+export async function predictVolume(
+  { intensities, sizeVoxels }: { readonly intensities: Float32Array; readonly sizeVoxels: PatchSize },
+  { patch, range, windows = USUAL_WINDOWS, pause }: VolumePrediction,
   predict: PredictPatch,
-  { overlap, weighting, mirrorAxes }: WindowPlan = USUAL_WINDOWS,
-): Float32Array {
+): Promise<Float32Array> {
+  const { overlap, weighting, mirrorAxes } = windows;
   const mirrors = mirrorsAlong(mirrorAxes);
-  const result = new Float32Array(voxels.length * (range.to - range.from));
+  const result = new Float32Array(intensities.length * (range.to - range.from));
   const input = new Float32Array(patch[0] * patch[1] * patch[2]);
   const shares = ([0, 1, 2] as const).map((axis) => axisShares(sizeVoxels[axis], patch[axis], { overlap, weighting }));
-  for (const start of planWindows(sizeVoxels, patch, overlap)) {
-    cutPatch(voxels, sizeVoxels, start, patch, input);
+  const starts = planWindows(sizeVoxels, patch, overlap);
+  for (const [index, start] of starts.entries()) {
+    cutPatch(intensities, sizeVoxels, start, patch, input);
     const weights = shares.map((along, axis) => along.get(start[axis] ?? 0) ?? new Float64Array());
     for (const mirror of mirrors) {
       const answer = predict(mirror.some(Boolean) ? mirrored(input, patch, mirror) : input);
       addWindow(answer, { result, range, sizeVoxels }, { start, patch, weights, mirror, share: 1 / mirrors.length });
     }
+    await pause?.((index + 1) / starts.length);
   }
   return result;
 }

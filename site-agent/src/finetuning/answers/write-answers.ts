@@ -8,7 +8,7 @@ import { writeSegmentation } from '../../volumes/dicom/write-segmentation.js';
 import { writeNiftiLike } from '../../volumes/nifti/nifti-writer.js';
 import { readVolume } from '../../volumes/read-volume.js';
 import { unsuitable } from '../../volumes/volume-fault.js';
-import type { Volume } from '../../volumes/volume.js';
+import type { Modality, Volume } from '../../volumes/volume.js';
 import type { CaseScan } from '../cases/case-scan.js';
 import { makeFolder } from '../tasks/finetune-folder.js';
 import type { ImageToSegment } from './image-to-segment.js';
@@ -60,12 +60,13 @@ export async function writeProbabilities(
   return path;
 }
 
-/** Reads the image again: what is at hand has been normalised, or lies on another grid. */
+/** Reads the image again: what is at hand has been normalised, or lies on another grid. `modality` as it was decided then. */
 export async function writeOverlay(
   { image, scan }: MaskSource,
+  modality: Modality,
   maps: { readonly predicted: Uint8Array; readonly labelled: Uint8Array | undefined },
 ): Promise<void> {
   if (image.overlayPath === undefined) return;
   await makeFolder(dirname(image.overlayPath));
-  await writeFileWhole(image.overlayPath, [drawOverlay(await readVolume(scan.source), scan.modality, maps)]);
+  await writeFileWhole(image.overlayPath, [drawOverlay(await readVolume(scan.source), modality, maps)]);
 }

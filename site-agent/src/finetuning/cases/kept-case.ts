@@ -80,6 +80,17 @@ function caseInMemory(labelled: LabelledCase, handle: CaseHandle): KeptCase {
   };
 }
 
+/** Voxels of the case, or of its image's own grid where that is kept and has more. */
+export function largestGridOf({ sizeVoxels, handle: { place } }: KeptCase): number {
+  const own =
+    'memory' in place ? place.memory.own?.classMap.length : voxelCount(place.files.own?.classes.sizeVoxels ?? [0, 0, 0]);
+  return Math.max(voxelCount(sizeVoxels), own ?? 0);
+}
+
+function voxelCount([x, y, z]: PatchSize): number {
+  return x * y * z;
+}
+
 /** Whether any of the cases has a voxel of a class. */
 export function occursIn(cases: readonly KeptCase[]): (classIndex: number) => boolean {
   return (classIndex) => cases.some(({ planes }) => planes.total(classIndex) > 0);

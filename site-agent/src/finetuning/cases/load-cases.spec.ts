@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { digestOfFile } from '@consilium/shared/kernel';
 import { writeDicomSeries } from '../../../../test/fixtures/make-dicom-series.js';
 import { writeNifti } from '../../../../test/fixtures/make-volume.js';
 import { orientationOf } from '../../volumes/orientation.js';
@@ -9,7 +10,7 @@ import { writeNiftiVolume } from '../../volumes/nifti/nifti-writer.js';
 import { readVolume } from '../../volumes/read-volume.js';
 import { CaseStore } from './case-store.js';
 import type { LabelledCase } from './labelled-case.js';
-import { digestOfImage, loadCases } from './load-cases.js';
+import { digestOfImage, digestOfLabel, loadCases } from './load-cases.js';
 import { validateCases } from '../validate-cases.js';
 
 let folder = '';
@@ -72,6 +73,24 @@ describe('cases of a task', () => {
     expect(labelled?.own?.classMap).toHaveLength(10 * 8 * 9);
     const [trained] = await load([files], plan);
     expect(trained?.own).toBeUndefined();
+  });
+
+  it('tell of the modality of each image', async () => {
+    const seen: string[] = [];
+    const onModality = (modality: string): void => void seen.push(modality);
+    await loadCases([await makeDicomCase('RAS')], { classes }, context(), { store, onModality });
+    expect(seen).toEqual(['MR']);
+  });
+
+  it('have labels that are known by all their bytes, those of a pair of files by both', async () => {
+    const label = writeNifti(join(folder, 'label.nii'), { sizes: [4, 4, 4], value: () => 1 });
+    expect(await digestOfLabel(label)).toBe(await digestOfFile(label));
+    const [header, voxels] = ['hdr', 'img'].map((ending) => join(folder, `label.${ending}`)) as [string, string];
+    writeFileSync(header, readFileSync(label).subarray(0, 348));
+    writeFileSync(voxels, Buffer.of(1));
+    const before = await digestOfLabel(header);
+    writeFileSync(voxels, Buffer.of(2));
+    expect(await digestOfLabel(header)).not.toBe(before);
   });
 
   it("are scored on the image's own grid", async () => {

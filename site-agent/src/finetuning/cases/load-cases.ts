@@ -4,9 +4,10 @@ import { fingerprintOf } from '../../preprocessing/prepare-volume.js';
 import { resampleLabels } from '../../preprocessing/resampling/resample-volume.js';
 import type { OrderContext } from '../../trainer/order-context.js';
 import { letEventsIn, obeyStop } from '../../training/train.js';
+import { filesOfVolume } from '../../volumes/nifti/nifti-pair.js';
 import { readNiftiVolume } from '../../volumes/nifti/nifti-volume.js';
 import { readVolume } from '../../volumes/read-volume.js';
-import type { Volume } from '../../volumes/volume.js';
+import type { Modality, Volume } from '../../volumes/volume.js';
 import { type CaseScan, choiceOf, digestOfCaseScan, findCaseScan, frameNote } from './case-scan.js';
 import type { CaseIdentity, CaseStore } from './case-store.js';
 import type { KeptCase } from './kept-case.js';
@@ -20,6 +21,14 @@ import type { SegmentationCase, SegmentationClass } from '../tasks/segmentation-
 
 type CasePlan = ImagePlan & { readonly classes: readonly SegmentationClass[] };
 
+export interface CasePlace {
+  readonly store: CaseStore;
+  /** The classes of the images' own grids are kept too. */
+  readonly scored?: boolean;
+  /** Told of each image. */
+  readonly onModality?: (modality: Modality) => void;
+}
+
 /**
  * Reads image and label of each case and gives them to the store; TASK_INVALID names the case and file that cannot be used. Cases
  * to be `scored` keep the classes of the image's own grid where they are resampled.
@@ -28,12 +37,13 @@ export async function loadCases(
   files: readonly SegmentationCase[],
   task: CasePlan,
   context: Pick<OrderContext, 'stop' | 'report' | 'warn'>,
-  { store, scored = false }: { readonly store: CaseStore; readonly scored?: boolean },
+  { store, scored = false, onModality }: CasePlace,
 ): Promise<KeptCase[]> {
   const cases: KeptCase[] = [];
   for (const [index, entry] of files.entries()) {
     obeyStop(context.stop);
     const { prepared, labels } = await readCase(entry, task, context);
+    onModality?.(prepared.modality);
     const labelled = labelledCase(entry.name, prepared, toClassMap(labels, task.classes), scored);
     cases.push(await store.keep(labelled, task.classes.length, () => identify(entry, task, prepared)));
     context.report('loading', index + 1, files.length);
@@ -55,7 +65,7 @@ async function identify(files: SegmentationCase, plan: CasePlan, prepared: Prepa
   return {
     image: { digest, modality: prepared.modality, fingerprint, ...voxelFacts(prepared) },
     label: {
-      digest: await digestOfFile(files.label),
+      digest: await digestOfLabel(files.label),
       fingerprint: digestOfJson({ classes: plan.classes, image: digest, fingerprint }),
     },
   };
@@ -84,6 +94,13 @@ export async function readCase(files: SegmentationCase, plan: ImagePlan, context
 export async function digestOfImage(files: CaseFiles): Promise<Digest> {
   const scan = await findImage(files);
   return orNameCase(files.name, 'image', files.image, () => digestOfCaseScan(scan));
+}
+
+/** Names the bytes of a label map; of a pair, of both files. */
+export async function digestOfLabel(path: string): Promise<Digest> {
+  const digests = await Promise.all((await filesOfVolume(path)).map((file) => digestOfFile(file)));
+  const [first, ...others] = digests;
+  return first !== undefined && others.length === 0 ? first : digestOfJson(digests);
 }
 
 function findImage(files: CaseFiles): Promise<CaseScan> {

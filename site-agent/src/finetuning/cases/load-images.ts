@@ -1,7 +1,7 @@
 import type { OrderContext } from '../../trainer/order-context.js';
 import { letEventsIn, obeyStop } from '../../training/train.js';
 import { readVolume } from '../../volumes/read-volume.js';
-import type { Volume } from '../../volumes/volume.js';
+import type { Modality, Volume } from '../../volumes/volume.js';
 import { choiceOf, findCaseScan, frameNote, scanKey } from './case-scan.js';
 import type { ClassificationCase } from '../tasks/classification-task.js';
 import { classifierRegion, type ClassifierRegion, type InputPlan } from './classified-image.js';
@@ -13,6 +13,7 @@ import { type PreparedImage, prepareImage } from './prepare-image.js';
 export interface LabelledImage extends ClassifierRegion {
   readonly name: string;
   readonly classIndex: number;
+  readonly modality: Modality;
 }
 
 type Loading = Pick<OrderContext, 'stop' | 'report' | 'warn'>;
@@ -59,6 +60,7 @@ export function cutCase(entry: ClassificationCase, { volume, prepared }: ReadIma
   return orNameCase(entry.name, 'image', entry.image, () => ({
     name: entry.name,
     classIndex: entry.classIndex,
+    modality: prepared.modality,
     ...classifierRegion(prepared, volume.source, entry.centre, plan),
   }));
 }

@@ -57,6 +57,17 @@ describe('an image prepared for a network', () => {
     expect(() => prepareImage(volume, undefined, {})).not.toThrow();
   });
 
+  it('is refused as Hounsfield units where MR is expected of all, and taken when it is said of this one', () => {
+    const hounsfield = (): Volume => ({
+      ...volume,
+      voxels: volume.voxels.map((value, index) => (index % 3 === 0 ? -1000 : value)),
+    });
+    expect(() => prepareImage(hounsfield(), undefined, { modality: 'MR' })).toThrow(
+      /Hounsfield units, as of CT, but MR is expected/,
+    );
+    expect(prepareImage(hounsfield(), 'MR', { modality: 'MR' }).modality).toBe('MR');
+  });
+
   it('takes other windows than the published ones where the plan says so', () => {
     const values = volume.voxels.slice();
     const { intensities } = prepareImage(volume, 'MR', { percentiles: [0, 100] });

@@ -3,7 +3,7 @@ import type { PreparationPlan } from '@consilium/shared/wire';
 import { completePlan, type PreparedVoxels, prepareVolume } from '../../preprocessing/prepare-volume.js';
 import { type GridMap, gridAtSpacing, inverseMap, resampleImage } from '../../preprocessing/resampling/resample-volume.js';
 import { describeIntensities } from '../../volumes/intensity-statistics.js';
-import { decideModality } from '../../volumes/modality.js';
+import { decideModality, holdsHounsfieldUnits } from '../../volumes/modality.js';
 import { unsuitable } from '../../volumes/volume-fault.js';
 import type { Modality, Triple, Volume } from '../../volumes/volume.js';
 import { type ImagePlan, imagePlanOf } from '../tasks/image-plan.js';
@@ -28,6 +28,8 @@ const MAXIMUM_VOXELS = 2 ** 29;
 
 const HOW_TO_SAY =
   'If you know it, say modality: CT or MR, in a task for all images or for this case; "predict" takes it as --modality.';
+
+const HOW_TO_SAY_OF_ONE = 'If it is MR, say modality: MR for this case; "predict" takes it as --modality.';
 
 /**
  * Decides the modality (`stated` by header or case, plan, values, in this order), resamples and normalises. The volume's voxels
@@ -60,9 +62,13 @@ function modalityOf({ voxels }: Volume, stated: Modality | undefined, expected: 
   if (stated !== undefined && expected !== undefined && stated !== expected) {
     throw unsuitable(`its header says ${stated}, but ${expected} is expected`, `Use ${expected} scans here.`);
   }
-  const said = stated ?? expected;
-  // Nothing is asked of MR values: they have no unit.
-  return said === 'MR' ? said : decideModality(voxels, describeIntensities(voxels), said, HOW_TO_SAY);
+  // Nothing is asked of MR values, which have no unit, when it is this image that is said to be MR.
+  if (stated === 'MR') return stated;
+  const facts = describeIntensities(voxels);
+  if (expected === 'MR' && holdsHounsfieldUnits(voxels, facts)) {
+    throw unsuitable('its values are Hounsfield units, as of CT, but MR is expected', HOW_TO_SAY_OF_ONE);
+  }
+  return decideModality(voxels, facts, stated ?? expected, HOW_TO_SAY);
 }
 
 /**

@@ -40,9 +40,9 @@ const listedSchema = byShape<string | CaseEntry>((given) => (typeof given === 's
 export const CASE_LISTS = ['train', 'validation', 'test'] as const;
 export type CaseList = (typeof CASE_LISTS)[number];
 
-/** Lists as a task or a split file has them; train must not be empty, the others may. */
+/** Lists as a task or a split file has them. Whether one may be empty is a question of what the task is read for. */
 export const caseListsSchema = z.strictObject({
-  train: z.array(listedSchema).min(1, 'at least one training case is needed'),
+  train: z.array(listedSchema).default([]),
   validation: z.array(listedSchema).default([]),
   test: z.array(listedSchema).default([]),
 });

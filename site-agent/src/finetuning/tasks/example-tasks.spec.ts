@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CLASSIFICATION_EXAMPLE, SEGMENTATION_EXAMPLE } from './example-tasks.js';
-import { describeTask, readFinetuneTask, taskOfFold } from './task-file.js';
+import { describeTask, readFinetuneTask } from './task-file.js';
+import { taskOfFold } from './task-of-fold.js';
 
 let folder = '';
 beforeEach(() => {

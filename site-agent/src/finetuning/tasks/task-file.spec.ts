@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { describeTask, readFinetuneTask, readTaskFile, taskOfFold } from './task-file.js';
+import { describeTask, readFinetuneTask, readTaskFile } from './task-file.js';
+import { taskOfFold } from './task-of-fold.js';
 
 let folder = '';
 beforeEach(() => {
@@ -283,6 +284,18 @@ describe('the options of training', () => {
   it('need no start to be there where nothing is trained', () => {
     const path = write({ ...valid(), start: { from: join(folder, 'gone/model.safetensors') } });
     expect(() => readFinetuneTask(path)).toThrow(/start\.from: there is no model/);
-    expect(readFinetuneTask(path, { isStartNeeded: false }).name).toBe(readTaskFile(write(valid())).name);
+    expect(readFinetuneTask(path, 'checking').name).toBe(readTaskFile(write(valid())).name);
+  });
+
+  it('need no training case where a model is only scored: test cases alone, or a list that nothing divides', () => {
+    const list = ['a', 'b'].map(files);
+    for (const cases of [{ test: list }, { train: [], test: list }, list, list.map((entry) => ({ ...entry, split: 'test' }))]) {
+      const path = write({ ...valid(), cases });
+      const lists = readFinetuneTask(path, 'scoring').cases;
+      expect([lists.train.length, lists.validation.length, lists.test.map(({ name }) => name)]).toEqual([0, 0, ['a', 'b']]);
+      for (const use of ['training', 'checking'] as const) expect(() => readFinetuneTask(path, use)).toThrow(/^cases/);
+    }
+    const held = write({ ...valid(), cases: list, holdOut: { validation: 0, test: 0.5 } });
+    expect(readFinetuneTask(held, 'scoring').cases).toEqual(readFinetuneTask(held).cases);
   });
 });

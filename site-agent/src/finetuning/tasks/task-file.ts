@@ -26,15 +26,15 @@ const taskFileSchema = byShape<SegmentationFile | ClassificationFile>((given) =>
   return data.kind === 'classification' ? classificationFileSchema : segmentationFileSchema;
 });
 
+/** What a task is read for. Only training needs the start, which may be long gone; scoring needs no training case either. */
+export type TaskUse = 'training' | 'checking' | 'scoring';
+
 /**
  * Reads a fine-tuning task file (YAML or JSON): checks every field, resolves paths against the file's own folder and makes
- * sure that each named file exists; a pin or a version under `start.from` stays as it is. Who trains nothing needs no start, which
- * may be long gone. Throws TASK_INVALID naming file, line and field, NOT_FOUND when the task file is absent.
+ * sure that each named file exists; a pin or a version under `start.from` stays as it is. Throws TASK_INVALID naming file, line and
+ * field, NOT_FOUND when the task file is absent.
  */
-export function readFinetuneTask(
-  path: string,
-  { isStartNeeded = true }: { readonly isStartNeeded?: boolean } = {},
-): FinetuneTask {
+export function readFinetuneTask(path: string, use: TaskUse = 'training'): FinetuneTask {
   const folder = dirname(resolve(path));
   const document = readDocument(path, 'task file');
   const fields = checkDocument(taskFileSchema, document);
@@ -44,16 +44,17 @@ export function readFinetuneTask(
     name: fields.name,
     ...imagePlanOf(fields),
     ...(fields.folds && { folds: fields.folds }),
-    start: isStartNeeded ? { ...fields.start, from: resolveStartName(fields.start.from, folder, 'start.from') } : fields.start,
+    start:
+      use === 'training' ? { ...fields.start, from: resolveStartName(fields.start.from, folder, 'start.from') } : fields.start,
     patchSizeVoxels: fields.patchSizeVoxels,
   };
   if (fields.kind === 'segmentation') {
     const { kind, classes, model, training } = fields;
-    const cases = divide(fields, listed, segmentationCase);
+    const cases = divide({ ...fields, use }, listed, segmentationCase);
     return { ...shared, kind, classes, cases, model, training };
   }
   const { kind, classes, input, fit, model, training } = fields;
-  const cases = divide(fields, listed, (entry) => classificationCase(entry, fields));
+  const cases = divide({ ...fields, use }, listed, (entry) => classificationCase(entry, fields));
   return { ...shared, kind, classes, cases, input, fit, model, training };
 }
 
@@ -70,11 +71,14 @@ function requireModality(ofAll: Modality | undefined, listed: readonly ListedCas
   }
 }
 
-type Division = Pick<SegmentationFile, 'folds' | 'holdOut'>;
+type Division = Pick<SegmentationFile, 'folds' | 'holdOut'> & { readonly use: TaskUse };
 
-/** The cases in their lists. TASK_INVALID when a list is neither divided nor to be divided, and when lists overlap. */
+/**
+ * The cases in their lists. TASK_INVALID when a list is neither divided nor to be divided, and when lists overlap. For scoring alone, a
+ * list that is not divided is one of test cases.
+ */
 function divide<Case extends DividedCase>(
-  { folds, holdOut: shares }: Division,
+  { folds, holdOut: shares, use }: Division,
   listed: readonly ListedCase[],
   resolveCase: (entry: ListedCase) => Case,
 ): CasesOf<Case> {
@@ -90,7 +94,8 @@ function divide<Case extends DividedCase>(
       `Leave "${field}" out, or give one list of all cases.`,
     );
   }
-  if (undivided !== undefined && folds === undefined && shares === undefined) {
+  const isWhole = folds === undefined && shares === undefined;
+  if (undivided !== undefined && isWhole && use !== 'scoring') {
     throw wrong(
       'cases: the list does not say who is trained on and who is tested',
       'Add "holdOut: {}" or "folds: { count: 5 }".',
@@ -98,24 +103,22 @@ function divide<Case extends DividedCase>(
   }
   const cases = listed.map((entry) => ({ list: entry.list, found: resolveCase(entry) }));
   const all = cases.map(({ found }) => found);
-  const lists = divided ? byList(cases) : shares ? holdOut(all, shares) : { train: all, validation: [], test: [] };
-  if (lists.train.length === 0) throw wrong('cases: at least one training case is needed', 'Put cases into the list train.');
+  const lists = divided ? byList(cases) : shares ? holdOut(all, shares) : wholeList(all, folds === undefined ? 'test' : 'train');
+  if (lists.train.length === 0 && use !== 'scoring') {
+    throw wrong('cases.train: at least one training case is needed', 'Put cases into the list train.');
+  }
   requireDistinctCases(lists);
   // Every fold is made once, so that too few patients are told now and not after hours.
   if (folds !== undefined) casesOfFold(all, folds, 1);
   return lists;
 }
 
-function wrong(message: string, remedy: string): FederationError {
-  return new FederationError('TASK_INVALID', message, { remedy });
+function wholeList<Case>(all: readonly Case[], list: 'train' | 'test'): CasesOf<Case> {
+  return { train: [], validation: [], test: [], [list]: all };
 }
 
-/** The task of one fold, counted from 1: lists instead of folds. */
-export function taskOfFold(task: FinetuneTask, k: number): FinetuneTask {
-  const { folds, ...rest } = task;
-  if (folds === undefined) return task;
-  if (rest.kind === 'segmentation') return { ...rest, cases: casesOfFold(rest.cases.train, folds, k) };
-  return { ...rest, cases: casesOfFold(rest.cases.train, folds, k) };
+function wrong(message: string, remedy: string): FederationError {
+  return new FederationError('TASK_INVALID', message, { remedy });
 }
 
 /** The task as the text of a task file with absolute paths: it reads back as the same task wherever it is put. */
