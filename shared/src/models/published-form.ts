@@ -55,7 +55,8 @@ function requirePublishable(spec: ModelSpec): void {
   const obstacle = obstacleTo(spec);
   if (obstacle === undefined) return;
   throw new FederationError('ARGUMENT_INVALID', `no published PyTorch module is this network: ${obstacle}`, {
-    remedy: 'Leave --published out: the weights are written under the published names all the same.',
+    remedy:
+      'Leave --published out: what the two have in common is written under the published names all the same, for strict=False.',
   });
 }
 
@@ -63,7 +64,11 @@ function obstacleTo(spec: ModelSpec): string | undefined {
   if (spec.architecture !== 'genesis-unet3d' && spec.architecture !== 'medicalnet-resnet')
     return `${spec.architecture} is neither the U-Net of Models Genesis nor the ResNet of MedicalNet`;
   if (spec.norm !== 'batch') return `it has ${spec.norm} norm where the published one has batch norm`;
-  if (spec.architecture === 'medicalnet-resnet') return undefined;
+  if (spec.inputChannels !== 1) return `it reads ${spec.inputChannels} channels where the published one reads one`;
+  if (spec.architecture === 'medicalnet-resnet') {
+    const isPublished = spec.head === 'segmentation' || spec.head === 'raised-segmentation';
+    return isPublished ? undefined : `its head is "${spec.head}" where the published one has the decoder conv_seg`;
+  }
   if (spec.batchStatistics === 'training')
     return 'it predicts with running statistics, the published one with those of the batch';
   return spec.upsampling === 'nearest'

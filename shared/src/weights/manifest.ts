@@ -24,7 +24,8 @@ export interface Manifest {
 
 /** Number of elements of a shape; a scalar (empty shape) has one. */
 export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, side) => product * side, 1);
+  // A product beyond all numbers times zero would be no number.
+  return shape.includes(0) ? 0 : shape.reduce((product, side) => product * side, 1);
 }
 
 /** All elements of all tensors. */

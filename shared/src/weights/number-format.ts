@@ -1,4 +1,4 @@
-import { invariant } from '@consilium/shared/kernel';
+import { FederationError, invariant } from '@consilium/shared/kernel';
 import type { TensorDtype } from './manifest.js';
 import { bf16ToFloats, f16ToFloats, floatsToBf16, floatsToF16 } from './narrow-floats.js';
 
@@ -31,6 +31,21 @@ export function encodeElements(values: Float32Array, dtype: TensorDtype): Uint8A
   if (dtype === 'F16') floatsToF16(values, words);
   else floatsToBf16(values, words);
   return new Uint8Array(words.buffer);
+}
+
+/** From here on 16-bit floats round to infinity; their largest number is 65,504. */
+const F16_OVERFLOW = 65_520;
+
+/**
+ * As {@link encodeElements}, of a tensor that somebody will compute with. ARGUMENT_INVALID, naming it, when a number would become
+ * infinite.
+ */
+export function encodeTensorElements({ name, values }: { name: string; values: Float32Array }, dtype: TensorDtype): Uint8Array {
+  const beyond = dtype === 'F16' ? values.find((value) => Number.isFinite(value) && Math.abs(value) >= F16_OVERFLOW) : undefined;
+  if (beyond === undefined) return encodeElements(values, dtype);
+  throw new FederationError('ARGUMENT_INVALID', `${name} holds ${beyond}, and F16 ends at 65504`, {
+    remedy: 'Write F32, or BF16, which has the range of F32.',
+  });
 }
 
 /** A view where the bytes lie at an even offset, a copy elsewhere. */

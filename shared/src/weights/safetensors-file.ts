@@ -1,7 +1,7 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { type Digest, type DigestAlgorithm, FederationError, openDigest } from '@consilium/shared/kernel';
 import type { TensorDtype } from './manifest.js';
-import { decodeElements, DTYPE_BYTES, encodeElements } from './number-format.js';
+import { decodeElements, DTYPE_BYTES, encodeTensorElements } from './number-format.js';
 import {
   decodeHeader,
   decodeHeaderLength,
@@ -45,7 +45,7 @@ export async function writeSafetensors(
   const { bytes: head, header } = encodeHeader(entries, options.metadata ?? {});
   const parts = function* (): Generator<Uint8Array> {
     yield head;
-    for (const tensor of weights) yield encodeElements(tensor.values, dtype);
+    for (const tensor of weights) yield encodeTensorElements(tensor, dtype);
   };
   return { digest: await writeFileWhole(path, parts(), options.digest), bytes: header.fileBytes };
 }

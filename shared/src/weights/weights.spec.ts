@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -130,6 +131,17 @@ describe('number formats', () => {
         expect(Number.isNaN(decodeElements(encodeElements(values.subarray(i, i + 1), dtype), dtype)[0])).toBe(true);
       else if (again[i] !== i) throw new Error(`${dtype} pattern ${i} came back as ${again[i]}`);
     }
+  });
+
+  it('refuses to write what 16 bits make infinite, naming the tensor', async () => {
+    const path = join(folder, 'large.safetensors');
+    const weights = [{ name: 'norm.running_var', shape: [2], values: Float32Array.of(65_519, 1e5) }];
+    const refusal = { code: 'ARGUMENT_INVALID', message: 'norm.running_var holds 100000, and F16 ends at 65504' };
+    await expect(writeSafetensors(path, weights, { dtype: 'F16' })).rejects.toMatchObject(refusal);
+    expect(existsSync(path)).toBe(false);
+    await writeSafetensors(path, weights, { dtype: 'BF16' });
+    const fitting = weights.map((tensor) => ({ ...tensor, values: Float32Array.of(65_519, -Infinity) }));
+    await writeSafetensors(path, fitting, { dtype: 'F16' }); // what was infinite before stays so
   });
 
   it('rounds to nearest, ties to even', () => {

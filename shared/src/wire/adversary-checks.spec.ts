@@ -53,6 +53,10 @@ describe('a campaign with a frozen adversary', () => {
     expect(issuesOf({ ...frozen, warmUpShare: 0 })).toEqual([expect.stringMatching(/warmUpShare/)]);
   });
 
+  it.each(['frozen', 'alternating', 'reversal'])('is refused, as %s, where its warm-up never ends', (mode) => {
+    expect(issuesOf({ mode, warmUpShare: 1 })).toContainEqual(expect.stringMatching(/warmUpShare: .*never begin/));
+  });
+
   it('warms its learning rate up over the rounds of the representation alone', () => {
     const training = { steps: 10, schedule: { kind: 'constant', warmUp: { steps: 110 } } };
     // 51 rounds with 4 of the adversary after each of the representation: 11 of the representation, 110 steps.

@@ -66,6 +66,10 @@ function basicIssues({ model, objective, patch }: Pick<CampaignWithAdversary, 'm
     const message = 'an adversary needs a model that has one: 2 or more modalities, or the objective’s adversary with mode none';
     issues.push({ path: ['model', 'modalities'], message });
   }
+  if (objective.adversary.warmUpShare >= 1) {
+    const message = 'the adversary would never begin: its warm-up is a share of all steps, below 1';
+    issues.push({ path: ['objective', 'adversary', 'warmUpShare'], message });
+  }
   const voxels = patch.sizeVoxels.reduce((product, side) => product * Math.ceil(side / ADVERSARY_STRIDE), 1);
   if (voxels < LEAST_VOXELS) {
     const message = 'of so small a patch the adversary’s last norm leaves nothing to tell: two sides must exceed 16, or one 48';

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
 import { writeFileWhole } from '@consilium/shared/weights';
+import { passportBeside } from '@consilium/shared/wire';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { EXAMPLES } from '../finetuning/tasks/example-tasks.js';
@@ -130,9 +132,21 @@ async function tell(summary: object, words: string, json: string | true | undefi
   console.log(json === true ? text : words);
 }
 
+/** Versions that the agent fetched for a round have none: their history is asked for by "model pull". */
+function noteMissingPassport(name: string, path: string, home: string): void {
+  const { folder } = loadAgentConfig({ home });
+  if (dirname(path) !== folder.modelsFolder || existsSync(passportBeside(path))) return;
+  console.error(
+    `note: there is no passport of ${name} here, so that the new model can name its start but not tell its history; ` +
+      `"site-agent model pull ${name}" fetches it`,
+  );
+}
+
 /** The start named on the command line wins; whichever it is, it is read now, so that a wrong one fails at once. */
 async function openTask(taskFile: string, from: string | undefined, home: string): Promise<FinetuneTask> {
   const task = readFinetuneTask(taskFile);
-  const found = from === undefined ? findStart(task.start.from, home, dirname(resolve(taskFile))) : findStart(from, home);
-  return { ...task, start: { ...task.start, from: await found } };
+  const name = from ?? task.start.from;
+  const found = await (from === undefined ? findStart(name, home, dirname(resolve(taskFile))) : findStart(name, home));
+  noteMissingPassport(name, found, home);
+  return { ...task, start: { ...task.start, from: found } };
 }

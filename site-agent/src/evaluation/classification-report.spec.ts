@@ -38,6 +38,35 @@ describe('report on a classifier', () => {
     expect(report.aucInterval?.high).toBeGreaterThan(report.auc ?? NaN);
   });
 
+  it('has an interval about every figure, by patients, and none where there is too little', () => {
+    const report = reportOf(two);
+    const [only] = report.classes;
+    if (only === undefined) throw new Error('of two classes one is judged');
+    const { sensitivity, specificity, ppv, npv } = only.atThreshold;
+    const figures = [
+      [report.brier, report.brierInterval],
+      [sensitivity, only.atThresholdIntervals.sensitivity],
+      [specificity, only.atThresholdIntervals.specificity],
+      [ppv, only.atThresholdIntervals.ppv],
+      [npv, only.atThresholdIntervals.npv],
+    ] as const;
+    for (const [figure, interval] of figures) {
+      expect(interval?.low).toBeLessThan(figure ?? NaN);
+      expect(interval?.high).toBeGreaterThan(figure ?? NaN);
+    }
+    // Resampling adds noise to the bins, so the error is drawn upwards; it stays an error between 0 and 1.
+    expect(only.expectedCalibrationErrorInterval?.low).toBeGreaterThanOrEqual(0);
+    expect(report.expectedCalibrationErrorInterval?.high).toBeLessThanOrEqual(1);
+    const { task, images } = taskOf(two as NonNullable<typeof two>);
+    const single = { ...task, cases: { test: task.cases.test.map((entry) => ({ ...entry, patient: 'one' })) } };
+    expect(makeClassificationReport(single, 'sha256:00', images).classes[0]?.atThresholdIntervals).toEqual({
+      sensitivity: null,
+      specificity: null,
+      ppv: null,
+      npv: null,
+    });
+  });
+
   it('lists what could not be scored, and has no figure of nothing', () => {
     const task = { name: 'kind', classes: [{ name: 'a' }, { name: 'b' }], cases: { test: [{ name: 'x', classIndex: 0 }] } };
     const refused = { name: 'x', refused: { code: 'VOLUME_UNREADABLE', message: 'cut short' } } as const;

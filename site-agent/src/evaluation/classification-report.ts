@@ -6,7 +6,7 @@ import { writeRecord } from '../training/round-folder.js';
 import { csvTable } from './csv.js';
 import { bootstrapInterval, type Interval } from './metrics/bootstrap.js';
 import { brierScore, expectedCalibrationError, reliabilityCurve, type ReliabilityBin } from './metrics/calibration.js';
-import { confusionTable, type DecisionQuality, decisionQuality } from './metrics/decision.js';
+import { confusionTable, type DecisionQuality, decisionQuality, type DecisionShare } from './metrics/decision.js';
 import { mean } from './metrics/mean.js';
 import { rocAuc, rocCurve, type RocPoint, type ScoredOutcome } from './metrics/roc.js';
 import { requireTestedOnce } from './require-tested-once.js';
@@ -31,9 +31,11 @@ export interface ClassQuality {
   readonly auc: number | null;
   readonly aucInterval: Interval | null;
   readonly atThreshold: DecisionQuality;
+  readonly atThresholdIntervals: Readonly<Record<DecisionShare, Interval | null>>;
   readonly roc: readonly RocPoint[];
   readonly reliability: readonly ReliabilityBin[];
   readonly expectedCalibrationError: number;
+  readonly expectedCalibrationErrorInterval: Interval | null;
 }
 
 /** What one fold's model reached on the cases of its fold. */
@@ -74,8 +76,10 @@ export interface ClassificationReport {
   readonly auc: number | null;
   readonly aucInterval: Interval | null;
   readonly brier: number | null;
+  readonly brierInterval: Interval | null;
   /** Of the most probable class: how sure against how often right. */
   readonly expectedCalibrationError: number | null;
+  readonly expectedCalibrationErrorInterval: Interval | null;
   readonly reliability: readonly ReliabilityBin[];
   /** Rows are true classes, columns the called ones. */
   readonly confusion: readonly (readonly number[])[];
@@ -159,22 +163,20 @@ function describe(
   threshold: number,
 ): Omit<ClassificationReport, 'model' | 'refused'> {
   const count = task.classes.length;
-  const sure = cases.map(({ label, called, probabilities }) => ({
-    probability: probabilities[called] ?? 0,
-    positive: label === called,
-  }));
-  const reliability = reliabilityCurve(sure);
+  const reliability = reliabilityCurve(sureness(cases));
   return {
     kind: 'classification',
     task: task.name,
     classNames: task.classes.map(({ name }) => name),
     cases,
     accuracy: cases.length === 0 ? null : accuracyOf(cases),
-    accuracyInterval: bootstrapInterval(cases, accuracyOf, { patientOf }) ?? null,
+    accuracyInterval: intervalOf(cases, accuracyOf),
     auc: meanAuc(cases, count),
-    aucInterval: bootstrapInterval(cases, (drawn) => meanAuc(drawn, count), { patientOf }) ?? null,
+    aucInterval: intervalOf(cases, (drawn) => meanAuc(drawn, count)),
     brier: cases.length === 0 ? null : brierScore(cases),
+    brierInterval: intervalOf(cases, brierScore),
     expectedCalibrationError: cases.length === 0 ? null : expectedCalibrationError(reliability),
+    expectedCalibrationErrorInterval: intervalOf(cases, (drawn) => calibrationErrorOf(sureness(drawn))),
     reliability,
     confusion: confusionTable(cases, count),
     classes: judgedClasses(count).map((index) => judgeClass(task.classes[index]?.name ?? '', index, cases, threshold)),
@@ -189,17 +191,47 @@ function judgedClasses(count: number): number[] {
 function judgeClass(name: string, index: number, cases: readonly ClassifiedCase[], threshold: number): ClassQuality {
   const outcomes = outcomesOf(cases, index);
   const reliability = reliabilityCurve(outcomes);
-  const interval = bootstrapInterval(cases, (drawn) => rocAuc(outcomesOf(drawn, index)), { patientOf });
+  const intervalOfClass = (figureOf: (outcomes: ScoredOutcome[]) => number | null): Interval | null =>
+    intervalOf(cases, (drawn) => figureOf(outcomesOf(drawn, index)));
+  const shareInterval = (share: DecisionShare): Interval | null =>
+    intervalOfClass((drawn) => decisionQuality(drawn, threshold)[share]);
   return {
     name,
     cases: outcomes.filter(({ positive }) => positive).length,
     auc: rocAuc(outcomes),
-    aucInterval: interval ?? null,
+    aucInterval: intervalOfClass(rocAuc),
     atThreshold: decisionQuality(outcomes, threshold),
+    atThresholdIntervals: {
+      sensitivity: shareInterval('sensitivity'),
+      specificity: shareInterval('specificity'),
+      ppv: shareInterval('ppv'),
+      npv: shareInterval('npv'),
+    },
     roc: rocCurve(outcomes),
     reliability,
     expectedCalibrationError: expectedCalibrationError(reliability),
+    expectedCalibrationErrorInterval: intervalOfClass(calibrationErrorOf),
   };
+}
+
+/** 95 %; null where there is too little to draw from. */
+function intervalOf(
+  cases: readonly ClassifiedCase[],
+  figureOf: (drawn: readonly ClassifiedCase[]) => number | null,
+): Interval | null {
+  return bootstrapInterval(cases, figureOf, { patientOf }) ?? null;
+}
+
+/** The most probable class of each case: how probable, and whether it is the true one. */
+function sureness(cases: readonly ClassifiedCase[]): ScoredOutcome[] {
+  return cases.map(({ label, called, probabilities }) => ({
+    probability: probabilities[called] ?? 0,
+    positive: label === called,
+  }));
+}
+
+function calibrationErrorOf(outcomes: readonly ScoredOutcome[]): number {
+  return expectedCalibrationError(reliabilityCurve(outcomes));
 }
 
 function outcomesOf(cases: readonly ClassifiedCase[], index: number): ScoredOutcome[] {

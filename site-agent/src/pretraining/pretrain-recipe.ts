@@ -10,6 +10,7 @@ import {
   checkRestoration,
   localTrainingSchema,
   nameField,
+  type ObjectivePlan,
   objectiveSchema,
   optimizerPlanSchema,
   patchPlanSchema,
@@ -36,6 +37,9 @@ const plateauSchedule = z.strictObject({
 export const pretrainScheduleSchema = z.discriminatedUnion('kind', [epochSchedule, plateauSchedule, ...scheduleSchema.options]);
 export type PretrainSchedule = z.infer<typeof pretrainScheduleSchema>;
 
+/** Early stopping ends a training long before. */
+const ENDLESS_EPOCHS = 10_000;
+
 const { batchSize, accumulateBatches, precision, minutes, checkpointEverySteps } = localTrainingSchema.shape;
 
 const trainingSchema = z.strictObject({
@@ -48,7 +52,7 @@ const trainingSchema = z.strictObject({
     .max(100_000)
     .default(32)
     .describe('an epoch is as many batches as hold this many patches of each volume, rounded down'),
-  epochs: positiveInteger.max(1_000_000).default(10_000),
+  epochs: positiveInteger.max(1_000_000).default(ENDLESS_EPOCHS),
   steps: positiveInteger.max(100_000_000).optional().describe('training ends after so many steps, whatever the epochs'),
   minutes: minutes.describe('and after so many minutes of training'),
   earlyStopEpochs: positiveInteger.default(50).describe('epochs without a better validation loss before training ends'),
@@ -72,6 +76,18 @@ const validationSchema = z.strictObject({
   everyEpochs: positiveInteger.default(1),
 });
 
+/** Warm-up and ramp of an adversary are shares of all steps: of steps that never come, the adversary would not even begin. */
+function checkAdversaryLength(
+  { objective, training }: { readonly objective: ObjectivePlan; readonly training: PretrainTraining },
+  context: z.RefinementCtx,
+): void {
+  if (objective.kind !== 'universal-model' || objective.adversary.mode === 'none') return;
+  if (training.steps !== undefined || training.epochs < ENDLESS_EPOCHS) return;
+  const message =
+    'an adversary needs to know the length of the training: its warm-up and ramp are shares of all steps; give training.steps';
+  context.addIssue({ code: 'custom', path: ['training', 'steps'], message });
+}
+
 export const pretrainRecipeSchema = z
   .strictObject({
     name: nameField,
@@ -83,5 +99,6 @@ export const pretrainRecipeSchema = z
     seed: z.int().min(0).default(1),
   })
   .superRefine(checkRestoration)
-  .superRefine(checkAdversaryAlone);
+  .superRefine(checkAdversaryAlone)
+  .superRefine(checkAdversaryLength);
 export type PretrainRecipe = z.infer<typeof pretrainRecipeSchema>;

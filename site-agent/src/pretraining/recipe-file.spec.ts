@@ -93,6 +93,16 @@ describe('recipe files', () => {
     expect(() => parseRecipe('{ name: wrong, model: { architecture: genesis-classifier } }')).toThrow(/answers for every voxel/);
   });
 
+  it('refuses an adversary without a length of training, of which its warm-up is a share', () => {
+    const recipe = (training: string): string =>
+      `{ name: alone, model: { architecture: universal-model, norm: instance }, ${training}` +
+      'objective: { kind: universal-model, scaleWeight: 0, adversary: { mode: alternating } } }';
+    for (const text of ['', 'training: { minutes: 60 }, ']) {
+      expect(() => parseRecipe(recipe(text))).toThrow(/training\.steps: .*shares of all steps/);
+    }
+    for (const text of ['training: { steps: 900 }, ', 'training: { epochs: 40 }, ']) parseRecipe(recipe(text));
+  });
+
   it('says which file is not there', () => {
     const folder = mkdtempSync(join(tmpdir(), 'recipe-'));
     try {

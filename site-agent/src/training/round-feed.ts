@@ -1,5 +1,6 @@
 import { patchesPerStep, type RoundPlan } from '@consilium/shared/wire';
 import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
+import { clockOfRound } from '../objectives/universal-clock.js';
 import { batchThreadsFor, mostBatchThreadsFor, openPretrainFeed } from './batch-feed.js';
 import type { BatchShare } from './data-parallel/batch-share.js';
 import type { BatchSource } from './patch-batch.js';
@@ -15,14 +16,15 @@ export interface RoundFeedOptions {
 
 /** The batches of a round, the same in every process that trains it. */
 export function openRoundFeed({ plan, volumes, threads, firstStep, share }: RoundFeedOptions): BatchSource {
-  const { steps } = plan.training;
   const pairsPerStep = patchesPerStep(plan.training);
+  // A curriculum runs as ramps and schedules do: rounds of the adversary alone take no part of it.
+  const { stepsBefore, steps } = clockOfRound(plan);
   return openPretrainFeed({
     volumes,
     patch: plan.patch,
     objective: plan.objective,
     batchSize: pairsPerStep,
-    clock: { pairsPerStep, stepsBefore: (plan.roundNumber - 1) * steps, totalSteps: plan.rounds * steps },
+    clock: { pairsPerStep, stepsBefore, totalSteps: steps },
     share,
     streamName: `${plan.seed}/round-${plan.roundNumber}`,
     threads: batchThreadsFor(threads),

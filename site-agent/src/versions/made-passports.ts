@@ -1,5 +1,5 @@
 /** Passports that a site writes itself, of models that it imported, fine-tuned or exported. Numbers and names of the task; nothing of a patient. */
-import { algorithmOf, type Digest, isDigest } from '@consilium/shared/kernel';
+import { algorithmOf, type Digest, digestOfFile, isDigest } from '@consilium/shared/kernel';
 import type { ModelSpec } from '@consilium/shared/models';
 import { type FinetuningPart, type ModelPassport, PASSPORT_FORMAT, sealed, verifyModelFile } from '@consilium/shared/wire';
 import { AGENT_VERSION } from '../config/agent-version.js';
@@ -38,7 +38,7 @@ export async function writeFinetunedPassport(
   finetuning: FinetuningPart,
   start: { readonly path: string; readonly digest: string } | undefined,
 ): Promise<string> {
-  const origin = start === undefined ? null : await passportOfStart(start.path);
+  const origin = start === undefined ? null : await passportOf(start);
   const ownDigest = start !== undefined && isDigest(start.digest) ? start.digest : null;
   const passport: ModelPassport = sealed({
     format: PASSPORT_FORMAT,
@@ -74,6 +74,12 @@ export async function writeExportedPassport(
     software: software(),
   });
   return writePassport(model.path, passport);
+}
+
+/** None when another model lies there by now: training takes hours, and its start may have been made anew meanwhile. */
+async function passportOf({ path, digest }: { readonly path: string; readonly digest: string }): Promise<ModelPassport | null> {
+  const now = await digestOfFile(path).catch(() => undefined);
+  return now === digest ? passportOfStart(path) : null;
 }
 
 /** A start model without a sound passport is no obstacle: the fine-tuned one then says only its digest. */

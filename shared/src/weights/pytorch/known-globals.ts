@@ -2,6 +2,7 @@
  * The names that a checkpoint may load, all of them data: what PyTorch itself lets through with `weights_only=True`, less what
  * no checkpoint of a network needs. Each is rebuilt here; nothing is looked up by the name that a file gives.
  */
+import { elementCount } from '../manifest.js';
 import { malformedCheckpoint, refusedPickle, shownName } from './checkpoint-fault.js';
 import {
   isTuple,
@@ -93,7 +94,7 @@ function rebuildTensor([storage, offset, shape, strides]: PickledTuple): Pickled
   const steps = counts(strides, 'strides');
   const first = count(offset, 'offset');
   if (sides.length !== steps.length) throw malformedCheckpoint('has a tensor whose strides do not fit its shape');
-  const elements = sides.reduce((product, side) => product * side, 1);
+  const elements = elementCount(sides);
   const last = first + sides.reduce((sum, side, axis) => sum + Math.max(0, side - 1) * (steps[axis] as number), 0);
   // A tensor larger than its storage repeats it (stride 0): a few bytes would become as many numbers as the file likes.
   if (elements > storage.elements || (elements > 0 && last >= storage.elements))

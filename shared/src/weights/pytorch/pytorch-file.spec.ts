@@ -212,6 +212,23 @@ describe.each(Object.entries(CONTAINERS))('a made checkpoint, %s', (form, contai
     expect([error.code, error.message]).toEqual(['WEIGHTS_MALFORMED', expect.stringMatching(/share their numbers/)]);
   });
 
+  it('may not make many numbers of one by strides of zero', async () => {
+    // Each tensor of 150 × 150 is one number of the storage, again and again.
+    const storage = storageId('0', P.int(22_500));
+    const grid = tensorOf(storage, [P.int(150), P.int(150)], [P.int(0), P.int(0)]);
+    const entries = Array.from({ length: 50 }, (_, index) => [P.text(`w${index}`), P.get(1)]).flat();
+    const pickle = pickled(grid, P.put(1), P.emptyDict, P.mark, ...entries, P.setItems);
+    const error = await refusalOf(archiveOf(pickle, { 0: Buffer.alloc(90_000) }));
+    expect([error.code, error.message]).toEqual(['WEIGHTS_MALFORMED', expect.stringMatching(/share their numbers/)]);
+  });
+
+  it('has no numbers where a side is zero, however long the others are', async () => {
+    const sides = [...Array.from({ length: 25 }, () => P.int(2 ** 30)), P.int(0)];
+    const strides = [...Array.from({ length: 25 }, () => P.int(0)), P.int(2 ** 30)];
+    const values = await readAll(fileOf(contain(dictOf(tensorOf(four, sides, strides)))));
+    expect(Object.fromEntries(values)).toEqual({ w: [] });
+  });
+
   it(`is ${form} and says so`, async () => {
     const file = await PytorchFile.open(fileOf(contain(dictOf(tensorOf(four, [P.int(1)], [P.int(1)])))));
     expect(file.format).toBe(form);

@@ -66,9 +66,11 @@ export class PytorchFile {
 
   /** The tensor's elements as 32-bit floats in row-major order, whatever its strides; an array of the caller's own. */
   async read({ storage, offset, shape, strides }: TensorReference): Promise<Float32Array> {
-    if (elementCount(shape) === 0) return new Float32Array(0);
+    const elements = elementCount(shape);
+    if (elements === 0) return new Float32Array(0);
     const extent = 1 + shape.reduce((sum, side, axis) => sum + (side - 1) * (strides[axis] as number), 0);
-    this.left -= extent;
+    // By what comes out, too: strides of 0 make as many numbers of one as the shape says.
+    this.left -= Math.max(extent, elements);
     if (this.left < 0) throw malformedCheckpoint('has tensors that share their numbers beyond all measure');
     const size = TORCH_DTYPE_BYTES[storage.dtype];
     const start = (await this.container.place(storage)) + (storage.firstElement + offset) * size;

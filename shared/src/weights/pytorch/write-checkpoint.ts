@@ -1,5 +1,5 @@
 import type { Digest } from '@consilium/shared/kernel';
-import { encodeElements } from '../number-format.js';
+import { encodeTensorElements } from '../number-format.js';
 import { writeFileWhole } from '../safetensors-file.js';
 import type { WeightTensor } from '../weight-set.js';
 import { type SavedDict, SavedTensor, writePickle } from './pickle-writer.js';
@@ -49,8 +49,8 @@ export async function writePytorchCheckpoint(
   return { digest, bytes };
 }
 
-function elementsOf({ values, isCounter }: CheckpointTensor, dtype: keyof typeof STORAGES): Uint8Array {
-  if (isCounter !== true) return encodeElements(values, dtype);
-  const counters = BigInt64Array.from(values, (value) => BigInt(value));
+function elementsOf(tensor: CheckpointTensor, dtype: keyof typeof STORAGES): Uint8Array {
+  if (tensor.isCounter !== true) return encodeTensorElements(tensor, dtype);
+  const counters = BigInt64Array.from(tensor.values, (value) => BigInt(value));
   return new Uint8Array(counters.buffer);
 }

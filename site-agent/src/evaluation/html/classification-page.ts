@@ -8,7 +8,18 @@ import { chartFigure, type ChartLine } from './chart.js';
 import { comparisonSection, missingComparison } from './comparison-section.js';
 import { courseSection } from './course-charts.js';
 import { type DrawnBin, diagonal, reliabilityChart } from './reliability-chart.js';
-import { figureText, FOLDS_NOTE, intervalText, modelLine, refusedSection, renderPage, section, table, tiles } from './page.js';
+import {
+  figureText,
+  withInterval,
+  FOLDS_NOTE,
+  intervalText,
+  modelLine,
+  refusedSection,
+  renderPage,
+  section,
+  table,
+  tiles,
+} from './page.js';
 
 export interface ClassificationFindings {
   readonly report: ClassificationReport;
@@ -54,33 +65,22 @@ ${modelLine(report.model, report.folds?.each)}`;
 const WATCHED = 'probability of the true class';
 
 function qualitySection({ classes }: ClassificationReport): string {
-  const rows = classes.map(({ name, cases, auc, aucInterval, atThreshold: at, expectedCalibrationError }) => [
+  const rows = classes.map(({ name, cases, atThreshold: at, atThresholdIntervals: between, ...own }) => [
     name,
     cases,
-    auc,
-    intervalText(aucInterval),
+    withInterval(own.auc, own.aucInterval),
     at.threshold,
-    at.sensitivity,
-    at.specificity,
-    at.ppv,
-    at.npv,
-    expectedCalibrationError,
+    withInterval(at.sensitivity, between.sensitivity),
+    withInterval(at.specificity, between.specificity),
+    withInterval(at.ppv, between.ppv),
+    withInterval(at.npv, between.npv),
+    withInterval(own.expectedCalibrationError, own.expectedCalibrationErrorInterval),
   ]);
-  const headers = [
-    'Class',
-    'Cases of it',
-    'AUC',
-    '95 % interval',
-    'Threshold',
-    'Sensitivity',
-    'Specificity',
-    'PPV',
-    'NPV',
-    'ECE',
-  ];
+  const headers = ['Class', 'Cases of it', 'AUC', 'Threshold', 'Sensitivity', 'Specificity', 'PPV', 'NPV', 'ECE'];
   const note = `<p>Each class is held against all others. Predictive values are those of a collection with as many cases of the class as
 this one; where the class is rarer, the positive predictive value is lower.</p>
-<p class="faint">AUC: area under the ROC curve. PPV and NPV: positive and negative predictive value. ECE: expected calibration error, 0 at best.</p>`;
+<p class="faint">AUC: area under the ROC curve. PPV and NPV: positive and negative predictive value. ECE: expected calibration error, 0 at best.
+In brackets: 95 % bootstrap intervals, patients drawn.</p>`;
   return section('Quality by class', `${note}\n${table(headers, rows)}`);
 }
 

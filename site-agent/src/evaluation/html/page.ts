@@ -125,6 +125,11 @@ function decimalText(value: number | null): string {
   return value === null || !Number.isFinite(value) ? '–' : value.toFixed(3);
 }
 
+/** "0.812 (0.700 to 0.900)": a figure with its 95 % interval, where there is one. */
+export function withInterval(value: number | null, interval: Interval | null): string {
+  return interval === null ? figureText(value) : `${figureText(value)} (${intervalText(interval)})`;
+}
+
 export function intervalText(interval: Interval | null): string {
   return interval === null ? '–' : `${figureText(interval.low)} to ${figureText(interval.high)}`;
 }

@@ -14,6 +14,8 @@ export interface DecisionQuality {
   readonly npv: number | null;
 }
 
+export type DecisionShare = 'sensitivity' | 'specificity' | 'ppv' | 'npv';
+
 /** Cases whose probability reaches the threshold are called positive. */
 export function decisionQuality(outcomes: readonly ScoredOutcome[], threshold: number): DecisionQuality {
   const count = (positive: boolean, called: boolean): number =>
