@@ -4,11 +4,10 @@ import { formatTable } from '@consilium/shared/terminal';
 import type { CaseFacts, CheckedCase } from '../finetuning/cases/checked-case.js';
 import { requireEveryClass } from '../finetuning/cases/labelled-case.js';
 import { CASE_LISTS, type CaseList } from '../finetuning/tasks/case-entry.js';
-import { planWindows } from '../finetuning/answers/sliding-window.js';
 import type { FinetuneTask } from '../finetuning/tasks/finetune-task.js';
-import type { SegmentationTask } from '../finetuning/tasks/segmentation-task.js';
 import { lookAtTrainedTasks } from '../finetuning/tasks/task-of-fold.js';
 import { requireExamples } from '../finetuning/task-data.js';
+import { remarkOnValidation } from '../finetuning/validation-cost.js';
 import type { Triple } from '../volumes/volume.js';
 import { median } from '../labelled-pretraining/median-spacing.js';
 
@@ -18,8 +17,6 @@ type Wrong = Extract<CheckedCase, { readonly problem: string }>;
 /** Scans whose voxels differ by more than this along an axis look different to a network. */
 const NOTABLE_SPACING_RATIO = 1.5;
 const MOST_NAMES = 5;
-/** A window of patch size against a patch in a step, in time (docs/guides/engine.md: 0.92 s of 2.65 s, width 32). */
-const WINDOW_SHARE = 0.35;
 /** Sides of patches are multiples of this: networks halve them three times. */
 const SIDE_UNIT = 8;
 
@@ -131,8 +128,12 @@ function remarksOn(task: FinetuneTask, sound: readonly Sound[]): string[] {
   if (task.spacingMm === undefined && ratio > NOTABLE_SPACING_RATIO) {
     remarks.push(`voxels differ ${ratio.toFixed(1)}-fold in size along an axis; "spacingMm" brings all scans to one spacing`);
   }
-  if (task.kind === 'segmentation')
-    remarks.push(...remarksOnPatch(task.patchSizeVoxels, sound), ...remarksOnValidation(task, sound));
+  if (task.kind === 'segmentation') {
+    const validated = task.folds === undefined ? sound.filter(({ list }) => list === 'validation') : sound;
+    const sizes = validated.map(({ facts }) => facts.preparedVoxels);
+    const cost = remarkOnValidation(task, sizes, task.folds?.count);
+    remarks.push(...remarksOnPatch(task.patchSizeVoxels, sound), ...(cost === undefined ? [] : [cost]));
+  }
   return remarks;
 }
 
@@ -145,24 +146,6 @@ function remarksOnPatch(patch: Triple, sound: readonly Sound[]): string[] {
     `the middle scan has ${middle.join(' × ')} voxels, a patch ${patch.join(' × ')}, which is zero beyond it; ` +
       `"patchSizeVoxels: [${fitting.join(', ')}]" has less of that`,
   ];
-}
-
-/** Every validation case is answered for as a whole: with large scans and the usual schedule that outweighs the training. */
-function remarksOnValidation({ patchSizeVoxels, training, folds }: SegmentationTask, sound: readonly Sound[]): string[] {
-  const validated = folds === undefined ? sound.filter(({ list }) => list === 'validation') : sound;
-  const all = validated.reduce((sum, { facts }) => sum + planWindows(facts.preparedVoxels, patchSizeVoxels).length, 0);
-  const windows = Math.round(all / (folds?.count ?? 1));
-  const steps = Math.round((windows * WINDOW_SHARE) / training.batchSize);
-  if (steps <= training.validateEverySteps) return [];
-  const cost = `${formatNumber(windows)} windows, about as long as ${formatNumber(steps)} steps`;
-  return [
-    `a look at the validation cases takes ${cost}, after every ${training.validateEverySteps}; ` +
-      'a larger "validateEverySteps", a coarser "spacingMm" or fewer validation cases take less',
-  ];
-}
-
-function formatNumber(value: number): string {
-  return value.toLocaleString('en');
 }
 
 /** Cases that fail for one reason, such as patches of one scan, are told together. */

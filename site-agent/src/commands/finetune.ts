@@ -138,7 +138,7 @@ function noteMissingPassport(name: string, path: string, home: string): void {
   if (dirname(path) !== folder.modelsFolder || existsSync(passportBeside(path))) return;
   console.error(
     `note: there is no passport of ${name} here, so that the new model can name its start but not tell its history; ` +
-      `"site-agent model pull ${name}" fetches it`,
+      '"site-agent model pull CAMPAIGN@VERSION" fetches it',
   );
 }
 

@@ -20,6 +20,7 @@ import type { PhasedLearner } from './phased-learner.js';
 import { leastVolumeBytes, passBytes } from './answers/segment-volume.js';
 import type { SegmentationTask } from './tasks/segmentation-task.js';
 import { validateCases } from './validate-cases.js';
+import { remarkOnValidation } from './validation-cost.js';
 import type { Modality } from '../volumes/volume.js';
 
 export interface TaskData {
@@ -60,6 +61,11 @@ async function loadSegmentation(
   const train = await loadCases(task.cases.train, task, context, { store, onModality: (modality) => trainedOn.add(modality) });
   requireEveryClass(task.classes, occursIn(train));
   const validation = await loadCases(task.cases.validation, task, context, { store, scored: true });
+  const cost = remarkOnValidation(
+    task,
+    validation.map(({ sizeVoxels }) => sizeVoxels),
+  );
+  if (cost !== undefined) context.announce(`note: ${cost}`);
   const kept = await store.describe();
   if (kept !== undefined) context.announce(kept);
   const look = (learner: PhasedLearner): Promise<ValidationScores> =>
