@@ -64,6 +64,8 @@ export interface ClassificationReport {
   readonly task: string;
   /** Null where each fold has its own. */
   readonly model: Digest | null;
+  /** Only of "finetune": names the model and the cases' bytes, so that a repeated command need not score them again. */
+  readonly scored?: Digest;
   /** Only of all folds together. */
   readonly folds?: FoldsQuality;
   readonly classNames: readonly string[];

@@ -80,6 +80,8 @@ export interface EvaluationReport {
   readonly task: string;
   /** Null where each fold has its own. */
   readonly model: Digest | null;
+  /** Only of "finetune": names the model and the cases' bytes, so that a repeated command need not score them again. */
+  readonly scored?: Digest;
   /** In order; only of all folds together. */
   readonly folds?: readonly FoldScore[];
   readonly cases: readonly CaseScore[];

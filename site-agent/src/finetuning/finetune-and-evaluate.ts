@@ -25,6 +25,7 @@ import { finetuneFolder, makeFolder } from './tasks/finetune-folder.js';
 import { SCRATCH } from './tasks/finetune-case.js';
 import type { FinetuneTask } from './tasks/finetune-task.js';
 import type { SegmentationTask } from './tasks/segmentation-task.js';
+import { keptReport, nameScoring } from './kept-report.js';
 import { scratchTask } from './start-network.js';
 import { describeTask } from './tasks/task-file.js';
 
@@ -171,7 +172,10 @@ function pick(result: FinetuneResult): Omit<TrainedModel, 'test' | 'classified'>
   };
 }
 
-/** Scores the task's test cases and writes results.json and results.csv; null when there are none. */
+/**
+ * Scores the task's test cases and writes results.json and results.csv, unless they stand there of the same model and cases; null when
+ * there are none.
+ */
 async function evaluateModel(
   task: SegmentationTask,
   { modelPath, digest }: { readonly modelPath: string; readonly digest: Digest },
@@ -180,9 +184,12 @@ async function evaluateModel(
 ): Promise<EvaluationReport | null> {
   if (task.cases.test.length === 0) return null;
   const pictureFiles = pictures === true ? nameFiles(task.cases.test, outputFolder) : undefined;
+  const scored = await nameScoring(task, digest);
+  const kept = await keptReport<EvaluationReport>(outputFolder, scored, pictureFiles?.values());
+  if (kept !== undefined) return kept;
   const images = testCasesToSegment(task, pictureFiles);
   const result = await desk.segment({ kind: 'segment', limits, modelPaths: [modelPath], images }, 'scoring test cases');
-  const report = makeReport(task, digest, result.images);
+  const report = { ...makeReport(task, digest, result.images), ...(scored && { scored }) };
   await makeFolder(outputFolder);
   await writeReport(outputFolder, report);
   return report;
@@ -196,9 +203,12 @@ async function evaluateClassifier(
   desk: Pick<TrainerDesk, 'classify'>,
 ): Promise<ClassificationReport | null> {
   if (task.cases.test.length === 0) return null;
+  const scored = await nameScoring(task, digest);
+  const kept = await keptReport<ClassificationReport>(outputFolder, scored);
+  if (kept !== undefined) return kept;
   const images = testCasesToClassify(task);
   const result = await desk.classify({ kind: 'classify', limits, modelPaths: [modelPath], images }, 'scoring test cases');
-  const report = makeClassificationReport(task, digest, result.images);
+  const report = { ...makeClassificationReport(task, digest, result.images), ...(scored && { scored }) };
   await makeFolder(outputFolder);
   await writeClassificationReport(outputFolder, report);
   return report;

@@ -13,14 +13,13 @@ import { chooseMemory } from '../training/choose-memory.js';
 import { choosePrecision } from '../training/choose-precision.js';
 import { Learner } from '../training/learner.js';
 import { prepareFolder } from '../training/round-folder.js';
-import { scanKey } from './cases/case-scan.js';
+import { digestsOfCases } from './cases/case-digests.js';
 import { CaseStore } from './cases/case-store.js';
 import { SCRATCH } from './tasks/finetune-case.js';
 import { type FinetuneFolder, finetuneFolder, makeFolder } from './tasks/finetune-folder.js';
 import { type FinetuneHistory, type FinetuneOutcome, readHistory, writeHistory } from './finetune-history.js';
 import type { FinetuneTask } from './tasks/finetune-task.js';
 import { imagePlanOf } from './tasks/image-plan.js';
-import { digestOfImage, digestOfLabel } from './cases/load-cases.js';
 import { requireTestCases } from './cases/check-cases.js';
 import { writeModelFile } from './answers/model-file.js';
 import { optimizerOf } from './parameter-treatment.js';
@@ -87,8 +86,8 @@ async function nameWork(task: FinetuneTask, { spec, digest }: Start): Promise<Di
   const images = new Map<string, Digest>();
   return digestOfJson({
     kind,
-    train: await digestsOf(cases.train, images),
-    validation: await digestsOf(cases.validation, images),
+    train: await digestsOfCases(cases.train, images),
+    validation: await digestsOfCases(cases.validation, images),
     start: digest,
     output: outputLayer,
     fresh,
@@ -99,21 +98,6 @@ async function nameWork(task: FinetuneTask, { spec, digest }: Start): Promise<Di
     patchSizeVoxels,
     training,
   });
-}
-
-type AnyCase = FinetuneTask['cases']['train'][number];
-
-/** What each case holds; `images` spares reading one that has several patches twice. */
-async function digestsOf(cases: readonly AnyCase[], images: Map<string, Digest>): Promise<(string | number)[][]> {
-  const digests: (string | number)[][] = [];
-  for (const entry of cases) {
-    const key = scanKey(entry);
-    const image = images.get(key) ?? (await digestOfImage(entry));
-    images.set(key, image);
-    const rest = 'label' in entry ? [await digestOfLabel(entry.label)] : [entry.classIndex, ...(entry.centre ?? [])];
-    digests.push([image, ...(entry.modality === undefined ? [] : [entry.modality]), ...rest]);
-  }
-  return digests;
 }
 
 function newHistory(task: FinetuneTask, work: Digest, { digest, loaded, fresh }: Start): FinetuneHistory {
