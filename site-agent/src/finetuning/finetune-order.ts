@@ -137,7 +137,7 @@ async function createLearner(
       context,
       batchThreads: mostBatchThreadsFor(limits.threads),
       batchBytes: bytesOfFeed(batchSize, task.patchSizeVoxels, targetsPerExample(task)),
-      otherBytes: validationBytes,
+      volumeBytes: validationBytes,
       limitBytes: limits.memoryBytes,
       recordFile: folder.memoryFile,
     },

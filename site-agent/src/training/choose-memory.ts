@@ -17,8 +17,8 @@ export interface TrainingPlace {
   readonly batchThreads: number;
   /** Of the batches that are kept ready for the steps. */
   readonly batchBytes?: number | undefined;
-  /** Of what will stand beside the steps' own memory, such as a volume that is answered for as a whole. */
-  readonly otherBytes?: number | undefined;
+  /** Of answering for the largest validation case as a whole, beside the steps' own memory. */
+  readonly volumeBytes?: number | undefined;
   /** The site's own limit, if it set one. */
   readonly limitBytes: number | undefined;
   /** Keeps the passes that an attempt chose, for its continuation. */
@@ -43,7 +43,7 @@ const ORIGINS: Readonly<Record<MemoryLimit['from'], string>> = {
  * are loaded, for they count. On a GPU tensors lie in the card's own memory: there the library decides.
  */
 export async function chooseMemory(step: PlannedStep, place: TrainingPlace): Promise<MemoryChoice> {
-  const { runtime, context, batchThreads, batchBytes = 0, otherBytes = 0, limitBytes, recordFile } = place;
+  const { runtime, context, batchThreads, batchBytes = 0, volumeBytes = 0, limitBytes, recordFile } = place;
   if (runtime.binding.isUsingGpuDevice()) return {};
   const before = await readRecord(recordFile, recordSchema);
   const limit = memoryLimit(limitBytes);
@@ -52,7 +52,8 @@ export async function chooseMemory(step: PlannedStep, place: TrainingPlace): Pro
     {
       limitBytes: limit.bytes,
       limitOrigin: ORIGINS[limit.from],
-      heldBytes: process.memoryUsage.rss() + PROGRAM_BYTES + batchThreads * BATCH_THREAD_BYTES + batchBytes + otherBytes,
+      heldBytes: process.memoryUsage.rss() + PROGRAM_BYTES + batchThreads * BATCH_THREAD_BYTES + batchBytes + volumeBytes,
+      volumeBytes,
       patchesPerPass: before?.patchesPerPass,
     },
   );

@@ -73,6 +73,9 @@ describe('the plan for a step’s memory', () => {
     expect(refused).toThrow(expect.objectContaining({ code: 'OUT_OF_MEMORY' }) as Error);
     expect(refused).toThrow(new RegExp(`at least about ${Math.round(least / MIB)} MiB`));
     expect(refused).toThrow(expect.objectContaining({ remedy: expect.stringContaining('memoryLimit') as string }) as Error);
+    const beside = (): unknown => planMemory(batch, within(least - 1, { volumeBytes: 300 * MIB }));
+    const remedy = expect.stringMatching(/coarser spacingMm: 300 MiB of it are for the largest validation case/) as string;
+    expect(beside).toThrow(expect.objectContaining({ remedy }) as Error);
   });
 
   it('keeps the passes of an attempt before, so that its continuation gives the same bits', () => {

@@ -14,6 +14,8 @@ export interface MemoryBudget {
   readonly limitOrigin: string;
   /** What it holds already, and what it will hold beside steps: library, volumes, weights, batch threads. */
   readonly heldBytes: number;
+  /** Of these, what answering for a whole volume takes. */
+  readonly volumeBytes?: number | undefined;
   /** The passes of an earlier attempt at the same work: kept, so that its continuation gives the same bits. */
   readonly patchesPerPass?: number | undefined;
 }
@@ -127,6 +129,12 @@ function describeLimit({ limitBytes, limitOrigin }: MemoryBudget): string {
   return `${amount(limitBytes)} ${limitOrigin}`;
 }
 
+/** Patches and batches change nothing about whole scans. */
+function aboutVolumes({ volumeBytes = 0 }: MemoryBudget): string {
+  if (volumeBytes < MIB) return '';
+  return `, or a coarser spacingMm: ${amount(volumeBytes)} of it are for the largest validation case as a whole`;
+}
+
 function tooLittle(smallest: number, wanted: number, budget: MemoryBudget): FederationError {
   const message = `training needs at least about ${amount(smallest)} of memory, but there is ${describeLimit(budget)}`;
   return new FederationError('OUT_OF_MEMORY', message, {
@@ -136,6 +144,6 @@ function tooLittle(smallest: number, wanted: number, budget: MemoryBudget): Fede
       limitMib: Math.floor(budget.limitBytes / MIB),
     },
     retryable: false,
-    remedy: 'Close other programs or raise memoryLimit; else smaller patches, a smaller batch or a narrower model are needed.',
+    remedy: `Close other programs or raise memoryLimit; else smaller patches, a smaller batch or a narrower model are needed${aboutVolumes(budget)}.`,
   });
 }
