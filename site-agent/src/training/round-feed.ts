@@ -4,6 +4,7 @@ import { clockOfRound } from '../objectives/universal-clock.js';
 import { batchThreadsFor, mostBatchThreadsFor, openPretrainFeed } from './batch-feed.js';
 import type { BatchShare } from './data-parallel/batch-share.js';
 import type { BatchSource } from './patch-batch.js';
+import type { StreamClock } from './patch-stream.js';
 
 export interface RoundFeedOptions {
   readonly plan: RoundPlan;
@@ -14,17 +15,21 @@ export interface RoundFeedOptions {
   readonly share?: BatchShare | undefined;
 }
 
+/** A curriculum runs as ramps and schedules do: rounds that train the adversary alone take no part of it. */
+export function feedClock(plan: Pick<RoundPlan, 'objective' | 'roundNumber' | 'rounds' | 'training'>): StreamClock {
+  const { stepsBefore, steps } = clockOfRound(plan);
+  return { pairsPerStep: patchesPerStep(plan.training), stepsBefore, totalSteps: steps };
+}
+
 /** The batches of a round, the same in every process that trains it. */
 export function openRoundFeed({ plan, volumes, threads, firstStep, share }: RoundFeedOptions): BatchSource {
-  const pairsPerStep = patchesPerStep(plan.training);
-  // A curriculum runs as ramps and schedules do: rounds of the adversary alone take no part of it.
-  const { stepsBefore, steps } = clockOfRound(plan);
+  const clock = feedClock(plan);
   return openPretrainFeed({
     volumes,
     patch: plan.patch,
     objective: plan.objective,
-    batchSize: pairsPerStep,
-    clock: { pairsPerStep, stepsBefore, totalSteps: steps },
+    batchSize: clock.pairsPerStep,
+    clock,
     share,
     streamName: `${plan.seed}/round-${plan.roundNumber}`,
     threads: batchThreadsFor(threads),
