@@ -3,6 +3,7 @@ import { FederationError } from '@consilium/shared/kernel';
 import type { OrderContext } from '../trainer/order-context.js';
 import { voxelsOf } from '../training/batch-passes.js';
 import type { BatchSource } from '../training/patch-batch.js';
+import type { Modality } from '../volumes/volume.js';
 import type { CaseStore } from './cases/case-store.js';
 import { type ClassificationTask, outputsOf } from './tasks/classification-task.js';
 import { validateImages } from './answers/classify-images.js';
@@ -21,7 +22,6 @@ import { leastVolumeBytes, passBytes } from './answers/segment-volume.js';
 import type { SegmentationTask } from './tasks/segmentation-task.js';
 import { validateCases } from './validate-cases.js';
 import { remarkOnValidation } from './validation-cost.js';
-import type { Modality } from '../volumes/volume.js';
 
 export interface TaskData {
   /** Close it when done. */

@@ -11,10 +11,10 @@ const LEAST_PASS_BYTES = 2 ** 26;
 /** Of the memory that is left, where that is more. */
 const PASS_SHARE = 0.25;
 /**
- * Of each voxel besides the sums, while they stand: its intensity, its labelled, its predicted and its own grid's class, the probability
- * of that, and one class's probabilities by themselves, on the prepared and on the own grid.
+ * Of each voxel, besides the sums: its intensity 4, its label 1 on either grid, the chosen class 1 and its probability 4, one class's
+ * probabilities taken out of the sums 4 and brought to the own grid 4.
  */
-const BYTES_BESIDE_SUMS = 4 + 1 + 1 + 1 + 4 + 4 + 4;
+const BYTES_BESIDE_SUMS = 4 + 2 * 1 + 1 + 4 + 4 + 4;
 const BYTES_PER_SUM = 4;
 
 /** What the sums of one pass may take, the site's own limit of the process considered; one class is always taken. */

@@ -28,7 +28,6 @@ const MAXIMUM_VOXELS = 2 ** 29;
 
 const HOW_TO_SAY =
   'If you know it, say modality: CT or MR, in a task for all images or for this case; "predict" takes it as --modality.';
-
 const HOW_TO_SAY_OF_ONE = 'If it is MR, say modality: MR for this case; "predict" takes it as --modality.';
 
 /**
