@@ -53,7 +53,7 @@ export async function openCoordinator(config: CoordinatorConfig, options: OpenOp
   collectBuffersYoung();
   const home = homeFolder(config.home);
   prepareHomeFolder(home);
-  const unlock = lockHome(home.lockFile);
+  const unlock = lockHome(home);
   try {
     const operatorToken = ensureOperatorToken(home);
     const key = ensureCoordinatorKey(home);

@@ -7,7 +7,7 @@ import { openCoordinator } from '../../coordinator/src/main.js';
 import { dataSourceOptions } from '../../coordinator/src/records/data-source.js';
 import { UnitOfWork } from '../../coordinator/src/records/unit-of-work.js';
 import { Site } from '../../coordinator/src/sites/site.entity.js';
-import { freePort } from '../fixtures/free-port.js';
+import { freePort } from '../../deploy/src/programs/free-port.js';
 import { MODEL, plan } from '../fixtures/made-campaign.js';
 import { TestCoordinator } from '../fixtures/open-test-coordinator.js';
 import { askOperator, campaignView, constantUpdate, eventually, RawSite } from '../fixtures/raw-site.js';

@@ -48,7 +48,7 @@ export async function restoreBackup(
   const migrations = requireKnown(head);
 
   prepareHomeFolder(home);
-  const unlock = lockHome(home.lockFile);
+  const unlock = lockHome(home);
   try {
     const place = database ?? home.databaseFile;
     const options = dataSourceOptions(place);

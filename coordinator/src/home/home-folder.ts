@@ -20,6 +20,7 @@ export interface HomeFolder {
   readonly noiseSecretFile: string;
   /** Address and process id of the running coordinator. */
   readonly stateFile: string;
+  /** An empty SQLite file; its name is not that of earlier versions' locks, which hold a process id. */
   readonly lockFile: string;
 }
 
@@ -34,7 +35,7 @@ export function homeFolder(path: string): HomeFolder {
     keyFile: join(path, 'coordinator.key'),
     noiseSecretFile: join(path, 'noise.secret'),
     stateFile: join(path, 'coordinator.json'),
-    lockFile: join(path, 'coordinator.lock'),
+    lockFile: join(path, 'home.lock'),
   };
 }
 

@@ -1,63 +1,37 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { errnoOf, FederationError } from '@consilium/shared/kernel';
-
-const heldHere = new Set<string>();
+import { readFileSync } from 'node:fs';
+import { FederationError } from '@consilium/shared/kernel';
+import Database from 'libsql';
+import type { HomeFolder } from './home-folder.js';
 
 /**
- * One coordinator per home: a file that holds the process id. A lock whose process is gone (kill -9, power cut) is taken over.
+ * One coordinator per home. The lock is an open exclusive transaction on an empty SQLite file: the kernel drops it when the process
+ * ends in whatever way, so that after kill -9 or a power cut nothing is left over and a reused process id confuses nobody.
  * Returns the function that releases it; throws COORDINATOR_ALREADY_RUNNING.
  */
-export function lockHome(lockFile: string): () => void {
-  if (!tryLock(lockFile)) {
-    const holder = holderOf(lockFile);
-    if (holder !== undefined && isAlive(holder, lockFile)) {
-      throw new FederationError('COORDINATOR_ALREADY_RUNNING', `process ${holder} already runs a coordinator in this folder`, {
-        details: { pid: holder },
-        remedy: 'Stop it first, or choose another folder with --home.',
-      });
-    }
-    rmSync(lockFile, { force: true });
-    if (!tryLock(lockFile)) {
-      throw new FederationError('COORDINATOR_ALREADY_RUNNING', 'another coordinator has just started in this folder', {
-        remedy: 'Stop it first, or choose another folder with --home.',
-      });
-    }
-  }
-  heldHere.add(lockFile);
-  return () => {
-    heldHere.delete(lockFile);
-    rmSync(lockFile, { force: true });
-  };
-}
-
-function tryLock(lockFile: string): boolean {
+export function lockHome(home: HomeFolder): () => void {
   try {
-    const file = openSync(lockFile, 'wx', 0o600);
-    writeSync(file, String(process.pid));
-    closeSync(file);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
-    throw FederationError.from(error, 'STORAGE_FAILED');
+    const lock = new Database(home.lockFile, { timeout: 0 });
+    lock.exec('BEGIN EXCLUSIVE');
+    return () => lock.close();
+  } catch (thrown) {
+    if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'SQLITE_BUSY')) {
+      throw FederationError.from(thrown, 'STORAGE_FAILED');
+    }
+    const pid = pidOfRunning(home);
+    const holder = pid === undefined ? 'another process' : `process ${pid}`;
+    throw new FederationError('COORDINATOR_ALREADY_RUNNING', `${holder} already runs a coordinator in ${home.path}`, {
+      details: { pid: pid ?? null },
+      remedy: 'Stop it first, or choose another folder with --home.',
+    });
   }
 }
 
-function holderOf(lockFile: string): number | undefined {
+/** From the file that a coordinator writes when it has started. */
+function pidOfRunning({ stateFile }: HomeFolder): number | undefined {
   try {
-    const pid = Number(readFileSync(lockFile, 'utf8'));
-    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+    const { pid } = JSON.parse(readFileSync(stateFile, 'utf8')) as { pid?: unknown };
+    return typeof pid === 'number' ? pid : undefined;
   } catch {
-    return undefined;
-  }
-}
-
-// In a container every start has the same process id: our own id in the file means a leftover, unless we hold it ourselves.
-function isAlive(pid: number, lockFile: string): boolean {
-  if (pid === process.pid) return heldHere.has(lockFile);
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) === 'EPERM';
+    return undefined; // it is starting, or a backup is being restored
   }
 }

@@ -7,7 +7,10 @@ import type { OperatorAccess } from '@consilium/coordinator/dist/config/operator
 import { freePort } from '../programs/free-port.js';
 import { COORDINATOR_PROGRAM } from '../programs/project.js';
 
-const START_TIMEOUT_MS = 30_000;
+/** Far more than a start takes: the machine may be busy with other things. */
+const START_TIMEOUT_MS = 120_000;
+/** Of a log, in an error: what a process that failed said last. */
+const LOG_END_CHARACTERS = 2000;
 const STOP_TIMEOUT_MS = 12_000;
 
 export interface CoordinatorOptions {
@@ -58,7 +61,8 @@ export class CoordinatorProcess {
     const deadlineMs = Date.now() + START_TIMEOUT_MS;
     while (!(await this.isHealthy())) {
       if (this.hasEnded() || Date.now() > deadlineMs) {
-        throw new Error(`the coordinator did not start; its log: ${this.options.logFile}`);
+        const outcome = this.hasEnded() ? 'ended at its start' : `did not answer within ${START_TIMEOUT_MS / 1000} s`;
+        throw new Error(`the coordinator ${outcome}; the end of its log, ${this.options.logFile}:\n${this.endOfLog()}`);
       }
       await sleep(20);
     }
@@ -89,6 +93,10 @@ export class CoordinatorProcess {
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await gone;
     clearTimeout(timer);
+  }
+
+  private endOfLog(): string {
+    return readFileSync(this.options.logFile, 'utf8').slice(-LOG_END_CHARACTERS).trim();
   }
 
   private isHealthy(): Promise<boolean> {

@@ -10,8 +10,13 @@ describe('a model as the published module', () => {
     expect(moduleOf({ architecture: 'medicalnet-resnet', head })).toContain('module.conv_seg.6.weight');
   });
 
+  it('is one of MedicalNet without a decoder, as its weights were released', () => {
+    const names = moduleOf({ architecture: 'medicalnet-resnet', head: 'none' });
+    expect(names).toContain('module.layer4.0.bn1.num_batches_tracked');
+    expect(names.filter((name) => name.startsWith('module.conv_seg'))).toEqual([]);
+  });
+
   it.each([
-    [{ head: 'none' }, /its head is "none"/],
     [{ head: 'classification' }, /its head is "classification"/],
     [{ head: 'direct-segmentation' }, /its head is "direct-segmentation"/],
     [{ inputChannels: 2 }, /reads 2 channels/],
