@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { required } from '@consilium/shared/kernel';
 import { initialWeights, isOfPart, modelSpecSchema, scopedManifest, type UniversalSpec } from '@consilium/shared/models';
 import { readSafetensors, type WeightSet, writeSafetensors } from '@consilium/shared/weights';
-import { objectiveSchema, patchPlanSchema } from '@consilium/shared/wire';
+import { localTrainingSchema, objectiveSchema, patchPlanSchema } from '@consilium/shared/wire';
 import { foldFiles } from '../../coordinator/src/aggregation/fold-files.js';
 import { openRuntime } from '../../site-agent/src/engine/open-runtime.js';
 import type { PreparedVolume } from '../../site-agent/src/preprocessing/patch-cache/prepared-volume.js';
-import { adversaryGradient, openAdversaryPatches } from '../../site-agent/src/training/adversary-gradient.js';
+import { adversaryGradient, adversaryPatches } from '../../site-agent/src/training/adversary-gradient.js';
 import { GradientSum } from '../../site-agent/src/training/gradient-sum.js';
 import type { PatchBatch } from '../../site-agent/src/training/patch-batch.js';
 import { makePrepared } from '../fixtures/make-prepared.js';
@@ -31,6 +31,7 @@ describe('the federated gradient of the adversary', () => {
   }) as UniversalSpec;
   const weights = initialWeights(spec, 5);
   const patch = patchPlanSchema.parse({ sizeVoxels: SIZE, minimumForeground: 0 });
+  const training = localTrainingSchema.parse({ steps: 10 });
   const stop = new AbortController().signal;
   afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -48,7 +49,7 @@ describe('the federated gradient of the adversary', () => {
   const patchesOf = async (volumes: readonly PreparedVolume[], patches: number): Promise<PatchBatch[]> => {
     const objective = objectiveSchema.parse({ kind: 'universal-model', adversary: { mode: 'frozen', patches } });
     const batches: PatchBatch[] = [];
-    for (const batch of await openAdversaryPatches({ seed: 3, roundNumber: 2, patch, objective }, volumes)) {
+    for (const batch of adversaryPatches({ seed: 3, roundNumber: 2, rounds: 2, training, patch, objective }, volumes)) {
       batches.push({ ...batch, input: batch.input.slice(), target: batch.target.slice() });
     }
     return batches;

@@ -34,9 +34,10 @@ beforeAll(() => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
 
-function makeRecipe(name: string, training: object): string {
+const BOTH = [{ task: 'balls/task.yaml' }, { task: 'shells/task.yaml' }];
+
+function makeRecipe(name: string, training: object, collections: readonly object[] = BOTH): string {
   const path = join(folder, `${name}.yaml`);
-  const collections = [{ task: 'balls/task.yaml' }, { task: 'shells/task.yaml' }];
   const optimizer = { kind: 'adam', learningRate: 0.005 };
   const plan = { balance: 'equal', optimizer, schedule: { kind: 'constant' }, ...training };
   writeFileSync(path, stringify({ name, collections, model: { width: 4 }, patchSizeVoxels: [32, 32, 32], training: plan }));
@@ -74,6 +75,18 @@ describe('supervised pretraining on two labelled collections', () => {
     expect(spec).toMatchObject({ architecture: 'medicalnet-resnet', head: 'none' });
     expect(weights.filter(({ name }) => !/^(conv1|bn1|layer[1-4])\./.test(name))).toEqual([]);
   }, 240_000);
+
+  it('refuses to validate on a copy of an image that another collection trains on', async () => {
+    const scan = (number: number) => {
+      const path = join(folder, 'copies/scans', `ball-${number}`);
+      return { image: `${path}.nii.gz`, label: `${path}-label.nii.gz` };
+    };
+    makeTask(join(folder, 'copies'), { name: 'copies', spacingMm: 0.75, cases: { train: [scan(9)], validation: [scan(0)] } });
+    const recipe = makeRecipe('leak', { steps: 5 }, [{ task: 'balls/task.yaml' }, { task: 'copies/task.yaml' }]);
+    await expect(answer('pretrain-labelled', recipe, '--output', join(folder, 'leak'))).rejects.toThrow(
+      /TASK_INVALID: the validation case \S+ of copies is the image of the training case \S+ of ball/,
+    );
+  }, 60_000);
 
   it('gives a start for segmentation under either head, which answers for every voxel', async () => {
     for (const head of ['raised-segmentation', 'direct-segmentation']) {

@@ -133,6 +133,19 @@ describe('site-agent pretrain', () => {
     process.stderr.write(ended.stdout);
   }, 180_000);
 
+  it('trains a universal model of one modality on that modality alone', async () => {
+    const recipe = UNIVERSAL_RECIPE.replace(
+      'adversary: { mode: reversal, warmUpShare: 0.2 }',
+      'adversary: { mode: none }\n  modalities: [CT]',
+    )
+      .replace('norm: instance', 'norm: instance, modalities: 0')
+      .replace('epochs: 3', 'epochs: 1');
+    writeFileSync(path('ct.yaml'), recipe);
+    const ended = await siteAgent('pretrain', 'ct.yaml', '--data', 'scans', '--output', 'ct', '--threads', '1');
+    expect(ended).toMatchObject({ status: 0 });
+    expect(historyOf('ct').volumes).toEqual({ train: 2, validation: 1, ct: 3, mr: 0 });
+  }, 120_000);
+
   it('trains nothing when it is asked again, and keeps its model from other work', async () => {
     const digest = await digestOfFile(path('out/model.safetensors'));
     const again = await siteAgent('pretrain', 'recipe.yaml', '--data', 'scans', '--output', 'out', '--threads', '1');
@@ -212,7 +225,7 @@ describe('a pretraining that is interrupted', () => {
   }, 180_000);
 
   it('stops when the time is up, and without held-out volumes keeps the last weights', async () => {
-    const unlimited = RECIPE.replace('epochs: 6', 'minutes: 0.02').replace('share: 0.34', 'share: 0');
+    const unlimited = RECIPE.replace('epochs: 6', 'epochs: 5000\n  minutes: 0.02').replace('share: 0.34', 'share: 0');
     const { history } = await finish(start(orderIn('timed', unlimited)));
     expect(history.outcome).toMatchObject({ stopped: 'minutes', score: null, learned: null, bestStep: history.outcome.steps });
     expect(history.outcome.steps).toBeGreaterThan(0);

@@ -8,15 +8,25 @@ import { privacyIssues } from './privacy-checks.js';
 import { privacyPlanSchema } from './privacy-plan.js';
 import { checkRestoration } from './restoration-checks.js';
 import { objectiveSchema, representationRounds } from './objective-plan.js';
-import { localTrainingSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
+import { type TrainingDefaults, withTrainingDefaults } from './objective-defaults.js';
+import { type LocalTraining, localTrainingSchema, patchPlanSchema, probePlanSchema } from './training-plan.js';
 import { cohortPlanSchema, screeningPlanSchema, siteLocalSchema, updatePlanSchema } from './update-plan.js';
+
+const { optimizer, batchSize } = localTrainingSchema.shape;
+
+const GENESIS_TRAINING: TrainingDefaults = { optimizer: optimizer.parse(undefined), batchSize: batchSize.parse(undefined) };
+
+const trainingFields = localTrainingSchema.extend({
+  optimizer: optimizer.unwrap().optional().describe('when left out, Adam at 0.001 for a universal model, else SGD at 0.1'),
+  batchSize: batchSize.unwrap().optional().describe('patches; when left out 12 for a universal model, else 2'),
+});
 
 const campaignFields = z.strictObject({
   name: nameField,
   model: modelSpecSchema,
   objective: objectiveSchema.prefault({ kind: 'models-genesis' }),
   patch: patchPlanSchema.prefault({}),
-  training: localTrainingSchema,
+  training: trainingFields,
   probe: probePlanSchema.prefault({}),
   recipe: recipeSchema.prefault({ name: 'fedavg' }),
   updates: updatePlanSchema.optional().describe('number format of the updates; 32-bit floats when left out'),
@@ -41,9 +51,18 @@ const campaignFields = z.strictObject({
     .describe('what names the weight files; blake3 when left out, sha256 where a site speaks protocol 1'),
 });
 
+type WrittenCampaign = z.infer<typeof campaignFields>;
+
+/** A campaign with every default in its place. */
+export type CampaignPlan = Omit<WrittenCampaign, 'training'> & { readonly training: LocalTraining };
+
+function withDefaults(written: WrittenCampaign): CampaignPlan {
+  return { ...written, training: withTrainingDefaults(written.training, written.objective, GENESIS_TRAINING) };
+}
+
 /** What joins several fields; asked only of a plan whose fields are sound, each by itself: a network of a wrong size has no parameters. */
 const soundPlan = z
-  .custom<z.infer<typeof campaignFields>>()
+  .custom<CampaignPlan>()
   .refine((plan) => plan.sites === undefined || plan.quorum <= plan.sites.length, {
     path: ['quorum'],
     message: 'a quorum larger than the number of named sites can never be reached',
@@ -121,8 +140,7 @@ const soundPlan = z
 /**
  * A campaign file: one recipe and one model spec run for many rounds. Plain data: versioned, reviewable, replayable.
  */
-export const campaignPlanSchema = campaignFields.pipe(soundPlan);
-export type CampaignPlan = z.infer<typeof campaignFields>;
+export const campaignPlanSchema = campaignFields.transform(withDefaults).pipe(soundPlan);
 
 /**
  * True when each version is defined by its difference from the one before, in the number format of the updates. SCAFFOLD's never

@@ -7,6 +7,7 @@ export * from './fields.js';
 export * from './genesis-transforms.js';
 export * from './model-passport.js';
 export * from './monitor-words.js';
+export * from './objective-defaults.js';
 export * from './objective-plan.js';
 export * from './operator-accounts.js';
 export * from './operator-events.js';

@@ -1,4 +1,4 @@
-import { describeMonitorChange, describeMonitors } from './monitor-words.js';
+import { describeMonitorChange, describeMonitors, describeStepFigures } from './monitor-words.js';
 import { monitorsSchema } from './reports.js';
 
 const restoration = (modality: 'CT' | 'MR', restorationError: number) => ({
@@ -36,4 +36,12 @@ describe('the words of monitors', () => {
     const single = { ...bare, restoration: [restoration('CT', 0.05)] };
     expect(describeMonitorChange(base, single)).toBe('restoration error CT 0.0712 → 0.0500, feature rank 2.3 → 2.3');
   });
+});
+
+it('tells the figures of steps that there are', () => {
+  expect(describeStepFigures({ restorationError: 0.04792, scaleAccuracy: 1 / 3, modalityAccuracy: 0.5 })).toBe(
+    'restoration 0.0479, scale 0.33, modality 0.50',
+  );
+  expect(describeStepFigures({ restorationError: 0.1 })).toBe('restoration 0.1000');
+  expect(describeStepFigures({})).toBe('');
 });

@@ -91,6 +91,18 @@ describe('a campaign file', () => {
     expect(campaignPlanSchema.parse(withOptimizer({ kind: 'lamb' })).training.optimizer).toMatchObject({ epsilon: 1e-6 });
   });
 
+  it('trains a universal model with an optimizer that suits its losses, and Models Genesis as before', () => {
+    const universal = {
+      model: { architecture: 'universal-model', scales: 0, modalities: 0 },
+      objective: { kind: 'universal-model', scaleWeight: 0, adversary: { mode: 'none' } },
+    };
+    const trainingOf = (changes: object) => campaignPlanSchema.parse({ ...smallest, ...changes }).training;
+    expect(trainingOf({})).toMatchObject({ optimizer: { kind: 'sgd', learningRate: 0.1 }, batchSize: 2 });
+    expect(trainingOf(universal)).toMatchObject({ optimizer: { kind: 'adam', learningRate: 0.001 }, batchSize: 12 });
+    const own = { steps: 3, optimizer: { kind: 'sgd', learningRate: 0.01 }, batchSize: 4 };
+    expect(trainingOf({ ...universal, training: own })).toMatchObject(own);
+  });
+
   it('means what it meant before, to the digest, while it uses nothing new', () => {
     const { training } = campaignPlanSchema.parse(smallest);
     expect(Object.keys(training).sort()).toEqual(['batchSize', 'checkpointEverySteps', 'optimizer', 'steps']);

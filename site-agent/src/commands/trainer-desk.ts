@@ -16,6 +16,7 @@ import type {
 } from '../trainer/trainer-messages.js';
 import { TrainerProcess } from '../trainer/trainer-process.js';
 import { FederationError, formatShare } from '@consilium/shared/kernel';
+import { describeStepFigures } from '@consilium/shared/wire';
 import { caseCount } from '../finetuning/tasks/finetune-task.js';
 import type { TrainerDesk } from '../finetuning/finetune-and-evaluate.js';
 import { createProgress, eraseLine, formatCount, type ProgressLine } from '@consilium/shared/terminal';
@@ -91,17 +92,20 @@ const STEP_PHASES: ReadonlySet<string> = new Set(['training', 'checking', 'segme
 /** Training, checking, segmenting and classifying move the line; the phases between only change its note. */
 function showOn(line: OrderLine): (progress: TrainerProgress) => void {
   let done = 0;
-  return ({ phase, step, steps, loss, waitedShare }) => {
+  return (progress) => {
+    const { phase, step, steps } = progress;
     const isStep = STEP_PHASES.has(phase);
     if (isStep) done = step;
-    const kind = phase === 'validated' ? 'validation loss' : 'loss';
-    const wait = waitedShare === undefined ? '' : `  data ${formatShare(waitedShare)}`;
-    line.update(
-      done,
-      isStep ? (loss === undefined ? undefined : `${kind} ${loss.toFixed(3)}${wait}`) : `${phase} ${formatCount(step)}/${steps}`,
-      isStep ? steps : undefined,
-    );
+    const note = isStep ? noteOfSteps(progress) : `${phase} ${formatCount(step)}/${steps}`;
+    line.update(done, note, isStep ? steps : undefined);
   };
+}
+
+function noteOfSteps({ phase, loss, figures = {}, waitedShare }: TrainerProgress): string | undefined {
+  if (loss === undefined) return undefined;
+  const parts = [`${phase === 'validated' ? 'validation loss' : 'loss'} ${loss.toFixed(3)}`, describeStepFigures(figures)];
+  if (waitedShare !== undefined) parts.push(`data ${formatShare(waitedShare)}`);
+  return parts.filter((part) => part !== '').join('  ');
 }
 
 function expectKind<Result extends TrainerResult>(result: TrainerResult, kind: Result['kind']): Result {

@@ -57,6 +57,31 @@ describe('a probe for modality', () => {
     expect(other.linear.auc.value).not.toBe(probeModality(made, SETTINGS).linear.auc.value);
   });
 
+  it.each([
+    { both: 1, ct: 4, mr: 1 },
+    { both: 1, ct: 9, mr: 1 },
+    { both: 1, ct: 1, mr: 5 },
+    { both: 2, ct: 0, mr: 0 },
+    { both: 0, ct: 2, mr: 2 },
+  ])('answers for everybody however the classes lie in the groups: %j', ({ both, ct, mr }) => {
+    const random = new Random('make-up');
+    const groupOf = (group: string, labels: readonly Label[]): ProbedExample[] =>
+      labels.flatMap((label) =>
+        Array.from({ length: 4 }, () => ({
+          group,
+          label,
+          features: Float32Array.from({ length: 3 }, () => random.between(-1, 1) + label),
+        })),
+      );
+    const of = (name: string, count: number, labels: readonly Label[]): ProbedExample[] =>
+      Array.from({ length: count }, (_, index) => groupOf(`${name}-${index}`, labels)).flat();
+    const made = [...of('both', both, [0, 1]), ...of('ct', ct, [0]), ...of('mr', mr, [1])];
+    const { linear, groups } = probeModality(made, SETTINGS);
+    expect(groups).toBe(both + ct + mr);
+    expect(linear.auc.value).toBeGreaterThan(0.4);
+    expect(linear.balancedAccuracy.low).toBeGreaterThanOrEqual(0);
+  });
+
   it('needs each class in two groups', () => {
     const few = examples(1).filter(({ group }) => group === 'group-0' || group === 'group-1');
     expect(() => probeModality(few, SETTINGS)).toThrow(/two volumes or patients with CT/);

@@ -77,13 +77,15 @@ export function probeModality(examples: readonly ProbedExample[], settings: Prob
   };
 }
 
-/** Groups dealt out in turn, those of each make-up apart, so that every fold has both classes if it can. */
+/** Groups dealt out in turn, those of each make-up apart, so that every fold has both classes if it can, and is trained on both. */
 function assignFolds(examples: readonly ProbedExample[], folds: number, random: Random): ReadonlyMap<string, number> {
   const labelsOf = new Map<string, Set<Label>>();
   for (const { group, label } of examples) labelsOf.set(group, (labelsOf.get(group) ?? new Set()).add(label));
   for (const label of [0, 1] as const) {
     if ([...labelsOf.values()].filter((labels) => labels.has(label)).length >= 2) continue;
-    throw new FederationError('ARGUMENT_INVALID', `a probe for modality needs two volumes or patients with ${NAMES[label]}`);
+    throw new FederationError('ARGUMENT_INVALID', `a probe for modality needs two volumes or patients with ${NAMES[label]}`, {
+      remedy: 'Probe volumes of at least two patients of each modality.',
+    });
   }
   const foldOf = new Map<string, number>();
   const kinds: ((labels: ReadonlySet<Label>) => boolean)[] = [
@@ -95,7 +97,24 @@ function assignFolds(examples: readonly ProbedExample[], folds: number, random: 
     const groups = [...labelsOf].filter(([, labels]) => isOfKind(labels)).map(([group]) => group);
     for (const group of random.shuffle(groups.sort())) foldOf.set(group, foldOf.size % folds);
   }
+  for (const label of [0, 1] as const) spread(label, labelsOf, foldOf, folds);
   return foldOf;
+}
+
+/**
+ * A group of both classes and the only other one of a class may have come to one fold, whose training part would lack the class: the
+ * other one moves on. More groups of one make-up are never all in one fold.
+ */
+function spread(
+  label: Label,
+  labelsOf: ReadonlyMap<string, ReadonlySet<Label>>,
+  foldOf: Map<string, number>,
+  folds: number,
+): void {
+  const holders = [...labelsOf].filter(([, labels]) => labels.has(label));
+  const [fold, ...others] = new Set(holders.map(([group]) => foldOf.get(group)));
+  const single = holders.find(([, labels]) => labels.size === 1);
+  if (fold !== undefined && others.length === 0 && single !== undefined) foldOf.set(single[0], (fold + 1) % folds);
 }
 
 const NAMES = ['CT', 'MR'] as const;

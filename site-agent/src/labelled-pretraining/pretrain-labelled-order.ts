@@ -1,7 +1,7 @@
 /** Supervised pretraining over several labelled collections in the trainer process; the encoder is the result. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Digest, digestOfFile, digestOfJson, FederationError } from '@consilium/shared/kernel';
+import { type Digest, digestOfFile, digestOfJson, FederationError, required } from '@consilium/shared/kernel';
 import {
   manifestOf,
   medicalnetSpecSchema,
@@ -125,14 +125,32 @@ async function withSpacings(recipe: LabelledRecipe, context: OrderContext): Prom
 /** Names the work by all that decides its outcome: the data's bytes, the schedule, the network and the start. */
 async function nameWork({ collections, patchSizeVoxels, training }: LabelledRecipe, { spec, digest }: Start): Promise<Digest> {
   const named: object[] = [];
+  const [trained, validated] = [new Map<Digest, string>(), new Map<Digest, string>()];
   for (const collection of collections) {
     const { name, classes, cases } = collection;
     const [train, validation] = [await digestsOf(cases.train), await digestsOf(cases.validation)];
+    cases.train.forEach((entry, index) => trained.set(required(train[index]?.[0], 'its digest'), `${entry.name} of ${name}`));
+    cases.validation.forEach((entry, index) =>
+      validated.set(required(validation[index]?.[0], 'its digest'), `${entry.name} of ${name}`),
+    );
     named.push({ name, classes, train, validation, ...imagePlanOf(collection) });
   }
+  requireOtherImages(trained, validated);
   return digestOfJson({ kind: 'pretrain-labelled', collections: named, start: digest, spec, patchSizeVoxels, training });
 }
 
+/** The same image in two collections, under whatever name, would make the Dice of its validation meaningless. */
+function requireOtherImages(trained: ReadonlyMap<Digest, string>, validated: ReadonlyMap<Digest, string>): void {
+  for (const [digest, validating] of validated) {
+    const training = trained.get(digest);
+    if (training === undefined) continue;
+    throw new FederationError('TASK_INVALID', `the validation case ${validating} is the image of the training case ${training}`, {
+      remedy: 'Take one of the two out of its collection.',
+    });
+  }
+}
+
+/** Of image and label of each case. */
 async function digestsOf(cases: readonly SegmentationCase[]): Promise<Digest[][]> {
   const digests: Digest[][] = [];
   for (const entry of cases) digests.push([await digestOfImage(entry), await digestOfFile(entry.label)]);

@@ -65,7 +65,8 @@ describe('the curves of a pretraining', () => {
       ]);
       const svg = curvesPicture({ recipe: 'demo', validations: course });
       for (const words of ['scale accuracy', 'modality accuracy', 'feature rank']) expect(svg).toContain(words);
-      expect(svg).toContain('viewBox="0 0 720 1680"'); // four charts
+      expect(svg).toContain('weighted sum over all heads'); // not on the axis of the restoration, which is a hundred times smaller
+      expect(svg).toContain('viewBox="0 0 720 2100"'); // five charts
     });
 
     it('have no line of a head that it lacks', () => {

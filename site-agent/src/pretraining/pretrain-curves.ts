@@ -75,7 +75,7 @@ function isMonitored({ monitors }: PretrainValidation): boolean {
 }
 
 /**
- * Charts one below the other: losses, skills, and of a universal model how often heads tell scale and modality, and the rank of its
+ * Charts one below the other: losses (of a universal model in a chart each), skills, and of a universal model how often heads tell scale and modality, and the rank of its
  * features. Standalone SVG.
  */
 export function curvesPicture({ recipe, validations }: Pick<PretrainHistory, 'recipe' | 'validations'>): string {
@@ -86,7 +86,9 @@ export function curvesPicture({ recipe, validations }: Pick<PretrainHistory, 're
       return typeof y === 'number' ? [{ x: validation.step, y }] : [];
     }),
   });
-  const losses = [line('training loss', (v) => v.trainingLoss), line('validation loss', (v) => v.loss)];
+  const training = line('training loss', (v) => v.trainingLoss);
+  const validation = line('validation loss', (v) => v.loss);
+  const isUniversal = validations.some(isMonitored);
   const skills = Object.entries(SKILLS)
     .map(([name, pick]) => line(`skill, ${name}`, ({ score }) => atLeast(LEAST_SKILL, pick(score))))
     .filter(({ points }) => points.length > 0);
@@ -101,10 +103,16 @@ export function curvesPicture({ recipe, validations }: Pick<PretrainHistory, 're
     series,
   });
   return chartFile(`Pretraining ${recipe}: its course over the steps`, [
-    chart('losses', 'loss', losses),
+    // A universal model's training loss is the weighted sum with its heads: on one axis its restoration would be a flat line.
+    ...(isUniversal
+      ? [
+          chart('training loss, weighted sum over all heads', 'loss', [training]),
+          chart('validation loss, mean squared error of the restoration', 'loss', [validation]),
+        ]
+      : [chart('losses', 'loss', [training, validation])]),
     chart('restoration skill', 'skill', skills),
     ...(accuracies.length > 0 ? [chart('accuracy of the heads', 'accuracy', accuracies)] : []),
-    ...(validations.some(isMonitored) ? [chart('effective rank of the features', 'rank', ranks)] : []),
+    ...(isUniversal ? [chart('effective rank of the features', 'rank', ranks)] : []),
   ]);
 }
 

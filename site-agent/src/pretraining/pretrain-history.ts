@@ -9,7 +9,7 @@ const validationSchema = z.object({
   epoch: z.number(),
   /** Mean squared error over all voxels of the validation pairs. */
   loss: z.number(),
-  /** Mean over the steps since the validation before. */
+  /** Mean over the steps since the validation before; of a universal model the weighted sum with its heads. */
   trainingLoss: z.number().nullable(),
   /** The one that led there. */
   learningRate: z.number(),

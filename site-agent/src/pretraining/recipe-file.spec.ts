@@ -62,6 +62,20 @@ describe('the recipe of Models Genesis', () => {
   });
 });
 
+describe('the recipe of the universal model', () => {
+  it('says what a recipe has that says nothing but its network, objective and length', () => {
+    const recipe = readRecipeFile(join(PROJECT_ROOT, 'deploy/recipes/universal.yaml'));
+    const { model, objective, patch, training } = pretrainRecipeSchema.parse({
+      name: 'plain',
+      model: { architecture: 'universal-model', width: 32, norm: 'batch' },
+      objective: { kind: 'universal-model' },
+      patch: { scales: {} },
+      training: { epochs: 200 },
+    });
+    expect(recipe).toMatchObject({ model, objective, patch, training });
+  });
+});
+
 describe('recipe files', () => {
   it('begin with an example that is a whole recipe', () => {
     const recipe = parseRecipe(EXAMPLE_RECIPE);
@@ -98,9 +112,38 @@ describe('recipe files', () => {
       `{ name: alone, model: { architecture: universal-model, norm: instance }, ${training}` +
       'objective: { kind: universal-model, scaleWeight: 0, adversary: { mode: alternating } } }';
     for (const text of ['', 'training: { minutes: 60 }, ']) {
-      expect(() => parseRecipe(recipe(text))).toThrow(/training\.steps: .*shares of all steps/);
+      expect(() => parseRecipe(recipe(text))).toThrow(/training\.steps: an adversary’s .*shares of all steps/);
     }
     for (const text of ['training: { steps: 900 }, ', 'training: { epochs: 40 }, ']) parseRecipe(recipe(text));
+  });
+
+  it('refuses shares of a length that is not known', () => {
+    const curriculum = 'objective: { kind: models-genesis, curriculum: [{ until: 0.2, nonlinearProbability: 0 }] }';
+    const recipe = (text: string): string => `{ name: endless, model: { architecture: genesis-unet3d }, ${text} }`;
+    expect(() => parseRecipe(recipe(curriculum))).toThrow(/training\.steps: a curriculum’s stages are shares/);
+    for (const kind of ['cosine', 'polynomial']) {
+      const training = (more: string): string => recipe(`training: { schedule: { kind: ${kind} }, ${more} }`);
+      expect(() => parseRecipe(training('minutes: 60'))).toThrow(new RegExp(`a ${kind} schedule’s rates are shares`));
+      parseRecipe(training('steps: 900'));
+    }
+    parseRecipe(recipe('training: { schedule: { kind: step, everySteps: 100 } }'));
+  });
+
+  it('train a universal model with an optimizer that suits its losses', () => {
+    const training = (more: string) =>
+      parseRecipe(
+        `{ name: both, model: { architecture: universal-model, norm: instance, scales: 0 }, ${more}` +
+          'objective: { kind: universal-model, scaleWeight: 0, adversary: { mode: none } } }',
+      ).training;
+    expect(training('')).toMatchObject({
+      optimizer: { kind: 'adam', learningRate: 0.001 },
+      schedule: { kind: 'epochs', every: 40, factor: 0.5 },
+      batchSize: 12,
+      patchesPerVolume: 33,
+      earlyStopEpochs: 50,
+    });
+    const own = 'training: { optimizer: { kind: sgd, learningRate: 0.01 }, batchSize: 4, patchesPerVolume: 5 }, ';
+    expect(training(own)).toMatchObject({ optimizer: { kind: 'sgd' }, batchSize: 4, patchesPerVolume: 5 });
   });
 
   it('says which file is not there', () => {

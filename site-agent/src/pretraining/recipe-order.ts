@@ -14,7 +14,7 @@ import type { RecipeOrder, RecipeResult } from '../trainer/trainer-messages.js';
 import { CheckpointStore } from '../training/checkpoint.js';
 import type { Learner } from '../training/learner.js';
 import { prepareFolder, writeRecord } from '../training/round-folder.js';
-import { listUsable, loadCollection } from '../training/site-collection.js';
+import { listUsable, loadCollection, modalitiesOf } from '../training/site-collection.js';
 import { openPretraining, type PretrainingParts } from './open-pretraining.js';
 import { type PretrainFolder, pretrainFolder } from './pretrain-folder.js';
 import { type PretrainHistory, type PretrainOutcome, readPretrainHistory } from './pretrain-history.js';
@@ -30,7 +30,9 @@ export async function executeRecipe(order: RecipeOrder, context: OrderContext): 
   await makeFolder(folder.path);
   const start = await openStart(order);
   const site = siteFolder(order.home);
-  const split = splitVolumes(listUsable(site.databaseFile), recipe);
+  const modalities = modalitiesOf(recipe.objective);
+  const usable = listUsable(site.databaseFile).filter(({ modality }) => modalities?.includes(modality) ?? true);
+  const split = splitVolumes(usable, recipe);
   const digests = (list: readonly { digest: Digest }[]): Digest[] => list.map(({ digest }) => digest).sort();
   const work = digestOfJson({ recipe, train: digests(split.train), validation: digests(split.validation), start: start.digest });
   const known = await readPretrainHistory(folder.historyFile, work);
@@ -40,15 +42,13 @@ export async function executeRecipe(order: RecipeOrder, context: OrderContext): 
   }
 
   await prepareFolder(folder.workFolder);
-  const collection = await loadCollection({ site, patch: recipe.patch, cacheBytes: limits.cacheBytes }, context);
+  const collection = await loadCollection({ site, patch: recipe.patch, modalities, cacheBytes: limits.cacheBytes }, context);
   const held = new Set(digests(split.validation));
   const volumes = {
     train: collection.volumes.filter(({ digest }) => !held.has(digest)),
     validation: collection.volumes.filter(({ digest }) => held.has(digest)),
   };
-  if (volumes.validation.length === 0) {
-    context.warn('no volume is held out for validation: nothing stops early, no skill is told, the last weights are kept');
-  }
+  warnOfValidation(volumes, context);
   const clock = recipeClock(recipe, volumes.train.length);
   const pretraining = await openPretraining({ recipe, clock, volumes, limits, memoryFile: folder.memoryFile }, context);
   try {
@@ -62,6 +62,20 @@ export async function executeRecipe(order: RecipeOrder, context: OrderContext): 
     return await deliver(order, folder, trained, pretraining.learner);
   } finally {
     pretraining.learner.dispose();
+  }
+}
+
+function warnOfValidation({ train, validation }: PretrainingParts['volumes'], context: OrderContext): void {
+  if (validation.length === 0) {
+    context.warn('no volume is held out for validation: nothing stops early, no skill is told, the last weights are kept');
+    return;
+  }
+  const held = new Set(validation.map(({ modality }) => modality));
+  const unseen = new Set(train.map(({ modality }) => modality).filter((modality) => !held.has(modality)));
+  for (const modality of unseen) {
+    context.warn(
+      `no ${modality} volume is held out: the best weights and the early stop follow ${[...held].join(' and ')} alone`,
+    );
   }
 }
 

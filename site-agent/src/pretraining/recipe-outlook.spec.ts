@@ -61,7 +61,11 @@ describe('recipeOutlook', () => {
 
 describe('rateInRecipe', () => {
   it('follows a schedule of steps to the end of all steps', () => {
-    const training = trainingOf({ optimizer: { kind: 'adam', learningRate: 0.1 }, schedule: { kind: 'polynomial', power: 1 } });
+    const training = trainingOf({
+      optimizer: { kind: 'adam', learningRate: 0.1 },
+      steps: 1000,
+      schedule: { kind: 'polynomial', power: 1 },
+    });
     const clock = { stepsPerEpoch: 10, totalSteps: 100 };
     expect([0, 50, 100].map((step) => rateInRecipe(NaN, training, clock, step))).toEqual([0.1, 0.05, 0]);
   });

@@ -1,9 +1,11 @@
+import type { Modality } from '../volumes/volume.js';
 import { digestOfName } from '../../../test/fixtures/make-prepared.js';
 import { pretrainRecipeSchema } from './pretrain-recipe.js';
 import { splitVolumes } from './split-volumes.js';
 
-const volume = (name: string, patient?: string) => ({
+const volume = (name: string, patient?: string, modality: Modality = 'CT') => ({
   digest: digestOfName(name),
+  modality,
   files: [{ path: `/scans/${name}.nii.gz`, bytes: 1, modifiedMs: 1 }],
   patient,
 });
@@ -34,6 +36,23 @@ describe('splitVolumes', () => {
       const trained = new Set(train.map(({ patient }) => patient));
       expect(validation.filter(({ patient }) => trained.has(patient))).toEqual([]);
       expect(validation.length).toBeGreaterThan(0);
+    }
+  });
+
+  it('leaves no modality to one side, where it can be', () => {
+    const mixed = (ct: number, mr: number) => [
+      ...Array.from({ length: ct }, (_, index) => volume(`ct-${index}`, undefined, 'CT')),
+      ...Array.from({ length: mr }, (_, index) => volume(`mr-${index}`, undefined, 'MR')),
+    ];
+    const heldOf = (volumes: ReturnType<typeof mixed>, share: number, seed: number) =>
+      splitVolumes(volumes, recipeOf({ share }, seed))
+        .validation.map(({ modality }) => modality)
+        .sort();
+    for (let seed = 1; seed <= 20; seed++) {
+      expect(heldOf(mixed(4, 4), 0.25, seed)).toEqual(['CT', 'MR']);
+      expect(new Set(heldOf(mixed(30, 2), 0.1, seed))).toEqual(new Set(['CT', 'MR']));
+      expect(heldOf(mixed(4, 4), 0.125, seed)).toHaveLength(1);
+      expect(heldOf(mixed(7, 1), 0.25, seed)).toHaveLength(2); // the one MR volume cannot be on both sides
     }
   });
 

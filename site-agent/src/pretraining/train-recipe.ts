@@ -108,7 +108,7 @@ async function trainUntilPause(
       checkpointEverySteps: recipe.training.checkpointEverySteps,
       saveCheckpoint: (reached) => saveCheckpoint(training, reached),
       onStep: ({ step, lastLoss }, time) => {
-        context.report('training', step, clock.totalSteps, lastLoss, time);
+        context.report('training', step, clock.totalSteps, lastLoss, time, pretraining.learner.stepFigures);
         wait.note(time);
       },
       stop: context.stop,

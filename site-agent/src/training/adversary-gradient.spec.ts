@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ADVERSARY_PREFIX, universalSpecSchema } from '@consilium/shared/models';
 import type { WeightSet } from '@consilium/shared/weights';
-import { objectiveSchema, patchPlanSchema } from '@consilium/shared/wire';
+import { localTrainingSchema, objectiveSchema, patchPlanSchema } from '@consilium/shared/wire';
 import { makePrepared } from '../../../test/fixtures/make-prepared.js';
 import { UNIVERSAL_SPEC, universalBatch, universalWeights } from '../../../test/fixtures/made-universal.js';
 import { openRuntime } from '../engine/open-runtime.js';
-import { adversaryGradient, openAdversaryPatches } from './adversary-gradient.js';
+import { adversaryGradient, adversaryPatches } from './adversary-gradient.js';
 import type { PatchBatch } from './patch-batch.js';
 
 const runtime = openRuntime({ threads: 2 });
@@ -92,16 +92,35 @@ describe('the patches of an adversary round', () => {
   const folder = mkdtempSync(join(tmpdir(), 'consilium-adversary-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const patch = patchPlanSchema.parse({ sizeVoxels: [8, 8, 8] });
-  const objective = objectiveSchema.parse({ kind: 'universal-model', adversary: { mode: 'frozen', patches: 6 } });
+  const training = localTrainingSchema.parse({ steps: 10 });
+  const value = (x: number, y: number, z: number): number => ((x * 7 + y * 3 + z) % 11) / 11;
+  const volume = () => makePrepared(folder, { name: 'mr', modality: 'MR', sizeVoxels: [16, 16, 16], value });
+  const objectiveWith = (transforms: object) =>
+    objectiveSchema.parse({ kind: 'universal-model', adversary: { mode: 'frozen', subRounds: 1, patches: 6 }, ...transforms });
 
-  it('are labelled, as many as planned, other ones in each round, and the same again', async () => {
-    const value = (x: number, y: number, z: number): number => ((x * 7 + y * 3 + z) % 11) / 11;
-    const volumes = [await makePrepared(folder, { name: 'mr', modality: 'MR', sizeVoxels: [16, 16, 16], value })];
-    const open = (roundNumber: number) => openAdversaryPatches({ seed: 3, roundNumber, patch, objective }, volumes);
-    const [second, third, again] = [await open(2), await open(3), await open(2)];
-    expect(second.reduce((sum, { patches }) => sum + patches, 0)).toBe(6);
+  it('are labelled, as many as planned, other ones in each round, the same again, and those from one of them on', async () => {
+    const [volumes, objective] = [[await volume()], objectiveWith({})];
+    const open = (roundNumber: number, first?: number) => [
+      ...adversaryPatches({ seed: 3, roundNumber, rounds: 8, training, patch, objective }, volumes, first),
+    ];
+    const [second, fourth, again] = [open(2), open(4), open(2)];
+    expect(second.map(({ patches }) => patches)).toEqual([4, 2]);
     expect(second.flatMap(({ labels }) => labels?.modality)).toEqual([1, 1, 1, 1, 1, 1]);
     expect(again).toEqual(second);
-    expect(third[0]?.input).not.toEqual(second[0]?.input);
+    expect(open(2, 4)).toEqual(second.slice(1));
+    expect(fourth[0]?.input).not.toEqual(second[0]?.input);
+  });
+
+  it('are as distorted as those of the representation’s next step', async () => {
+    const volumes = [await volume()];
+    const calm = { nonlinearProbability: 0, shuffleProbability: 0, paintProbability: 0 };
+    const objective = objectiveWith({ curriculum: [{ until: 0.5, ...calm }] });
+    // Of rounds 1, 3, 5 and 7 of the representation, the curriculum's stage holds the first two.
+    const distorted = [2, 4, 6, 8].map((roundNumber) =>
+      [...adversaryPatches({ seed: 3, roundNumber, rounds: 8, training, patch, objective }, volumes)].some(({ input, target }) =>
+        input.some((voxel, index) => voxel !== target[index]),
+      ),
+    );
+    expect(distorted).toEqual([false, true, true, true]);
   });
 });

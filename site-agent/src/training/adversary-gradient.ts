@@ -4,12 +4,13 @@
  */
 import { ADVERSARY_PREFIX, type UniversalSpec } from '@consilium/shared/models';
 import { elementCount, type WeightSet } from '@consilium/shared/weights';
-import { FederationError } from '@consilium/shared/kernel';
-import type { RoundPlan } from '@consilium/shared/wire';
+import { FederationError, required } from '@consilium/shared/kernel';
+import { frozenAdversary, type RoundPlan } from '@consilium/shared/wire';
 import type { Runtime } from '../engine/runtime/runtime.js';
 import type { Precision } from '../engine/tape.js';
+import { clockOfRound } from '../objectives/universal-clock.js';
 import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
-import { openProbe } from './batch-feed.js';
+import { patchBatches } from './batch-feed.js';
 import { Learner } from './learner.js';
 import type { PatchBatch } from './patch-batch.js';
 import { letEventsIn, obeyStop } from './train.js';
@@ -34,7 +35,7 @@ export interface AdversaryGradientOptions {
   /** Of the whole model. */
   readonly weights: WeightSet;
   /** With labels. */
-  readonly batches: Iterable<PatchBatch> | AsyncIterable<PatchBatch>;
+  readonly batches: Iterable<PatchBatch>;
   /** `f32` by default. */
   readonly precision?: Precision | undefined;
   readonly stop: AbortSignal;
@@ -53,7 +54,7 @@ export async function adversaryGradient(options: AdversaryGradientOptions): Prom
     learner.loadWeights(weights);
     const sum = new GradientSum();
     let done = 0;
-    for await (const batch of batches) {
+    for (const batch of batches) {
       obeyStop(stop);
       const { loss, gradients } = learner.lossAndGradients(batch);
       sum.add(gradients, { loss, accuracy: learner.stepFigures.modalityAccuracy ?? 0, patches: batch.patches });
@@ -66,19 +67,20 @@ export async function adversaryGradient(options: AdversaryGradientOptions): Prom
   }
 }
 
+/** What the patches of an adversary round depend on, beside the volumes. */
+export type AdversaryPatchPlan = Pick<RoundPlan, 'seed' | 'roundNumber' | 'rounds' | 'training' | 'patch' | 'objective'>;
+
 /**
- * The labelled pairs of an adversary round, distorted as in training: a function of the campaign's seed, the round's number and
- * the site's volumes.
+ * The labelled pairs of an adversary round from the one of the given number on, distorted as in the step of the representation that
+ * comes next: a function of the campaign's seed, the round's number and the site's volumes. Each batch is made when it is asked for.
  */
-export async function openAdversaryPatches(
-  { seed, roundNumber, patch, objective }: Pick<RoundPlan, 'seed' | 'roundNumber' | 'patch' | 'objective'>,
-  volumes: readonly PreparedVolume[],
-): Promise<PatchBatch[]> {
-  if (objective.kind !== 'universal-model' || objective.adversary.mode !== 'frozen') {
-    throw new FederationError('INVARIANT', 'only a frozen adversary has rounds of its own');
-  }
-  const { patches } = objective.adversary;
-  return openProbe({ volumes, patch, objective, patches, streamName: `${seed}/adversary-${roundNumber}` });
+export function adversaryPatches(plan: AdversaryPatchPlan, volumes: readonly PreparedVolume[], first = 0): Iterable<PatchBatch> {
+  const { seed, roundNumber, patch, objective } = plan;
+  const { patches } = required(frozenAdversary(objective), 'the frozen adversary of an adversary round');
+  const { stepsBefore, steps } = clockOfRound(plan);
+  // All of them at one point of a curriculum: the representation stands still meanwhile.
+  const clock = { pairsPerStep: patches, stepsBefore, totalSteps: steps };
+  return patchBatches({ volumes, patch, objective, patches, clock, first, streamName: `${seed}/adversary-${roundNumber}` });
 }
 
 /** Gradients of several batches, each weighted by its patches. */

@@ -11,7 +11,7 @@ import { campaignStateFile, siteFolder } from '../config/site-folder.js';
 import type { OrderContext } from '../trainer/order-context.js';
 import type { PretrainOrder, PretrainResult } from '../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../trainer/trainer-runtime.js';
-import { type AdversaryGradient, adversaryGradient, openAdversaryPatches } from './adversary-gradient.js';
+import { type AdversaryGradient, adversaryGradient, adversaryPatches } from './adversary-gradient.js';
 import { readVersion, withSiteLocal } from './base-weights.js';
 import { CheckpointStore } from './checkpoint.js';
 import { GradientSum } from './gradient-sum.js';
@@ -77,20 +77,23 @@ async function gather(gathering: Gathering): Promise<Gathered> {
   const asked = required(frozenAdversary(plan.objective), 'the frozen adversary of an adversary round').patches;
   let gathered = await resume(checkpoints);
   if (gathered.state.step >= asked) return gathered;
-  const batches = new BatchesToCome(await openAdversaryPatches(plan, collection.volumes));
-  await batches.skip(gathered.state.step);
-  const runtime = openTrainerRuntime(order.limits, context);
-  while ((await batches.hasMore()) && (gathered.state.step === 0 || gathered.state.trainingMs < mostMs)) {
-    const startedMs = context.nowMs();
-    const part = await adversaryGradient({
-      ...{ runtime, spec: gathering.spec, weights: gathering.weights, stop: context.stop },
-      batches: batches.next(checkpointEverySteps),
-    });
-    gathered = withPart(gathered, part, context.nowMs() - startedMs);
-    context.report('training', gathered.state.step, asked, part.loss);
-    context.announce(`the adversary tells the modality of ${Math.round(100 * part.accuracy)} % of ${part.patches} patches`);
-    const { high, low } = required(gathered.sum, 'the sum so far').parts();
-    await checkpoints.save({ state: gathered.state, parameters: high, optimizer: low });
+  const batches = new BatchesToCome(adversaryPatches(plan, collection.volumes, gathered.state.step));
+  try {
+    const runtime = openTrainerRuntime(order.limits, context);
+    while (batches.hasMore() && (gathered.state.step === 0 || gathered.state.trainingMs < mostMs)) {
+      const startedMs = context.nowMs();
+      const part = await adversaryGradient({
+        ...{ runtime, spec: gathering.spec, weights: gathering.weights, stop: context.stop },
+        batches: batches.next(checkpointEverySteps),
+      });
+      gathered = withPart(gathered, part, context.nowMs() - startedMs);
+      context.report('training', gathered.state.step, asked, part.loss);
+      context.announce(`the adversary tells the modality of ${Math.round(100 * part.accuracy)} % of ${part.patches} patches`);
+      const { high, low } = required(gathered.sum, 'the sum so far').parts();
+      await checkpoints.save({ state: gathered.state, parameters: high, optimizer: low });
+    }
+  } finally {
+    batches.close();
   }
   return gathered;
 }
@@ -145,34 +148,31 @@ async function deliver(
 
 /** Batches of a series, some at a time. */
 class BatchesToCome {
-  private readonly iterator: AsyncGenerator<PatchBatch, void>;
+  private readonly iterator: Iterator<PatchBatch>;
   private upcoming: PatchBatch | undefined;
 
-  constructor(series: Iterable<PatchBatch> | AsyncIterable<PatchBatch>) {
-    this.iterator = each(series);
+  constructor(series: Iterable<PatchBatch>) {
+    this.iterator = series[Symbol.iterator]();
   }
 
-  async hasMore(): Promise<boolean> {
-    this.upcoming ??= (await this.iterator.next()).value ?? undefined;
+  hasMore(): boolean {
+    if (this.upcoming !== undefined) return true;
+    const { done, value } = this.iterator.next();
+    this.upcoming = done === true ? undefined : value;
     return this.upcoming !== undefined;
   }
 
-  /** Passes over the batches of so many patches. */
-  async skip(patches: number): Promise<void> {
-    let passed = 0;
-    while (passed < patches && (await this.hasMore())) for await (const batch of this.next(1)) passed += batch.patches;
-  }
-
   /** At most so many of the next batches. */
-  async *next(most: number): AsyncGenerator<PatchBatch> {
-    for (let count = 0; count < most && (await this.hasMore()); count++) {
+  *next(most: number): Generator<PatchBatch> {
+    for (let count = 0; count < most && this.hasMore(); count++) {
       const batch = required(this.upcoming, 'the next batch');
       this.upcoming = undefined;
       yield batch;
     }
   }
-}
 
-async function* each<T>(series: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T, void> {
-  yield* series;
+  /** The files that patches are read from are closed. */
+  close(): void {
+    this.iterator.return?.();
+  }
 }

@@ -110,6 +110,21 @@ export function* probeBatches(options: ProbeOptions): Generator<ProbeBatch> {
   }
 }
 
+/** The pairs of a stream from one of them on, in batches of at most `batchSize`, each made when it is asked for. */
+export function* patchBatches(options: ProbeOptions & { readonly first: number }): Generator<PatchBatch> {
+  const stream = new PatchStream(options);
+  const { patches, batchSize = PROBE_BATCH_PATCHES, patch } = options;
+  try {
+    for (let { first } = options; first < patches; first += batchSize) {
+      const batch = emptyBatch(Math.min(batchSize, patches - first), patch.sizeVoxels);
+      fillBatch(stream, first, batch);
+      yield hasHeads(options) ? { ...batch, labels: stream.labels(first, batch.patches) } : batch;
+    }
+  } finally {
+    stream.close();
+  }
+}
+
 function probeBatch(stream: PatchStream, first: number, patches: number, sizeVoxels: PatchSize): ProbeBatch {
   const voxels = voxelsOf(sizeVoxels);
   const batch = { ...emptyBatch(patches, sizeVoxels), treatments: new Uint8Array(patches * voxels) };

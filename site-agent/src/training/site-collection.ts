@@ -71,8 +71,7 @@ export function modalitiesOf(objective: ObjectivePlan): readonly string[] | unde
 }
 
 function collectionEmpty(modalities: readonly string[] = []): FederationError {
-  const wanted =
-    modalities.length === 0 ? 'usable volume' : `usable volume of the campaign’s modalities (${modalities.join(', ')})`;
+  const wanted = modalities.length === 0 ? 'usable volume' : `usable volume of the wanted modalities (${modalities.join(', ')})`;
   return new FederationError('COLLECTION_EMPTY', `this site has no ${wanted}`, {
     remedy:
       'Run "site-agent index FOLDER" with a folder of scans; "site-agent index --report" lists files that were refused and why.',
