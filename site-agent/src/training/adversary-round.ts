@@ -157,9 +157,10 @@ class BatchesToCome {
 
   hasMore(): boolean {
     if (this.upcoming !== undefined) return true;
-    const { done, value } = this.iterator.next();
-    this.upcoming = done === true ? undefined : value;
-    return this.upcoming !== undefined;
+    const next = this.iterator.next();
+    if (next.done === true) return false;
+    this.upcoming = next.value;
+    return true;
   }
 
   /** At most so many of the next batches. */
