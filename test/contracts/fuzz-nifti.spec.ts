@@ -107,7 +107,7 @@ async function readInput(input: Uint8Array): Promise<void> {
     const holds = input.length * (isCompressed(open.image) ? BEST_GZIP_RATIO : 1);
     for (let frame = 0; frame < Math.min(open.header.frames, 3); frame++) {
       const allowance = new MemoryAllowance(10 * holds + 4096); // float voxels and decoding space, from 1 byte each
-      const volume = await readVolume(open, frame, allowance);
+      const volume = await readVolume(open, frame, { allowance });
       expect(volume.voxels.length).toBe(volume.sizeVoxels[0] * volume.sizeVoxels[1] * volume.sizeVoxels[2]);
       expect(volume.voxels.every(Number.isFinite)).toBe(true);
       expect(volume.affine.every(Number.isFinite)).toBe(true);

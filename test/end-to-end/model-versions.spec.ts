@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeTask } from '../fixtures/make-labelled-cases.js';
 import { type CommandResult, FederationRig } from './federation-rig.js';
@@ -123,6 +123,10 @@ describe('model versions at a site, with real processes', () => {
     const refused = { status: 2, stderr: expect.stringMatching(/tiny@3 is pretrained only[^]*--from tiny@3/) as string };
     expect(await command(...predict, 'tiny@3')).toMatchObject(refused);
     expect(await command('evaluate', 'tiny@3')).toMatchObject(refused);
+    renameSync(join(rig.folder, 'newest'), join(rig.folder, 'moved'));
+    expect((await list('--here')).find(({ pins }) => pins.includes('mine'))).toMatchObject({ bytes: null });
+    expect(await succeed('model', 'list', '--here')).toMatch(/mine +gone: .*newest.*model unpin mine/);
+    renameSync(join(rig.folder, 'moved'), join(rig.folder, 'newest'));
     await succeed('model', 'unpin', 'mine');
     expect(await command(...predict, 'mine')).toMatchObject({
       status: 2,

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,11 +56,46 @@ describe('a model before data of others', () => {
     expect(report.meanDice).toBe(summary.model.test?.meanDice);
   }, 60_000);
 
+  it('is not scored on cases that it has seen, by path or as a copy', async () => {
+    const [seen] = readTaskFile(at('task.yaml')).cases.train;
+    const [fresh] = readTaskFile(at('task.yaml')).cases.test;
+    if (seen === undefined || fresh === undefined) throw new Error('the task has cases');
+    copyFileSync(seen.image, at('copy.nii.gz'));
+    const classes = [{ name: 'ball', labels: [3, 5] }];
+    const test = [fresh, { ...seen, name: 'known' }, { ...seen, name: 'copied', image: at('copy.nii.gz') }];
+    writeFileSync(at('leak.yaml'), stringify({ name: 'leak', kind: 'segmentation', classes, cases: { test } }));
+    const refused = await runSiteAgent(folder, 'evaluate', at('model'), '--task', at('leak.yaml'), '--output', at('leak'));
+    expect(refused).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/TASK_INVALID: cases.test: the model was trained or validated on known, copied\n/) as string,
+    });
+  }, 60_000);
+
+  it('has a place for its figures before it begins', async () => {
+    const words = ['evaluate', at('model'), '--output', at('again'), '--json'];
+    expect(await runSiteAgent(folder, ...words, folder)).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/ARGUMENT_INVALID: --json .* is a folder/) as string,
+    });
+    expect(existsSync(at('again'))).toBe(false);
+    const told = await runSiteAgent(folder, ...words, at('new/folder/figures.json'));
+    expect(told).toMatchObject({ status: 0, stdout: expect.stringContaining('mean Dice') as string });
+    expect(existsSync(at('new/folder/figures.json'))).toBe(true);
+  }, 60_000);
+
+  it('is shown and compared without a folder of a site', async () => {
+    const shown = await runSiteAgent(folder, '--home', at('no-site'), 'model', 'show', at('model'));
+    expect(shown).toMatchObject({ status: 0, stdout: expect.stringContaining('digest') as string });
+    const compared = await runSiteAgent(folder, '--home', at('no-site'), 'model', 'compare', at('model'), at('model'));
+    expect(compared).toMatchObject({ status: 0, stdout: expect.stringContaining('weights       the same') as string });
+    expect(existsSync(at('no-site'))).toBe(false);
+  });
+
   it('answers for scans of the modality that it was trained on, and for others when they are asked for by name', async () => {
     const ct = writeNifti(at('ct.nii.gz'), makePhantom('ct', 'CT'));
     const words = ['predict', '--model', at('model'), '--output', at('masks'), ct];
     const refused = await runSiteAgent(folder, ...words);
-    expect(refused.stdout).toMatch(/ct not used: it is CT, and the model was trained on MR/);
+    expect(refused.stdout).toMatch(/ct not used: it is CT, and the model was trained on MR[^]*\n {2}\S.*--modality/);
     expect(refused.status).not.toBe(0);
     await answer(...words, '--modality', 'CT');
     expect(existsSync(at('masks/ct_mask.nii.gz'))).toBe(true);

@@ -57,6 +57,10 @@ describe('what is told of checked cases', () => {
     ]);
     expect(text).toContain('note: label values that belong to no class count as background: 2, 7 (a, b)');
     expect(text).toContain('note: nothing is labelled in empty');
+    const many = describeCheck(segmentation(), [
+      sound('a', { otherLabels: Array.from({ length: 500 }, (_, value) => value + 7) }),
+    ]);
+    expect(many).toContain('17, 18 and 488 more – is an image named as its label?');
     expect(text).toContain('note: voxels differ 1.7-fold in size along an axis; "spacingMm"');
     const resampled = { ...segmentation(), spacingMm: [1, 1, 1] as const } as FinetuneTask;
     expect(describeCheck(resampled, [sound('a'), sound('b', { spacingMm: [1, 1, 5] })])).not.toContain('spacingMm');

@@ -15,6 +15,7 @@ type Sound = Extract<CheckedCase, { readonly facts: CaseFacts }>;
 type Wrong = Extract<CheckedCase, { readonly problem: string }>;
 
 /** Scans whose voxels differ by more than this along an axis look different to a network. */
+const MOST_SHOWN_VALUES = 12;
 const NOTABLE_SPACING_RATIO = 1.5;
 const MOST_NAMES = 5;
 /** Sides of patches are multiples of this: networks halve them three times. */
@@ -116,7 +117,7 @@ function remarksOn(task: FinetuneTask, sound: readonly Sound[]): string[] {
   const others = sound.filter(({ facts }) => (facts.otherLabels ?? []).length > 0);
   if (others.length > 0) {
     const values = [...new Set(others.flatMap(({ facts }) => facts.otherLabels ?? []))].sort((a, b) => a - b);
-    remarks.push(`label values that belong to no class count as background: ${values.join(', ')} (${namesOf(others)})`);
+    remarks.push(`label values that belong to no class count as background: ${describeValues(values)} (${namesOf(others)})`);
   }
   const empty = task.kind === 'segmentation' ? sound.filter(({ facts }) => facts.classVoxels?.every((own) => own === 0)) : [];
   if (empty.length > 0) remarks.push(`nothing is labelled in ${namesOf(empty)}`);
@@ -135,6 +136,13 @@ function remarksOn(task: FinetuneTask, sound: readonly Sound[]): string[] {
     remarks.push(...remarksOnPatch(task.patchSizeVoxels, sound), ...(cost === undefined ? [] : [cost]));
   }
   return remarks;
+}
+
+/** A map of structures has few values; hundreds are intensities. */
+function describeValues(values: readonly number[]): string {
+  const shown = values.slice(0, MOST_SHOWN_VALUES).join(', ');
+  if (values.length <= MOST_SHOWN_VALUES) return shown;
+  return `${shown} and ${values.length - MOST_SHOWN_VALUES} more – is an image named as its label?`;
 }
 
 /** Of a patch that is much longer than most scans, the network sees zeros. */

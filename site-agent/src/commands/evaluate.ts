@@ -10,7 +10,7 @@ import { describeClassification, describeSegmentation } from './evaluate-text.js
 import { openEvaluatedTask } from './evaluated-task.js';
 import { MODEL_NAMES, openTaskModel } from './find-model.js';
 import { isFoldsFolder } from './folds-folder.js';
-import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
+import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, requireJsonPlace, showFigures } from './json-output.js';
 import { type EvaluationChoices, type Scored, scoreFolds, scoreTask } from './score-task.js';
 import { addWindowOptions, type WindowOptions, windowPlan } from './window-options.js';
 
@@ -58,6 +58,7 @@ Examples:
 async function evaluate(location: string, options: EvaluateOptions): Promise<void> {
   const { threads, device } = options;
   const home = options.home ?? defaultHome();
+  await requireJsonPlace(options.json);
   const choices: EvaluationChoices = {
     limits: trainerLimits(loadAgentConfig({ home, flags: { threads, device } })),
     windows: windowPlan(options),

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { FederationError } from '@consilium/shared/kernel';
 import type { EvaluatedModel } from '../evaluation/evaluated-model.js';
+import { seenCases } from '../finetuning/cases/seen-cases.js';
 import { finetuneFolder } from '../finetuning/tasks/finetune-folder.js';
 import type { FinetuneTask } from '../finetuning/tasks/finetune-task.js';
 import {
@@ -36,7 +37,19 @@ export async function openEvaluatedTask(model: ModelFile, taskFile: string | und
       remedy: 'List labelled cases that the model was not trained on.',
     });
   }
+  if (taskFile !== undefined) await requireUnseen(task, model);
   return { task, model: evaluated(model), scratch: await scratchBeside(model) };
+}
+
+/** Another task may list cases that the model was trained on. */
+async function requireUnseen({ cases }: FinetuneTask, { path }: ModelFile): Promise<void> {
+  const seen = await seenCases(path, cases.test);
+  if (seen.length === 0) return;
+  const some = seen.slice(0, 5).join(', ');
+  const others = seen.length > 5 ? ` and ${seen.length - 5} more` : '';
+  throw new FederationError('TASK_INVALID', `cases.test: the model was trained or validated on ${some}${others}`, {
+    remedy: 'List cases that it has not seen: scores on others say nothing about new patients.',
+  });
 }
 
 function evaluated({ path, digest }: ModelFile): EvaluatedModel {

@@ -53,7 +53,9 @@ export async function openTaskModel(name: string, home: string): Promise<ModelFi
   const model = await openModel(name, home);
   if (model.segmentation !== undefined || model.classification !== undefined) return model;
   throw new FederationError('ARGUMENT_INVALID', `the model ${name} is pretrained only: it has no task and knows no classes`, {
-    remedy: `Fine-tune it first: site-agent finetune TASK.yaml --from ${name}`,
+    remedy:
+      `Fine-tune it first: site-agent finetune TASK.yaml --from ${name}. One that was exported to PyTorch and imported again has left ` +
+      'its task behind: use the model itself.',
   });
 }
 

@@ -6,7 +6,7 @@ import type { FoldFigure, FoldsSummary, OutOfFoldFigures } from '../finetuning/f
 import { finetuneFolder } from '../finetuning/tasks/finetune-folder.js';
 
 /** What a person reads after a fine-tuning. */
-export function describeSummary(summary: FinetuneSummary, outputFolder: string): string {
+export function describeSummary(summary: FinetuneSummary, outputFolder: string, asksForPoints: boolean): string {
   const { model, scratch, cases, kind } = summary;
   const rows = [[startWords(model), model] as const, ...(scratch === null ? [] : [['from scratch', scratch] as const])];
   const score = kind === 'segmentation' ? 'Dice' : 'AUC';
@@ -23,9 +23,17 @@ export function describeSummary(summary: FinetuneSummary, outputFolder: string):
     `model    ${folder.modelFile}`,
     `summary  ${folder.summaryFile}`,
     '',
-    'Next:',
-    `  site-agent predict --model ${folder.modelFile} --output ${kind === 'segmentation' ? 'masks' : 'scores'} IMAGE|FOLDER`,
+    ...describeNext(kind, outputFolder, asksForPoints),
   ].join('\n');
+}
+
+function describeNext(kind: FinetuneSummary['kind'], outputFolder: string, asksForPoints: boolean): string[] {
+  const answers = kind === 'segmentation' ? 'masks' : 'scores';
+  return [
+    'Next:',
+    `  site-agent evaluate ${outputFolder}`,
+    `  site-agent predict --model ${outputFolder} --output ${answers} ${asksForPoints ? '--points TABLE.csv' : 'IMAGE|FOLDER'}`,
+  ];
 }
 
 function describeSpacing({ spacingMm }: FinetuneSummary): string {
@@ -53,7 +61,7 @@ function testScore({ test, classified }: TrainedModel): string {
 }
 
 /** What a person reads after the folds. */
-export function describeFolds(summary: FoldsSummary, outputFolder: string): string {
+export function describeFolds(summary: FoldsSummary, outputFolder: string, asksForPoints: boolean): string {
   const rows = summary.runs.map(({ fold, summary: { model, cases } }) => [
     fold,
     `${cases.train} / ${cases.validation} / ${cases.test}`,
@@ -61,7 +69,8 @@ export function describeFolds(summary: FoldsSummary, outputFolder: string): stri
     testScore(model),
     model.steps,
   ]);
-  const start = summary.runs[0] === undefined ? 'from the model' : startWords(summary.runs[0].summary.model);
+  const [first] = summary.runs;
+  const start = first === undefined ? 'from the model' : startWords(first.summary.model);
   const figures = [
     [start, summary.model] as const,
     ...(summary.scratch === null ? [] : [['from scratch', summary.scratch] as const]),
@@ -78,6 +87,7 @@ export function describeFolds(summary: FoldsSummary, outputFolder: string): stri
     ...describeOutOfFold(summary.outOfFold, start),
     `${summary.task}: one folder per fold in ${outputFolder}`,
     ...(summary.outOfFold === null ? [] : [`report.html, results.json and results.csv of all folds together are there too`]),
+    ...(first === undefined ? [] : ['', ...describeNext(first.summary.kind, outputFolder, asksForPoints)]),
   ].join('\n');
 }
 

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { FederationError } from '@consilium/shared/kernel';
-import { writeFileWhole } from '@consilium/shared/weights';
 import { passportBeside } from '@consilium/shared/wire';
 import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { EXAMPLES } from '../finetuning/tasks/example-tasks.js';
 import { finetuneAndEvaluate, type FinetunePlan } from '../finetuning/finetune-and-evaluate.js';
+import { seenCases } from '../finetuning/cases/seen-cases.js';
 import { SCRATCH } from '../finetuning/tasks/finetune-case.js';
 import { chosenFolds, finetuneFolds } from '../finetuning/finetune-folds.js';
 import type { FinetuneTask } from '../finetuning/tasks/finetune-task.js';
@@ -17,7 +17,7 @@ import type { TrainerLimits } from '../trainer/trainer-messages.js';
 import { describeCheck, requireSoundTask } from './check-text.js';
 import { describeFolds, describeSummary } from './finetune-text.js';
 import { findStart, MODEL_NAMES } from './find-model.js';
-import { showFigures } from './json-output.js';
+import { requireJsonPlace, showFigures } from './json-output.js';
 import { openTrainerDesk } from './trainer-desk.js';
 
 interface FinetuneOptions {
@@ -84,6 +84,7 @@ async function finetune(taskFile: string | undefined, options: FinetuneOptions):
     });
   }
   const home = options.home ?? defaultHome();
+  await requireJsonPlace(options.json);
   if (options.check === true) return checkTask(taskFile, options);
   const task = await openTask(taskFile, options.from, home);
   const compareScratch = options.compareScratch === true;
@@ -114,7 +115,7 @@ async function run(plan: FinetunePlan, { fold, json }: FinetuneOptions): Promise
   const desk = openTrainerDesk();
   if (task.folds !== undefined) {
     const summary = await finetuneFolds({ ...plan, folds: task.folds }, chosenFolds(task.folds, fold), desk);
-    return tell(summary, describeFolds(summary, outputFolder), json);
+    return showFigures(json, summary, () => describeFolds(summary, outputFolder, asksForPoints(task)));
   }
   if (fold !== undefined) {
     throw new FederationError('ARGUMENT_INVALID', `--fold ${fold}: the task has no folds`, {
@@ -122,14 +123,12 @@ async function run(plan: FinetunePlan, { fold, json }: FinetuneOptions): Promise
     });
   }
   const summary = await finetuneAndEvaluate(plan, desk);
-  return tell(summary, describeSummary(summary, outputFolder), json);
+  return showFigures(json, summary, () => describeSummary(summary, outputFolder, asksForPoints(task)));
 }
 
-/** For people, for programs, or for both: figures in a file and words on the terminal. */
-async function tell(summary: object, words: string, json: string | true | undefined): Promise<void> {
-  const text = JSON.stringify(summary, null, 2);
-  if (typeof json === 'string') await writeFileWhole(resolve(json), [Buffer.from(`${text}\n`)]);
-  console.log(json === true ? text : words);
+/** A classifier of patches is asked about points of images. */
+function asksForPoints(task: FinetuneTask): boolean {
+  return task.kind === 'classification' && task.input === 'patch';
 }
 
 /** Versions that the agent fetched for a round have none: their history is asked for by "model pull". */
@@ -142,11 +141,23 @@ function noteMissingPassport(name: string, path: string, home: string): void {
   );
 }
 
+/** A start that was fine-tuned here before may know the cases that are to judge the new model. */
+async function noteSeen(name: string, path: string, { cases, folds }: FinetuneTask): Promise<void> {
+  if (path === SCRATCH) return;
+  const seen = await seenCases(path, folds === undefined ? cases.test : cases.train);
+  if (seen.length === 0) return;
+  console.error(
+    `note: ${name} was trained or validated on ${seen.length} of the cases that will be scored, such as ${seen[0]}: ` +
+      'their scores will say nothing about new patients',
+  );
+}
+
 /** The start named on the command line wins; whichever it is, it is read now, so that a wrong one fails at once. */
 async function openTask(taskFile: string, from: string | undefined, home: string): Promise<FinetuneTask> {
   const task = readFinetuneTask(taskFile);
   const name = from ?? task.start.from;
   const found = await (from === undefined ? findStart(name, home, dirname(resolve(taskFile))) : findStart(name, home));
   noteMissingPassport(name, found, home);
+  await noteSeen(name, found, task);
   return { ...task, start: { ...task.start, from: found } };
 }

@@ -4,7 +4,7 @@ import type { AgentJournal } from '../agent/agent-journal.js';
 import { compareModels, type Comparison, type Distance } from '../versions/compare-models.js';
 import { digestInJournal } from '../versions/known-score.js';
 import { MODEL_NAMES, openModel } from './find-model.js';
-import { withSiteJournal } from './site-journal.js';
+import { withJournalIfAny } from './site-journal.js';
 
 interface CompareOptions {
   readonly home: string;
@@ -27,14 +27,15 @@ export function compareCommand(): Command {
 async function compare(names: readonly [string, string], { home, json }: CompareOptions): Promise<void> {
   const models = [await openModel(names[0], home), await openModel(names[1], home)] as const;
   const comparison = compareModels(...models);
-  await withSiteJournal(home, async (journal) => {
+  await withJournalIfAny(home, async (journal) => {
     const scores = await Promise.all(models.map(({ path }) => scoreHere(path, journal)));
     if (json === true) console.log(JSON.stringify({ ...comparison, scores: { a: scores[0], b: scores[1] } }, null, 2));
     else console.log(describe(comparison, names, scores));
   });
 }
 
-async function scoreHere(path: string, journal: AgentJournal) {
+async function scoreHere(path: string, journal: AgentJournal | undefined) {
+  if (journal === undefined) return null;
   const digest = await digestInJournal(path, journal);
   return (digest === undefined ? undefined : journal.scoreOfVersion(digest)) ?? null;
 }

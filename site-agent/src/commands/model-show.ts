@@ -8,7 +8,7 @@ import { siteFolder } from '../config/site-folder.js';
 import type { ModelFile } from '../finetuning/answers/model-file.js';
 import { digestInJournal } from '../versions/known-score.js';
 import { findModel, MODEL_NAMES, openModel } from './find-model.js';
-import { withSiteJournal } from './site-journal.js';
+import { withJournalIfAny } from './site-journal.js';
 
 interface ShowOptions {
   readonly home: string;
@@ -35,13 +35,13 @@ export function showCommand(): Command {
 
 async function show(name: string, { home, json }: ShowOptions): Promise<void> {
   const model = await openModel(name, home);
-  await withSiteJournal(home, async (journal) => {
+  await withJournalIfAny(home, async (journal) => {
     const passport = (await readPassport(model.path)) ?? null;
-    const known = await digestInJournal(model.path, journal);
-    const score = (known === undefined ? undefined : journal.scoreOfVersion(known)) ?? null;
+    const known = journal && (await digestInJournal(model.path, journal));
+    const score = (known === undefined ? undefined : journal?.scoreOfVersion(known)) ?? null;
     const pins = [
-      ...journal.pins().filter(({ digest }) => digest === known),
-      ...journal.pinnedFiles().filter(({ digest }) => digest === model.digest),
+      ...(journal?.pins() ?? []).filter(({ digest }) => digest === known),
+      ...(journal?.pinnedFiles() ?? []).filter(({ digest }) => digest === model.digest),
     ].map((pin) => pin.name);
     const { path, digest, spec, segmentation } = model;
     if (json === true) console.log(JSON.stringify({ path, digest, spec, segmentation, pins, score, passport }, null, 2));

@@ -43,7 +43,8 @@ interface ListedVersion {
   readonly campaignName: string | null;
   readonly number: number | null;
   readonly digest: Digest;
-  readonly bytes: number;
+  /** Null of a pinned file that is gone. */
+  readonly bytes: number | null;
   /** Null where it is at the coordinator only. */
   readonly path: string | null;
   readonly pins: readonly string[];
@@ -113,14 +114,13 @@ function mergeVersions(
     .map(complete)
     .filter(({ path }) => path !== null);
   const elsewhere = (offered ?? []).filter(({ digest }) => !here.some((version) => version.digest === digest)).map(complete);
-  return [...here, ...elsewhere, ...journal.pinnedFiles().flatMap(ownModel)];
+  return [...here, ...elsewhere, ...journal.pinnedFiles().map(ownModel)];
 }
 
-/** A pinned file that is gone is not here; naming it says so. */
-function ownModel({ name, path, digest }: PinnedFile): ListedVersion[] {
-  const bytes = statSync(path, { throwIfNoEntry: false })?.size;
-  if (bytes === undefined) return [];
-  return [{ campaignName: null, number: null, digest, bytes, path, pins: [name], skill: null, offered: null }];
+/** A pinned file that is gone keeps its name, which cannot be given to another before it is unpinned. */
+function ownModel({ name, path, digest }: PinnedFile): ListedVersion {
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? null;
+  return { campaignName: null, number: null, digest, bytes, path, pins: [name], skill: null, offered: null };
 }
 
 function describe(versions: readonly ListedVersion[]): string {
@@ -128,10 +128,12 @@ function describe(versions: readonly ListedVersion[]): string {
     campaignName ?? 'your own',
     number ?? '–',
     shortDigest(digest),
-    formatBytes(bytes),
+    bytes === null ? '–' : formatBytes(bytes),
     skill?.toFixed(3) ?? '–',
     pins.join(', '),
-    path ?? (offered === false ? 'dropped by the coordinator' : 'at the coordinator'),
+    bytes === null
+      ? `gone: ${path}; "site-agent model unpin ${pins.join()}" frees its name`
+      : (path ?? (offered === false ? 'dropped by the coordinator' : 'at the coordinator')),
   ]);
   return formatTable(['campaign', 'version', 'digest', 'size', 'skill here', 'pinned as', 'file'], rows);
 }

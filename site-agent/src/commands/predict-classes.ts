@@ -8,12 +8,10 @@ import { ensembleDigest, requireOneTask } from '../finetuning/answers/model-ense
 import { type ModelFile, requireClassification } from '../finetuning/answers/model-file.js';
 import { readSplitTable } from '../finetuning/tasks/split-table.js';
 import { caseName } from '../finetuning/tasks/task-file.js';
-import type { ClassifiedImage, SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
+import type { ClassifiedImage, RefusedAnswer, SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
 import type { Modality } from '../volumes/volume.js';
 import { type JsonChoice, showFigures } from './json-output.js';
 import { openTrainerDesk } from './trainer-desk.js';
-
-export type RefusedAnswer = Extract<ClassifiedImage, { readonly refused: unknown }>;
 
 interface ClassPrediction {
   readonly images: readonly ImageToClassify[];

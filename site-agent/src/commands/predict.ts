@@ -5,18 +5,19 @@ import { loadAgentConfig } from '../config/agent-config.js';
 import { defaultHome } from '../config/default-home.js';
 import { makeFolder } from '../finetuning/tasks/finetune-folder.js';
 import type { RefusedImage } from '../finetuning/answers/find-dicom-images.js';
+import { describeRefused } from '../evaluation/image-scores.js';
 import { modalityField } from '../finetuning/tasks/image-plan.js';
 import { type ImageToSegment, MASK_FORMATS, type MaskFormat } from '../finetuning/answers/image-to-segment.js';
 import { imagesToSegment } from '../finetuning/answers/images-to-segment.js';
 import { requireOneTask } from '../finetuning/answers/model-ensemble.js';
 import { type ModelFile, requireSegmentation, type SegmentationFacts } from '../finetuning/answers/model-file.js';
 import { formatTable } from '@consilium/shared/terminal';
-import type { SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
+import type { RefusedAnswer, SegmentedImage, TrainerLimits } from '../trainer/trainer-messages.js';
 import { trainerLimits } from '../trainer/trainer-limits.js';
 import type { Modality } from '../volumes/volume.js';
 import { MODEL_NAMES, openAnsweringModels } from './find-model.js';
-import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, showFigures } from './json-output.js';
-import { imagesAtPoints, modelsOf, predictClasses, type RefusedAnswer, requireSomeAnswer } from './predict-classes.js';
+import { JSON_OPTION, JSON_OPTION_TEXT, type JsonChoice, requireJsonPlace, showFigures } from './json-output.js';
+import { imagesAtPoints, modelsOf, predictClasses, requireSomeAnswer } from './predict-classes.js';
 import { openTrainerDesk } from './trainer-desk.js';
 import { addWindowOptions, type WindowOptions, windowPlan } from './window-options.js';
 
@@ -73,6 +74,7 @@ Examples:
 }
 
 async function predict(inputs: readonly string[], options: PredictOptions): Promise<void> {
+  await requireJsonPlace(options.json);
   const models = await openAnsweringModels(options.model, options.home ?? defaultHome());
   const modality = readModality(options.modality, models);
   if (options.points !== undefined) return predictPoints(inputs, models, modality, options);
@@ -158,7 +160,7 @@ function describeMasks(images: readonly SegmentedImage[], { classes }: Segmentat
     const millilitres = image.foregroundVoxels.map((voxels) => ((voxels * image.voxelMm3) / 1000).toFixed(2));
     return [[image.maskPath ?? image.name, ...millilitres]];
   });
-  const refused = images.flatMap((image) => ('refused' in image ? [`${image.name} not used: ${image.refused.message}`] : []));
+  const refused = describeRefused(images);
   const align = [undefined, ...classes.map(() => 'right' as const)];
   const table = rows.length === 0 ? [] : [formatTable(['mask', ...classes.map(({ name }) => `${name} ml`)], rows, { align })];
   return [...table, ...(table.length > 0 && refused.length > 0 ? [''] : []), ...refused].join('\n');

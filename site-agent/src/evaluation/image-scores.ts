@@ -1,6 +1,6 @@
 /** What a classifier says of images that nobody has labelled. */
 import { formatTable } from '@consilium/shared/terminal';
-import type { ClassifiedImage } from '../trainer/trainer-messages.js';
+import type { ClassifiedImage, SegmentedImage } from '../trainer/trainer-messages.js';
 import { mostProbable } from './classification-report.js';
 import { csvTable } from './csv.js';
 
@@ -26,11 +26,19 @@ export function describeScores({ classNames, images }: ImageScores, path: string
     classNames[mostProbable(probabilities)] ?? '',
     ...probabilities.map((probability) => probability.toFixed(3)),
   ]);
-  const refused = images.flatMap((image) => ('refused' in image ? [`${image.name} not used: ${image.refused.message}`] : []));
   const align = [undefined, undefined, ...classNames.map(() => 'right' as const)];
   const table =
     rows.length === 0 ? [] : [formatTable(['image', 'predicted', ...classNames], rows, { align }), '', `scores  ${path}`];
-  return [...table, ...refused].join('\n');
+  return [...table, ...describeRefused(images)].join('\n');
+}
+
+/** A line for each image that could not be used, and below those with one remedy the remedy. */
+export function describeRefused(images: readonly (ClassifiedImage | SegmentedImage)[]): string[] {
+  const refused = images.flatMap((image) => ('refused' in image ? [image] : []));
+  return refused.flatMap(({ name, refused: { message, remedy } }, index) => {
+    const line = `${name} not used: ${message}`;
+    return remedy === undefined || refused[index + 1]?.refused.remedy === remedy ? [line] : [line, `  ${remedy}`];
+  });
 }
 
 function scored(images: readonly ClassifiedImage[]) {

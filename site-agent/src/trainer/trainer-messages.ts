@@ -162,6 +162,12 @@ export interface SegmentOrder {
   readonly legacy?: boolean | undefined;
 }
 
+/** An image that cannot be used, and why. */
+export interface RefusedAnswer {
+  readonly name: string;
+  readonly refused: { readonly code: ErrorCode; readonly message: string; readonly remedy?: string | undefined };
+}
+
 export type SegmentedImage =
   | {
       readonly name: string;
@@ -178,7 +184,7 @@ export type SegmentedImage =
       readonly foregroundVoxels: readonly number[];
       readonly voxelMm3: number;
     }
-  | { readonly name: string; readonly refused: { readonly code: ErrorCode; readonly message: string } };
+  | RefusedAnswer;
 
 export interface SegmentResult {
   readonly kind: 'segment';
@@ -202,7 +208,7 @@ export type ClassifiedImage =
       /** One per class of the model, in its order, with the sum 1; also of a model that has one output for two classes. */
       readonly probabilities: readonly number[];
     }
-  | { readonly name: string; readonly refused: { readonly code: ErrorCode; readonly message: string } };
+  | RefusedAnswer;
 
 export interface ClassifyResult {
   readonly kind: 'classify';

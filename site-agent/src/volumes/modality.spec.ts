@@ -41,7 +41,13 @@ describe('decideModality', () => {
   it('follows a hint, but not to call values CT that are no Hounsfield units', () => {
     expect(decide(scan(0, 1064, 400), 'MR')).toBe('MR');
     expect(decide(scan(-300, 40, 300), 'CT')).toBe('CT');
-    expect(decide(scan(0, 1064, 400), 'CT')).toMatch('VOLUME_UNSUITABLE: said to be CT, but values from 0 to');
+    // Parts of scans without air, as of a head, and with hardly anything else, as of a lung.
+    expect(decide(scan(-56, 30, 90), 'CT')).toBe('CT');
+    expect(decide(scan(-1000, -900, 40), 'CT')).toBe('CT');
+    // Without its offset, scaled to [0, 1], and to mean 0 and deviation 1.
+    for (const voxels of [scan(0, 1064, 400), scan(0, 0.5, 0.2, false), scan(-2, 0, 1, false)]) {
+      expect(decide(voxels, 'CT')).toMatch('VOLUME_UNSUITABLE: said to be CT, but values from');
+    }
   });
 
   it('in doubt names the remedy of those who ask', () => {

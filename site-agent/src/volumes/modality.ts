@@ -9,11 +9,14 @@ const LEAST_AIR_SHARE = 0.001;
 /** CT that is stored without its offset of 1024 has soft tissue here. */
 const RAW_SOFT_TISSUE = [924, 1224] as const;
 const RAW_CT_MAXIMUM = 5000;
+/** A part of a CT scan may hold no air, or nothing else; of fat, water and blood some voxel lies below this. Scaled values do not. */
+const LEAST_STATED_CT = -20;
 /** Noise and resampling push MR a little below zero. */
 const LEAST_MR_SHARE = -0.25;
 
 /**
- * CT or MR. A hint decides, but CT must hold Hounsfield units. Without one, values decide:
+ * CT or MR. A hint decides, but CT must have values below zero, which CT stored without its offset, or scaled, has not. Without one,
+ * values decide:
  * - CT when at least 0.1 % of the voxels lie at or below −500 (air in Hounsfield units), tissue lies above, and every voxel
  *   is a whole number (scanners store them so) or the smallest lies between −3100 and −900;
  * - MR when no voxel lies far below zero (a quarter of the 99.5th percentile at most) and the values do not look like CT
@@ -27,11 +30,14 @@ export function decideModality(
   hint: Modality | undefined,
   howToSay: string,
 ): Modality {
-  const { minimum, maximum, highPercentile } = facts;
+  const { minimum, highPercentile } = facts;
   if (hint === 'MR') return 'MR';
   if (hint === 'CT') {
-    if (minimum > -100 || maximum < -100) throw unsuitable(`said to be CT, but ${range(facts)} are not Hounsfield units`);
-    return 'CT';
+    if (minimum <= LEAST_STATED_CT) return 'CT';
+    throw unsuitable(
+      `said to be CT, but ${range(facts)} are not Hounsfield units`,
+      'Store it in Hounsfield units (air is -1000, water 0), say what it is if it is no CT, or leave it out.',
+    );
   }
   if (reachesAir(facts)) {
     if (holdsHounsfieldUnits(voxels, facts)) return 'CT';

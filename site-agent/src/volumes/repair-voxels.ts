@@ -1,10 +1,10 @@
 import { unsuitable } from './volume-fault.js';
 
 /**
- * Replaces NaN and infinities by the smallest finite value, which is background in CT and MR; returns how many there were.
- * VOLUME_UNSUITABLE when they are more than half.
+ * Replaces NaN and infinities by the smallest finite value, which is background in CT and MR, or by the given one; returns how many
+ * there were. VOLUME_UNSUITABLE when they are more than half.
  */
-export function repairNonFinite(voxels: Float32Array): number {
+export function repairNonFinite(voxels: Float32Array, replacement?: number): number {
   let smallest = Infinity;
   let broken = 0;
   for (let i = 0; i < voxels.length; i++) {
@@ -15,6 +15,7 @@ export function repairNonFinite(voxels: Float32Array): number {
   }
   if (broken === 0) return 0;
   if (2 * broken > voxels.length) throw unsuitable('more than half of its voxels are not finite numbers');
-  for (let i = 0; i < voxels.length; i++) if (!Number.isFinite(voxels[i])) voxels[i] = smallest;
+  const repaired = replacement ?? smallest;
+  for (let i = 0; i < voxels.length; i++) if (!Number.isFinite(voxels[i])) voxels[i] = repaired;
   return broken;
 }

@@ -50,7 +50,7 @@ async function classifyImage(
   } catch (thrown) {
     const error = FederationError.from(thrown);
     if (error.kind !== 'volume') throw error;
-    return { name: image.name, refused: { code: error.code, message: error.message } };
+    return { name: image.name, refused: { code: error.code, message: error.message, remedy: error.remedy } };
   }
 }
 

@@ -190,12 +190,15 @@ function parseMetadata<T>(schema: z.ZodType<T>, text: string, key: string): T {
   return parseWith(schema, value, 'WEIGHTS_MALFORMED', `the model file's ${key} entry`);
 }
 
+const FINETUNE_FIRST =
+  'Fine-tune it first: site-agent finetune TASK.yaml --from MODEL. One that was exported to PyTorch and imported again has left its task behind: use the model itself.';
+
 /** What the model knows about its classes; ARGUMENT_INVALID for a model that was not fine-tuned for segmentation. */
 export function requireSegmentation({ segmentation, classification, path }: ModelFile): SegmentationFacts {
   if (segmentation !== undefined) return segmentation;
   if (classification !== undefined) throw otherKind(path, 'puts whole images into classes and draws no masks', 'segmentation');
   throw new FederationError('ARGUMENT_INVALID', `the model ${path} is pretrained only: it restores scans and knows no classes`, {
-    remedy: 'Fine-tune it first: site-agent finetune TASK.yaml --from MODEL.',
+    remedy: FINETUNE_FIRST,
   });
 }
 
@@ -204,7 +207,7 @@ export function requireClassification({ segmentation, classification, path }: Mo
   if (classification !== undefined) return classification;
   if (segmentation !== undefined) throw otherKind(path, 'draws masks and puts no images into classes', 'classification');
   throw new FederationError('ARGUMENT_INVALID', `the model ${path} is pretrained only: it knows no classes`, {
-    remedy: 'Fine-tune it first: site-agent finetune TASK.yaml --from MODEL.',
+    remedy: FINETUNE_FIRST,
   });
 }
 

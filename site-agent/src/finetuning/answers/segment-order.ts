@@ -8,7 +8,7 @@ import type { OrderContext } from '../../trainer/order-context.js';
 import type { SegmentedImage, SegmentOrder, SegmentResult } from '../../trainer/trainer-messages.js';
 import { openTrainerRuntime } from '../../trainer/trainer-runtime.js';
 import { letEventsIn, obeyStop } from '../../training/train.js';
-import { readNiftiVolume } from '../../volumes/nifti/nifti-volume.js';
+import { readNiftiLabels } from '../../volumes/nifti/nifti-volume.js';
 import { readVolume } from '../../volumes/read-volume.js';
 import type { Volume } from '../../volumes/volume.js';
 import { findCaseScan, frameNote } from '../cases/case-scan.js';
@@ -69,7 +69,7 @@ async function orRefused({ name }: ImageToSegment, act: () => Promise<SegmentedI
   } catch (thrown) {
     const error = FederationError.from(thrown);
     if (error.kind !== 'volume' && error.code !== 'TASK_INVALID') throw error;
-    return { name, refused: { code: error.code, message: error.message } };
+    return { name, refused: { code: error.code, message: error.message, remedy: error.remedy } };
   }
 }
 
@@ -121,6 +121,6 @@ async function segmentImage(
 
 async function readLabel({ name, label }: ImageToSegment, volume: Volume): Promise<Uint8Array | undefined> {
   if (label === undefined) return undefined;
-  const labels = matchLabel(volume, await readNiftiVolume(label.path), { name, label: label.path });
+  const labels = matchLabel(volume, await readNiftiLabels(label.path), { name, label: label.path });
   return toClassMap(labels, label.classes);
 }

@@ -54,6 +54,28 @@ async function makeDicomCase(orientation: string, name = 'ct'): Promise<{ name: 
   return { name, image, label };
 }
 
+describe('label maps', () => {
+  const image = () => writeNifti(join(folder, 'image.nii'), { sizes: [8, 8, 8], value: (i, j, k) => 100 * (i + j + k) });
+
+  it('count what is no number as background, and say so', async () => {
+    const value = (i: number): number => (i < 2 ? NaN : i < 5 ? 1 : 2);
+    const label = writeNifti(join(folder, 'label.nii'), { sizes: [8, 8, 8], type: 'float32', value });
+    const at = context();
+    const [labelled] = await load([{ name: 'a', image: image(), label }], { modality: 'MR' }, at);
+    expect(labelled?.classMap.filter((own) => own === 1)).toHaveLength(3 * 64);
+    expect(at.warnings).toEqual([expect.stringMatching(/case a: 128 voxels of its label .* count as background/)]);
+  });
+
+  it('are refused as several volumes, of which the first need not be the structure', async () => {
+    const label = writeNifti(join(folder, 'label.nii'), { sizes: [8, 8, 8, 2], type: 'uint8', value: () => 1 });
+    await expect(load([{ name: 'a', image: image(), label }], { modality: 'MR' })).rejects.toMatchObject({
+      code: 'TASK_INVALID',
+      message: expect.stringMatching(/case a: the label .* holds 2 volumes where one is needed/) as string,
+      remedy: expect.stringContaining('a value of its own') as string,
+    });
+  });
+});
+
 describe('cases of a task', () => {
   it.each(['RAS', 'LPS', 'SAL'])('may be DICOM folders with a NIfTI label on their grid, stored as %s', async (orientation) => {
     const [labelled] = await load([await makeDicomCase(orientation)]);

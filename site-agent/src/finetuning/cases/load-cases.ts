@@ -5,7 +5,7 @@ import { resampleLabels } from '../../preprocessing/resampling/resample-volume.j
 import type { OrderContext } from '../../trainer/order-context.js';
 import { letEventsIn, obeyStop } from '../../training/train.js';
 import { filesOfVolume } from '../../volumes/nifti/nifti-pair.js';
-import { readNiftiVolume } from '../../volumes/nifti/nifti-volume.js';
+import { readNiftiLabels } from '../../volumes/nifti/nifti-volume.js';
 import { readVolume } from '../../volumes/read-volume.js';
 import type { Modality, Volume } from '../../volumes/volume.js';
 import { type CaseScan, choiceOf, digestOfCaseScan, findCaseScan, frameNote } from './case-scan.js';
@@ -84,7 +84,11 @@ export async function readCase(files: SegmentationCase, plan: ImagePlan, context
   const note = frameNote(`case ${files.name}: the image`, scan, files.frame);
   if (note !== undefined) context.warn(note);
   const image = await orNameCase(files.name, 'image', files.image, () => readVolume(scan.source));
-  const label = await orNameCase(files.name, 'label', files.label, () => readNiftiVolume(files.label));
+  const label = await orNameCase(files.name, 'label', files.label, () => readNiftiLabels(files.label));
+  if (label.repairedVoxels > 0) {
+    const count = label.repairedVoxels.toLocaleString('en');
+    context.warn(`case ${files.name}: ${count} voxels of its label are no finite numbers: they count as background`);
+  }
   const labels = matchLabel(image, label, files);
   const prepared = await orNameCase(files.name, 'image', files.image, () => prepareImage(image, scan.modality, plan));
   return { own: image, prepared, labels };

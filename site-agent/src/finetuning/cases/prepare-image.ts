@@ -28,7 +28,8 @@ const MAXIMUM_VOXELS = 2 ** 29;
 
 const HOW_TO_SAY =
   'If you know it, say modality: CT or MR, in a task for all images or for this case; "predict" takes it as --modality.';
-const HOW_TO_SAY_OF_ONE = 'If it is MR, say modality: MR for this case; "predict" takes it as --modality.';
+const HOW_TO_SAY_OF_ONE =
+  'If it is CT, say modality: CT in the task or take the case out; if it is MR, say modality: MR for this case ("predict": --modality).';
 
 /**
  * Decides the modality (`stated` by header or case, plan, values, in this order), resamples and normalises. The volume's voxels

@@ -31,6 +31,11 @@ describe('folder pairs', () => {
     expect(pairs.get('c')?.image).toBe(join(images(), 'c'));
   });
 
+  it('matches names that look alike, whichever way an umlaut is written', () => {
+    put(`images/${'Müller'.normalize('NFD')}.nii`, `labels/${'Müller'.normalize('NFC')}.nii`);
+    expect([...findPairs(images(), labels()).keys()]).toEqual(['Müller']);
+  });
+
   it('needs no labels where there are none to match', () => {
     put('images/a.nii');
     expect(findPairs(images(), undefined).get('a')).toEqual({ name: 'a', image: join(images(), 'a.nii') });

@@ -45,7 +45,8 @@ export function findPairs(images: string, labels: string | undefined): Map<strin
 function filesByName(folder: string, field: string, ending: RegExp): Map<string, string> {
   const files = new Map<string, string>();
   for (const file of listFolder(folder, field)) {
-    const name = caseName(file).replace(ending, '');
+    // Some systems write an umlaut as one character, some as two: the names of image and label look alike all the same.
+    const name = caseName(file).replace(ending, '').normalize('NFC');
     const other = files.get(name);
     if (other !== undefined) {
       throw wrong(`${field}: ${basename(other)} and ${file} have the same name`, 'Leave one of them in the folder.');

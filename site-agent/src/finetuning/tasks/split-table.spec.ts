@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { refusalOf } from '../../../../test/fixtures/refusal.js';
 import { readSplitTable } from './split-table.js';
 
 let folder = '';
@@ -29,6 +30,14 @@ describe('split table', () => {
     ];
     const [row] = readSplitTable(table(text.map((cells) => cells.join(mark)).join('\n')));
     expect(row?.row).toEqual({ image: 'a,b.nii', class: '1', frame: 2, centre: [3, 4, 5] });
+  });
+
+  it('says which columns there are where none is called image', () => {
+    expect(refusalOf(() => readSplitTable(table('Path,class\na.nii,0\n')))).toMatchObject({
+      message: expect.stringContaining('there is no column image') as string,
+      remedy: expect.stringMatching(/Path, class\..*columns: \{ image: NAME/) as string,
+    });
+    expect(refusalOf(() => readSplitTable(table('image,class\n,0\n'))).message).toContain('image: it is empty');
   });
 
   it('takes columns by names of their own', () => {

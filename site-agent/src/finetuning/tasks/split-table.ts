@@ -43,13 +43,20 @@ class RowReader {
 
   read(cells: readonly string[], place: string): CaseRow {
     const image = this.cell(cells, 'image');
-    if (image === undefined) throw wrong(`${place}: image: it is empty, or there is no such column`, 'Name the image file.');
+    if (image === undefined) throw this.withoutImage(place);
     const optional = (['label', 'class', 'split', 'patient', 'name'] as const).map((field) => [field, this.cell(cells, field)]);
     const numbers = (['series', 'frame'] as const).map((field) => [field, wholeNumber(this.cell(cells, field), field, place)]);
     const filled = [...optional, ...numbers].filter(([, value]) => value !== undefined);
     const [centre, modality] = [this.centre(cells, place), this.modality(cells)];
     const rest = { ...(modality && { modality }), ...(centre && { centre }) };
     return { image, ...(Object.fromEntries(filled) as Partial<CaseRow>), ...rest };
+  }
+
+  private withoutImage(place: string): FederationError {
+    const column = this.columns.image ?? 'image';
+    if (this.names.includes(column)) return wrong(`${place}: ${column}: it is empty`, 'Name the image file.');
+    const remedy = `Its columns are ${this.names.join(', ')}. Call one of them image, or say which it is: split: { columns: { image: NAME } }.`;
+    return wrong(`${place}: there is no column ${column}`, remedy);
   }
 
   /** Many tables have a column of this name for the sequence ("T1"): words that do not mean CT or MR say nothing here. */

@@ -1,3 +1,4 @@
+import { namesOfImages } from './case-names.js';
 import { dirname, resolve } from 'node:path';
 import { stringify as stringifyYaml } from 'yaml';
 import { z } from 'zod';
@@ -40,6 +41,8 @@ export function readFinetuneTask(path: string, use: TaskUse = 'training'): Finet
   const fields = checkDocument(taskFileSchema, document);
   const listed = listCases(fields, document, folder);
   requireModality(fields.modality, listed);
+  if (use !== 'scoring') requireThaw(fields.training);
+  const names = namesOfImages(listed.map(({ entry, folder }) => resolve(folder, entry.image)));
   const shared = {
     name: fields.name,
     ...imagePlanOf(fields),
@@ -50,11 +53,11 @@ export function readFinetuneTask(path: string, use: TaskUse = 'training'): Finet
   };
   if (fields.kind === 'segmentation') {
     const { kind, classes, model, training } = fields;
-    const cases = divide({ ...fields, use }, listed, segmentationCase);
+    const cases = divide({ ...fields, use }, listed, (entry) => segmentationCase(entry, names));
     return { ...shared, kind, classes, cases, model, training };
   }
   const { kind, classes, input, fit, model, training } = fields;
-  const cases = divide({ ...fields, use }, listed, (entry) => classificationCase(entry, fields));
+  const cases = divide({ ...fields, use }, listed, (entry) => classificationCase(entry, fields, names));
   return { ...shared, kind, classes, cases, input, fit, model, training };
 }
 
@@ -69,6 +72,15 @@ function requireModality(ofAll: Modality | undefined, listed: readonly ListedCas
     const remedy = 'Leave the modality of the task out where its images have several.';
     throw wrong(`${other.place}: modality: ${other.entry.modality}, but the task says ${ofAll} of all images`, remedy);
   }
+}
+
+/** What never thaws is a linear probe under another name. */
+function requireThaw({ mode, steps }: FinetuneTask['training']): void {
+  if (mode.kind !== 'frozen-then-unfrozen' || mode.frozenSteps < steps) return;
+  throw wrong(
+    `training.mode.frozenSteps: ${mode.frozenSteps} steps are frozen and there are ${steps} in all: nothing would ever thaw`,
+    'Give fewer frozenSteps or more steps; "mode: linear-probe" trains the new layers alone.',
+  );
 }
 
 type Division = Pick<SegmentationFile, 'folds' | 'holdOut'> & { readonly use: TaskUse };

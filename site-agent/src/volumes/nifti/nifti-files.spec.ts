@@ -148,7 +148,7 @@ describe('NIfTI files as hospitals have them', () => {
       const allowance = new MemoryAllowance(2 ** 20);
       const bytes = memorySource(gzipSync(series(frames)));
       const open = await readParts({ header: bytes, openImage: () => Promise.reject(new Error('no pair')) });
-      await readVolume(open, frames - 1, allowance);
+      await readVolume(open, frames - 1, { allowance });
       return allowance.takenBytes;
     };
     expect(await taken(200)).toBe(await taken(1));

@@ -22,6 +22,25 @@ export async function readNiftiVolume(path: string, frame = 0): Promise<Volume> 
   }
 }
 
+/**
+ * A label map, read as a volume is. What is no finite number becomes 0, the background. Errors as above, also for a file of several
+ * volumes, such as one for each class: the first of them is no label map.
+ */
+export async function readNiftiLabels(path: string): Promise<Volume> {
+  try {
+    return await withNifti(path, (open) => {
+      const { frames } = open.header;
+      if (frames === 1) return readVolume(open, 0, { background: 0 });
+      throw unsuitable(
+        `it holds ${frames} volumes where one is needed`,
+        'Write one volume in which each class has a value of its own.',
+      );
+    });
+  } catch (thrown) {
+    throw faultOf(thrown, path);
+  }
+}
+
 /** All volumes of a file, one after the other in a single pass; each is the consumer's own. Errors as above. */
 export async function* readNiftiVolumes(path: string): AsyncGenerator<Volume> {
   try {
@@ -36,24 +55,31 @@ export async function* readNiftiVolumes(path: string): AsyncGenerator<Volume> {
   }
 }
 
-/** One frame of an opened file, within an allowance of the caller's or the usual one. */
-export async function readVolume(open: OpenNifti, frame: number, allowance?: MemoryAllowance): Promise<Volume> {
+export interface ReadOptions {
+  /** The usual one when left out. */
+  readonly allowance?: MemoryAllowance;
+  /** What voxels become that are no finite numbers; the smallest of the others when left out. */
+  readonly background?: number;
+}
+
+/** One frame of an opened file. */
+export async function readVolume(open: OpenNifti, frame: number, { allowance, background }: ReadOptions = {}): Promise<Volume> {
   const { header } = open;
   if (!(Number.isInteger(frame) && frame >= 0 && frame < header.frames)) {
     const last = header.frames === 1 ? 'there is only frame 0' : `the last one is ${header.frames - 1}`;
     throw unsuitable(`there is no frame ${frame}`, `Frames are counted from 0; ${last}.`);
   }
   for await (const { voxels } of readFrames(open, frame, frame + 1, allowance && (() => allowance)))
-    return volumeOf(header, voxels);
+    return volumeOf(header, voxels, background);
   throw unsuitable(`there is no frame ${frame}`);
 }
 
-function volumeOf(header: NiftiHeader, voxels: Float32Array): Volume {
+function volumeOf(header: NiftiHeader, voxels: Float32Array, background?: number): Volume {
   const { orientation, ...place } = rasGeometryOf(header);
   return {
     ...place,
     voxels,
-    repairedVoxels: isAlwaysFinite(header) ? 0 : repairNonFinite(voxels),
+    repairedVoxels: isAlwaysFinite(header) ? 0 : repairNonFinite(voxels, background),
     source: { sizeVoxels: header.sizeVoxels, affine: header.affine, ...orientation, headerBytes: header.bytes },
   };
 }
