@@ -26,7 +26,7 @@ const AGAIN = '-again';
 const POOLED_ARMS = ['genesis-central', CENTRAL_ARM, ...FEDERATED_ARMS];
 
 const OTHER_MAKING =
-  '\\* starts from the pretrained model made again on another processor, with other bytes than those of the model in the first table.';
+  '\\* starts, with some seeds or all, from the pretrained model made again on another processor, with other bytes than those of the model in the first table.';
 
 /** Writes README.md and the curves into the folder. */
 export function writePages(protocol: Protocol, runs: readonly EvidenceRun[], store: RunStore, folder: string): void {

@@ -3,6 +3,25 @@ import { fraction, positiveInteger } from './fields.js';
 import { preparationPlanSchema, scalesPlanSchema } from './preparation-plan.js';
 
 /** How volumes become patches; one setting for the whole campaign, so that all sites feed alike. */
+const margin = z.int().min(0).max(10_000);
+
+/**
+ * Which patches the public Models Genesis code takes (infinite_generator_3D.py): those away from the sides that hold little tissue, as
+ * the lungs do. Its own numbers are the defaults.
+ */
+export const sparsePatchSchema = z.strictObject({
+  marginVoxels: z
+    .tuple([margin, margin, margin])
+    .default([100, 100, 30])
+    .describe('kept off both sides along x, y, z; an axis that is too short for it has none'),
+  mostDense: fraction
+    .default(0.15)
+    .describe('mean density of a patch that is taken: 1 for a dense voxel, one half for one before a dense voxel along z'),
+  denseFrom: fraction.default(0.425).describe('prepared intensity of a dense voxel; that of -150 HU between ±1000'),
+  tries: positiveInteger.max(100_000).default(1600).describe('positions that are tried before the least dense of them is taken'),
+});
+export type SparsePatchPlan = z.infer<typeof sparsePatchSchema>;
+
 export const patchPlanSchema = z.strictObject({
   sizeVoxels: z
     .tuple([positiveInteger, positiveInteger, positiveInteger])
@@ -10,6 +29,9 @@ export const patchPlanSchema = z.strictObject({
     .default([64, 64, 32])
     .describe('x, y, z; a multiple of 8 because the network halves each side three times'),
   minimumForeground: fraction.default(0.1).describe('share of voxels that must lie above the air threshold'),
+  sparse: sparsePatchSchema
+    .optional()
+    .describe('refuses patches that hold much tissue, as the public Models Genesis code does; none when left out'),
   preparation: preparationPlanSchema.optional().describe('of the volumes; as published when left out'),
   scales: scalesPlanSchema.optional().describe('crops of several sizes, resized to the patch; one of its own size when left out'),
 });

@@ -101,17 +101,19 @@ class ForegroundCounter {
   }
 }
 
-function coveredBy({ sizeVoxels }: DrawnFrom, size: Triple): Triple {
+/** The voxels of a patch that a volume has, along each axis. */
+export function coveredBy({ sizeVoxels }: DrawnFrom, size: Triple): Triple {
   return [Math.min(size[0], sizeVoxels[0]), Math.min(size[1], sizeVoxels[1]), Math.min(size[2], sizeVoxels[2])];
 }
 
-function drawStart({ sizeVoxels }: DrawnFrom, size: Triple, random: Random): Triple {
+/** Uniform over all positions within the volume. */
+export function drawStart({ sizeVoxels }: DrawnFrom, size: Triple, random: Random): Triple {
   const along = (axis: 0 | 1 | 2): number => random.integer(0, Math.max(0, sizeVoxels[axis] - size[axis]));
   return [along(0), along(1), along(2)];
 }
 
 /** The box in the middle of air, or itself when it is as large as the patch. */
-function framed(box: Float32Array, covered: Triple, size: Triple, airValue: number): Float32Array {
+export function framed(box: Float32Array, covered: Triple, size: Triple, airValue: number): Float32Array {
   if (size.every((side, axis) => side === covered[axis])) return box;
   const patch = new Float32Array(size[0] * size[1] * size[2]).fill(airValue);
   const [mx = 0, my = 0, mz = 0] = size.map((side, axis) => Math.floor((side - (covered[axis] ?? side)) / 2));

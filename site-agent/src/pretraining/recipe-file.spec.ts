@@ -31,7 +31,11 @@ describe('the recipe of Models Genesis', () => {
           paintFill: 'noise',
         },
       },
-      patch: { sizeVoxels: [64, 64, 32] },
+      patch: {
+        sizeVoxels: [64, 64, 32],
+        minimumForeground: 0,
+        sparse: { marginVoxels: [100, 100, 30], mostDense: 0.15, denseFrom: 0.425, tries: 1600 },
+      },
       training: {
         optimizer: { kind: 'sgd', learningRate: 1, momentum: 0.9 },
         schedule: { kind: 'epochs', every: 40, factor: 0.5 },

@@ -14,9 +14,9 @@ export interface VolumeSplit<Volume> {
 
 /**
  * Holds volumes out for validation: those that the recipe names, or a share drawn by the recipe's seed. Volumes of one patient,
- * where the index knows, and equal voxels stay on one side, so a share is met as nearly as whole patients allow; where it can be, each
- * modality is held out and trained on. Depends on the volumes' digests alone, not on their order. Throws RECIPE_INVALID when a named volume is not there, or when nothing is left to
- * train on.
+ * where the index knows, and equal voxels stay on one side, so a share is met as nearly as whole patients allow; where it can be,
+ * each modality is held out and trained on. Depends on the volumes' digests alone, not on their order. Throws RECIPE_INVALID when a
+ * named volume is not there, or when nothing is left to train on.
  */
 export function splitVolumes<Volume extends SplitVolume>(
   volumes: readonly Volume[],

@@ -3,10 +3,11 @@ import type { ObjectivePlan, PatchPlan } from '@consilium/shared/wire';
 import { transformsOf } from '../objectives/curriculum.js';
 import { type ExplainedPair, makeExplainedPair, makeGenesisPair, type TrainingPair } from '../objectives/models-genesis.js';
 import { drawPatch } from '../preprocessing/draw-patch.js';
+import { drawSparsePatch } from '../preprocessing/draw-sparse-patch.js';
 import { resizeCrop } from '../preprocessing/multi-scale.js';
 import type { PreparedVolume } from '../preprocessing/patch-cache/prepared-volume.js';
 import { ReaderPool } from '../preprocessing/patch-cache/reader-pool.js';
-import type { Modality } from '../volumes/volume.js';
+import type { Modality, Triple } from '../volumes/volume.js';
 import { BalancedOrder } from './balanced-order.js';
 import { MODALITY_CLASSES, type PatchLabels } from './patch-batch.js';
 import { type Visit, type VisitOrder, VolumeOrder } from './visit-order.js';
@@ -120,10 +121,12 @@ export class PatchStream {
   }
 
   private draw({ volume, scale }: Visit, random: Random): Float32Array {
-    const { sizeVoxels, minimumForeground } = this.options.patch;
+    const { sizeVoxels, minimumForeground, sparse } = this.options.patch;
     const reader = this.readers.reader(volume);
-    if (scale === undefined) return drawPatch(volume, reader, sizeVoxels, minimumForeground, random);
-    const crop = drawPatch(volume, reader, scale.sizeVoxels, minimumForeground, random);
-    return resizeCrop(crop, scale.sizeVoxels, sizeVoxels);
+    const cut = (size: Triple): Float32Array =>
+      sparse === undefined
+        ? drawPatch(volume, reader, size, minimumForeground, random)
+        : drawSparsePatch(volume, reader, size, { sparse, minimumForeground }, random);
+    return scale === undefined ? cut(sizeVoxels) : resizeCrop(cut(scale.sizeVoxels), scale.sizeVoxels, sizeVoxels);
   }
 }
