@@ -75,8 +75,8 @@ function isMonitored({ monitors }: PretrainValidation): boolean {
 }
 
 /**
- * Charts one below the other: losses (of a universal model in a chart each), skills, and of a universal model how often heads tell scale and modality, and the rank of its
- * features. Standalone SVG.
+ * Charts one below the other: losses (of a universal model in a chart each), skills, and of a universal model how often heads tell
+ * scale and modality, and the rank of its features. Standalone SVG.
  */
 export function curvesPicture({ recipe, validations }: Pick<PretrainHistory, 'recipe' | 'validations'>): string {
   const line = (name: string, value: (validation: PretrainValidation) => number | null | undefined): Series => ({

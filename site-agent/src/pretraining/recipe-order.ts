@@ -31,8 +31,7 @@ export async function executeRecipe(order: RecipeOrder, context: OrderContext): 
   const start = await openStart(order);
   const site = siteFolder(order.home);
   const modalities = modalitiesOf(recipe.objective);
-  const usable = listUsable(site.databaseFile).filter(({ modality }) => modalities?.includes(modality) ?? true);
-  const split = splitVolumes(usable, recipe);
+  const split = splitVolumes(listUsable(site.databaseFile, { modalities }), recipe);
   const digests = (list: readonly { digest: Digest }[]): Digest[] => list.map(({ digest }) => digest).sort();
   const work = digestOfJson({ recipe, train: digests(split.train), validation: digests(split.validation), start: start.digest });
   const known = await readPretrainHistory(folder.historyFile, work);

@@ -38,7 +38,7 @@ export async function loadCollection(
   const cache = await PatchCache.open(site.preparedFolder, cacheBytes);
   const plan = completePlan(patch.preparation);
   const leftOut: VolumeToPrepare[] = [];
-  const usable = listUsable(site.databaseFile, folders).filter(({ modality }) => modalities?.includes(modality) ?? true);
+  const usable = listUsable(site.databaseFile, { folders, modalities });
   const { volumes } = await prepareCollection(usable, cache, plan, {
     onProgress: async (done, total) => {
       obeyStop(context.stop);
@@ -55,11 +55,14 @@ export async function loadCollection(
   return { volumes, digest: digestOfJson(volumes.map((volume) => volume.digest).sort()) };
 }
 
-/** The volumes that training uses, as the index has them; only those in the folders when some are named. */
-export function listUsable(databaseFile: string, folders?: readonly string[]): IndexedVolume[] {
+/** The volumes that training uses, as the index has them; only those in the folders, and of the modalities, when some are named. */
+export function listUsable(
+  databaseFile: string,
+  { folders, modalities }: Pick<CollectionOptions, 'folders' | 'modalities'>,
+): IndexedVolume[] {
   const index = CollectionIndex.open(databaseFile);
   try {
-    return index.usable(folders);
+    return index.usable(folders).filter(({ modality }) => modalities?.includes(modality) ?? true);
   } finally {
     index.close();
   }

@@ -191,7 +191,8 @@ function parseMetadata<T>(schema: z.ZodType<T>, text: string, key: string): T {
 }
 
 const FINETUNE_FIRST =
-  'Fine-tune it first: site-agent finetune TASK.yaml --from MODEL. One that was exported to PyTorch and imported again has left its task behind: use the model itself.';
+  'Fine-tune it first: site-agent finetune TASK.yaml --from MODEL. One that was exported to PyTorch and imported again has left ' +
+  'its task behind: use the model itself.';
 
 /** What the model knows about its classes; ARGUMENT_INVALID for a model that was not fine-tuned for segmentation. */
 export function requireSegmentation({ segmentation, classification, path }: ModelFile): SegmentationFacts {

@@ -33,7 +33,7 @@ function ownCases(modelPath: string): readonly CaseFiles[] {
 /** Compares the bytes of files of equal size; a scan of many files counts by its path alone. */
 class CopyFinder {
   private readonly bySize = new Map<number, CaseFiles[]>();
-  private readonly digests = new Map<string, Digest>();
+  private readonly digests = new Map<string, Digest | null>();
 
   constructor(known: readonly CaseFiles[]) {
     for (const entry of known) {
@@ -46,12 +46,15 @@ class CopyFinder {
     const alike = this.bySize.get(sizeOf(entry) ?? NaN) ?? [];
     if (alike.length === 0) return false;
     const digest = await this.digestOf(entry);
-    for (const other of alike) if ((await this.digestOf(other)) === digest) return true;
+    for (const other of alike) if (digest !== null && (await this.digestOf(other)) === digest) return true;
     return false;
   }
 
-  private async digestOf(entry: CaseFiles): Promise<Digest> {
-    const digest = this.digests.get(entry.image) ?? (await digestOfImage(entry));
+  /** Null of a file that cannot be read: whoever reads the cases says so. */
+  private async digestOf(entry: CaseFiles): Promise<Digest | null> {
+    const known = this.digests.get(entry.image);
+    if (known !== undefined) return known;
+    const digest = await digestOfImage(entry).catch(() => null);
     this.digests.set(entry.image, digest);
     return digest;
   }
